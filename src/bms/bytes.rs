@@ -1,0 +1,152 @@
+//! Reading fields from a frame without ever panicking, and the checksums that protocols share.
+
+use super::DecodeError;
+
+/// Walks over the payload of a frame; every read names the field, so that an error can.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    data: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// A reader over `data`.
+    pub fn new(data: &'a [u8]) -> Self {
+        Self { data }
+    }
+
+    /// The next `n` bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] when fewer are left; nothing is consumed then.
+    pub fn bytes(&mut self, n: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
+        let (head, tail) = self.data.split_at_checked(n).ok_or(DecodeError::Short { field })?;
+        self.data = tail;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+        let (head, tail) = self.data.split_first_chunk::<N>().ok_or(DecodeError::Short { field })?;
+        self.data = tail;
+        Ok(*head)
+    }
+
+    /// One byte.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end, as for all reads below.
+    pub fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
+        self.array::<1>(field).map(|[byte]| byte)
+    }
+    /// Unsigned 16 bit, high byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end.
+    pub fn u16_be(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+    /// Signed 16 bit, high byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end.
+    pub fn i16_be(&mut self, field: &'static str) -> Result<i16, DecodeError> {
+        self.array(field).map(i16::from_be_bytes)
+    }
+    /// Unsigned 32 bit, high byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end.
+    pub fn u32_be(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+    /// Unsigned 16 bit, low byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end.
+    pub fn u16_le(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+        self.array(field).map(u16::from_le_bytes)
+    }
+    /// Signed 16 bit, low byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end.
+    pub fn i16_le(&mut self, field: &'static str) -> Result<i16, DecodeError> {
+        self.array(field).map(i16::from_le_bytes)
+    }
+    /// Unsigned 32 bit, low byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end.
+    pub fn u32_le(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        self.array(field).map(u32::from_le_bytes)
+    }
+    /// Signed 32 bit, low byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] at the end.
+    pub fn i32_le(&mut self, field: &'static str) -> Result<i32, DecodeError> {
+        self.array(field).map(i32::from_le_bytes)
+    }
+    /// Passes over `n` bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] when fewer are left.
+    pub fn skip(&mut self, n: usize, field: &'static str) -> Result<(), DecodeError> {
+        self.bytes(n, field).map(|_| ())
+    }
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// Sum of all bytes modulo 65536.
+pub fn sum16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0u16, |sum, byte| sum.wrapping_add(u16::from(*byte)))
+}
+
+/// Sum of all bytes modulo 256.
+pub fn sum8(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte))
+}
+
+/// Modbus CRC-16 (polynomial A001 reflected, start FFFF). On the wire the low byte comes first.
+pub fn crc16_modbus(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0xFFFF, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 })
+    })
+}
+
+/// The text in a fixed field: up to the first NUL, printable ASCII only, trimmed; `None` when nothing is left.
+pub fn text(field: &[u8]) -> Option<String> {
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    let text: String = field.iter().take(end).filter(|byte| matches!(byte, 0x20..=0x7E)).map(|byte| char::from(*byte)).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_read_names_its_field_and_consumes_nothing() {
+        let mut r = Reader::new(&[1, 2, 3]);
+        assert_eq!(r.u16_be("voltage").unwrap(), 0x0102);
+        let error = r.u16_be("current").unwrap_err();
+        assert!(error.to_string().contains("current"), "{error}");
+        assert_eq!(r.u8("rest").unwrap(), 3);
+    }
+
+    #[test]
+    fn crc_of_known_requests() {
+        // Daly `D2 03 00 00 00 3E D7 B9`, JK-PB `01 10 16 20 00 01 02 00 00 D6 F1` (bms-protocols.md §e.3, §b.1)
+        assert_eq!(crc16_modbus(&[0xD2, 3, 0, 0, 0, 0x3E]).to_le_bytes(), [0xD7, 0xB9]);
+        assert_eq!(crc16_modbus(&[1, 0x10, 0x16, 0x20, 0, 1, 2, 0, 0]).to_le_bytes(), [0xD6, 0xF1]);
+    }
+
+    #[test]
+    fn text_stops_at_nul_and_drops_what_is_not_printable() {
+        assert_eq!(text(b"JK_B2A20S\0\0junk").as_deref(), Some("JK_B2A20S"));
+        assert_eq!(text(b"\xFF\xFF\0"), None);
+    }
+}

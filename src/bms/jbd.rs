@@ -1,0 +1,196 @@
+//! LLT / JBD ("Xiaoxiang", Overkill Solar): `DD … 77` frames, 9600 8N1.
+//!
+//! ```text
+//! request  DD A5 reg 00            chkH chkL 77     (5A instead of A5 would write; never sent from here)
+//! reply    DD reg status len data… chkH chkL 77     status 00 fine, anything else a refusal with len 0
+//! check    0x10000 - sum(reply: status, len, data), high byte first; the register is not in the sum
+//! ```
+//! 77 and DD occur inside replies: only the length tells where one ends. Registers: 03 basic information, 04 cell voltages,
+//! 05 model. Values are big endian. Source: Jiabaida "Communication Protocol" V4 and the recordings in `tests/vectors/jbd`.
+
+use super::bytes::{Reader, sum16, text};
+use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
+use crate::model::{AlarmName, Level, Reading};
+use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The registry entry.
+pub const DRIVER: Driver = Driver {
+    name: "jbd",
+    label: "LLT / JBD",
+    boards: "JBD / LLT Power / Xiaoxiang smart BMS (SP, AP, DP, UP and L series), Overkill Solar, and batteries built with them",
+    lines: &[Line { baud: 9600 }],
+    addresses: &[],
+    gap: Duration::ZERO,
+    new: |_| Box::new(Jbd::default()),
+};
+
+const BASIC: Request = read("basic information", &[0xDD, 0xA5, 0x03, 0x00, 0xFF, 0xFD, 0x77], true);
+const CELLS: Request = read("cell voltages", &[0xDD, 0xA5, 0x04, 0x00, 0xFF, 0xFC, 0x77], true);
+const MODEL: Request = read("model", &[0xDD, 0xA5, 0x05, 0x00, 0xFF, 0xFB, 0x77], false);
+
+const fn read(what: &'static str, bytes: &'static [u8], required: bool) -> Request {
+    Request { what, bytes: Cow::Borrowed(bytes), timeout: Duration::from_millis(500), required }
+}
+
+/// Longest data seen is 64 (32 cells); a larger length is a false start.
+const MAX_DATA: usize = 0x80;
+
+/// Decoder state: only how often the model was asked for.
+#[derive(Debug, Default)]
+struct Jbd {
+    model_asked: u8,
+}
+
+impl Protocol for Jbd {
+    fn identify(&self) -> Request {
+        BASIC
+    }
+
+    fn plan(&mut self, known: &Reading) -> Vec<Request> {
+        let mut plan = vec![BASIC, CELLS];
+        if known.model.is_none() && self.model_asked < 3 {
+            self.model_asked = self.model_asked.saturating_add(1);
+            plan.push(MODEL);
+        }
+        plan
+    }
+
+    fn framing(&self, buf: &[u8]) -> Framing {
+        let skip_to_start = |from: usize| {
+            let noise = buf.iter().skip(from).take_while(|byte| **byte != 0xDD).count();
+            Framing::Skip(noise.saturating_add(from))
+        };
+        // In an echoed request the length stands at the same place, behind A5 or 5A and the register.
+        let (&[0xDD, second, third, len], body) = (match buf.split_first_chunk::<4>() {
+            Some((head, body)) => (head, body),
+            None if buf.first() == Some(&0xDD) => return Framing::Incomplete,
+            None => return skip_to_start(0),
+        }) else {
+            return skip_to_start(0);
+        };
+        let len = usize::from(len);
+        let echo = matches!(second, 0xA5 | 0x5A);
+        if len > MAX_DATA || (!echo && third != 0 && len != 0) {
+            return skip_to_start(1);
+        }
+        let Some(tail) = body.get(len..).and_then(|tail| tail.first_chunk::<3>()) else { return Framing::Incomplete };
+        let total = len.saturating_add(7);
+        let summed = sum16(buf.get(2..len.saturating_add(4)).unwrap_or_default());
+        let [high, low, 0x77] = *tail else { return skip_to_start(1) };
+        if summed.wrapping_add(u16::from_be_bytes([high, low])) != 0 {
+            return skip_to_start(1);
+        }
+        if echo { Framing::Skip(total) } else { Framing::Frame(0..total) }
+    }
+
+    fn decode(&mut self, asked: Asked<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
+        let mut r = Reader::new(frame);
+        r.skip(1, "start")?;
+        let register = r.u8("register")?;
+        if let Asked::Request(request) = asked
+            && request.bytes.get(2) != Some(&register)
+        {
+            return Err(DecodeError::Foreign { what: "another register" });
+        }
+        let status = r.u8("status")?;
+        if status != 0 {
+            return Err(DecodeError::Refused { code: status });
+        }
+        let len = usize::from(r.u8("length")?);
+        let data = r.bytes(len, "data")?;
+        match register {
+            0x03 => basic(&mut Reader::new(data), into)?,
+            0x04 => {
+                into.cells =
+                    data.chunks_exact(2).map(|pair| Reader::new(pair).u16_be("cell").map(Volts::milli)).collect::<Result<_, _>>()?
+            }
+            0x05 => into.model = text(data),
+            _ => {} // acknowledges and registers that carry nothing for a reading
+        }
+        Ok(Progress::Done)
+    }
+}
+
+fn basic(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    into.voltage = Some(Volts::centi(r.u16_be("pack voltage")?));
+    into.current = Some(Amps::centi(r.i16_be("current")?));
+    into.remaining = Some(AmpHours::centi(r.u16_be("remaining capacity")?));
+    into.capacity = Some(AmpHours::centi(r.u16_be("nominal capacity")?)).filter(|capacity| capacity.get() > 0.0);
+    into.cycles = Some(u32::from(r.u16_be("cycles")?));
+    into.production_date = date(r.u16_be("production date")?);
+    let balancing = u32::from(r.u16_be("balancing 1-16")?) | (u32::from(r.u16_be("balancing 17-32")?) << 16);
+    into.balancing = Some(balancing != 0);
+    into.balancing_cells = Some(
+        (1..=32u8)
+            .filter(|cell| balancing.checked_shr(u32::from(*cell).saturating_sub(1)).is_some_and(|bits| bits & 1 == 1))
+            .collect(),
+    );
+    protections(r.u16_be("protection")?, into);
+    let version = r.u8("software version")?;
+    into.sw_version = Some(format!("{}.{}", version >> 4, version & 0x0F));
+    into.soc = Some(Percent::new(f64::from(r.u8("SoC")?)));
+    let fets = r.u8("FET state")?;
+    into.charge_fet = Some(fets & 1 != 0);
+    into.discharge_fet = Some(fets & 2 != 0);
+    into.cell_count = Some(r.u8("cell count")?).filter(|count| *count > 0);
+    let sensors = usize::from(r.u8("sensor count")?);
+    // A board may announce more sensors than it sends: then none of them is trusted.
+    into.temperatures = (0..sensors).map(|_| r.u16_be("temperature").map(Celsius::deci_kelvin)).collect::<Result<_, _>>().ok();
+    if into.temperatures.is_some() && r.left() >= 9 {
+        newer_firmware(r, into)?;
+    }
+    Ok(())
+}
+
+/// Nine more bytes of firmware since about 2022 (data lengths 22h and 26h).
+fn newer_firmware(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    into.humidity = Some(Percent::new(f64::from(r.u8("humidity")?)));
+    let alarm_status = r.u16_be("alarm status")?;
+    if alarm_status != 0 {
+        // No document names these bits and no recording has one set.
+        into.note(format!("alarm status {alarm_status:04x} (meaning not documented)"));
+    }
+    into.full_charge = Some(AmpHours::centi(r.u16_be("full charge capacity")?)).filter(|capacity| capacity.get() > 0.0);
+    r.skip(2, "remaining capacity again")?;
+    into.balance_current = Some(Amps::milli(r.u16_be("balance current")?));
+    Ok(())
+}
+
+/// Protection word, bit 0 first. All of them mean that the protection has acted.
+const PROTECTIONS: [AlarmName; 12] = [
+    AlarmName::CellHighVoltage,
+    AlarmName::CellLowVoltage,
+    AlarmName::HighVoltage,
+    AlarmName::LowVoltage,
+    AlarmName::HighChargeTemperature,
+    AlarmName::LowChargeTemperature,
+    AlarmName::HighTemperature,
+    AlarmName::LowTemperature,
+    AlarmName::HighChargeCurrent,
+    AlarmName::HighDischargeCurrent,
+    AlarmName::ShortCircuit,
+    AlarmName::BmsInternal,
+];
+
+fn protections(word: u16, into: &mut Reading) {
+    into.alarms = Some(Vec::new());
+    for (bit, name) in PROTECTIONS.into_iter().enumerate() {
+        if (word >> bit) & 1 == 1 {
+            into.raise(name, Level::Alarm);
+        }
+    }
+    if word & 0x1000 != 0 {
+        into.note("FETs locked by software");
+    }
+    if word & 0xE000 != 0 {
+        into.note(format!("protection bits {:04x} (meaning not documented)", word & 0xE000));
+    }
+}
+
+/// Year since 2000 in 7 bits, month in 4, day in 5.
+fn date(packed: u16) -> Option<String> {
+    let (year, month, day) = (packed >> 9, (packed >> 5) & 15, packed & 31);
+    (matches!(month, 1..=12) && day > 0).then(|| format!("20{year:02}-{month:02}-{day:02}"))
+}

@@ -1,0 +1,123 @@
+//! Frames from recorded or overheard bytes: what `decode`, `replay` and the tests use in place of a live port.
+
+use super::{Asked, DecodeError, Driver, Framing, Progress, Protocol, Request};
+use crate::model::Reading;
+
+/// Takes the bytes of a line and merges what they say into one reading per battery.
+pub struct Traffic {
+    driver: &'static Driver,
+    framer: Box<dyn Protocol>,
+    batteries: Vec<(Option<u8>, Box<dyn Protocol>, Reading)>,
+    buffer: Vec<u8>,
+    /// Frames that passed their check.
+    pub frames: usize,
+    /// Bytes that belonged to no frame.
+    pub skipped: usize,
+    /// Why valid frames gave no values, in order.
+    pub declined: Vec<DecodeError>,
+}
+
+impl Traffic {
+    /// Traffic of `driver`'s protocol.
+    pub fn new(driver: &'static Driver) -> Self {
+        let framer = (driver.new)(None);
+        Self { driver, framer, batteries: Vec::new(), buffer: Vec::new(), frames: 0, skipped: 0, declined: Vec::new() }
+    }
+
+    /// Adds bytes and decodes every frame that is now complete.
+    pub fn feed(&mut self, bytes: &[u8], asked: &[Request]) {
+        self.buffer.extend_from_slice(bytes);
+        while let Some(step) = self.step(false) {
+            self.take(step, asked);
+        }
+    }
+
+    /// Says that no more bytes come: what looked like the start of a frame was none.
+    pub fn end(&mut self, asked: &[Request]) {
+        while let Some(step) = self.step(true) {
+            self.take(step, asked);
+        }
+    }
+
+    /// The batteries heard so far, in the order in which they spoke first.
+    pub fn readings(&self) -> impl Iterator<Item = Reading> {
+        self.batteries.iter().map(|(_, _, reading)| {
+            let mut reading = reading.clone();
+            reading.derive_power();
+            reading
+        })
+    }
+
+    fn step(&self, at_end: bool) -> Option<Framing> {
+        if self.buffer.is_empty() {
+            return None;
+        }
+        match self.framer.framing(&self.buffer) {
+            Framing::Incomplete if at_end => Some(Framing::Skip(1)),
+            Framing::Incomplete => None,
+            step => Some(step),
+        }
+    }
+
+    fn take(&mut self, step: Framing, asked: &[Request]) {
+        match step {
+            Framing::Incomplete => {}
+            Framing::Skip(n) => {
+                let n = n.clamp(1, self.buffer.len());
+                self.skipped = self.skipped.saturating_add(n);
+                self.buffer.drain(..n);
+            }
+            Framing::Frame(range) => {
+                let end = range.end.clamp(1, self.buffer.len());
+                let taken: Vec<u8> = self.buffer.drain(..end).collect();
+                if let Some(frame) = taken.get(range) {
+                    self.frames = self.frames.saturating_add(1);
+                    self.decode(frame, asked);
+                }
+            }
+        }
+    }
+
+    fn decode(&mut self, frame: &[u8], asked: &[Request]) {
+        let address = self.framer.source(frame);
+        let index = match self.batteries.iter().position(|(known, _, _)| *known == address) {
+            Some(index) => index,
+            None => {
+                self.batteries.push((address, (self.driver.new)(address), Reading::new(self.driver.name, address)));
+                self.batteries.len().saturating_sub(1)
+            }
+        };
+        let Some((_, protocol, reading)) = self.batteries.get_mut(index) else { return };
+        let mut merged = reading.clone();
+        match answer(protocol.as_mut(), frame, asked, &mut merged) {
+            Ok(_) => *reading = merged,
+            Err(error) => {
+                self.declined.push(error);
+                if *reading == Reading::new(self.driver.name, address) {
+                    self.batteries.remove(index);
+                }
+            }
+        }
+    }
+}
+
+/// Decodes a frame as the answer to any of `asked`, or to anything when nothing was given.
+fn answer(protocol: &mut dyn Protocol, frame: &[u8], asked: &[Request], into: &mut Reading) -> Result<Progress, DecodeError> {
+    let mut result = match asked {
+        [] => return protocol.decode(Asked::Anything, frame, into),
+        _ => Err(DecodeError::Foreign { what: "no request given" }),
+    };
+    for request in asked {
+        let mut merged = into.clone();
+        result = protocol.decode(Asked::Request(request), frame, &mut merged);
+        match result {
+            Ok(_) => {
+                *into = merged;
+                break;
+            }
+            Err(DecodeError::Foreign { .. }) => {}
+            Err(_) => break,
+        }
+    }
+    result
+}

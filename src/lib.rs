@@ -1,0 +1,17 @@
+//! Battery driver for Victron GX devices.
+//!
+//! ```text
+//!             thread per port (blocking)                          one current-thread tokio runtime
+//! ┌──────┐  bytes  ┌──────┐ frame ┌──────────┐ Reading ┌───────────────┐ Arc<Snapshot> ┌────────────────┐
+//! │ Port │ ──────▶ │ link │ ────▶ │ protocol │ ──────▶ │ battery guard │ ────watch───▶ │ sinks: dbus    │
+//! │      │ ◀────── │      │ ◀──── │  (pure)  │  plan   │ charge (pure) │               │                │
+//! └──────┘ request └──────┘       └──────────┘         └───────────────┘               └────────────────┘
+//! ```
+//! Data flows one way; nothing on the left knows anything on the right. Protocols, guard and charge control are pure:
+//! bytes, state and time go in, values come out. Threads, clocks, sleeps and signals live in `runtime` alone.
+
+pub mod bms;
+pub mod link;
+pub mod model;
+pub mod runtime;
+pub mod units;

@@ -1,0 +1,2 @@
+//! `dbus-bms`: arguments → configuration → runtime → exit code.
+fn main() {}

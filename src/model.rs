@@ -1,0 +1,400 @@
+//! What the parts of the program say to each other: `Reading` (what the BMS said), `Snapshot` (everything a sink shows).
+//!
+//! Unknown is `None` (or an empty list), never 0 and never an old value. Positive current charges.
+
+use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// One reading of one battery, as the BMS reported it. The field names are those of the JSON output (contract.md).
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Reading {
+    /// Protocol name, as in the registry (`jbd`).
+    pub bms: &'static str,
+    /// Bus address; `None` where the protocol has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<u8>,
+    /// Pack voltage.
+    #[serde(rename = "voltage_v", skip_serializing_if = "Option::is_none")]
+    pub voltage: Option<Volts>,
+    /// Pack current, positive charges.
+    #[serde(rename = "current_a", skip_serializing_if = "Option::is_none")]
+    pub current: Option<Amps>,
+    /// Pack power as voltage times current, rounded to 0.1 W.
+    #[serde(rename = "power_w", skip_serializing_if = "Option::is_none")]
+    pub power: Option<Watts>,
+    /// State of charge, 0 to 100.
+    #[serde(rename = "soc_pct", skip_serializing_if = "Option::is_none")]
+    pub soc: Option<Percent>,
+    /// State of health, 0 to 100.
+    #[serde(rename = "soh_pct", skip_serializing_if = "Option::is_none")]
+    pub soh: Option<Percent>,
+    /// Charge left.
+    #[serde(rename = "remaining_ah", skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<AmpHours>,
+    /// Configured or nominal capacity.
+    #[serde(rename = "capacity_ah", skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<AmpHours>,
+    /// Capacity as the BMS has learned it; below nominal on an aged pack.
+    #[serde(rename = "full_charge_ah", skip_serializing_if = "Option::is_none")]
+    pub full_charge: Option<AmpHours>,
+    /// Charge cycles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<u32>,
+    /// Cells in series as the BMS states them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell_count: Option<u8>,
+    /// Cell voltages, cell 1 first; empty when unknown. 0 V is a broken sense wire.
+    #[serde(rename = "cell_voltages_v", skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<Volts>,
+    /// False when only the first cells arrived; such a set never reaches D-Bus, charge control or CAN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells_complete: Option<bool>,
+    /// Temperature sensors in the BMS's order; an empty list says that none is fitted.
+    #[serde(rename = "temperatures_c", skip_serializing_if = "Option::is_none")]
+    pub temperatures: Option<Vec<Celsius>>,
+    /// MOSFET temperature.
+    #[serde(rename = "mos_temperature_c", skip_serializing_if = "Option::is_none")]
+    pub mos_temperature: Option<Celsius>,
+    /// The charge FET conducts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charge_fet: Option<bool>,
+    /// The discharge FET conducts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discharge_fet: Option<bool>,
+    /// At least one cell is being balanced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balancing: Option<bool>,
+    /// The cells being balanced, counted from 1, where the BMS tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balancing_cells: Option<Vec<u8>>,
+    /// Balancing current.
+    #[serde(rename = "balance_current_a", skip_serializing_if = "Option::is_none")]
+    pub balance_current: Option<Amps>,
+    /// Active alarms and warnings; `None` when the BMS was not heard on them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<Alarm>>,
+    /// Information that is no alarm: default password, software FET lock, FET switched off by remote.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Cow<'static, str>>,
+    /// Model text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Serial number, if it is not a factory default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial_number: Option<String>,
+    /// Hardware version text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hw_version: Option<String>,
+    /// Firmware version text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sw_version: Option<String>,
+    /// Production date, `YYYY-MM-DD` as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub production_date: Option<String>,
+    /// Relative humidity inside the BMS.
+    #[serde(rename = "humidity_pct", skip_serializing_if = "Option::is_none")]
+    pub humidity: Option<Percent>,
+    /// Protection settings and limits that the BMS reports.
+    #[serde(flatten)]
+    pub settings: BmsSettings,
+}
+
+/// Settings and limits that a BMS reports about itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BmsSettings {
+    /// Cell chemistry as the BMS is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chemistry: Option<Chemistry>,
+    /// Cell over-voltage protection.
+    #[serde(rename = "cell_ovp_v", skip_serializing_if = "Option::is_none")]
+    pub cell_ovp: Option<Volts>,
+    /// Cell under-voltage protection.
+    #[serde(rename = "cell_uvp_v", skip_serializing_if = "Option::is_none")]
+    pub cell_uvp: Option<Volts>,
+    /// Pack over-voltage protection.
+    #[serde(rename = "pack_ovp_v", skip_serializing_if = "Option::is_none")]
+    pub pack_ovp: Option<Volts>,
+    /// Pack under-voltage protection.
+    #[serde(rename = "pack_uvp_v", skip_serializing_if = "Option::is_none")]
+    pub pack_uvp: Option<Volts>,
+    /// Charge over-current protection.
+    #[serde(rename = "charge_ocp_a", skip_serializing_if = "Option::is_none")]
+    pub charge_ocp: Option<Amps>,
+    /// Discharge over-current protection.
+    #[serde(rename = "discharge_ocp_a", skip_serializing_if = "Option::is_none")]
+    pub discharge_ocp: Option<Amps>,
+    /// Charge current that the BMS asks for; 0 forbids.
+    #[serde(rename = "bms_ccl_a", skip_serializing_if = "Option::is_none")]
+    pub charge_limit: Option<Amps>,
+    /// Discharge current that the BMS asks for; 0 forbids.
+    #[serde(rename = "bms_dcl_a", skip_serializing_if = "Option::is_none")]
+    pub discharge_limit: Option<Amps>,
+}
+
+impl Reading {
+    /// An empty reading of `bms` at `address`.
+    pub fn new(bms: &'static str, address: Option<u8>) -> Self {
+        Self { bms, address, ..Self::default() }
+    }
+
+    /// An empty reading for the next poll that keeps what does not change: names, versions, dates, settings, capacity.
+    pub fn next(&self) -> Self {
+        Self {
+            bms: self.bms,
+            address: self.address,
+            capacity: self.capacity,
+            cell_count: self.cell_count,
+            model: self.model.clone(),
+            serial_number: self.serial_number.clone(),
+            hw_version: self.hw_version.clone(),
+            sw_version: self.sw_version.clone(),
+            production_date: self.production_date.clone(),
+            settings: self.settings.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Raises an alarm; of two levels the higher stays.
+    pub fn raise(&mut self, name: AlarmName, level: Level) {
+        let alarms = self.alarms.get_or_insert_default();
+        match alarms.iter_mut().find(|alarm| alarm.name == name) {
+            Some(alarm) => alarm.level = alarm.level.max(level),
+            None => alarms.push(Alarm { name, level }),
+        }
+    }
+
+    /// Adds a note once.
+    pub fn note(&mut self, text: impl Into<Cow<'static, str>>) {
+        let text = text.into();
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+
+    /// Fills `power` from voltage and current.
+    pub fn derive_power(&mut self) {
+        self.power = match (self.voltage, self.current) {
+            (Some(v), Some(a)) => Some(Watts::new(v.get() * a.get()).rounded(1)),
+            _ => None,
+        };
+    }
+
+    /// All that D-Bus needs before the service may appear: voltage, current, SoC and every cell.
+    pub fn is_complete(&self) -> bool {
+        self.voltage.is_some()
+            && self.current.is_some()
+            && self.soc.is_some()
+            && !self.cells.is_empty()
+            && self.cells_complete != Some(false)
+    }
+}
+
+/// Cell chemistry; decides the voltages of charge control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chemistry {
+    /// Lithium iron phosphate.
+    Lfp,
+    /// Nickel manganese cobalt and other "ternary" cells.
+    Nmc,
+    /// Lithium titanate.
+    Lto,
+}
+
+/// An active alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// What is wrong.
+    pub name: AlarmName,
+    /// How bad it is.
+    pub level: Level,
+}
+
+/// How bad an alarm is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Attention; the BMS still lets current flow.
+    Warning,
+    /// The protection has acted, or something is broken.
+    Alarm,
+}
+
+/// The names of alarms, the same in JSON, on CAN and in the docs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it; docs/alarms describes each for owners")]
+pub enum AlarmName {
+    CellHighVoltage,
+    CellLowVoltage,
+    HighVoltage,
+    LowVoltage,
+    HighTemperature,
+    LowTemperature,
+    HighChargeTemperature,
+    LowChargeTemperature,
+    HighMosTemperature,
+    HighChargeCurrent,
+    HighDischargeCurrent,
+    ShortCircuit,
+    CellImbalance,
+    LowSoc,
+    BmsInternal,
+    ChargeFetFault,
+    DischargeFetFault,
+    SensorFault,
+    Communication,
+    Contactor,
+}
+
+/// How the line to a battery is doing; counters since start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct LinkStats {
+    /// Requests that were answered.
+    pub ok: u64,
+    /// Requests without an answer (after the retries of `exchange`'s caller each try counts).
+    pub lost: u64,
+    /// Requests whose answer came damaged (bytes, but no frame that passes its check).
+    pub damaged: u64,
+    /// Valid frames that answer something else.
+    pub foreign: u64,
+}
+
+/// A published limit and the rule that set it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit<T> {
+    /// The limit; always finite and never negative.
+    pub value: T,
+    /// The winning rule, in words for the owner.
+    pub why: &'static str,
+}
+
+/// What the battery may be charged and discharged with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Charge voltage limit.
+    pub cvl: Limit<Volts>,
+    /// Charge current limit.
+    pub ccl: Limit<Amps>,
+    /// Discharge current limit.
+    pub dcl: Limit<Amps>,
+    /// Voltage at which discharging should end, for inverters that want one.
+    pub low_voltage: Volts,
+    /// Phase of charging.
+    pub mode: Mode,
+}
+
+/// Phase of charging, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Charging up to the charge voltage.
+    Bulk,
+    /// The battery's data is not trusted or not fresh; charging is held back.
+    Hold,
+}
+
+impl Mode {
+    /// The word that GUIs show.
+    pub fn text(self) -> &'static str {
+        match self {
+            Mode::Bulk => "Bulk",
+            Mode::Hold => "Hold",
+        }
+    }
+}
+
+/// How fresh the data is (the stages of the contract's Silence table).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Young enough to be published.
+    Fresh,
+    /// Too old: measured values are invalid, charging ends.
+    Stale,
+    /// Long silent: cable warning.
+    Silent,
+    /// Given up: cable alarm, not connected.
+    Lost,
+}
+
+/// Values computed from a reading.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Derived {
+    /// Sum of the cell voltages.
+    pub cell_sum: Option<Volts>,
+    /// Lowest cell and its number, counted from 1.
+    pub min_cell: Option<(Volts, usize)>,
+    /// Highest cell and its number, counted from 1.
+    pub max_cell: Option<(Volts, usize)>,
+    /// Mean of the battery's temperature sensors.
+    pub temperature: Option<Celsius>,
+    /// Coldest sensor and its number, counted from 1.
+    pub min_temperature: Option<(Celsius, usize)>,
+    /// Hottest sensor and its number, counted from 1.
+    pub max_temperature: Option<(Celsius, usize)>,
+    /// Charge taken out since full, zero or negative.
+    pub consumed: Option<AmpHours>,
+    /// Time until empty at the smoothed current; `None` unless discharging.
+    pub time_to_go: Option<Duration>,
+}
+
+/// Counters over the battery's life with this driver; they survive restarts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// Deepest discharge below full, Ah, negative.
+    pub deepest_discharge_ah: Option<f64>,
+    /// Deepest point of the present discharge, Ah, negative.
+    pub last_discharge_ah: Option<f64>,
+    /// Charge drawn in all, Ah, negative.
+    pub total_drawn_ah: f64,
+    /// Lowest pack voltage, V.
+    pub min_voltage: Option<f64>,
+    /// Highest pack voltage, V.
+    pub max_voltage: Option<f64>,
+    /// Lowest cell voltage, V.
+    pub min_cell_voltage: Option<f64>,
+    /// Highest cell voltage, V.
+    pub max_cell_voltage: Option<f64>,
+    /// Lowest temperature, °C.
+    pub min_temperature: Option<f64>,
+    /// Highest temperature, °C.
+    pub max_temperature: Option<f64>,
+    /// Energy taken out, kWh.
+    pub discharged_kwh: f64,
+    /// Energy put in, kWh.
+    pub charged_kwh: f64,
+    /// Times that a low-voltage alarm began.
+    pub low_voltage_alarms: u32,
+    /// Times that a high-voltage alarm began.
+    pub high_voltage_alarms: u32,
+    /// Wall-clock time of the last full charge, seconds since 1970; only once the clock was trusted.
+    pub last_full_unix: Option<u64>,
+}
+
+/// All that a sink shows of one battery.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The reading that passed the guard; measured values are unknown once they are stale.
+    pub reading: Reading,
+    /// Values computed from it.
+    pub derived: Derived,
+    /// Alarms of the BMS and our own, highest level per name.
+    pub alarms: Vec<Alarm>,
+    /// 0 while connected, then the cable alarm of the Silence table.
+    pub cable: Option<Level>,
+    /// How fresh the data is.
+    pub freshness: Freshness,
+    /// Counters over the battery's life.
+    pub history: History,
+    /// Seconds since the last full charge, when that is known.
+    pub since_full: Option<Duration>,
+    /// The line.
+    pub link: LinkStats,
+    /// Cells in series that charge control has accepted.
+    pub cell_count: Option<u8>,
+    /// What the battery may be charged and discharged with.
+    pub limits: Limits,
+}
