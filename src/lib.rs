@@ -10,7 +10,11 @@
 //! Data flows one way; nothing on the left knows anything on the right. Protocols, guard and charge control are pure:
 //! bytes, state and time go in, values come out. Threads, clocks, sleeps and signals live in `runtime` alone.
 
+pub mod battery;
 pub mod bms;
+pub mod charge;
+pub mod guard;
+mod history;
 pub mod link;
 pub mod model;
 pub mod runtime;

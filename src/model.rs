@@ -372,6 +372,14 @@ pub struct History {
     pub high_voltage_alarms: u32,
     /// Wall-clock time of the last full charge, seconds since 1970; only once the clock was trusted.
     pub last_full_unix: Option<u64>,
+    /// The present discharge has begun (since the last full charge).
+    pub discharging: bool,
+    /// A low-voltage alarm is active.
+    #[serde(skip)]
+    pub low_voltage_active: bool,
+    /// A high-voltage alarm is active.
+    #[serde(skip)]
+    pub high_voltage_active: bool,
 }
 
 /// All that a sink shows of one battery.

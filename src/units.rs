@@ -44,6 +44,7 @@ macro_rules! unit {
                 }
             }
         }
+        impl From<$name> for f64 { fn from(unit: $name) -> f64 { unit.0 } }
         impl std::ops::Add for $name { type Output = Self; fn add(self, o: Self) -> Self { Self(self.0 + o.0) } }
         impl std::ops::Sub for $name { type Output = Self; fn sub(self, o: Self) -> Self { Self(self.0 - o.0) } }
         impl std::ops::Neg for $name { type Output = Self; fn neg(self) -> Self { Self(-self.0) } }

@@ -1,0 +1,179 @@
+//! The Silence table of the contract, at its times, in simulated time: what a battery shows when its data stops.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use dbus_bms::battery::{Battery, Now, Saved};
+use dbus_bms::charge::{Config, Silence};
+use dbus_bms::model::{Freshness, Level, LinkStats, Reading, Snapshot};
+use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+
+fn reading(cell: f64) -> Reading {
+    let mut reading = Reading::new("jbd", None);
+    reading.voltage = Some(Volts::new(cell * 16.0).rounded(2));
+    reading.current = Some(Amps::new(-12.5));
+    reading.soc = Some(Percent::new(62.0));
+    reading.cells = vec![Volts::new(cell); 16];
+    reading.cell_count = Some(16);
+    reading.temperatures = Some(vec![Celsius::new(21.5)]);
+    reading.capacity = Some(AmpHours::new(280.0));
+    reading.remaining = Some(AmpHours::new(173.6));
+    reading.charge_fet = Some(true);
+    reading.discharge_fet = Some(true);
+    reading.alarms = Some(Vec::new());
+    reading
+}
+
+fn at(seconds: f64) -> Now {
+    Now { at: Moment::from_secs(seconds), unix: None }
+}
+
+/// A battery that was read once a second for ten seconds; its last reading is at t = 0 of the returned times.
+struct Silenced(Battery);
+
+impl Silenced {
+    fn new(config: Config, cell: f64) -> Self {
+        let mut battery = Battery::new(config, Saved::default());
+        for second in 0..=100 {
+            battery.read(reading(cell), LinkStats::default(), at(f64::from(second)));
+        }
+        Self(battery)
+    }
+
+    fn after(&mut self, age: f64) -> Snapshot {
+        self.0.tick(LinkStats::default(), at(100.0 + age))
+    }
+}
+
+fn numbers(snapshot: &Snapshot) -> (f64, f64, f64) {
+    let limits = &snapshot.limits;
+    (limits.cvl.value.get(), limits.ccl.value.get(), limits.dcl.value.get())
+}
+
+#[test]
+fn gentle_preset_at_its_times() {
+    let mut silenced = Silenced::new(Config::default(), 3.31);
+    let fresh = silenced.after(9.9);
+    assert_eq!(numbers(&fresh), (55.2, 50.0, 60.0));
+    assert_eq!(fresh.reading.soc, Some(Percent::new(62.0)));
+    assert_eq!(fresh.freshness, Freshness::Fresh);
+
+    let stale = silenced.after(10.1);
+    assert_eq!(stale.reading.voltage, None);
+    assert_eq!(stale.reading.soc, None);
+    assert!(stale.reading.cells.is_empty() && stale.derived.max_cell.is_none());
+    assert_eq!(stale.cable, None);
+    let (cvl, ccl, dcl) = numbers(&stale);
+    assert_eq!((cvl, dcl), (52.96, 60.0), "CVL falls to the last pack voltage, DCL stands");
+    assert!(ccl < 50.0 && ccl > 48.0, "{ccl}");
+
+    let (_, ccl, _) = numbers(&silenced.after(20.0));
+    assert!((ccl - 25.0).abs() < 0.2, "half way down: {ccl}");
+    assert_eq!(numbers(&silenced.after(30.0)), (52.96, 0.0, 60.0));
+    assert_eq!(silenced.after(59.9).cable, None);
+
+    let silent = silenced.after(60.0);
+    assert_eq!(silent.cable, Some(Level::Warning));
+    assert_eq!(numbers(&silent), (52.96, 0.0, 15.0), "3.31 V is above the reserve: a quarter");
+    assert_ne!(silenced.after(299.0).freshness, Freshness::Lost);
+
+    let lost = silenced.after(300.0);
+    assert_eq!(lost.freshness, Freshness::Lost);
+    assert_eq!(lost.cable, Some(Level::Alarm));
+    assert_eq!(numbers(&lost), (52.96, 0.0, 0.0));
+    assert_eq!(numbers(&silenced.after(86_400.0)), (52.96, 0.0, 0.0), "the service stays with zeros");
+}
+
+#[test]
+fn under_the_reserve_discharging_ends_after_a_minute() {
+    let mut silenced = Silenced::new(Config::default(), 3.05);
+    silenced.after(10.1);
+    assert_eq!(numbers(&silenced.after(60.0)).2, 0.0);
+}
+
+#[test]
+fn the_strict_preset_is_done_after_a_minute() {
+    let mut silenced = Silenced::new(Config { silence: Silence::STRICT, ..Config::default() }, 3.31);
+    silenced.after(10.1);
+    assert_eq!(silenced.after(30.0).cable, Some(Level::Warning));
+    let lost = silenced.after(60.0);
+    assert_eq!((lost.freshness, lost.cable), (Freshness::Lost, Some(Level::Alarm)));
+    assert_eq!(numbers(&lost), (52.96, 0.0, 0.0));
+}
+
+#[test]
+fn the_table_holds_however_rarely_it_is_looked_at() {
+    let mut once = Silenced::new(Config::default(), 3.31);
+    let late = once.after(400.0);
+    assert_eq!(numbers(&late), (52.96, 0.0, 0.0));
+    let mut often = Silenced::new(Config::default(), 3.31);
+    let mut highest = f64::INFINITY;
+    for tenth in 1..=4000 {
+        let (_, ccl, dcl) = numbers(&often.after(f64::from(tenth) / 10.0));
+        assert!(ccl + dcl <= highest, "a limit rose while nothing was heard");
+        highest = ccl + dcl;
+    }
+    assert_eq!(numbers(&often.after(400.0)), numbers(&late));
+}
+
+#[test]
+fn recovery_is_by_ramp_and_values_return_at_once() {
+    let mut silenced = Silenced::new(Config::default(), 3.31);
+    for age in [10.1, 30.0, 60.0, 300.0] {
+        silenced.after(age);
+    }
+    let back = silenced.0.read(reading(3.31), LinkStats::default(), at(500.0));
+    assert_eq!(back.freshness, Freshness::Fresh);
+    assert_eq!(back.cable, None);
+    assert_eq!(back.reading.soc, Some(Percent::new(62.0)));
+    let (_, ccl, dcl) = numbers(&back);
+    assert!(ccl <= 1.0 && dcl <= 200.0, "{ccl} {dcl}");
+    let mut before = (ccl, dcl);
+    for second in 1..=200 {
+        let now = numbers(&silenced.0.read(reading(3.31), LinkStats::default(), at(500.0 + f64::from(second))));
+        assert!(now.1 - before.0 <= 1.05 && now.2 - before.1 <= 1.05, "faster than the ramp: {before:?} {now:?}");
+        before = (now.1, now.2);
+    }
+    assert_eq!(before, (50.0, 60.0), "and it does come back");
+}
+
+#[test]
+fn slow_readings_stretch_the_first_stage_only() {
+    let mut battery = Battery::new(Config::default(), Saved::default());
+    for n in 0..=10 {
+        battery.read(reading(3.31), LinkStats::default(), at(f64::from(n) * 6.0));
+    }
+    assert_eq!(battery.tick(LinkStats::default(), at(60.0 + 17.9)).freshness, Freshness::Fresh, "three periods of 6 s");
+    assert_eq!(battery.tick(LinkStats::default(), at(60.0 + 18.1)).freshness, Freshness::Stale);
+    assert_eq!(battery.tick(LinkStats::default(), at(60.0 + 60.0)).freshness, Freshness::Silent);
+}
+
+#[test]
+fn one_gap_does_not_make_the_next_silence_longer() {
+    let mut silenced = Silenced::new(Config::default(), 3.31);
+    silenced.0.read(reading(3.31), LinkStats::default(), at(150.0));
+    assert_eq!(silenced.0.tick(LinkStats::default(), at(160.1)).freshness, Freshness::Stale);
+}
+
+#[test]
+fn the_next_tick_is_never_missed() {
+    let mut silenced = Silenced::new(Config::default(), 3.31);
+    let (mut now, mut stages) = (Moment::from_secs(100.0), Vec::new());
+    for _ in 0..60 {
+        let next = silenced.0.next_tick(now);
+        assert!(next > now, "time must go on");
+        now = next;
+        let snapshot = silenced.0.tick(LinkStats::default(), Now { at: now, unix: None });
+        if stages.last().is_none_or(|(stage, _)| *stage != snapshot.freshness) {
+            stages.push((snapshot.freshness, now.since_origin().as_secs()));
+        }
+    }
+    assert_eq!(stages, [(Freshness::Stale, 110), (Freshness::Silent, 160), (Freshness::Lost, 400)]);
+}
+
+#[test]
+fn stopping_leaves_no_current_and_no_values() {
+    let mut silenced = Silenced::new(Config::default(), 3.31);
+    let last = silenced.0.stop("driver stopped", at(100.5));
+    assert_eq!(numbers(&last), (52.96, 0.0, 0.0));
+    assert_eq!(last.reading.soc, None);
+    assert_eq!(last.limits.ccl.why, "driver stopped");
+}
