@@ -1,6 +1,6 @@
 //! Reading fields from a frame without ever panicking, and the checksums that protocols share.
 
-use super::DecodeError;
+use super::{DecodeError, Framing};
 
 /// Walks over the payload of a frame; every read names the field, so that an error can.
 #[derive(Debug, Clone)]
@@ -99,6 +99,21 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The first byte is no start of a frame: skips it and all up to the next `start`.
+pub fn skip_to(start: u8, buf: &[u8]) -> Framing {
+    Framing::Skip(buf.iter().skip(1).take_while(|byte| **byte != start).count().saturating_add(1))
+}
+
+/// Unsigned 16 bit values, high byte first; an odd last byte is left out.
+pub fn u16s_be(data: &[u8]) -> impl Iterator<Item = u16> {
+    data.as_chunks().0.iter().copied().map(u16::from_be_bytes)
+}
+
+/// The bits that are set, the lowest as 1.
+pub fn set_bits(word: u32) -> Vec<u8> {
+    (1..=32u8).zip(0..32u32).filter(|(_, bit)| (word >> bit) & 1 == 1).map(|(number, _)| number).collect()
+}
+
 /// Sum of all bytes modulo 65536.
 pub fn sum16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0u16, |sum, byte| sum.wrapping_add(u16::from(*byte)))
@@ -142,6 +157,18 @@ mod tests {
         // Daly `D2 03 00 00 00 3E D7 B9`, JK-PB `01 10 16 20 00 01 02 00 00 D6 F1` (bms-protocols.md §e.3, §b.1)
         assert_eq!(crc16_modbus(&[0xD2, 3, 0, 0, 0, 0x3E]).to_le_bytes(), [0xD7, 0xB9]);
         assert_eq!(crc16_modbus(&[1, 0x10, 0x16, 0x20, 0, 1, 2, 0, 0]).to_le_bytes(), [0xD6, 0xF1]);
+    }
+
+    #[test]
+    fn bits_are_counted_from_one() {
+        assert_eq!(set_bits(0x8000_0005), [1, 3, 32]);
+    }
+
+    #[test]
+    fn skipping_always_makes_progress() {
+        assert_eq!(skip_to(0xDD, &[0xDD, 1, 2, 0xDD]), Framing::Skip(3));
+        assert_eq!(skip_to(0xDD, &[0xDD, 0xDD]), Framing::Skip(1));
+        assert_eq!(skip_to(0xDD, &[1, 2]), Framing::Skip(2));
     }
 
     #[test]

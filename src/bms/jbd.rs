@@ -8,7 +8,7 @@
 //! 77 and DD occur inside replies: only the length tells where one ends. Registers: 03 basic information, 04 cell voltages,
 //! 05 model. Values are big endian. Source: Jiabaida "Communication Protocol" V4 and the recordings in `tests/vectors/jbd`.
 
-use super::bytes::{Reader, sum16, text};
+use super::bytes::{Reader, set_bits, skip_to, sum16, text, u16s_be};
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
 use crate::model::{AlarmName, Level, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
@@ -58,31 +58,24 @@ impl Protocol for Jbd {
     }
 
     fn framing(&self, buf: &[u8]) -> Framing {
-        let skip_to_start = |from: usize| {
-            let noise = buf.iter().skip(from).take_while(|byte| **byte != 0xDD).count();
-            Framing::Skip(noise.saturating_add(from))
+        let Some((&[start, second, third, len], body)) = buf.split_first_chunk::<4>() else {
+            return if matches!(buf, [] | [0xDD, ..]) { Framing::Incomplete } else { skip_to(0xDD, buf) };
         };
         // In an echoed request the length stands at the same place, behind A5 or 5A and the register.
-        let (&[0xDD, second, third, len], body) = (match buf.split_first_chunk::<4>() {
-            Some((head, body)) => (head, body),
-            None if buf.first() == Some(&0xDD) => return Framing::Incomplete,
-            None => return skip_to_start(0),
-        }) else {
-            return skip_to_start(0);
-        };
-        let len = usize::from(len);
-        let echo = matches!(second, 0xA5 | 0x5A);
-        if len > MAX_DATA || (!echo && third != 0 && len != 0) {
-            return skip_to_start(1);
+        let (len, echo) = (usize::from(len), matches!(second, 0xA5 | 0x5A));
+        if start != 0xDD || len > MAX_DATA || (!echo && third != 0 && len != 0) {
+            return skip_to(0xDD, buf);
         }
         let Some(tail) = body.get(len..).and_then(|tail| tail.first_chunk::<3>()) else { return Framing::Incomplete };
-        let total = len.saturating_add(7);
-        let summed = sum16(buf.get(2..len.saturating_add(4)).unwrap_or_default());
-        let [high, low, 0x77] = *tail else { return skip_to_start(1) };
-        if summed.wrapping_add(u16::from_be_bytes([high, low])) != 0 {
-            return skip_to_start(1);
+        let [high, low, last] = *tail;
+        let sum = sum16(buf.get(2..len.saturating_add(4)).unwrap_or_default());
+        let right = last == 0x77 && sum.wrapping_add(u16::from_be_bytes([high, low])) == 0;
+        let end = len.saturating_add(7);
+        match (right, echo) {
+            (true, false) => Framing::Frame(0..end),
+            (true, true) => Framing::Skip(end),
+            (false, _) => skip_to(0xDD, buf),
         }
-        if echo { Framing::Skip(total) } else { Framing::Frame(0..total) }
     }
 
     fn decode(&mut self, asked: Asked<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
@@ -102,10 +95,7 @@ impl Protocol for Jbd {
         let data = r.bytes(len, "data")?;
         match register {
             0x03 => basic(&mut Reader::new(data), into)?,
-            0x04 => {
-                into.cells =
-                    data.chunks_exact(2).map(|pair| Reader::new(pair).u16_be("cell").map(Volts::milli)).collect::<Result<_, _>>()?
-            }
+            0x04 => into.cells = u16s_be(data).map(Volts::milli).collect(),
             0x05 => into.model = text(data),
             _ => {} // acknowledges and registers that carry nothing for a reading
         }
@@ -122,11 +112,7 @@ fn basic(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.production_date = date(r.u16_be("production date")?);
     let balancing = u32::from(r.u16_be("balancing 1-16")?) | (u32::from(r.u16_be("balancing 17-32")?) << 16);
     into.balancing = Some(balancing != 0);
-    into.balancing_cells = Some(
-        (1..=32u8)
-            .filter(|cell| balancing.checked_shr(u32::from(*cell).saturating_sub(1)).is_some_and(|bits| bits & 1 == 1))
-            .collect(),
-    );
+    into.balancing_cells = Some(set_bits(balancing));
     protections(r.u16_be("protection")?, into);
     let version = r.u8("software version")?;
     into.sw_version = Some(format!("{}.{}", version >> 4, version & 0x0F));
@@ -137,9 +123,11 @@ fn basic(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.cell_count = Some(r.u8("cell count")?).filter(|count| *count > 0);
     let sensors = usize::from(r.u8("sensor count")?);
     // A board may announce more sensors than it sends: then none of them is trusted.
-    into.temperatures = (0..sensors).map(|_| r.u16_be("temperature").map(Celsius::deci_kelvin)).collect::<Result<_, _>>().ok();
-    if into.temperatures.is_some() && r.left() >= 9 {
-        newer_firmware(r, into)?;
+    if let Ok(sensors) = r.bytes(sensors.saturating_mul(2), "temperatures") {
+        into.temperatures = Some(u16s_be(sensors).map(Celsius::deci_kelvin).collect());
+        if r.left() >= 9 {
+            newer_firmware(r, into)?;
+        }
     }
     Ok(())
 }
@@ -176,11 +164,8 @@ const PROTECTIONS: [AlarmName; 12] = [
 
 fn protections(word: u16, into: &mut Reading) {
     into.alarms = Some(Vec::new());
-    for (bit, name) in PROTECTIONS.into_iter().enumerate() {
-        if (word >> bit) & 1 == 1 {
-            into.raise(name, Level::Alarm);
-        }
-    }
+    let acted = PROTECTIONS.into_iter().enumerate().filter(|(bit, _)| (word >> bit) & 1 == 1);
+    acted.for_each(|(_, name)| into.raise(name, Level::Alarm));
     if word & 0x1000 != 0 {
         into.note("FETs locked by software");
     }

@@ -13,9 +13,12 @@ pub struct Traffic {
     pub frames: usize,
     /// Bytes that belonged to no frame.
     pub skipped: usize,
-    /// Why valid frames gave no values, in order.
+    /// Why valid frames gave no values: the first of them, in order.
     pub declined: Vec<DecodeError>,
 }
+
+/// Reasons kept in [`Traffic::declined`]; a recording of days must not fill the memory.
+const MAX_DECLINED: usize = 64;
 
 impl Traffic {
     /// Traffic of `driver`'s protocol.
@@ -37,6 +40,11 @@ impl Traffic {
         while let Some(step) = self.step(true) {
             self.take(step, asked);
         }
+    }
+
+    /// Bytes that wait for the rest of their frame.
+    pub fn pending(&self) -> usize {
+        self.buffer.len()
     }
 
     /// The batteries heard so far, in the order in which they spoke first.
@@ -68,6 +76,7 @@ impl Traffic {
                 self.buffer.drain(..n);
             }
             Framing::Frame(range) => {
+                self.skipped = self.skipped.saturating_add(range.start);
                 let end = range.end.clamp(1, self.buffer.len());
                 let taken: Vec<u8> = self.buffer.drain(..end).collect();
                 if let Some(frame) = taken.get(range) {
@@ -92,7 +101,9 @@ impl Traffic {
         match answer(protocol.as_mut(), frame, asked, &mut merged) {
             Ok(_) => *reading = merged,
             Err(error) => {
-                self.declined.push(error);
+                if self.declined.len() < MAX_DECLINED {
+                    self.declined.push(error);
+                }
                 if *reading == Reading::new(self.driver.name, address) {
                     self.batteries.remove(index);
                 }
