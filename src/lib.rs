@@ -19,5 +19,6 @@ mod history;
 pub mod link;
 pub mod model;
 pub mod runtime;
+pub mod state;
 pub mod units;
 pub mod vector;
