@@ -18,6 +18,7 @@ pub mod hex;
 mod history;
 pub mod link;
 pub mod model;
+pub mod probe;
 pub mod runtime;
 pub mod state;
 pub mod units;

@@ -262,6 +262,15 @@ pub struct LinkStats {
     pub foreign: u64,
 }
 
+impl std::ops::AddAssign for LinkStats {
+    fn add_assign(&mut self, more: Self) {
+        self.ok += more.ok;
+        self.lost += more.lost;
+        self.damaged += more.damaged;
+        self.foreign += more.foreign;
+    }
+}
+
 /// A published limit and the rule that set it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit<T> {

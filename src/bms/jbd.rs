@@ -23,6 +23,8 @@ pub const DRIVER: Driver = Driver {
     lines: &[Line { baud: 9600 }],
     addresses: &[],
     gap: Duration::ZERO,
+    listen: Duration::ZERO,
+    shared: false,
     new: |_| Box::new(Jbd::default()),
 };
 

@@ -41,6 +41,10 @@ pub struct Driver {
     pub addresses: &'static [u8],
     /// Time that the line must be quiet before a request.
     pub gap: Duration,
+    /// How long a probe listens before it asks, for BMSs that talk unasked; zero for all others.
+    pub listen: Duration,
+    /// Several batteries may share the line: a probe that finds one looks at all addresses.
+    pub shared: bool,
     /// A fresh decoder for the battery at this address.
     pub new: fn(Option<u8>) -> Box<dyn Protocol>,
 }

@@ -1,6 +1,21 @@
 //! The line to a BMS: a [`Port`] moves bytes, [`Link::exchange`] turns one request into one decoded answer.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod answer;
+mod error;
+mod exchange;
+mod open;
+mod pace;
+mod poll;
+pub mod script;
+pub mod serial;
+pub mod tcp;
+
+pub use error::LinkError;
+pub use exchange::Link;
+pub use open::{OpenError, PortOptions, open};
+pub use poll::PollError;
+
 use crate::bms::Line;
 use crate::units::Moment;
 use std::io;
@@ -30,6 +45,11 @@ pub trait Port: Send {
     /// # Errors
     /// What the operating system says; the port is then to be opened anew.
     fn clear(&mut self) -> io::Result<()>;
+}
+
+/// What a [`Port`] returns when its device is gone, as opposed to a passing fault: see [`LinkError::Vanished`].
+pub(crate) fn vanished(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{name} is gone"))
 }
 
 /// Time for the parts that run beside a port. The real one lives in `runtime`; tests bring their own.

@@ -1,0 +1,234 @@
+//! The bytes that follow one request, sorted into echo, noise, foreign frames and the answer. No port, no clock.
+
+use super::error::LinkError;
+use crate::bms::{Asked, DecodeError, Framing, Progress, Protocol, Request};
+use crate::model::Reading;
+
+/// More bytes than any frame has. What is longer began with something that was no frame.
+const MOST: usize = 4096;
+
+/// So many bytes tell whether something begins like a frame; fewer do so by chance.
+const TELLING: usize = 4;
+
+/// The input of one exchange.
+pub(super) struct Answer<'a> {
+    protocol: &'a mut dyn Protocol,
+    request: &'a Request,
+    /// A copy of the caller's reading: what a failed exchange has decoded is dropped with it.
+    reading: Reading,
+    input: Input,
+    /// Bytes not searched yet for a frame behind a false start.
+    fresh: bool,
+    echoed: bool,
+    heard: usize,
+    echo_bytes: usize,
+    frames: usize,
+    foreign: usize,
+    broken: usize,
+    short: Option<&'static str>,
+}
+
+impl<'a> Answer<'a> {
+    /// Begins with `leftover` bytes, which a listening request takes over from the one before.
+    pub(super) fn new(protocol: &'a mut dyn Protocol, request: &'a Request, reading: Reading, leftover: Input) -> Self {
+        let heard = leftover.window().len();
+        let echoed = request.bytes.is_empty();
+        Self {
+            protocol,
+            request,
+            reading,
+            input: leftover,
+            fresh: heard > 0,
+            echoed,
+            heard,
+            echo_bytes: 0,
+            frames: 0,
+            foreign: 0,
+            broken: 0,
+            short: None,
+        }
+    }
+
+    /// Adds bytes and decodes every frame that is now complete.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Progress, LinkError> {
+        self.heard = self.heard.saturating_add(bytes.len());
+        self.fresh = true;
+        self.input.extend(bytes);
+        let progress = self.advance()?;
+        if progress == Progress::Done || self.input.window().len() <= MOST {
+            return Ok(progress);
+        }
+        let progress = self.look_behind()?;
+        self.input.skip(MOST / 2);
+        Ok(progress)
+    }
+
+    /// Whether bytes wait for the rest of a frame and have not been searched by [`Answer::look_behind`].
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.fresh && !self.input.window().is_empty()
+    }
+
+    /// Looks for whole frames behind the start of one that does not end: that start may be false.
+    pub(super) fn look_behind(&mut self) -> Result<Progress, LinkError> {
+        self.fresh = false;
+        while let Some(at) = self.hidden_frame() {
+            self.broken = self.broken.saturating_add(1);
+            self.input.skip(at);
+            if self.advance()? == Progress::Done {
+                return Ok(Progress::Done);
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    fn hidden_frame(&self) -> Option<usize> {
+        let window = self.input.window();
+        let mut at: usize = 1;
+        loop {
+            let rest = window.get(at..).filter(|rest| !rest.is_empty())?;
+            at = at.saturating_add(match self.protocol.framing(rest) {
+                Framing::Frame(_) => return Some(at),
+                Framing::Skip(n) => n.max(1),
+                Framing::Incomplete => 1,
+            });
+        }
+    }
+
+    /// The answer that is complete: the reading, the bytes behind it, and how many were heard.
+    pub(super) fn finish(self) -> (Reading, Input) {
+        (self.reading, self.input)
+    }
+
+    /// No more bytes come: what was heard in place of an answer.
+    pub(super) fn verdict(&self) -> LinkError {
+        let begun = self.begins_like_a_frame(self.input.window());
+        let noise = self.heard.saturating_sub(self.echo_bytes);
+        match self {
+            Self { frames: frames @ 1.., .. } => LinkError::Incomplete { frames: *frames },
+            Self { short: Some(field), .. } => LinkError::Short { field },
+            Self { broken: 1.., .. } => LinkError::Damaged,
+            _ if begun => LinkError::Damaged,
+            Self { foreign: frames @ 1.., .. } => LinkError::Foreign { frames: *frames },
+            Self { heard: 0, .. } => LinkError::Silent,
+            _ if noise == 0 => LinkError::EchoOnly,
+            _ => LinkError::Noise { bytes: noise },
+        }
+    }
+
+    /// Bytes heard so far.
+    pub(super) fn heard(&self) -> usize {
+        self.heard
+    }
+
+    /// Valid frames that answered something else.
+    pub(super) fn foreign(&self) -> usize {
+        self.foreign
+    }
+
+    /// Our own request came back.
+    pub(super) fn has_echo(&self) -> bool {
+        self.echo_bytes > 0
+    }
+
+    fn advance(&mut self) -> Result<Progress, LinkError> {
+        while !self.input.window().is_empty() {
+            if !self.echoed {
+                match compare(self.input.window(), &self.request.bytes) {
+                    Echo::Whole => {
+                        self.echoed = true;
+                        self.drop_echo(self.request.bytes.len());
+                        continue;
+                    }
+                    Echo::Begun => break,
+                    Echo::Other => {}
+                }
+            }
+            match self.protocol.framing(self.input.window()) {
+                Framing::Incomplete => break,
+                Framing::Skip(n) => {
+                    if self.begins_like_a_frame(self.input.window()) {
+                        self.broken = self.broken.saturating_add(1);
+                    }
+                    self.input.skip(n.max(1));
+                }
+                Framing::Frame(range) => {
+                    let progress = self.decode(range.start, range.end)?;
+                    self.input.skip(range.end.max(1));
+                    if progress == Progress::Done {
+                        return Ok(Progress::Done);
+                    }
+                }
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    fn decode(&mut self, start: usize, end: usize) -> Result<Progress, LinkError> {
+        let Some(frame) = self.input.window().get(start..end) else { return Ok(Progress::More) };
+        let mut reading = self.reading.clone();
+        match self.protocol.decode(Asked::Request(self.request), frame, &mut reading) {
+            Ok(progress) => {
+                self.frames = self.frames.saturating_add(1);
+                self.reading = reading;
+                return Ok(progress);
+            }
+            Err(DecodeError::Refused { code }) => return Err(LinkError::Refused { code }),
+            // A sleeping BMS may echo too, behind the echo of the adapter.
+            Err(DecodeError::Foreign { .. }) if frame == &*self.request.bytes => {
+                self.echo_bytes = self.echo_bytes.saturating_add(frame.len());
+            }
+            Err(DecodeError::Foreign { .. }) => self.foreign = self.foreign.saturating_add(1),
+            Err(DecodeError::Short { field }) => self.short = Some(field),
+        }
+        Ok(Progress::More)
+    }
+
+    fn drop_echo(&mut self, len: usize) {
+        self.echo_bytes = self.echo_bytes.saturating_add(len);
+        self.input.skip(len);
+    }
+
+    fn begins_like_a_frame(&self, bytes: &[u8]) -> bool {
+        bytes.get(..TELLING).is_some_and(|head| self.protocol.framing(head) == Framing::Incomplete)
+    }
+}
+
+enum Echo {
+    Whole,
+    Begun,
+    Other,
+}
+
+fn compare(window: &[u8], request: &[u8]) -> Echo {
+    match window.len() < request.len() {
+        true if request.starts_with(window) => Echo::Begun,
+        false if window.starts_with(request) => Echo::Whole,
+        _ => Echo::Other,
+    }
+}
+
+/// Received bytes whose start moves forward without being copied each time.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Input {
+    /// The bytes not yet passed over.
+    pub(super) fn window(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// Passes over `n` bytes.
+    pub(super) fn skip(&mut self, n: usize) {
+        self.start = self.start.saturating_add(n).min(self.bytes.len());
+    }
+
+    /// Adds bytes at the end.
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+}

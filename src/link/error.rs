@@ -1,0 +1,72 @@
+//! What can go wrong on a line, in words that an owner can act on.
+
+use std::io;
+use thiserror::Error;
+
+/// Why a request has no answer. Each text says what came instead and where to look.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// No byte came.
+    #[error(
+        "nothing came back: check that the BMS is awake and its UART or RS485 port enabled, and that RX/TX or A/B are not swapped"
+    )]
+    Silent,
+    /// Only our own request came back.
+    #[error("only our own request came back: adapter and wires carry it, but the BMS is asleep, switched off or not connected")]
+    EchoOnly,
+    /// Bytes came, but nothing like a frame.
+    #[error("{bytes} bytes of noise came back: wrong baud rate, A and B swapped, no common ground, or another kind of BMS")]
+    Noise {
+        /// How many, without the echo.
+        bytes: usize,
+    },
+    /// Something began like a frame of this BMS, but its check failed.
+    #[error("the answer came damaged: check ground, shield, termination and length of the cable")]
+    Damaged,
+    /// Some frames of an answer of several frames came.
+    #[error("only {frames} frames of the answer came: the BMS is overloaded or the line loses bytes")]
+    Incomplete {
+        /// How many.
+        frames: usize,
+    },
+    /// Valid frames came, but they answer something else.
+    #[error("only answers to other requests came ({frames}): does another program or master use this line?")]
+    Foreign {
+        /// How many.
+        frames: usize,
+    },
+    /// The frame is valid but ends early.
+    #[error("the answer ends before its {field}: this firmware is not known, please send a recording")]
+    Short {
+        /// The field that is missing.
+        field: &'static str,
+    },
+    /// The BMS understood the request and declined it.
+    #[error("the BMS refused the request (code {code:#04x}): it does not have this, or wants a password")]
+    Refused {
+        /// Its code.
+        code: u8,
+    },
+    /// The port's device is gone.
+    #[error("{0}: was the adapter unplugged?")]
+    Vanished(#[source] io::Error),
+    /// The operating system reports a fault; the port is to be opened anew.
+    #[error("the port failed ({0}): it has to be opened again")]
+    Io(#[source] io::Error),
+}
+
+impl LinkError {
+    /// The port itself is at fault: asking again is useless before it is opened anew.
+    pub fn is_port(&self) -> bool {
+        matches!(self, LinkError::Vanished(_) | LinkError::Io(_))
+    }
+}
+
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => LinkError::Vanished(error),
+            _ => LinkError::Io(error),
+        }
+    }
+}

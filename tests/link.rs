@@ -1,0 +1,443 @@
+//! The line layer in simulated time: what goes wrong on a wire, and what must come out of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use dbus_bms::bms::jbd::DRIVER as JBD;
+use dbus_bms::bms::{Line, Protocol, Request};
+use dbus_bms::link::script::{Record, ScriptPort, SimClock, Sound};
+use dbus_bms::link::{Clock, Link, LinkError};
+use dbus_bms::model::Reading;
+use dbus_bms::units::Moment;
+use proptest::prelude::*;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const LINE: Line = Line { baud: 9600 };
+const ASK_BASIC: &[u8] = &[0xDD, 0xA5, 0x03, 0x00, 0xFF, 0xFD, 0x77];
+const ASK_CELLS: &[u8] = &[0xDD, 0xA5, 0x04, 0x00, 0xFF, 0xFC, 0x77];
+const ASK_MODEL: &[u8] = &[0xDD, 0xA5, 0x05, 0x00, 0xFF, 0xFB, 0x77];
+
+// Recorded answers of an 11-cell SP15S001 (charging) and of an SP04S034 (model).
+const BASIC: &str = "dd03001b1138006200a404b00000276e028200000000210e030b020b220b10fc4277";
+const OTHER_BASIC: &str = "dd03001b103cfe0e02d704b00000276e000000000000213d030b020b370b47fb6977";
+const CELLS: &str = "dd0400160fa70fa50fa10f980f9e0fa00fb10fbb0fb10fa60fa7f81877";
+const MODEL: &str = "dd0500194a42442d53503034533033342d4c34532d323030412d422d55fa0877";
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn at_ms(ms: u64) -> Moment {
+    Moment::new(Duration::from_millis(ms))
+}
+
+/// What a healthy BMS answers.
+fn healthy(sent: &[u8]) -> Option<Vec<u8>> {
+    match sent {
+        ASK_BASIC => Some(hex(BASIC)),
+        ASK_CELLS => Some(hex(CELLS)),
+        ASK_MODEL => Some(hex(MODEL)),
+        _ => None,
+    }
+}
+
+fn protocol() -> Box<dyn Protocol> {
+    (JBD.new)(None)
+}
+
+fn basic() -> Request {
+    protocol().identify()
+}
+
+fn cells() -> Request {
+    Request { what: "cell voltages", bytes: Cow::Borrowed(ASK_CELLS), timeout: ms(500), required: true }
+}
+
+fn link(port: ScriptPort, clock: &SimClock) -> Link {
+    let mut link = Link::new(Box::new(port), Box::new(clock.clone()));
+    link.prepare(LINE, Duration::ZERO).unwrap();
+    link
+}
+
+fn empty() -> Reading {
+    Reading::new("jbd", None)
+}
+
+/// One exchange of the basic request; the reading must be untouched when it fails.
+fn exchange(link: &mut Link, request: &Request) -> Result<Reading, LinkError> {
+    let mut reading = empty();
+    let result = link.exchange(protocol().as_mut(), request, &mut reading);
+    if result.is_err() {
+        assert_eq!(reading, empty(), "a failed exchange left values behind");
+    }
+    result.map(|()| reading)
+}
+
+/// The reading that undamaged answers give.
+fn expected() -> Reading {
+    let clock = SimClock::default();
+    let port = ScriptPort::new(&clock, |sent, _| healthy(sent).iter().map(|bytes| Sound::after_ms(20, bytes)).collect());
+    link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap()
+}
+
+/// A port where `spoil` turns the answer that belongs to the n-th request (from 0) into what arrives.
+fn spoiling(clock: &SimClock, mut spoil: impl FnMut(usize, Vec<u8>) -> Vec<Sound> + Send + 'static) -> ScriptPort {
+    let mut count = 0;
+    ScriptPort::new(clock, move |sent, _| {
+        let answer = healthy(sent).expect("a request that was never made");
+        count += 1;
+        spoil(count - 1, answer)
+    })
+}
+
+fn sent(record: &Arc<Mutex<Record>>) -> Vec<Vec<u8>> {
+    record.lock().unwrap().sent.iter().map(|(_, bytes)| bytes.clone()).collect()
+}
+
+#[test]
+fn a_reading_has_the_recorded_values() {
+    let reading = expected();
+    assert_eq!(reading.voltage.unwrap().get(), 44.08);
+    assert_eq!(reading.power.unwrap().get(), 43.2);
+    assert_eq!(reading.cells.len(), 11);
+    assert_eq!(reading.model.as_deref(), Some("JBD-SP04S034-L4S-200A-B-U"));
+}
+
+#[test]
+fn silence_is_told_at_the_deadline() {
+    let clock = SimClock::default();
+    let mut link = link(ScriptPort::silent(&clock), &clock);
+    assert!(matches!(exchange(&mut link, &basic()), Err(LinkError::Silent)));
+    assert_eq!(clock.now(), at_ms(500));
+    assert_eq!((link.stats().lost, link.stats().ok), (1, 0));
+}
+
+#[test]
+fn a_dead_bms_costs_a_poll_no_more_than_two_seconds() {
+    let clock = SimClock::default();
+    let port = ScriptPort::silent(&clock);
+    let record = port.record();
+    let failure = link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap_err();
+    assert!(clock.now() <= at_ms(2000), "{:?}", clock.now());
+    assert_eq!(failure.tries, 3);
+    assert!(sent(&record).iter().all(|bytes| bytes == ASK_BASIC), "the poll went on after a required request had failed");
+    assert!(failure.to_string().contains("RX/TX"), "{failure}");
+}
+
+#[test]
+fn noise_is_told_with_its_amount() {
+    let clock = SimClock::default();
+    let port = ScriptPort::new(&clock, |_, _| vec![Sound::after_ms(30, &[0xFF, 0x00, 0x80, 0xF8, 0x1C])]);
+    let mut link = link(port, &clock);
+    assert!(matches!(exchange(&mut link, &basic()), Err(LinkError::Noise { bytes: 5 })));
+    assert_eq!(link.stats().damaged, 1);
+}
+
+#[test]
+fn an_echo_before_the_answer_is_skipped_whole_or_in_pieces() {
+    for pieces in [1, 2, 3, 7] {
+        let clock = SimClock::default();
+        let port = ScriptPort::new(&clock, move |sent, _| {
+            let mut sounds: Vec<Sound> =
+                sent.chunks(sent.len().div_ceil(pieces)).zip(1..).map(|(part, at)| Sound::after_ms(at * 5, part)).collect();
+            sounds.push(Sound::after_ms(60, &hex(BASIC)));
+            sounds
+        });
+        let mut link = link(port, &clock);
+        assert_eq!(exchange(&mut link, &basic()).unwrap().voltage.unwrap().get(), 44.08);
+        assert!(link.echoes());
+    }
+}
+
+#[test]
+fn an_echo_alone_is_no_answer() {
+    // Once from the adapter; twice with a sleeping BMS that echoes too.
+    for copies in [1, 2] {
+        let clock = SimClock::default();
+        let port = ScriptPort::new(&clock, move |sent, _| vec![Sound::after_ms(2, &sent.repeat(copies))]);
+        let mut link = link(port, &clock);
+        let error = exchange(&mut link, &basic()).unwrap_err();
+        match copies {
+            1 => assert!(matches!(error, LinkError::EchoOnly), "{error:?}"),
+            _ => assert!(matches!(error, LinkError::EchoOnly | LinkError::Damaged), "{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_late_answer_does_not_answer_the_next_request() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |nth, answer| vec![Sound { after: if nth == 0 { ms(515) } else { ms(40) }, bytes: answer }]);
+    let mut link = link(port, &clock);
+    assert!(matches!(exchange(&mut link, &basic()), Err(LinkError::Silent)));
+    let reading = exchange(&mut link, &cells()).unwrap();
+    assert_eq!(reading.voltage, None, "the late basic information was taken for cell voltages");
+    assert_eq!(reading.cells.len(), 11);
+}
+
+#[test]
+fn a_later_answer_to_the_previous_request_is_foreign() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |nth, answer| vec![Sound { after: if nth == 0 { ms(600) } else { ms(150) }, bytes: answer }]);
+    let mut link = link(port, &clock);
+    assert!(exchange(&mut link, &basic()).is_err());
+    assert_eq!(exchange(&mut link, &cells()).unwrap().voltage, None);
+    assert_eq!(link.stats().foreign, 1);
+}
+
+#[test]
+fn answers_to_another_register_only_are_told() {
+    let clock = SimClock::default();
+    let port = ScriptPort::new(&clock, |_, _| vec![Sound::after_ms(30, &hex(CELLS))]);
+    let mut link = link(port, &clock);
+    assert!(matches!(exchange(&mut link, &basic()), Err(LinkError::Foreign { frames: 1 })));
+    assert_eq!((link.stats().foreign, link.stats().lost), (1, 1));
+}
+
+#[test]
+fn the_second_copy_of_an_answer_is_dropped() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |nth, answer| match nth {
+        0 => vec![Sound::after_ms(30, &[answer, hex(OTHER_BASIC)].concat())],
+        _ => Vec::new(),
+    });
+    let mut link = link(port, &clock);
+    assert_eq!(exchange(&mut link, &basic()).unwrap().voltage.unwrap().get(), 44.08);
+    assert!(matches!(exchange(&mut link, &basic()), Err(LinkError::Silent)), "a stale answer was taken for a new one");
+}
+
+#[test]
+fn an_answer_that_trickles_in_byte_by_byte_is_whole() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |_, answer| Sound::after_ms(20, &answer).trickle(LINE));
+    let record = port.record();
+    let mut link = link(port, &clock);
+    for _ in 0..20 {
+        assert_eq!(exchange(&mut link, &basic()).unwrap().voltage.unwrap().get(), 44.08);
+    }
+    let before = record.lock().unwrap().receives;
+    for _ in 0..100 {
+        exchange(&mut link, &basic()).unwrap();
+    }
+    let reads = record.lock().unwrap().receives - before;
+    assert!(reads <= 130, "{reads} reads for 100 answers of 34 single bytes");
+}
+
+#[test]
+fn learning_the_time_of_an_answer_never_misses_a_slower_one() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |nth, answer| vec![Sound { after: ms([20, 20, 20, 400][nth % 4]), bytes: answer }]);
+    let mut link = link(port, &clock);
+    for _ in 0..40 {
+        exchange(&mut link, &basic()).unwrap();
+    }
+    assert_eq!((link.stats().ok, link.stats().lost), (40, 0));
+}
+
+#[test]
+fn a_refusal_is_told_at_once_and_not_repeated() {
+    let clock = SimClock::default();
+    let port = ScriptPort::answering(&clock, 20, &[(ASK_BASIC, &hex("dd038000ff8077"))]);
+    let record = port.record();
+    let failure = link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap_err();
+    assert!(matches!(failure.error, LinkError::Refused { code: 0x80 }), "{failure}");
+    assert_eq!(sent(&record).len(), 1);
+    assert!(clock.now() < at_ms(100));
+}
+
+#[test]
+fn an_optional_request_that_fails_does_not_fail_the_reading() {
+    let clock = SimClock::default();
+    let port = ScriptPort::answering(&clock, 20, &[(ASK_BASIC, &hex(BASIC)), (ASK_CELLS, &hex(CELLS))]);
+    let record = port.record();
+    let reading = link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap();
+    assert!(reading.is_complete() && reading.model.is_none());
+    assert_eq!(sent(&record).iter().filter(|bytes| *bytes == ASK_MODEL).count(), 1, "silence to it was waited for twice");
+}
+
+#[test]
+fn a_damaged_optional_answer_is_asked_for_again() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |nth, mut answer| {
+        answer[10] ^= u8::from(nth == 2);
+        vec![Sound::after_ms(20, &answer)]
+    });
+    assert_eq!(link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap(), expected());
+}
+
+#[test]
+fn one_damaged_byte_anywhere_is_never_a_value_and_costs_no_reading() {
+    let expected = expected();
+    for place in 0..hex(BASIC).len() {
+        for change in [0x01, 0x80, 0xFF] {
+            let clock = SimClock::default();
+            let port = spoiling(&clock, move |nth, mut answer| {
+                if nth == 0 {
+                    answer[place] ^= change;
+                }
+                vec![Sound::after_ms(20, &answer)]
+            });
+            let reading = link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap();
+            assert_eq!(reading, expected, "byte {place} changed by {change:#04x}");
+            assert!(clock.now() < at_ms(1000), "byte {place} changed by {change:#04x} took {:?}", clock.now());
+        }
+    }
+}
+
+#[test]
+fn five_percent_damage_costs_no_reading() {
+    let expected = expected();
+    let clock = SimClock::default();
+    let mut seed = 1u32;
+    let port = spoiling(&clock, move |_, mut answer| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if (seed >> 16).is_multiple_of(20) {
+            let place = (seed >> 8) as usize % answer.len();
+            answer[place] ^= 1 << (seed >> 29);
+        }
+        vec![Sound::after_ms(20, &answer)]
+    });
+    let mut link = link(port, &clock);
+    for _ in 0..600 {
+        let start = clock.now();
+        let reading = link.poll(protocol().as_mut(), &empty()).unwrap();
+        // The model may be lost: no reading depends on it.
+        let model = reading.model.as_ref().and(expected.model.clone());
+        assert_eq!(reading, Reading { model, ..expected.clone() });
+        assert!(clock.now().since(start) < ms(2500));
+    }
+    assert!(link.stats().damaged + link.stats().lost > 40, "the port damaged nothing: {:?}", link.stats());
+}
+
+#[test]
+fn a_damaged_length_delays_by_one_timeout_only() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |nth, mut answer| {
+        if nth == 0 {
+            answer[3] = 0x7B;
+        }
+        Sound::after_ms(20, &answer).trickle(LINE)
+    });
+    let mut link = link(port, &clock);
+    assert!(matches!(exchange(&mut link, &basic()), Err(LinkError::Damaged)));
+    assert!(clock.now() <= at_ms(510));
+    assert!(exchange(&mut link, &basic()).is_ok());
+}
+
+#[test]
+fn a_false_start_does_not_hide_the_answer_until_the_deadline() {
+    // `DD 03 00 70` promises 119 bytes; the answer stands inside them.
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |_, answer| vec![Sound::after_ms(20, &[vec![0xDD, 0x03, 0x00, 0x70], answer].concat())]);
+    let mut link = link(port, &clock);
+    assert_eq!(exchange(&mut link, &basic()).unwrap().voltage.unwrap().get(), 44.08);
+    assert!(clock.now() < at_ms(200), "{:?}", clock.now());
+}
+
+#[test]
+fn a_pause_inside_an_answer_does_not_break_it() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |_, answer| {
+        vec![Sound::after_ms(20, &answer[..15]), Sound { after: ms(300), bytes: answer[15..].to_vec() }]
+    });
+    assert!(exchange(&mut link(port, &clock), &basic()).is_ok());
+}
+
+#[test]
+fn a_babbling_line_is_bounded_in_time() {
+    for noise in [&[0x00][..], &[0xFF; 64], &[0xDD; 64], &[0xDD, 0x03, 0x00, 0x80], ASK_BASIC] {
+        let clock = SimClock::default();
+        let port = ScriptPort::silent(&clock).babbling(Moment::default(), ms(1), noise);
+        let mut link = link(port, &clock);
+        assert!(exchange(&mut link, &basic()).is_err());
+        assert!(clock.now() <= at_ms(520), "{noise:02x?}: {:?}", clock.now());
+        let start = clock.now();
+        assert!(link.poll(protocol().as_mut(), &empty()).is_err());
+        assert!(clock.now().since(start) <= ms(2300), "{noise:02x?}: {:?}", clock.now().since(start));
+    }
+}
+
+#[test]
+fn an_answer_is_found_on_a_babbling_line() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |_, answer| vec![Sound::after_ms(50, &answer)]).babbling(Moment::default(), ms(7), &[0x00, 0xDD]);
+    assert!(exchange(&mut link(port, &clock), &basic()).is_ok());
+}
+
+#[test]
+fn a_port_that_vanishes_is_told_from_a_silent_one() {
+    let clock = SimClock::default();
+    let port = ScriptPort::silent(&clock).vanishing(at_ms(200));
+    let mut link = link(port, &clock);
+    assert!(matches!(exchange(&mut link, &basic()), Err(LinkError::Vanished(_))));
+    assert_eq!(clock.now(), at_ms(200));
+    let failure = link.poll(protocol().as_mut(), &empty()).unwrap_err();
+    assert!(failure.error.is_port() && failure.tries == 1, "{failure}");
+}
+
+#[test]
+fn the_gap_is_kept_between_requests() {
+    let clock = SimClock::default();
+    let port = spoiling(&clock, |_, answer| vec![Sound::after_ms(20, &answer)]);
+    let record = port.record();
+    let mut link = link(port, &clock);
+    link.prepare(LINE, ms(100)).unwrap();
+    for _ in 0..5 {
+        exchange(&mut link, &basic()).unwrap();
+    }
+    let record = record.lock().unwrap();
+    assert_eq!(record.lines.len(), 1, "the same line was set twice");
+    for pair in record.sent.windows(2) {
+        let quiet = pair[1].0.since(pair[0].0.after(ms(20)));
+        assert!(quiet >= ms(100), "only {quiet:?} of quiet");
+    }
+}
+
+#[test]
+fn a_listening_request_sends_nothing() {
+    let clock = SimClock::default();
+    let port = ScriptPort::silent(&clock).at(at_ms(300), &hex(CELLS));
+    let record = port.record();
+    let mut link = link(port, &clock);
+    let listen = Request { what: "unasked", bytes: Cow::Borrowed(&[]), timeout: ms(1000), required: true };
+    // JBD never talks unasked: the frame answers nothing, but it was heard.
+    assert!(matches!(exchange(&mut link, &listen), Err(LinkError::Foreign { frames: 1 })));
+    assert!(sent(&record).is_empty());
+}
+
+proptest! {
+    /// Whatever noise comes first, echoed or not and however cut, the reading is the same.
+    #[test]
+    fn chunks_noise_and_echo_change_nothing(
+        noise in proptest::collection::vec(any::<u8>(), 0..12),
+        echo in any::<bool>(),
+        chunk in 1usize..40,
+        pause_us in 0u64..6_000,
+        latency_ms in 1u64..80,
+    ) {
+        let clock = SimClock::default();
+        let port = ScriptPort::new(&clock, move |sent, _| {
+            let mut bytes = if echo { sent.to_vec() } else { Vec::new() };
+            bytes.extend(&noise);
+            bytes.extend(healthy(sent).unwrap());
+            let arrival = |index: u64| ms(latency_ms) + Duration::from_micros(index * pause_us);
+            bytes.chunks(chunk).zip(0..).map(|(part, index)| Sound { after: arrival(index), bytes: part.to_vec() }).collect()
+        });
+        let reading = link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap();
+        prop_assert_eq!(reading, expected());
+    }
+
+    /// Whatever comes instead of an answer, it is over in time and leaves no value.
+    #[test]
+    fn arbitrary_bytes_end_in_time(bytes in proptest::collection::vec(any::<u8>(), 0..600), after in 0u64..600) {
+        let clock = SimClock::default();
+        let port = ScriptPort::new(&clock, move |_, _| vec![Sound::after_ms(after, &bytes)]);
+        let mut link = link(port, &clock);
+        prop_assert!(exchange(&mut link, &basic()).is_err());
+        prop_assert!(clock.now() <= at_ms(501));
+    }
+}
