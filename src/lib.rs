@@ -20,6 +20,7 @@ pub mod link;
 pub mod model;
 pub mod probe;
 pub mod runtime;
+pub mod sink;
 pub mod state;
 pub mod units;
 pub mod vector;

@@ -69,6 +69,9 @@ pub struct Reading {
     /// The cells being balanced, counted from 1, where the BMS tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balancing_cells: Option<Vec<u8>>,
+    /// The BMS's settings let it balance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance_allowed: Option<bool>,
     /// Balancing current.
     #[serde(rename = "balance_current_a", skip_serializing_if = "Option::is_none")]
     pub balance_current: Option<Amps>,

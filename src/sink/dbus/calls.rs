@@ -1,0 +1,299 @@
+//! Answers to method calls, from memory and without waiting.
+
+use super::items::{Context, Items, Value, Writable};
+use super::wire::{Listing, Shown, Texts, Values};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use zbus::Variant;
+use zbus::as_variant::Serialize as AsVariant;
+use zbus::message::{Flags, Header, Message};
+
+/// Victron's interface, on every path.
+pub(crate) const BUS_ITEM: &str = "com.victronenergy.BusItem";
+const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
+const PEER: &str = "org.freedesktop.DBus.Peer";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// `SetValue`: taken over (or so already).
+const ACCEPTED: i32 = 0;
+/// `SetValue`: this path is not for writing.
+const READ_ONLY: i32 = 1;
+/// `SetValue`: this value is not one that the path takes.
+const REFUSED: i32 = 2;
+
+/// The longest custom name; GUIs let people type 32 characters.
+const LONGEST_NAME: usize = 64;
+
+/// What a client asks of us.
+#[derive(Clone, Copy)]
+enum Method {
+    GetItems,
+    GetValue,
+    GetText,
+    SetValue,
+    Introspect,
+    Ping,
+    GetMachineId,
+    GetProperties,
+    GetProperty,
+}
+
+const METHODS: [(&str, &str, Method); 9] = [
+    (BUS_ITEM, "GetItems", Method::GetItems),
+    (BUS_ITEM, "GetValue", Method::GetValue),
+    (BUS_ITEM, "GetText", Method::GetText),
+    (BUS_ITEM, "SetValue", Method::SetValue),
+    (INTROSPECTABLE, "Introspect", Method::Introspect),
+    (PEER, "Ping", Method::Ping),
+    (PEER, "GetMachineId", Method::GetMachineId),
+    (PROPERTIES, "GetAll", Method::GetProperties),
+    (PROPERTIES, "Get", Method::GetProperty),
+];
+
+/// What a path is.
+#[derive(Clone, Copy)]
+enum Place {
+    Leaf(usize),
+    Node,
+    Nowhere,
+}
+
+/// A write that was accepted and has consequences elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Written {
+    CustomName(String),
+    ClearHistory,
+}
+
+/// An error reply: its D-Bus name and what to tell the caller.
+struct Refusal(&'static str, String);
+
+/// The answer to one call.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// To be sent, unless the caller wants none.
+    pub(crate) reply: Option<Message>,
+    /// The item that the call has changed.
+    pub(crate) changed: Option<usize>,
+}
+
+/// The items of a service and what they are made from.
+pub(crate) struct Memory {
+    pub(crate) context: Context,
+    pub(crate) items: Items,
+}
+
+impl Memory {
+    /// Answers `call`. `pass_on` hands an accepted write to whoever acts on it; when it cannot, the write is refused.
+    ///
+    /// # Errors
+    /// When a reply cannot be built.
+    pub(crate) fn answer(&mut self, call: &Message, pass_on: &mut dyn FnMut(Written) -> bool) -> zbus::Result<Answer> {
+        let header = call.header();
+        let path = header.path().map_or("/", |path| path.as_str()).to_owned();
+        let mut changed = None;
+        let reply = match method(&header) {
+            Ok(Method::SetValue) => match self.set_value(&path, call, pass_on) {
+                Ok((code, number)) => {
+                    changed = number;
+                    Ok(Message::method_return(&header).build(&code)?)
+                }
+                Err(refusal) => Err(refusal),
+            },
+            Ok(method) => self.look_up(method, &path, &header)?,
+            Err(refusal) => Err(refusal),
+        };
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(Refusal(name, text)) => Message::error(&header, name).build(&text)?,
+        };
+        let wanted = !header.primary().flags().contains(Flags::NO_REPLY_EXPECTED);
+        Ok(Answer { reply: wanted.then_some(reply), changed })
+    }
+
+    fn place(&self, path: &str) -> Place {
+        match self.items.find(path) {
+            Some(number) => Place::Leaf(number),
+            None if self.items.below(path).is_empty() => Place::Nowhere,
+            None => Place::Node,
+        }
+    }
+
+    /// The reply to a call that changes nothing.
+    fn look_up(&self, method: Method, path: &str, header: &Header<'_>) -> zbus::Result<Result<Message, Refusal>> {
+        let items = &self.items;
+        let reply = || Message::method_return(header);
+        Ok(Ok(match (method, self.place(path)) {
+            (Method::Ping, _) => reply().build(&())?,
+            (Method::GetMachineId, _) => match machine_id() {
+                Some(id) => reply().build(&id)?,
+                None => return Ok(Err(Refusal("org.freedesktop.DBus.Error.FileNotFound", "there is no machine id".into()))),
+            },
+            (_, Place::Nowhere) => return Ok(Err(unknown_object(path))),
+            (Method::GetItems, _) if path == "/" => reply().build(&Listing::new(items, 0..items.len()))?,
+            (Method::GetValue, Place::Leaf(number)) => match items.get(number) {
+                Some((_, value)) => reply().build(&Shown(value))?,
+                None => return Ok(Err(unknown_object(path))),
+            },
+            (Method::GetText, Place::Leaf(number)) => {
+                let mut text = String::new();
+                items.write_text(number, &mut text);
+                reply().build(&text)?
+            }
+            (Method::GetValue, Place::Node) => reply().build(&AsVariant(&Values { items, node: path }))?,
+            (Method::GetText, Place::Node) => reply().build(&AsVariant(&Texts { items, node: path }))?,
+            (Method::Introspect, place) => reply().build(&self.describe(path, place))?,
+            (Method::GetProperties, _) => reply().build(&std::collections::HashMap::<&str, Variant<'_>>::new())?,
+            (Method::GetProperty, _) => {
+                return Ok(Err(Refusal("org.freedesktop.DBus.Error.UnknownProperty", "items are read by GetValue".into())));
+            }
+            (Method::GetItems | Method::SetValue, _) => return Ok(Err(unknown_method("GetItems is a method of /"))),
+        }))
+    }
+
+    /// Writes an item: the code to answer, and the item if that changed its value.
+    fn set_value(
+        &mut self,
+        path: &str,
+        call: &Message,
+        pass_on: &mut dyn FnMut(Written) -> bool,
+    ) -> Result<(i32, Option<usize>), Refusal> {
+        let number = match self.place(path) {
+            Place::Nowhere => return Err(unknown_object(path)),
+            Place::Node => return Ok((READ_ONLY, None)),
+            Place::Leaf(number) => number,
+        };
+        let body = call.body();
+        let Ok(value) = body.deserialize::<Variant<'_>>() else {
+            return Err(Refusal("org.freedesktop.DBus.Error.InvalidArgs", "SetValue takes one variant".into()));
+        };
+        Ok(match self.items.writable(number) {
+            Writable::No => (READ_ONLY, None),
+            Writable::CustomName => match name_in(innermost(&value)) {
+                Some(name) if name == self.context.custom_name => (ACCEPTED, None),
+                Some(name) if pass_on(Written::CustomName(name.to_owned())) => (ACCEPTED, self.rename(name)),
+                _ => (REFUSED, None),
+            },
+            Writable::ClearHistory => match switch_in(innermost(&value)) {
+                Some(false) => (ACCEPTED, None),
+                Some(true) if pass_on(Written::ClearHistory) => (ACCEPTED, None),
+                _ => (REFUSED, None),
+            },
+        })
+    }
+
+    /// Takes over a new custom name; the item if that is a change.
+    pub(crate) fn rename(&mut self, name: &str) -> Option<usize> {
+        self.context.custom_name = name.to_owned();
+        self.items.set("/CustomName", Value::text(Some(name)))
+    }
+
+    /// The introspection text of a path, for people who look at the bus.
+    fn describe(&self, path: &str, place: Place) -> String {
+        let mut xml = String::from(concat!(
+            "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n",
+            " \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n<node>\n"
+        ));
+        let shape = match place {
+            Place::Leaf(_) => ("v", "s"),
+            Place::Node | Place::Nowhere => ("v", "v"),
+        };
+        let root = if path == "/" { ROOT_METHODS } else { "" };
+        let written = write!(
+            xml,
+            " <interface name=\"{BUS_ITEM}\">\n\
+             \x20 <method name=\"GetValue\"><arg type=\"{}\" direction=\"out\"/></method>\n\
+             \x20 <method name=\"GetText\"><arg type=\"{}\" direction=\"out\"/></method>\n\
+             \x20 <method name=\"SetValue\"><arg name=\"value\" type=\"v\" direction=\"in\"/>\
+             <arg type=\"i\" direction=\"out\"/></method>\n{root} </interface>\n{STANDARD_INTERFACES}",
+            shape.0, shape.1
+        );
+        debug_assert!(written.is_ok(), "writing to a string cannot fail");
+        let prefix = path.trim_end_matches('/').len().saturating_add(1);
+        let below = self.items.below(path).filter_map(|number| self.items.get(number));
+        let children: BTreeSet<&str> = below.filter_map(|(path, _)| path.get(prefix..)?.split('/').next()).collect();
+        for child in children {
+            xml.push_str(" <node name=\"");
+            xml.push_str(child);
+            xml.push_str("\"/>\n");
+        }
+        xml.push_str("</node>\n");
+        xml
+    }
+}
+
+const ROOT_METHODS: &str = "  <method name=\"GetItems\"><arg type=\"a{sa{sv}}\" direction=\"out\"/></method>\n\
+                            \x20 <signal name=\"ItemsChanged\"><arg type=\"a{sa{sv}}\"/></signal>\n";
+
+const STANDARD_INTERFACES: &str = " <interface name=\"org.freedesktop.DBus.Introspectable\">\n\
+     \x20 <method name=\"Introspect\"><arg type=\"s\" direction=\"out\"/></method>\n </interface>\n\
+     \x20<interface name=\"org.freedesktop.DBus.Peer\">\n  <method name=\"Ping\"/>\n\
+     \x20 <method name=\"GetMachineId\"><arg type=\"s\" direction=\"out\"/></method>\n </interface>\n";
+
+/// The method that a call names. The interface may be left out, as D-Bus allows.
+fn method(header: &Header<'_>) -> Result<Method, Refusal> {
+    let member = header.member().map_or("", |member| member.as_str());
+    let Some(interface) = header.interface() else {
+        return METHODS
+            .iter()
+            .find(|(_, name, _)| *name == member)
+            .map(|row| row.2)
+            .ok_or_else(|| unknown_method(&format!("there is no method {member}")));
+    };
+    let mut rows = METHODS.iter().filter(|(name, _, _)| *name == interface.as_str()).peekable();
+    if rows.peek().is_none() {
+        return Err(Refusal("org.freedesktop.DBus.Error.UnknownInterface", format!("there is no interface {interface}")));
+    }
+    rows.find(|(_, name, _)| *name == member)
+        .map(|row| row.2)
+        .ok_or_else(|| unknown_method(&format!("{interface} has no method {member}")))
+}
+
+fn unknown_object(path: &str) -> Refusal {
+    Refusal("org.freedesktop.DBus.Error.UnknownObject", format!("there is no {path}"))
+}
+
+fn unknown_method(text: &str) -> Refusal {
+    Refusal("org.freedesktop.DBus.Error.UnknownMethod", text.to_owned())
+}
+
+/// The value inside the variants that some clients wrap around it once more.
+fn innermost<'a>(value: &'a Variant<'a>) -> &'a Variant<'a> {
+    let mut value = value;
+    while let Variant::Variant(inner) = value {
+        value = inner;
+    }
+    value
+}
+
+/// A name that a person could have typed.
+fn name_in<'a>(value: &'a Variant<'_>) -> Option<&'a str> {
+    let Variant::Str(name) = value else { return None };
+    let name = name.as_str();
+    (name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)).then_some(name)
+}
+
+/// 0 or 1 in any of the types that clients send.
+fn switch_in(value: &Variant<'_>) -> Option<bool> {
+    let number = match *value {
+        Variant::Bool(flag) => i64::from(flag),
+        Variant::U8(n) => i64::from(n),
+        Variant::I16(n) => i64::from(n),
+        Variant::U16(n) => i64::from(n),
+        Variant::I32(n) => i64::from(n),
+        Variant::U32(n) => i64::from(n),
+        Variant::I64(n) => n,
+        Variant::U64(n) => i64::try_from(n).ok()?,
+        _ => return None,
+    };
+    match number {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+fn machine_id() -> Option<String> {
+    let id = ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(|path| std::fs::read_to_string(path).ok())?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}

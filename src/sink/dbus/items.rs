@@ -1,0 +1,255 @@
+//! What a battery service holds: paths with values and texts, in memory and sorted. Pure; the bus is not known here.
+
+use super::paths::ITEMS;
+use crate::model::Snapshot;
+use crate::units::round;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// A value as D-Bus shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// Unknown; the empty array on the bus.
+    Invalid,
+    /// A state, a count or a yes/no.
+    Int(i32),
+    /// A measurement or a limit; always finite.
+    Double(f64),
+    /// A text without NUL.
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Value<'a> {
+    /// A text that may be missing.
+    pub(crate) fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Value::Invalid, |text| Value::Text(Cow::Borrowed(text)))
+    }
+    /// A yes/no that may be missing.
+    pub(crate) fn flag(flag: Option<bool>) -> Self {
+        flag.map_or(Value::Invalid, |flag| Value::Int(i32::from(flag)))
+    }
+    /// A count; one beyond the range of the bus is shown as its end.
+    pub(crate) fn count(count: impl TryInto<i32>) -> Self {
+        Value::Int(count.try_into().unwrap_or(i32::MAX))
+    }
+
+    /// The same value, not borrowed.
+    fn owned(self) -> Value<'static> {
+        match self {
+            Value::Invalid => Value::Invalid,
+            Value::Int(n) => Value::Int(n),
+            Value::Double(x) => Value::Double(x),
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+        }
+    }
+
+    /// What may go to the bus: rounded so that noise sends nothing, never NaN or minus zero, no NUL in a text (a peer that
+    /// sends one is disconnected).
+    fn settled(self, format: Format) -> Self {
+        let rounded = match (self, format) {
+            (Value::Double(x), Format::Unit { decimals, .. }) => Value::Double(round(x, decimals) + 0.0),
+            (value, _) => value,
+        };
+        match rounded {
+            Value::Double(x) if !x.is_finite() => Value::Invalid,
+            Value::Text(text) if text.contains('\0') => Value::Text(Cow::Owned(text.replace('\0', ""))),
+            value => value,
+        }
+    }
+}
+
+/// How a value reads as text, and to how many decimals it is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// As it is.
+    Plain,
+    /// `0x1F`.
+    Hex,
+    /// A number with its unit.
+    Unit {
+        /// Decimals of value and text.
+        decimals: u32,
+        /// What follows the number.
+        unit: &'static str,
+    },
+}
+
+/// What a write to a path does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// Nothing; it is refused.
+    No,
+    /// Names the battery.
+    CustomName,
+    /// Starts the history afresh.
+    ClearHistory,
+}
+
+/// Which services have an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All.
+    Always,
+    /// Those that control charging.
+    Controlling,
+    /// All, once per cell; the path ends in the cell's number.
+    PerCell,
+}
+
+/// Reads an item's value. The number is the cell's index (from 0) where there is one per cell.
+pub(crate) type Get = for<'a> fn(&'a Context, &'a Snapshot, usize) -> Value<'a>;
+
+/// A row of the table of paths.
+#[derive(Debug)]
+pub(crate) struct Item {
+    /// Path with its leading slash.
+    pub(crate) path: &'static str,
+    /// How the value reads as text.
+    pub(crate) format: Format,
+    /// Where the value comes from.
+    pub(crate) value: Get,
+    /// Which services have it.
+    pub(crate) extent: Extent,
+    /// What a write does.
+    pub(crate) writable: Writable,
+}
+
+/// What is constant for a service, or changed by its owner alone.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Context {
+    /// Name of the program.
+    pub process_name: String,
+    /// Its version.
+    pub process_version: String,
+    /// How the battery is attached: `Serial ttyUSB0`, `TCP 10.0.0.5:23`.
+    pub connection: String,
+    /// `JBD BMS`; shown while there is no custom name.
+    pub product_name: String,
+    /// Maker of the BMS.
+    pub manufacturer: Option<String>,
+    /// Family of the BMS.
+    pub family: Option<String>,
+    /// Serial number, or whatever else tells this battery from another.
+    pub serial: Option<String>,
+    /// The owner's name for the battery; may be empty.
+    pub custom_name: String,
+    /// `/DeviceInstance`.
+    pub device_instance: u16,
+    /// The service sets limits (false: it observes, or it is a member of a bank).
+    pub control: bool,
+    /// Cells that get paths of their own.
+    pub cells: usize,
+}
+
+struct Entry {
+    item: &'static Item,
+    index: usize,
+    path: Cow<'static, str>,
+    value: Value<'static>,
+}
+
+/// All items of one service, sorted by path.
+pub struct Items {
+    entries: Vec<Entry>,
+}
+
+impl Items {
+    /// The items of a service with their first values.
+    pub fn new(context: &Context, snapshot: &Snapshot) -> Self {
+        let mut entries: Vec<Entry> = ITEMS.iter().flat_map(|item| entries_of(item, context)).collect();
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut items = Self { entries };
+        items.update(context, snapshot, &mut Vec::new());
+        items
+    }
+
+    /// Takes over what `snapshot` says; `changed` is filled with the numbers of the items that have a new value.
+    pub fn update(&mut self, context: &Context, snapshot: &Snapshot, changed: &mut Vec<usize>) {
+        changed.clear();
+        for (number, entry) in self.entries.iter_mut().enumerate() {
+            let value = (entry.item.value)(context, snapshot, entry.index).settled(entry.item.format);
+            if value != entry.value {
+                entry.value = value.owned();
+                changed.push(number);
+            }
+        }
+    }
+
+    /// Sets the one item at `path`; its number if that is a change.
+    pub(crate) fn set(&mut self, path: &str, value: Value<'_>) -> Option<usize> {
+        let number = self.find(path)?;
+        let entry = self.entries.get_mut(number)?;
+        let value = value.settled(entry.item.format);
+        if value == entry.value {
+            return None;
+        }
+        entry.value = value.owned();
+        Some(number)
+    }
+
+    /// The number of the item at `path`.
+    pub fn find(&self, path: &str) -> Option<usize> {
+        self.entries.binary_search_by(|entry| entry.path.as_ref().cmp(path)).ok()
+    }
+
+    /// The numbers of the items below the inner node `node` (`/` or `/Dc/0`); an empty range if it is none.
+    pub fn below(&self, node: &str) -> Range<usize> {
+        let node = node.trim_end_matches('/');
+        let before = |entry: &Entry| entry.path.strip_prefix(node).is_some_and(|rest| rest < "/") || entry.path.as_ref() < node;
+        let inside = |entry: &&Entry| entry.path.strip_prefix(node).is_some_and(|rest| rest.starts_with('/'));
+        let start = self.entries.partition_point(before);
+        let length = self.entries.iter().skip(start).take_while(inside).count();
+        start..start.saturating_add(length)
+    }
+
+    /// Path and value of an item.
+    pub fn get(&self, number: usize) -> Option<(&str, &Value<'static>)> {
+        self.entries.get(number).map(|entry| (entry.path.as_ref(), &entry.value))
+    }
+
+    /// What a write to an item does.
+    pub fn writable(&self, number: usize) -> Writable {
+        self.entries.get(number).map_or(Writable::No, |entry| entry.item.writable)
+    }
+
+    /// Writes the text form of an item over `text`; `---` when it is invalid, as Victron's own services do.
+    pub fn write_text(&self, number: usize, text: &mut String) {
+        text.clear();
+        let Some(entry) = self.entries.get(number) else { return };
+        let written = match (&entry.value, entry.item.format) {
+            (Value::Invalid, _) => text.write_str("---"),
+            (Value::Text(value), _) => text.write_str(value),
+            (Value::Int(n), Format::Hex) => write!(text, "0x{n:X}"),
+            (Value::Int(n), Format::Plain) => write!(text, "{n}"),
+            (Value::Int(n), Format::Unit { unit, .. }) => write!(text, "{n}{unit}"),
+            (Value::Double(x), Format::Unit { decimals, unit }) => {
+                write!(text, "{x:.precision$}{unit}", precision = usize::try_from(decimals).unwrap_or(0))
+            }
+            (Value::Double(x), _) => write!(text, "{x}"),
+        };
+        debug_assert!(written.is_ok(), "writing to a string cannot fail");
+    }
+
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none; a service always has some.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// The entries of a row in a service: none, one, or one per cell. Their value is that of nothing known yet.
+fn entries_of(item: &'static Item, context: &Context) -> Vec<Entry> {
+    let entry = |index, path| Entry { item, index, path, value: Value::Invalid };
+    match item.extent {
+        Extent::Controlling if !context.control => Vec::new(),
+        Extent::Always | Extent::Controlling => vec![entry(0, Cow::Borrowed(item.path))],
+        Extent::PerCell => {
+            (0..context.cells).map(|index| entry(index, Cow::Owned(format!("{}{}", item.path, index.saturating_add(1))))).collect()
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The D-Bus sink: one service `com.victronenergy.battery.*` per battery, as Venus OS expects it.
+//!
+//! ```text
+//!   snapshots ──▶ items (paths, values, texts; pure) ──▶ service (name, answers, signals) ──▶ systemcalc, GUIs, VRM
+//!                                                             ▲ DeviceInstance, name
+//!                                                         settings ◀──▶ com.victronenergy.settings
+//! ```
+//! Each service has a connection of its own, for Venus OS wants it at the path `/`. Every call is answered from memory.
+
+mod alarms;
+mod bus;
+mod calls;
+mod items;
+mod names;
+mod paths;
+mod service;
+mod settings;
+mod wire;
+
+pub use bus::{BusAddress, DbusError};
+pub use items::{Context, Items, Value, Writable};
+pub use names::{DeviceId, service_name};
+pub use settings::Settings;
+
+use crate::model::Snapshot;
+use calls::Written;
+use service::Service;
+use settings::{Keeper, SettingsError, Stored};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use zbus::Message;
+
+/// Names that wait to be written to the settings; people do not type faster.
+const WAITING_NAMES: usize = 8;
+
+/// A battery to be put on the bus.
+#[derive(Debug, Clone)]
+pub struct Battery {
+    /// Name of its service, see [`service_name`].
+    pub name: String,
+    /// Its identity in the settings.
+    pub device: DeviceId,
+    /// The instance it had the last time; counts only as long as the settings have none.
+    pub remembered: Option<u16>,
+    /// What is constant for it. Instance and custom name are replaced by those of the settings.
+    pub context: Context,
+}
+
+/// What a battery service tells the rest of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The service is on the bus with this instance, which is to be remembered.
+    Registered(u16),
+    /// The owner named the battery.
+    CustomName(String),
+    /// The owner wants the history cleared.
+    ClearHistory,
+}
+
+/// Serves a battery until the sender of `snapshots` is dropped: its last snapshot is published, then the service leaves.
+///
+/// When the owner changes the instance in the settings, the service leaves the bus and comes back with the new one, because
+/// its consumers read it only then. Writes are refused while `events` is full or nobody reads it.
+///
+/// # Errors
+/// When there is no bus, the name is taken or refused, or the connection is lost.
+pub async fn serve(
+    bus: &BusAddress,
+    settings: &Settings,
+    battery: Battery,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    events: mpsc::Sender<Event>,
+) -> Result<(), DbusError> {
+    let watch = settings.watch(&battery.device).await?;
+    let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;
+    let (news, mut changes) = mpsc::channel(1);
+    let (names, names_out) = mpsc::channel(WAITING_NAMES);
+    let kept = keeper.run(news, names_out);
+    tokio::pin!(kept);
+    report(&events, Event::Registered(service.context().device_instance));
+    loop {
+        tokio::select! {
+            call = service.next_call() => answer(&mut service, &call?, &names, &events).await?,
+            changed = snapshots.changed() => match changed {
+                Ok(()) => {
+                    let snapshot = snapshots.borrow_and_update().clone();
+                    service.publish(&snapshot).await?;
+                }
+                Err(_) => return service.release().await,
+            },
+            Some(stored) = changes.recv() => {
+                service = adopt(bus, service, stored, &mut snapshots, &events).await?;
+            }
+            lost = &mut kept => lost?,
+        }
+    }
+}
+
+/// Puts the battery on the bus with what the settings hold for it, or with the next best where there are none.
+async fn enter(
+    bus: &BusAddress,
+    settings: &Settings,
+    watch: settings::Watch,
+    battery: Battery,
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+) -> Result<(Service, Keeper), DbusError> {
+    let Battery { name, device, remembered, mut context } = battery;
+    let turn = settings.turn().await;
+    let wanted = Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone() };
+    let (held, settled) = match settings.claim(&device, &wanted).await {
+        Ok(stored) => (stored, true),
+        Err(error) => {
+            let instance = match remembered {
+                Some(instance) => instance,
+                None => settings.free_instance().await,
+            };
+            match error {
+                SettingsError::Absent => log::info!("{error}; {name} runs without it, with DeviceInstance {instance}"),
+                SettingsError::Failed(_) => log::warn!("{error}; {name} starts with DeviceInstance {instance}"),
+            }
+            (Stored { instance, ..wanted }, false)
+        }
+    };
+    context.device_instance = held.instance;
+    context.custom_name.clone_from(&held.custom_name);
+    let first = snapshots.borrow_and_update().clone();
+    let service = Service::register(bus, &name, context, &first).await?;
+    drop(turn);
+    log::info!("{name} is on D-Bus with DeviceInstance {}", held.instance);
+    Ok((service, Keeper { settings: settings.clone(), watch, device, held, settled }))
+}
+
+async fn answer(
+    service: &mut Service,
+    call: &Message,
+    names: &mpsc::Sender<String>,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), DbusError> {
+    let pass_on = |written| match written {
+        Written::CustomName(name) => names.try_send(name.clone()).is_ok() && events.try_send(Event::CustomName(name)).is_ok(),
+        Written::ClearHistory => events.try_send(Event::ClearHistory).is_ok(),
+    };
+    service.answer(call, pass_on).await
+}
+
+/// Takes over what the settings say now; a new instance means leaving the bus and coming back.
+async fn adopt(
+    bus: &BusAddress,
+    mut service: Service,
+    stored: Stored,
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+    events: &mpsc::Sender<Event>,
+) -> Result<Service, DbusError> {
+    if stored.instance == service.context().device_instance {
+        service.rename(&stored.custom_name).await?;
+        return Ok(service);
+    }
+    let context = Context { device_instance: stored.instance, custom_name: stored.custom_name, ..service.context().clone() };
+    let name = service.name().to_owned();
+    log::info!("{name} leaves D-Bus and returns with DeviceInstance {}", stored.instance);
+    service.release().await?;
+    let now = snapshots.borrow_and_update().clone();
+    let service = Service::register(bus, &name, context, &now).await?;
+    report(events, Event::Registered(stored.instance));
+    Ok(service)
+}
+
+fn report(events: &mpsc::Sender<Event>, event: Event) {
+    if let Err(error) = events.try_send(event) {
+        log::debug!("nobody took {error}");
+    }
+}

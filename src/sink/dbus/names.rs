@@ -1,0 +1,100 @@
+//! Names that others must be able to predict: the service's on the bus, the battery's in the settings.
+
+use std::fmt;
+
+/// What every battery service's name starts with.
+pub(crate) const BATTERY_PREFIX: &str = "com.victronenergy.battery.";
+
+/// The D-Bus name of the battery on `port`: the last part of its path, or `tcp_host_port` for a TCP port.
+///
+/// `address` is given when the port carries (or may carry) several batteries. Characters that a bus name cannot hold become
+/// `_`, and one goes in front of a leading digit, which D-Bus forbids.
+pub fn service_name(port: &str, address: Option<u8>) -> String {
+    let place = match port.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}_{}", rest.trim_end_matches('/')),
+        None => port.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
+    };
+    let mut element = word(&place);
+    if element.is_empty() || element.starts_with(|c: char| c.is_ascii_digit()) {
+        element.insert(0, '_');
+    }
+    match address {
+        Some(address) => format!("{BATTERY_PREFIX}{element}__{address}"),
+        None => format!("{BATTERY_PREFIX}{element}"),
+    }
+}
+
+/// `text` with everything but ASCII letters, digits and `_` replaced by `_`.
+fn word(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// The battery's identity as a group name of `com.victronenergy.settings`.
+///
+/// The settings are stored as XML tags and a leading underscore is refused there, so only `[A-Za-z0-9_]` remain and the
+/// first is none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DeviceId(String);
+
+impl DeviceId {
+    /// From an identity such as `jbd_0123456789` or `daly_1-1.2:1.0_1`.
+    pub fn new(identity: &str) -> Self {
+        let id = word(identity).trim_start_matches('_').to_owned();
+        Self(if id.is_empty() { "battery".to_owned() } else { id })
+    }
+    /// The path of one setting of this battery.
+    pub fn setting(&self, name: &str) -> String {
+        format!("/Settings/Devices/{}/{name}", self.0)
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn services_are_named_after_their_port() {
+        for (port, address, name) in [
+            ("/dev/ttyUSB0", None, "ttyUSB0"),
+            ("/dev/ttyUSB0", Some(1), "ttyUSB0__1"),
+            ("/dev/ttyUSB0/", Some(15), "ttyUSB0__15"),
+            ("ttyAMA0", None, "ttyAMA0"),
+            ("/dev/serial/by-id/usb-FTDI_A1-if00", None, "usb_FTDI_A1_if00"),
+            ("/dev/pts/3", None, "_3"),
+            ("tcp://10.0.0.5:23", None, "tcp_10_0_0_5_23"),
+            ("tcp://bms.local:4196/", Some(2), "tcp_bms_local_4196__2"),
+            ("tcp://[fe80::1]:23", None, "tcp__fe80__1__23"),
+            ("", None, "_"),
+        ] {
+            assert_eq!(service_name(port, address), format!("com.victronenergy.battery.{name}"), "{port}");
+        }
+    }
+
+    #[test]
+    fn identities_become_setting_names() {
+        assert_eq!(DeviceId::new("jk_30C8A1/02").setting("CustomName"), "/Settings/Devices/jk_30C8A1_02/CustomName");
+        assert_eq!(DeviceId::new("__daly 1-1.2").to_string(), "daly_1_1_2");
+        assert_eq!(DeviceId::new("äöü").to_string(), "battery");
+    }
+
+    proptest! {
+        #[test]
+        fn any_port_gives_a_valid_bus_name(port in ".{0,60}", address in proptest::option::of(any::<u8>())) {
+            prop_assert!(zbus::names::WellKnownName::try_from(service_name(&port, address)).is_ok());
+        }
+
+        #[test]
+        fn any_identity_gives_a_valid_setting_path(identity in ".{0,60}") {
+            let path = DeviceId::new(&identity).setting("CustomName");
+            prop_assert!(zbus::ObjectPath::try_from(path.as_str()).is_ok());
+            prop_assert!(!path.contains("/_"));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One battery service on the bus: its connection, its name, its answers and its signals.
+//!
+//! Calls are dispatched by hand over the sorted table of items: an object server with an object per path costs memory and
+//! time for each of the 150. The owner of a [`Service`] waits in [`next_call`](Service::next_call), which may be cancelled,
+//! and sends in the other methods, which may not: half a message on the line ends a connection.
+
+use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
+use super::calls::{BUS_ITEM, Memory, Written};
+use super::items::{Context, Items};
+use super::wire::Listing;
+use crate::model::Snapshot;
+use zbus::message::{Message, Type};
+use zbus::{Connection, MatchRule, MessageStream};
+
+/// Fail if the name is taken: D-Bus would else put us in a queue for it.
+const DO_NOT_QUEUE: u32 = 4;
+/// `RequestName`: we have it.
+const PRIMARY_OWNER: u32 = 1;
+/// `RequestName`: somebody else has it.
+const EXISTS: u32 = 3;
+/// Calls that may wait for their turn.
+const WAITING_CALLS: usize = 32;
+
+/// A battery service that is on the bus.
+pub(crate) struct Service {
+    name: String,
+    connection: Connection,
+    calls: MessageStream,
+    memory: Memory,
+    changed: Vec<usize>,
+}
+
+impl Service {
+    /// Puts a service on the bus. All its paths exist, with the values of `first`, before its name is asked for.
+    ///
+    /// # Errors
+    /// When there is no bus, when the name is taken, or when the bus does not give it.
+    pub(crate) async fn register(bus: &BusAddress, name: &str, context: Context, first: &Snapshot) -> Result<Self, DbusError> {
+        let connection = bus.connect().await?;
+        let lost = |error: zbus::Error| DbusError::Lost(error.to_string());
+        let calls_to_us = MatchRule::builder().msg_type(Type::MethodCall).build().map_err(lost)?;
+        let calls = MessageStream::for_match_rule(calls_to_us, &connection, WAITING_CALLS.try_into().ok()).await.map_err(lost)?;
+        let memory = Memory { items: Items::new(&context, first), context };
+        request_name(&connection, name).await?;
+        Ok(Self { name: name.to_owned(), connection, calls, memory, changed: Vec::new() })
+    }
+
+    /// The service's name on the bus.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is constant for this service.
+    pub(crate) fn context(&self) -> &Context {
+        &self.memory.context
+    }
+
+    /// Waits for the next call. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn next_call(&mut self) -> Result<Message, DbusError> {
+        next_message(&mut self.calls).await
+    }
+
+    /// Answers a call. `pass_on` hands an accepted write to whoever acts on it, and says whether it could.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn answer(&mut self, call: &Message, mut pass_on: impl FnMut(Written) -> bool) -> Result<(), DbusError> {
+        let answer = self.memory.answer(call, &mut pass_on).map_err(|error| DbusError::Message(error.to_string()))?;
+        if let Some(reply) = answer.reply {
+            self.send(&reply).await?;
+        }
+        self.changed.clear();
+        self.changed.extend(answer.changed);
+        self.announce().await
+    }
+
+    /// Takes over a snapshot and announces what has changed, in one signal; nothing changed sends nothing.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn publish(&mut self, snapshot: &Snapshot) -> Result<(), DbusError> {
+        let Memory { context, items } = &mut self.memory;
+        items.update(context, snapshot, &mut self.changed);
+        self.announce().await
+    }
+
+    /// Takes over a name that the owner gave the battery elsewhere.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn rename(&mut self, name: &str) -> Result<(), DbusError> {
+        self.changed.clear();
+        self.changed.extend(self.memory.rename(name));
+        self.announce().await
+    }
+
+    /// Leaves the bus once everything sent before has arrived there, and answers what was asked meanwhile.
+    ///
+    /// # Errors
+    /// When the connection is lost before that.
+    pub(crate) async fn release(mut self) -> Result<(), DbusError> {
+        let lost = |error: zbus::Error| DbusError::Lost(error.to_string());
+        let (connection, name) = (self.connection.clone(), self.name.clone());
+        let name = name.as_str();
+        let released = connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "ReleaseName", &name);
+        tokio::pin!(released);
+        // The calls are taken in, lest they block the reply, but answered later: two cannot send at once.
+        let mut calls = Vec::new();
+        loop {
+            tokio::select! {
+                result = &mut released => {
+                    result.map_err(lost)?;
+                    break;
+                }
+                call = self.next_call() => calls.push(call?),
+            }
+        }
+        for call in &calls {
+            self.answer(call, |_| false).await?;
+        }
+        self.connection.close().await.map_err(lost)
+    }
+
+    async fn announce(&mut self) -> Result<(), DbusError> {
+        if self.changed.is_empty() {
+            return Ok(());
+        }
+        let body = Listing::new(&self.memory.items, self.changed.iter().copied());
+        let signal = Message::signal("/", BUS_ITEM, "ItemsChanged").build(&body);
+        let signal = signal.map_err(|error| DbusError::Message(error.to_string()))?;
+        self.send(&signal).await
+    }
+
+    async fn send(&self, message: &Message) -> Result<(), DbusError> {
+        self.connection.send(message).await.map_err(|error| DbusError::Lost(error.to_string()))
+    }
+}
+
+/// Asks for the name. zbus' own way would replace another owner.
+async fn request_name(connection: &Connection, name: &str) -> Result<(), DbusError> {
+    let refused = |reason: String| DbusError::NameRefused { name: name.to_owned(), reason };
+    let request = (name, DO_NOT_QUEUE);
+    let reply = connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "RequestName", &request).await;
+    match reply.and_then(|reply| reply.body().deserialize::<u32>()) {
+        Ok(PRIMARY_OWNER) => Ok(()),
+        Ok(EXISTS) => Err(DbusError::NameTaken(name.to_owned())),
+        Ok(other) => Err(refused(format!("unexpected answer {other}"))),
+        Err(error) => Err(refused(error.to_string())),
+    }
+}

@@ -1,0 +1,202 @@
+//! What a battery shows on D-Bus, without a bus: golden lists of all items, and properties of the table.
+
+#[path = "support/snapshot.rs"]
+mod snapshot;
+
+use dbus_bms::model::{Alarm, AlarmName, Freshness, Level, Snapshot};
+use dbus_bms::sink::dbus::{Context, Items, Value, Writable};
+use dbus_bms::units::{Amps, Volts, Watts};
+use proptest::prelude::*;
+use std::fmt::Write as _;
+
+/// `path  value  text`, one line per item; `w` marks what can be written.
+fn listing(items: &Items) -> String {
+    let (mut list, mut text) = (String::new(), String::new());
+    for number in 0..items.len() {
+        let (path, value) = items.get(number).unwrap();
+        items.write_text(number, &mut text);
+        let value = match value {
+            Value::Invalid => "invalid".to_owned(),
+            Value::Int(n) => format!("i {n}"),
+            Value::Double(x) => format!("d {x:?}"),
+            Value::Text(text) => format!("s {text:?}"),
+        };
+        let mark = if items.writable(number) == Writable::No { "" } else { "  w" };
+        writeln!(list, "{path:<38} {value:<44} {text}{mark}").unwrap();
+    }
+    list
+}
+
+/// Compares with `tests/golden/<name>`; `UPDATE_GOLDEN=1` writes it instead, to be reviewed as a change.
+fn compare(name: &str, context: &Context, snapshot: &Snapshot) {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let list = listing(&Items::new(context, snapshot));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &list).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    for (ours, expected) in list.lines().zip(golden.lines()) {
+        assert_eq!(ours, expected, "{name}");
+    }
+    assert_eq!(list.lines().count(), golden.lines().count(), "{name}");
+}
+
+#[test]
+fn a_healthy_battery() {
+    compare("dbus-discharging.txt", &snapshot::context(), &snapshot::discharging());
+}
+
+#[test]
+fn a_battery_in_alarm() {
+    compare("dbus-alarmed.txt", &snapshot::context(), &snapshot::alarmed());
+}
+
+#[test]
+fn a_battery_that_went_silent() {
+    compare("dbus-lost.txt", &snapshot::context(), &snapshot::lost());
+}
+
+#[test]
+fn a_battery_that_is_only_observed() {
+    let context = Context { control: false, ..snapshot::context() };
+    let items = Items::new(&context, &snapshot::discharging());
+    assert!((0..items.len()).all(|number| !items.get(number).unwrap().0.starts_with("/Info/Max")));
+    compare("dbus-observed.txt", &context, &snapshot::discharging());
+}
+
+fn value<'a>(items: &'a Items, path: &str) -> &'a Value<'static> {
+    items.get(items.find(path).unwrap_or_else(|| panic!("{path} is missing"))).unwrap().1
+}
+
+#[test]
+fn every_alarm_shows_somewhere_and_is_an_error_or_a_warning() {
+    use AlarmName::*;
+    let names = [
+        CellHighVoltage,
+        CellLowVoltage,
+        HighVoltage,
+        LowVoltage,
+        HighTemperature,
+        LowTemperature,
+        HighChargeTemperature,
+        LowChargeTemperature,
+        HighMosTemperature,
+        HighChargeCurrent,
+        HighDischargeCurrent,
+        ShortCircuit,
+        CellImbalance,
+        LowSoc,
+        BmsInternal,
+        ChargeFetFault,
+        DischargeFetFault,
+        SensorFault,
+        Communication,
+        Contactor,
+    ];
+    let raised = |items: &Items, level: i32| {
+        (0..items.len())
+            .filter_map(|number| items.get(number))
+            .filter(|(path, _)| path.starts_with("/Alarms/"))
+            .filter(|(_, value)| **value == Value::Int(level))
+            .count()
+    };
+    for name in names {
+        let mut snapshot = snapshot::discharging();
+        for (level, shown) in [(Level::Warning, 1), (Level::Alarm, 2)] {
+            snapshot.alarms = vec![Alarm { name, level }];
+            let items = Items::new(&snapshot::context(), &snapshot);
+            assert!(raised(&items, shown) >= 1, "{name:?} shows nowhere");
+        }
+        snapshot.freshness = Freshness::Stale;
+        let items = Items::new(&snapshot::context(), &snapshot);
+        assert_eq!(raised(&items, 2), 0, "{name:?} is not fresh");
+    }
+}
+
+#[test]
+fn alarms_are_unknown_until_the_bms_was_heard_on_them_but_our_own_show() {
+    let mut snapshot = snapshot::discharging();
+    snapshot.reading.alarms = None;
+    snapshot.alarms = vec![Alarm { name: AlarmName::CellImbalance, level: Level::Warning }];
+    let items = Items::new(&snapshot::context(), &snapshot);
+    assert_eq!(*value(&items, "/Alarms/CellImbalance"), Value::Int(1));
+    assert_eq!(*value(&items, "/Alarms/LowVoltage"), Value::Invalid);
+    assert_eq!(*value(&items, "/Alarms/BmsCable"), Value::Int(0));
+}
+
+#[test]
+fn an_incomplete_cell_set_is_not_shown() {
+    let mut snapshot = snapshot::discharging();
+    snapshot.reading.cells_complete = Some(false);
+    let items = Items::new(&snapshot::context(), &snapshot);
+    assert_eq!(*value(&items, "/Voltages/Cell1"), Value::Invalid);
+}
+
+#[test]
+fn names_that_must_not_be_empty_never_are() {
+    let items = Items::new(&Context::default(), &snapshot::lost());
+    for path in ["/Mgmt/ProcessName", "/Mgmt/ProcessVersion", "/Mgmt/Connection", "/ProductName", "/FirmwareVersion"] {
+        assert!(matches!(value(&items, path), Value::Text(text) if !text.is_empty()), "{path}");
+    }
+}
+
+#[test]
+fn noise_below_the_resolution_changes_nothing() {
+    let (context, mut snapshot) = (snapshot::context(), snapshot::discharging());
+    let mut items = Items::new(&context, &snapshot);
+    let mut changed = vec![99];
+    snapshot.reading.voltage = Some(Volts::new(52.8021));
+    snapshot.reading.current = Some(Amps::new(-12.4961));
+    items.update(&context, &snapshot, &mut changed);
+    assert!(changed.is_empty(), "{changed:?}");
+    snapshot.reading.current = Some(Amps::new(-12.48));
+    items.update(&context, &snapshot, &mut changed);
+    assert_eq!(changed, [items.find("/Dc/0/Current").unwrap()]);
+}
+
+#[test]
+fn nodes_hold_exactly_what_is_below_them() {
+    let items = Items::new(&snapshot::context(), &snapshot::discharging());
+    assert_eq!(items.below("/"), 0..items.len());
+    let below = |node: &str| items.below(node).map(|number| items.get(number).unwrap().0).collect::<Vec<_>>();
+    let dc = ["/Dc/0/Current", "/Dc/0/Power", "/Dc/0/Temperature", "/Dc/0/Voltage"];
+    assert_eq!(below("/Dc"), dc);
+    assert_eq!(below("/Dc/0"), dc);
+    for nothing in ["/D", "/Dc/", "/Dc/0/Current", "/Dc/1", "/Soc", "/Zzz", "Dc"] {
+        if nothing != "/Dc/" {
+            assert!(items.below(nothing).is_empty(), "{nothing}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a BMS says, no NaN or infinity gets out, and the limits are always numbers that do not go below zero.
+    #[test]
+    fn nothing_impossible_gets_out(
+        voltage in any::<f64>(), current in any::<f64>(), power in any::<f64>(), cvl in any::<f64>(), ccl in any::<f64>(),
+        text in ".*\\x00?.*",
+    ) {
+        let mut snapshot = snapshot::discharging();
+        snapshot.reading.voltage = Some(Volts::new(voltage));
+        snapshot.reading.current = Some(Amps::new(current));
+        snapshot.reading.power = Some(Watts::new(power));
+        snapshot.reading.hw_version = Some(text);
+        snapshot.limits.cvl.value = Volts::new(cvl);
+        snapshot.limits.ccl.value = Amps::new(ccl);
+        let items = Items::new(&snapshot::context(), &snapshot);
+        for number in 0..items.len() {
+            let (path, value) = items.get(number).unwrap();
+            match value {
+                Value::Double(x) => {
+                    prop_assert!(x.is_finite(), "{path}");
+                    prop_assert!(*x >= 0.0 || !path.starts_with("/Info/Max"), "{path}");
+                }
+                Value::Text(text) => prop_assert!(!text.contains('\0'), "{path}"),
+                Value::Invalid => prop_assert!(!path.starts_with("/Info/Max"), "{path}"),
+                Value::Int(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A private D-Bus for a test, and peers on it that share no code with the driver (python3-dbus, busctl).
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use dbus_bms::sink::dbus::BusAddress;
+use serde_json::Value as Json;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+const PYTHON: &str = "/usr/bin/python3";
+
+/// A `dbus-daemon` of its own, gone when dropped.
+pub(crate) struct Bus {
+    daemon: Child,
+    folder: PathBuf,
+    address: String,
+}
+
+impl Bus {
+    /// Starts a daemon; a test cannot do without one, so a missing daemon fails it.
+    pub(crate) fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("dbus-bms-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let address = format!("unix:path={}", folder.join("bus").display());
+        let config = format!(
+            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
+             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
+             <busconfig><type>session</type><listen>{address}</listen><auth>EXTERNAL</auth>\
+             <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>\
+             <allow own=\"*\"/></policy></busconfig>\n"
+        );
+        let path = folder.join("bus.conf");
+        std::fs::write(&path, config).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", path.display()))
+            .args(["--nofork", "--nopidfile", "--print-address"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon is needed: apt install dbus");
+        // It prints its address once it listens.
+        let mut line = String::new();
+        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("unix:"), "dbus-daemon did not start");
+        Self { daemon, folder, address }
+    }
+
+    /// Where the driver finds it.
+    pub(crate) fn address(&self) -> BusAddress {
+        BusAddress::resolve(Some(&self.address), |_| None).unwrap()
+    }
+
+    /// Ends the daemon, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+
+    /// Makes calls and returns the answers, one for each.
+    pub(crate) async fn calls(&self, requests: Vec<Call>) -> Vec<Json> {
+        let mut command = self.python("client.py");
+        command.arg("call").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let answers = blocking(move || {
+            let mut child = command.spawn().expect("python3 is needed");
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(serde_json::to_string(&requests).unwrap().as_bytes()).unwrap();
+            drop(stdin);
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "python3-dbus and python3-gi are needed");
+            serde_json::from_slice::<Vec<Json>>(&output.stdout).unwrap()
+        });
+        answers.await
+    }
+
+    /// Makes one call and returns the answer.
+    pub(crate) async fn call(&self, request: Call) -> Json {
+        self.calls(vec![request]).await.remove(0)
+    }
+
+    /// Listens to a service and to its name.
+    pub(crate) async fn watch(&self, service: &str) -> Peer {
+        Peer::start(self.python("client.py"), &["watch", service]).await
+    }
+
+    /// Another owner of a name.
+    pub(crate) async fn own(&self, arguments: &[&str]) -> Peer {
+        Peer::start(self.python("client.py"), &[&["own"], arguments].concat()).await
+    }
+
+    /// A settings service.
+    pub(crate) async fn settings(&self, arguments: &[&str]) -> Peer {
+        Peer::start(self.python("fake_settings.py"), arguments).await
+    }
+
+    /// What `busctl`, which knows nothing of Victron, says.
+    pub(crate) async fn busctl(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("busctl");
+        command.arg(format!("--address={}", self.address)).args(arguments);
+        let output = blocking(move || command.output().expect("busctl is needed: apt install systemd")).await;
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    fn python(&self, script: &str) -> Command {
+        let mut command = Command::new(PYTHON);
+        command.arg(format!("{}/tests/support/{script}", env!("CARGO_MANIFEST_DIR"))).env("TEST_BUS", &self.address);
+        command
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A call: service, path, interface, member, signature and argument.
+pub(crate) type Call = (String, String, String, String, String, Json);
+
+/// A call of a method of Victron's interface without arguments.
+pub(crate) fn get(service: &str, path: &str, member: &str) -> Call {
+    let own = |text: &str| text.to_owned();
+    (own(service), own(path), own("com.victronenergy.BusItem"), own(member), String::new(), Json::Null)
+}
+
+/// A write of `value`, given as `["i", 1]`.
+pub(crate) fn set(service: &str, path: &str, value: Json) -> Call {
+    let own = |text: &str| text.to_owned();
+    (own(service), own(path), own("com.victronenergy.BusItem"), own("SetValue"), own("v"), value)
+}
+
+/// A process on the bus that tells what it sees, one line of JSON each; it ends when dropped.
+pub(crate) struct Peer {
+    child: Child,
+    lines: Arc<Mutex<BufReader<ChildStdout>>>,
+}
+
+impl Peer {
+    async fn start(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = Arc::new(Mutex::new(BufReader::new(child.stdout.take().unwrap())));
+        let mut peer = Self { child, lines };
+        assert_eq!(peer.next().await, "ready", "python3-dbus and python3-gi are needed");
+        peer
+    }
+
+    /// The next thing it says; null once it is gone.
+    pub(crate) async fn next(&mut self) -> Json {
+        let lines = Arc::clone(&self.lines);
+        blocking(move || {
+            let mut line = String::new();
+            lines.lock().unwrap().read_line(&mut line).unwrap();
+            serde_json::from_str(&line).unwrap_or(Json::Null)
+        })
+        .await
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Waits for something that blocks while the service under test, on the same runtime, goes on.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}

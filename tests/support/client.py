@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""A D-Bus client that shares no code with the driver. Speaks JSON lines; values are [signature, value].
+
+  client.py call            calls from stdin, a list of [service, path, interface, member, signature, argument]
+  client.py watch SERVICE   prints "ready", then ItemsChanged of SERVICE and the comings and goings of its name
+  client.py own NAME [INSTANCE]   owns NAME (with that /DeviceInstance), prints "ready", lives until stdin closes
+"""
+import json
+import os
+import sys
+
+import dbus
+import dbus.bus
+import dbus.lowlevel
+import dbus.service
+from dbus.mainloop.glib import DBusGMainLoop
+from gi.repository import GLib
+
+ITEM = 'com.victronenergy.BusItem'
+SIGNATURES = ((dbus.Boolean, 'b'), (dbus.Byte, 'y'), (dbus.Int16, 'n'), (dbus.UInt16, 'q'), (dbus.Int32, 'i'),
+	(dbus.UInt32, 'u'), (dbus.Int64, 'x'), (dbus.UInt64, 't'), (dbus.Double, 'd'), (dbus.String, 's'))
+
+
+def plain(value):
+	for kind, signature in SIGNATURES:
+		if type(value) is kind:
+			return [signature, float(value) if signature == 'd' else str(value) if signature == 's' else int(value)]
+	if isinstance(value, dbus.Dictionary):
+		return ['a{%s}' % value.signature, {str(k): plain(v) for k, v in value.items()}]
+	if isinstance(value, dbus.Array):
+		return ['a%s' % value.signature, [plain(v) for v in value]]
+	return ['?', repr(value)]
+
+
+def wrapped(argument):
+	signature, value = argument
+	kinds = {s: k for k, s in SIGNATURES}
+	if signature.startswith('a'):
+		return dbus.Array(value, signature=signature[1:], variant_level=1)
+	return kinds[signature](value, variant_level=1)
+
+
+def connect():
+	return dbus.bus.BusConnection(os.environ['TEST_BUS'])
+
+
+def call(bus, service, path, interface, member, signature, argument):
+	message = dbus.lowlevel.MethodCallMessage(service, path, interface, member)
+	if signature:
+		message.append(wrapped(argument) if signature == 'v' else argument, signature=signature)
+	try:
+		reply = bus.send_message_with_reply_and_block(message, 5)
+	except dbus.DBusException as error:
+		return {'error': error.get_dbus_name()}
+	arguments = reply.get_args_list()
+	return {'signature': reply.get_signature(), 'value': plain(arguments[0]) if arguments else None}
+
+
+def say(thing):
+	print(json.dumps(thing), flush=True)
+
+
+def watch(bus, service):
+	def items_changed(changes):
+		say({'changed': {str(path): {str(k): plain(v) for k, v in facts.items()} for path, facts in changes.items()}})
+
+	def owner_changed(name, old, new):
+		items = None
+		if new:
+			# What Venus OS does as soon as it sees a name.
+			items = len(bus.call_blocking(service, '/', ITEM, 'GetItems', '', []))
+		say({'owner': bool(new), 'items': items})
+	bus.add_signal_receiver(items_changed, 'ItemsChanged', ITEM, path='/')
+	bus.add_signal_receiver(owner_changed, 'NameOwnerChanged', 'org.freedesktop.DBus', arg0=service)
+	say('ready')
+	GLib.MainLoop().run()
+
+
+class Instance(dbus.service.Object):
+	def __init__(self, bus, instance):
+		super().__init__(bus, '/DeviceInstance')
+		self.instance = instance
+
+	@dbus.service.method(ITEM, out_signature='v')
+	def GetValue(self):
+		return dbus.UInt16(self.instance, variant_level=1)
+
+
+def own(bus, name, instance=None):
+	battery = Instance(bus, int(instance)) if instance else None
+	owned = dbus.service.BusName(name, bus, do_not_queue=True)
+	say('ready')
+	loop = GLib.MainLoop()
+	GLib.io_add_watch(sys.stdin.fileno(), GLib.PRIORITY_DEFAULT, GLib.IOCondition.HUP, lambda *_: loop.quit())
+	loop.run()
+	return battery, owned
+
+
+def main(command, *arguments):
+	DBusGMainLoop(set_as_default=True)
+	bus = connect()
+	if command == 'call':
+		say([call(bus, *request) for request in json.load(sys.stdin)])
+	elif command == 'watch':
+		watch(bus, *arguments)
+	elif command == 'own':
+		own(bus, *arguments)
+	else:
+		sys.exit(__doc__)
+
+
+main(*sys.argv[1:])

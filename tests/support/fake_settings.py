@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""A small com.victronenergy.settings for tests.
+
+  fake_settings.py [--hang] [PATH=TEXT ...]   starts with these settings, prints "ready" and lives until stdin closes
+
+An instance (`battery:7`) that another device of the class has is moved to the next free one, as the real service does.
+With --hang it is on the bus but never answers.
+"""
+import os
+import sys
+
+import dbus
+import dbus.bus
+import dbus.service
+from dbus.mainloop.glib import DBusGMainLoop
+from gi.repository import GLib
+
+ITEM = 'com.victronenergy.BusItem'
+INSTANCE = '/ClassAndVrmInstance'
+
+
+class Setting(dbus.service.Object):
+	def __init__(self, service, path, value):
+		super().__init__(service.bus, path)
+		self.service, self.path, self.value = service, path, value
+
+	@dbus.service.method(ITEM, out_signature='v')
+	def GetValue(self):
+		return dbus.String(self.value, variant_level=1)
+
+	@dbus.service.method(ITEM, in_signature='v', out_signature='i')
+	def SetValue(self, value):
+		if not isinstance(value, dbus.String):
+			return -1
+		value = self.service.settle(self.path, str(value))
+		if value != self.value:
+			self.value = value
+			self.PropertiesChanged({'Value': dbus.String(value, variant_level=1), 'Text': dbus.String(value, variant_level=1)})
+		return 0
+
+	@dbus.service.signal(ITEM, signature='a{sv}')
+	def PropertiesChanged(self, changes):
+		pass
+
+
+class Settings(dbus.service.Object):
+	def __init__(self, bus, values, hang):
+		super().__init__(bus, '/')
+		self.bus, self.hang = bus, hang
+		self.items = {}
+		for path, value in values.items():
+			self.items[path] = Setting(self, path, value)
+
+	def settle(self, path, value):
+		if not path.endswith(INSTANCE):
+			return value
+		kind, number = value.split(':')
+		others = {s.value for p, s in self.items.items() if p.endswith(INSTANCE) and p != path}
+		number = int(number)
+		while '%s:%d' % (kind, number) in others:
+			number += 1
+		return '%s:%d' % (kind, number)
+
+	@dbus.service.method('com.victronenergy.Settings', in_signature='aa{sv}', out_signature='aa{sv}', async_callbacks=('done', 'failed'))
+	def AddSettings(self, wishes, done, failed):
+		if self.hang:
+			return
+		reply = []
+		for wish in wishes:
+			path = str(wish['path'])
+			if not path.startswith('/Settings/') or '/_' in path:
+				reply.append({'path': path, 'error': dbus.Int32(-9)})
+				continue
+			if path not in self.items:
+				self.items[path] = Setting(self, path, self.settle(path, str(wish['default'])))
+			reply.append({'path': path, 'error': dbus.Int32(0), 'value': dbus.String(self.items[path].value, variant_level=1)})
+		done(dbus.Array(reply, signature='a{sv}'))
+
+
+def main(arguments):
+	DBusGMainLoop(set_as_default=True)
+	bus = dbus.bus.BusConnection(os.environ['TEST_BUS'])
+	values = dict(a.split('=', 1) for a in arguments if '=' in a)
+	service = Settings(bus, values, '--hang' in arguments)
+	name = dbus.service.BusName('com.victronenergy.settings', bus, do_not_queue=True)
+	print('"ready"', flush=True)
+	loop = GLib.MainLoop()
+	GLib.io_add_watch(sys.stdin.fileno(), GLib.PRIORITY_DEFAULT, GLib.IOCondition.HUP, lambda *_: loop.quit())
+	loop.run()
+	return service, name
+
+
+main(sys.argv[1:])

@@ -1,0 +1,131 @@
+//! Snapshots of a realistic 16-cell battery, for the tests of what is shown of one.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use dbus_bms::model::{Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LinkStats, Mode, Reading, Snapshot};
+use dbus_bms::sink::dbus::Context;
+use dbus_bms::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
+use std::time::Duration;
+
+/// A 280 Ah LFP battery that is being discharged with 12.5 A, all well.
+pub(crate) fn discharging() -> Snapshot {
+    let cells: Vec<Volts> = (0..16u16).map(|cell| Volts::milli(3298 + cell % 6)).collect();
+    let mut reading = Reading {
+        voltage: Some(Volts::centi(5280)),
+        current: Some(Amps::centi(-1250i16)),
+        soc: Some(Percent::new(71.5)),
+        soh: Some(Percent::new(98.0)),
+        remaining: Some(AmpHours::new(200.2)),
+        capacity: Some(AmpHours::new(280.0)),
+        cycles: Some(123),
+        cell_count: Some(16),
+        cells,
+        temperatures: Some(vec![Celsius::new(21.5), Celsius::new(24.25)]),
+        mos_temperature: Some(Celsius::new(31.0)),
+        charge_fet: Some(true),
+        discharge_fet: Some(true),
+        balancing: Some(true),
+        balancing_cells: Some(vec![6, 12]),
+        balance_allowed: Some(true),
+        alarms: Some(Vec::new()),
+        model: Some("SP24S004P16S".to_owned()),
+        sw_version: Some("V2.1".to_owned()),
+        ..Reading::new("jbd", None)
+    };
+    reading.power = Some(Watts::new(-660.0));
+    Snapshot {
+        reading,
+        derived: Derived {
+            cell_sum: Some(Volts::milli(52_803)),
+            min_cell: Some((Volts::milli(3298), 1)),
+            max_cell: Some((Volts::milli(3303), 6)),
+            temperature: Some(Celsius::new(22.875)),
+            min_temperature: Some((Celsius::new(21.5), 1)),
+            max_temperature: Some((Celsius::new(24.25), 2)),
+            consumed: Some(AmpHours::new(-79.8)),
+            time_to_go: Some(Duration::from_secs(57_659)),
+        },
+        alarms: Vec::new(),
+        cable: None,
+        freshness: Freshness::Fresh,
+        history: history(),
+        since_full: Some(Duration::from_secs(7_265)),
+        link: LinkStats { ok: 1000, lost: 1, damaged: 2, foreign: 0 },
+        cell_count: Some(16),
+        limits: Limits {
+            cvl: Limit { value: Volts::new(55.2), why: "absorption" },
+            ccl: Limit { value: Amps::new(50.0), why: "configured" },
+            dcl: Limit { value: Amps::new(60.0), why: "configured" },
+            low_voltage: Volts::new(46.4),
+            mode: Mode::Bulk,
+        },
+    }
+}
+
+fn history() -> History {
+    History {
+        deepest_discharge_ah: Some(-212.4),
+        last_discharge_ah: Some(-79.8),
+        total_drawn_ah: -34_440.07,
+        min_voltage: Some(47.91),
+        max_voltage: Some(55.3),
+        min_cell_voltage: Some(2.981),
+        max_cell_voltage: Some(3.462),
+        min_temperature: Some(-3.5),
+        max_temperature: Some(38.0),
+        discharged_kwh: 1_763.331,
+        charged_kwh: 1_802.5,
+        low_voltage_alarms: 2,
+        high_voltage_alarms: 0,
+        last_full_unix: None,
+    }
+}
+
+/// The same battery with a warning, two alarms, and charging forbidden.
+pub(crate) fn alarmed() -> Snapshot {
+    let mut snapshot = discharging();
+    snapshot.alarms = vec![
+        Alarm { name: AlarmName::CellImbalance, level: Level::Warning },
+        Alarm { name: AlarmName::CellHighVoltage, level: Level::Alarm },
+        Alarm { name: AlarmName::ShortCircuit, level: Level::Alarm },
+    ];
+    snapshot.reading.alarms = Some(snapshot.alarms.clone());
+    snapshot.reading.charge_fet = Some(false);
+    snapshot.limits.ccl = Limit { value: Amps::ZERO, why: "highest cell" };
+    snapshot
+}
+
+/// The same battery after five minutes of silence: nothing measured is known, limits are zero.
+pub(crate) fn lost() -> Snapshot {
+    let known = discharging();
+    Snapshot {
+        reading: Reading { charge_fet: None, ..known.reading.next() },
+        derived: Derived::default(),
+        cable: Some(Level::Alarm),
+        freshness: Freshness::Lost,
+        limits: Limits {
+            cvl: Limit { value: Volts::new(52.8), why: "no data" },
+            ccl: Limit { value: Amps::ZERO, why: "no data" },
+            dcl: Limit { value: Amps::ZERO, why: "no data" },
+            mode: Mode::Hold,
+            ..known.limits
+        },
+        ..known
+    }
+}
+
+/// A service for that battery that controls charging.
+pub(crate) fn context() -> Context {
+    Context {
+        process_name: "dbus-bms".to_owned(),
+        process_version: "0.1.0".to_owned(),
+        connection: "Serial ttyUSB0".to_owned(),
+        product_name: "JBD BMS".to_owned(),
+        manufacturer: Some("JBD".to_owned()),
+        family: Some("LLT/JBD".to_owned()),
+        serial: Some("0123456789".to_owned()),
+        custom_name: "House".to_owned(),
+        device_instance: 1,
+        control: true,
+        cells: 16,
+    }
+}
