@@ -1,0 +1,140 @@
+//! The one table of all keys: what they are called, what they allow, where they go in [`Settings`], what they mean.
+
+use super::settings::Settings;
+use super::value::{Allowed, Setting, Shape};
+
+/// Everything known about one key.
+pub struct Key {
+    /// Name with its table: `recovery.hold_s`.
+    pub path: &'static str,
+    /// The narrowest table it may stand in.
+    pub reach: Reach,
+    /// What the default file says about it, in sentences.
+    pub doc: &'static str,
+    /// A value to show in the default file when the default is "not set", as TOML.
+    pub example: &'static str,
+    pub(super) allowed: Allowed,
+    pub(super) place: fn(&mut Settings) -> &mut dyn Setting,
+}
+
+/// Where a key may stand. A narrower table wins over a wider one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// At the top of the file only: it belongs to the whole program.
+    File,
+    /// Also in `[port.NAME]`.
+    Port,
+    /// Also in `[battery."ID"]`.
+    Battery,
+}
+
+const fn key(
+    path: &'static str,
+    reach: Reach,
+    allowed: Allowed,
+    place: fn(&mut Settings) -> &mut dyn Setting,
+    example: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { path, reach, doc, example, allowed, place }
+}
+
+use Allowed::{Any, Between, Bus, Curve};
+use Reach::{Battery, File, Port};
+
+/// All keys, in the order of the default file: those without a table first.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("chemistry", Battery, Any, |s| &mut s.charge.chemistry, "\"lfp\"",
+        "Cell chemistry: \"lfp\", \"nmc\" or \"lto\". Not set: what the BMS says, else LFP as long as nothing speaks against it."),
+    key("max_charge_current_a", Battery, Between(0.0, 1000.0), |s| &mut s.charge.max_charge_current, "100.0",
+        "Most current in A that the battery may be charged with; never above 0.9 of the BMS's own protection. Not set: the \
+         smallest of that, half the capacity per hour, and 50 A."),
+    key("max_discharge_current_a", Battery, Between(0.0, 1000.0), |s| &mut s.charge.max_discharge_current, "120.0",
+        "Most current in A that may be drawn from the battery; never above 0.9 of the BMS's own protection. Not set: the \
+         smallest of that, half the capacity per hour, and 60 A."),
+    key("cells", Battery, Between(1.0, 32.0), |s| &mut s.charge.cells, "16",
+        "Cells in series. Not set: what the BMS says, the cells it measures and the pack voltage must agree."),
+    key("capacity_ah", Battery, Between(1.0, 10_000.0), |s| &mut s.charge.capacity, "280.0",
+        "Installed capacity in Ah. Not set: what the BMS says."),
+    key("max_cell_voltage_v", Battery, Between(1.5, 4.2), |s| &mut s.charge.max_cell_voltage, "3.45",
+        "Cell voltage in V to charge to; the charge voltage limit is this times the cells. Not set: by chemistry."),
+    key("control", Battery, Any, |s| &mut s.control, "",
+        "false = observe: measured values are published, charge limits are not."),
+    key("name", Battery, Any, |s| &mut s.name, "\"Battery 1\"",
+        "Name to show. Not set: the name given on the GX device, else model and port."),
+    key("bms", Port, Any, |s| &mut s.bms, "",
+        "BMS families to look for, such as [\"jbd\"]. Empty: all."),
+    key("addresses", Port, Any, |s| &mut s.addresses, "",
+        "Addresses of the batteries on one cable, such as [1, 2]; each becomes a battery of its own. Empty: look for one battery."),
+    key("poll_interval_s", Port, Between(0.2, 60.0), |s| &mut s.poll_interval, "",
+        "Time in s from the start of one reading to the start of the next."),
+    key("charge_by_cell_voltage", Battery, Curve(1.5, 4.3, "V", Shape::FallingToZero), |s| &mut s.charge.curves.charge_by_cell_voltage,
+        "[[3.40, 1.0], [3.50, 0.25], [3.60, 0.0]]",
+        "Share of the charge current over the highest cell voltage in V, in pairs [V, share]. Straight lines between the points, \
+         constant outside. Not set: by chemistry, as for all curves."),
+    key("discharge_by_cell_voltage", Battery, Curve(0.5, 4.3, "V", Shape::Rising), |s| &mut s.charge.curves.discharge_by_cell_voltage,
+        "[[2.80, 0.0], [3.00, 0.25], [3.10, 1.0]]",
+        "Share of the discharge current over the lowest cell voltage in V."),
+    key("charge_by_temperature", Battery, Curve(-50.0, 100.0, "°C", Shape::Free), |s| &mut s.charge.curves.charge_by_temperature,
+        "[[0, 0.0], [10, 1.0], [40, 1.0], [50, 0.0]]",
+        "Share of the charge current over the temperature in °C; the coldest and the hottest sensor both count."),
+    key("discharge_by_temperature", Battery, Curve(-50.0, 100.0, "°C", Shape::Free), |s| &mut s.charge.curves.discharge_by_temperature,
+        "[[-20, 0.0], [0, 1.0], [45, 1.0], [55, 0.0]]",
+        "Share of the discharge current over the temperature in °C."),
+    key("charge_by_soc", Battery, Curve(0.0, 100.0, "%", Shape::Falling), |s| &mut s.charge.curves.charge_by_soc,
+        "[[90, 1.0], [100, 0.1]]",
+        "Share of the charge current over the state of charge in %."),
+    key("discharge_by_soc", Battery, Curve(0.0, 100.0, "%", Shape::Rising), |s| &mut s.charge.curves.discharge_by_soc,
+        "[[5, 0.0], [20, 1.0]]",
+        "Share of the discharge current over the state of charge in %."),
+    key("silence.preset", Battery, Any, |s| &mut s.charge.silence.preset, "",
+        "What happens when data stops: \"gentle\" = 10, 60, 300 s; \"strict\" = 10, 30, 60 s for the three times below."),
+    key("silence.values_after_s", Battery, Between(2.0, 120.0), |s| &mut s.charge.silence.values_after_set, "10.0",
+        "Age of the data in s at which measured values become invalid and charging fades. Three reading periods where that is longer."),
+    key("silence.cable_warning_after_s", Battery, Between(2.0, 3600.0), |s| &mut s.charge.silence.cable_warning_after_set, "60.0",
+        "Age in s at which the cable warning is raised and discharging is reduced."),
+    key("silence.cable_alarm_after_s", Battery, Between(2.0, 3600.0), |s| &mut s.charge.silence.cable_alarm_after_set, "300.0",
+        "Age in s at which the cable alarm is raised and discharging ends."),
+    key("silence.charge_fade_s", Battery, Between(0.0, 60.0), |s| &mut s.charge.silence.charge_fade, "",
+        "Time in s in which the charge current limit falls to 0 once values are invalid."),
+    key("recovery.hold_s", Battery, Between(0.0, 3600.0), |s| &mut s.charge.recovery.hold, "",
+        "Time in s without a further reduction before a limit rises again."),
+    key("recovery.ramp_a_per_s", Battery, Between(0.01, 1000.0), |s| &mut s.charge.recovery.ramp_a_per_s, "",
+        "Rise of the current limits in A per second."),
+    key("recovery.ramp_v_per_s", Battery, Between(0.0001, 1.0), |s| &mut s.charge.recovery.ramp_v_per_s, "",
+        "Rise of the charge voltage limit of the whole battery in V per second."),
+    key("serial.baud", Port, Between(1200.0, 1_000_000.0), |s| &mut s.serial.baud, "9600",
+        "The only baud rate to try. Not set: those that the BMS families use."),
+    key("serial.rs485", Port, Any, |s| &mut s.serial.rs485, "",
+        "true = switch the direction of an RS485 transceiver through RTS; USB adapters do that on their own."),
+    key("serial.low_latency", Port, Any, |s| &mut s.serial.low_latency, "",
+        "true = ask an FTDI adapter to pass bytes on at once."),
+    key("dbus.required", File, Any, |s| &mut s.dbus.required, "",
+        "true = end with exit code 5 when D-Bus is absent or lost (serial-starter starts anew); false = connect again for ever."),
+    key("dbus.bus", File, Bus, |s| &mut s.dbus.bus, "\"system\"",
+        "\"system\", \"session\" or an address. Not set: the session bus if the environment names one, else the system bus."),
+    key("state.folder", File, Any, |s| &mut s.state_folder, "\"/data/conf/dbus-bms\"",
+        "Folder for history and remembered ports. Not set: /data/conf/dbus-bms on a GX, else the user's state folder."),
+];
+
+/// The key at `path`.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// True for the name of a table that holds keys (`recovery`).
+pub(super) fn is_table(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(table, _)| table == path))
+}
+
+/// The key that somebody who wrote `path` may have meant.
+pub(super) fn nearest(path: &str) -> Option<&'static str> {
+    fn leaf(path: &str) -> &str {
+        path.rsplit('.').next().unwrap_or(path)
+    }
+    let wanted = path.to_lowercase();
+    let likeness = |key: &Key| strsim::jaro_winkler(&wanted, key.path).max(strsim::jaro_winkler(leaf(&wanted), leaf(key.path)));
+    let best = KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.8).then_some(best.path)
+}

@@ -1,0 +1,59 @@
+//! What single keys cannot say: settings that contradict each other.
+
+use super::settings::{Charge, Settings};
+use crate::model::Chemistry;
+use crate::units::Volts;
+
+/// Settings that must agree.
+pub(super) struct Rule {
+    /// The keys that take part; the one that was written last is the one to blame.
+    pub(super) keys: &'static [&'static str],
+    /// What is wrong, or `None`.
+    pub(super) broken: fn(&Settings) -> Option<String>,
+}
+
+/// All of them.
+pub(super) const RULES: &[Rule] = &[
+    Rule { keys: &["max_cell_voltage_v", "chemistry"], broken: |settings| too_high(&settings.charge) },
+    Rule { keys: &["max_cell_voltage_v", "charge_by_cell_voltage"], broken: |settings| never_full(&settings.charge) },
+    Rule {
+        keys: &["silence.values_after_s", "silence.cable_warning_after_s", "silence.cable_alarm_after_s", "silence.preset"],
+        broken: |settings| out_of_order(&settings.charge),
+    },
+];
+
+/// The most that a cell may be charged to; unset counts as LFP, which everything starts from.
+fn highest(chemistry: Option<Chemistry>) -> (&'static str, Volts) {
+    match chemistry {
+        None => ("cells of unset chemistry", Volts::new(3.65)),
+        Some(Chemistry::Lfp) => ("LFP cells", Volts::new(3.65)),
+        Some(Chemistry::Nmc) => ("NMC cells", Volts::new(4.2)),
+        Some(Chemistry::Lto) => ("LTO cells", Volts::new(2.85)),
+    }
+}
+
+fn too_high(charge: &Charge) -> Option<String> {
+    let (cells, most) = highest(charge.chemistry);
+    let wanted = charge.max_cell_voltage.filter(|wanted| *wanted > most)?;
+    Some(format!("`max_cell_voltage_v` = {} is more than {cells} may get, {most}; lower it, or set `chemistry`", wanted.get()))
+}
+
+fn never_full(charge: &Charge) -> Option<String> {
+    let wanted = charge.max_cell_voltage?;
+    let (stop, _) = charge.curves.charge_by_cell_voltage.as_ref()?.iter().find(|(_, share)| *share <= 0.0)?;
+    (*stop <= wanted.get()).then(|| {
+        format!("`charge_by_cell_voltage` ends charging at {stop} V, before `max_cell_voltage_v` = {} is reached", wanted.get())
+    })
+}
+
+fn out_of_order(charge: &Charge) -> Option<String> {
+    let silence = &charge.silence;
+    let times = [silence.values_after(), silence.cable_warning_after(), silence.cable_alarm_after()];
+    (!times.is_sorted()).then(|| {
+        let [values, warning, alarm] = times.map(|time| time.as_secs_f64());
+        format!(
+            "the times of [silence] must not fall: values_after_s = {values}, cable_warning_after_s = {warning}, \
+             cable_alarm_after_s = {alarm}"
+        )
+    })
+}

@@ -1,0 +1,189 @@
+//! What a configuration means: plain structs in the program's own units. The defaults stand here and nowhere else.
+
+use crate::model::Chemistry;
+use crate::units::{AmpHours, Amps, Volts};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All settings for one battery on one port.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Names of the BMS families that may be on the port; empty = all of [`crate::bms::DRIVERS`].
+    pub bms: Vec<&'static str>,
+    /// Bus addresses that must answer; empty = look for one battery.
+    pub addresses: Vec<u8>,
+    /// Time from the start of one reading to the start of the next.
+    pub poll_interval: Duration,
+    /// Name to show; `None` = the one in the GX settings, else model and port.
+    pub name: Option<String>,
+    /// False = observe: no limits are published.
+    pub control: bool,
+    /// Charge control and silence.
+    pub charge: Charge,
+    /// The serial line.
+    pub serial: Serial,
+    /// The D-Bus connection.
+    pub dbus: Dbus,
+    /// Folder of the state files; `None` = [`super::Places::state`].
+    pub state_folder: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bms: Vec::new(),
+            addresses: Vec::new(),
+            poll_interval: Duration::from_secs(1),
+            name: None,
+            control: true,
+            charge: Charge::default(),
+            serial: Serial::default(),
+            dbus: Dbus::default(),
+            state_folder: None,
+        }
+    }
+}
+
+/// What charge control is told. `None` = found out from the BMS, or the preset of the chemistry.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Charge {
+    /// Cell chemistry.
+    pub chemistry: Option<Chemistry>,
+    /// Most that the battery may be charged with.
+    pub max_charge_current: Option<Amps>,
+    /// Most that may be drawn from the battery.
+    pub max_discharge_current: Option<Amps>,
+    /// Cells in series.
+    pub cells: Option<u8>,
+    /// Installed capacity.
+    pub capacity: Option<AmpHours>,
+    /// Cell voltage to charge to.
+    pub max_cell_voltage: Option<Volts>,
+    /// Share of the configured current over an input.
+    pub curves: Curves,
+    /// What happens when data stops.
+    pub silence: Silence,
+    /// How limits rise again.
+    pub recovery: Recovery,
+}
+
+/// Points (input, share of the current limit 0 to 1), input rising, straight lines between, constant outside.
+pub type Curve = Vec<(f64, f64)>;
+
+/// The curves that were configured; `None` = the preset of the chemistry.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Curves {
+    /// Charge current over the highest cell voltage, V.
+    pub charge_by_cell_voltage: Option<Curve>,
+    /// Discharge current over the lowest cell voltage, V.
+    pub discharge_by_cell_voltage: Option<Curve>,
+    /// Charge current over the temperature, °C.
+    pub charge_by_temperature: Option<Curve>,
+    /// Discharge current over the temperature, °C.
+    pub discharge_by_temperature: Option<Curve>,
+    /// Charge current over the state of charge, %.
+    pub charge_by_soc: Option<Curve>,
+    /// Discharge current over the state of charge, %.
+    pub discharge_by_soc: Option<Curve>,
+}
+
+/// How cautious the times of [`Silence`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preset {
+    /// 10, 60 and 300 s.
+    #[default]
+    Gentle,
+    /// 10, 30 and 60 s.
+    Strict,
+}
+
+/// What happens when data stops. A time that was set wins over the preset's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silence {
+    /// Where the times come from that were not set.
+    pub preset: Preset,
+    /// See [`Self::values_after`].
+    pub values_after_set: Option<Duration>,
+    /// See [`Self::cable_warning_after`].
+    pub cable_warning_after_set: Option<Duration>,
+    /// See [`Self::cable_alarm_after`].
+    pub cable_alarm_after_set: Option<Duration>,
+    /// Time in which the charge current limit then falls to 0.
+    pub charge_fade: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self {
+            preset: Preset::default(),
+            values_after_set: None,
+            cable_warning_after_set: None,
+            cable_alarm_after_set: None,
+            charge_fade: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Silence {
+    /// Age at which measured values become invalid and charging fades (three reading periods where that is longer).
+    pub fn values_after(&self) -> Duration {
+        self.values_after_set.unwrap_or(Duration::from_secs(10))
+    }
+    /// Age at which the cable warning is raised and discharging is reduced.
+    pub fn cable_warning_after(&self) -> Duration {
+        self.cable_warning_after_set.unwrap_or(Duration::from_secs(match self.preset {
+            Preset::Gentle => 60,
+            Preset::Strict => 30,
+        }))
+    }
+    /// Age at which the cable alarm is raised and discharging ends.
+    pub fn cable_alarm_after(&self) -> Duration {
+        self.cable_alarm_after_set.unwrap_or(Duration::from_secs(match self.preset {
+            Preset::Gentle => 300,
+            Preset::Strict => 60,
+        }))
+    }
+}
+
+/// How limits rise again after a reduction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recovery {
+    /// Time without a further reduction before a limit rises.
+    pub hold: Duration,
+    /// Rise of a current limit, A/s.
+    pub ramp_a_per_s: f64,
+    /// Rise of the charge voltage limit of the whole battery, V/s.
+    pub ramp_v_per_s: f64,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self { hold: Duration::from_secs(30), ramp_a_per_s: 5.0, ramp_v_per_s: 0.001 }
+    }
+}
+
+/// The serial line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Serial {
+    /// The kernel switches an RS485 transceiver's direction through RTS.
+    pub rs485: bool,
+    /// Ask the USB adapter to pass bytes on at once.
+    pub low_latency: bool,
+    /// The only baud rate to try; `None` = those that each BMS family uses.
+    pub baud: Option<u32>,
+}
+
+/// The D-Bus connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dbus {
+    /// True = end with exit code 5 when the bus is absent or lost; false = connect again for ever.
+    pub required: bool,
+    /// `system`, `session` or an address; `None` = the session bus if the environment names one, else the system bus.
+    pub bus: Option<String>,
+}
+
+impl Default for Dbus {
+    fn default() -> Self {
+        Self { required: true, bus: None }
+    }
+}

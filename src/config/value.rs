@@ -1,0 +1,276 @@
+//! How each type of setting is read from what was written, and written back.
+
+use super::settings::{Curve, Preset};
+use super::written::Written;
+use crate::bms::DRIVERS;
+use crate::model::Chemistry;
+use crate::units::{AmpHours, Amps, Volts};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a key allows beyond its type.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Allowed {
+    /// Every value of its type.
+    Any,
+    /// Numbers from the first to the second, both included.
+    Between(f64, f64),
+    /// A curve over inputs of this range and unit, with this shape.
+    Curve(f64, f64, &'static str, Shape),
+    /// `system`, `session` or a D-Bus address.
+    Bus,
+}
+
+/// Which way a curve may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Never rising, and 0 at its end: the last point is where charging stops.
+    FallingToZero,
+    /// Never rising.
+    Falling,
+    /// Never falling.
+    Rising,
+    /// Up and down.
+    Free,
+}
+
+/// A place in `Settings` that a key fills.
+pub(super) trait Setting {
+    /// Takes over what was written; the error says what is allowed instead.
+    fn take(&mut self, written: &Written, allowed: Allowed) -> Result<(), String>;
+    /// The value as it would be written; `None` when it is not set.
+    fn written(&self) -> Option<Written>;
+}
+
+/// A type of value.
+trait Value: Sized {
+    fn read(written: &Written, allowed: Allowed) -> Result<Self, String>;
+    fn write(&self) -> Written;
+}
+
+impl<T: Value> Setting for T {
+    fn take(&mut self, written: &Written, allowed: Allowed) -> Result<(), String> {
+        *self = T::read(written, allowed)?;
+        Ok(())
+    }
+    fn written(&self) -> Option<Written> {
+        Some(self.write())
+    }
+}
+
+impl<T: Value> Setting for Option<T> {
+    fn take(&mut self, written: &Written, allowed: Allowed) -> Result<(), String> {
+        *self = Some(T::read(written, allowed)?);
+        Ok(())
+    }
+    fn written(&self) -> Option<Written> {
+        self.as_ref().map(Value::write)
+    }
+}
+
+impl Value for bool {
+    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+        match written {
+            Written::Flag(flag) => Ok(*flag),
+            _ => Err("true or false".to_owned()),
+        }
+    }
+    fn write(&self) -> Written {
+        Written::Flag(*self)
+    }
+}
+
+impl Value for f64 {
+    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+        let number = written.number().filter(|number| number.is_finite());
+        match (number, allowed) {
+            (Some(number), Allowed::Between(least, most)) if (least..=most).contains(&number) => Ok(number),
+            (_, Allowed::Between(least, most)) => Err(format!("a number from {least} to {most}")),
+            (Some(number), _) => Ok(number),
+            (None, _) => Err("a number".to_owned()),
+        }
+    }
+    fn write(&self) -> Written {
+        Written::Number(*self)
+    }
+}
+
+/// Types that are a number with a unit.
+macro_rules! numbers {
+    ($($name:ty: $from:expr, $to:expr;)*) => { $(
+        impl Value for $name {
+            fn read(written: &Written, allowed: Allowed) -> Result<Self, String> { f64::read(written, allowed).map($from) }
+            fn write(&self) -> Written { Written::Number($to(self)) }
+        }
+    )* };
+}
+numbers! {
+    Volts: Volts::new, |volts: &Volts| volts.get();
+    Amps: Amps::new, |amps: &Amps| amps.get();
+    AmpHours: AmpHours::new, |hours: &AmpHours| hours.get();
+    // Every time's range in the table is finite and not negative.
+    Duration: |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default(), Duration::as_secs_f64;
+}
+
+fn whole<T: TryFrom<i64>>(written: &Written, least: f64, most: f64) -> Result<T, String> {
+    let number = match written {
+        Written::Whole(number) if written.number().is_some_and(|number| (least..=most).contains(&number)) => Some(*number),
+        _ => None,
+    };
+    number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| format!("a whole number from {least} to {most}"))
+}
+
+/// Types that are a whole number; the last is the largest that the type holds.
+macro_rules! whole_numbers {
+    ($($name:ty),*) => { $(
+        impl Value for $name {
+            fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+                let (least, most) = match allowed {
+                    Allowed::Between(least, most) => (least, most),
+                    _ => (f64::from(<$name>::MIN), f64::from(<$name>::MAX)),
+                };
+                whole(written, least, most)
+            }
+            fn write(&self) -> Written { Written::Whole(i64::from(*self)) }
+        }
+    )* };
+}
+whole_numbers!(u8, u32);
+
+impl Value for String {
+    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+        match written {
+            Written::Text(text) if allowed == Allowed::Bus => bus(text),
+            Written::Text(text) if !text.trim().is_empty() && !text.chars().any(char::is_control) => Ok(text.clone()),
+            _ => Err("quoted text of at least one letter on one line".to_owned()),
+        }
+    }
+    fn write(&self) -> Written {
+        Written::Text(self.clone())
+    }
+}
+
+/// A bus by name, or by an address such as `unix:path=/run/dbus/system_bus_socket` or `tcp:host=venus,port=78`.
+fn bus(text: &str) -> Result<String, String> {
+    let address = text.split_once(':').is_some_and(|(transport, rest)| !transport.is_empty() && rest.contains('='));
+    if address || text == "system" || text == "session" {
+        return Ok(text.to_owned());
+    }
+    Err("\"system\", \"session\" or a D-Bus address such as \"unix:path=/run/dbus/system_bus_socket\"".to_owned())
+}
+
+impl Value for PathBuf {
+    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+        let path = String::read(written, allowed).map(PathBuf::from).ok().filter(|path| path.is_absolute());
+        path.ok_or_else(|| "a quoted path that begins with /".to_owned())
+    }
+    fn write(&self) -> Written {
+        Written::Text(self.to_string_lossy().into_owned())
+    }
+}
+
+/// Types that are one of a few words.
+macro_rules! words {
+    ($($name:ident { $($word:literal => $variant:ident),* })*) => { $(
+        impl Value for $name {
+            fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+                match written {
+                    $(Written::Text(text) if text == $word => Ok($name::$variant),)*
+                    _ => Err(format!("one of {}", [$(concat!("\"", $word, "\"")),*].join(", "))),
+                }
+            }
+            fn write(&self) -> Written {
+                Written::Text(match self { $($name::$variant => $word),* }.to_owned())
+            }
+        }
+    )* };
+}
+words! {
+    Chemistry { "lfp" => Lfp, "nmc" => Nmc, "lto" => Lto }
+    Preset { "gentle" => Gentle, "strict" => Strict }
+}
+
+/// Names of BMS families.
+impl Value for Vec<&'static str> {
+    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+        let known =
+            |item: &Written| DRIVERS.iter().map(|driver| driver.name).find(|name| *item == Written::Text((*name).to_owned()));
+        list(written, known).ok_or_else(|| {
+            let names: Vec<_> = DRIVERS.iter().map(|driver| format!("\"{}\"", driver.name)).collect();
+            format!("a list [\"…\"] of different names out of {}", names.join(", "))
+        })
+    }
+    fn write(&self) -> Written {
+        Written::texts(self.iter().copied())
+    }
+}
+
+/// Bus addresses.
+impl Value for Vec<u8> {
+    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+        list(written, |item| whole(item, 0.0, 255.0).ok())
+            .ok_or_else(|| "a list such as [1, 2] of different numbers from 0 to 255".to_owned())
+    }
+    fn write(&self) -> Written {
+        Written::List(self.iter().map(Value::write).collect())
+    }
+}
+
+/// A list without repetition; `None` when an item is wrong.
+fn list<T: PartialEq>(written: &Written, read: impl Fn(&Written) -> Option<T>) -> Option<Vec<T>> {
+    let Written::List(items) = written else { return None };
+    let mut values = Vec::new();
+    for item in items {
+        let value = read(item)?;
+        if values.contains(&value) {
+            return None;
+        }
+        values.push(value);
+    }
+    Some(values)
+}
+
+impl Value for Curve {
+    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+        let Allowed::Curve(least, most, unit, shape) = allowed else { return Err("a curve".to_owned()) };
+        let Written::List(items) = written else { return Err("a list of pairs such as [[3.4, 1.0], [3.6, 0.0]]".to_owned()) };
+        let points = items.iter().map(point).collect::<Option<Curve>>();
+        let Some(points) = points.filter(|points| points.len() >= 2) else {
+            return Err(format!("two or more pairs [{unit}, share of the current from 0 to 1]"));
+        };
+        if !points.iter().all(|(x, _)| (least..=most).contains(x)) {
+            return Err(format!("a curve whose first numbers lie from {least} to {most} {unit}"));
+        }
+        shaped(points, shape)
+    }
+    fn write(&self) -> Written {
+        Written::List(self.iter().map(|(x, y)| Written::List(vec![Written::Number(*x), Written::Number(*y)])).collect())
+    }
+}
+
+fn point(written: &Written) -> Option<(f64, f64)> {
+    match written {
+        Written::List(pair) => match pair.as_slice() {
+            [x, y] => Some((x.number()?, y.number().filter(|share| (0.0..=1.0).contains(share))?)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn shaped(points: Curve, shape: Shape) -> Result<Curve, String> {
+    let steps = || points.iter().zip(points.iter().skip(1));
+    if !steps().all(|((x, _), (next, _))| x < next) {
+        return Err("a curve whose first numbers rise from pair to pair".to_owned());
+    }
+    let falls = steps().all(|((_, y), (_, next))| y >= next);
+    let rises = steps().all(|((_, y), (_, next))| y <= next);
+    match shape {
+        Shape::FallingToZero if !falls || points.last().is_none_or(|(_, share)| *share > 0.0) => {
+            Err("a curve whose shares never rise and end at 0 (where charging stops)".to_owned())
+        }
+        Shape::Falling if !falls => Err("a curve whose shares never rise".to_owned()),
+        Shape::Rising if !rises => Err("a curve whose shares never fall".to_owned()),
+        _ => Ok(points),
+    }
+}

@@ -1,0 +1,72 @@
+//! Values as they stand in a file or on the command line, before anybody asked what they mean.
+
+use std::fmt;
+use toml::de::DeValue;
+
+/// A value as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Written {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number without a fraction.
+    Whole(i64),
+    /// A number with a fraction; also `inf` and `nan`, which no key accepts.
+    Number(f64),
+    /// Quoted text.
+    Text(String),
+    /// `[…]`
+    List(Vec<Written>),
+    /// Something that no key takes: a date, a table, a number too large to hold.
+    Other(&'static str),
+}
+
+impl Written {
+    /// A list of texts.
+    pub fn texts<'a>(items: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::List(items.into_iter().map(|item| Self::Text(item.to_owned())).collect())
+    }
+
+    pub(super) fn from_toml(value: &DeValue<'_>) -> Self {
+        match value {
+            DeValue::Boolean(flag) => Self::Flag(*flag),
+            DeValue::String(text) => Self::Text(text.clone().into_owned()),
+            DeValue::Integer(number) => {
+                i64::from_str_radix(number.as_str(), number.radix()).map_or(Self::Other("a number out of range"), Self::Whole)
+            }
+            DeValue::Float(number) => number.as_str().parse().map_or(Self::Other("a number out of range"), Self::Number),
+            DeValue::Array(items) => Self::List(items.iter().map(|item| Self::from_toml(item.get_ref())).collect()),
+            DeValue::Datetime(_) => Self::Other("a date"),
+            DeValue::Table(_) => Self::Other("a table"),
+        }
+    }
+
+    /// The value as a number, where it is one.
+    #[allow(clippy::cast_precision_loss, reason = "no key takes a number anywhere near 2^53; the range check follows")]
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Whole(number) => Some(*number as f64),
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// As TOML.
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Whole(number) => write!(f, "{number}"),
+            Self::Number(number) => write!(f, "{number:?}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Other(what) => f.write_str(what),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (index, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if index == 0 { "" } else { ", " })?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}

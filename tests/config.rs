@@ -1,0 +1,257 @@
+//! The configuration from outside: what a file says is what the settings hold, and what is wrong with it is said by line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests may fail the test")]
+
+use dbus_bms::config::keys::KEYS;
+use dbus_bms::config::{Config, ConfigError, Places, Preset, Settings, Written, document, port_name};
+use dbus_bms::model::Chemistry;
+use dbus_bms::units::{Amps, Volts};
+use proptest::prelude::*;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+fn settings(text: &str) -> Settings {
+    Config::parse("c.toml", text).unwrap().settings(None, None)
+}
+
+fn errors(text: &str) -> String {
+    Config::parse("c.toml", text).err().expect("this must be refused").to_string()
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let defaults = settings("");
+    assert_eq!(defaults, Settings::default());
+    assert_eq!(defaults.charge.max_charge_current, None);
+    assert!(defaults.control && defaults.dbus.required);
+    let silence = &defaults.charge.silence;
+    assert_eq!(
+        [silence.values_after(), silence.cable_warning_after(), silence.cable_alarm_after()].map(|t| t.as_secs()),
+        [10, 60, 300]
+    );
+}
+
+#[test]
+fn every_key_reaches_its_setting() {
+    let text = r#"
+        chemistry = "nmc"
+        max_charge_current_a = 80
+        max_cell_voltage_v = 4.1
+        cells = 14
+        charge_by_cell_voltage = [[3.9, 1], [4.15, 0]]
+        addresses = [1, 2]
+        bms = ["jbd"]
+        poll_interval_s = 0.5
+        control = false
+        silence.preset = "strict"
+        [recovery]
+        ramp_a_per_s = 2
+        [serial]
+        baud = 19_200
+        [dbus]
+        required = false
+        bus = "unix:path=/run/x"
+    "#;
+    let all = settings(text);
+    assert_eq!(all.charge.chemistry, Some(Chemistry::Nmc));
+    assert_eq!(all.charge.max_charge_current, Some(Amps::new(80.0)));
+    assert_eq!(all.charge.max_cell_voltage, Some(Volts::new(4.1)));
+    assert_eq!(all.charge.cells, Some(14));
+    assert_eq!(all.charge.curves.charge_by_cell_voltage, Some(vec![(3.9, 1.0), (4.15, 0.0)]));
+    assert_eq!((all.addresses, all.bms, all.control), (vec![1, 2], vec!["jbd"], false));
+    assert_eq!(all.poll_interval, Duration::from_millis(500));
+    assert_eq!(all.charge.silence.preset, Preset::Strict);
+    assert_eq!(all.charge.silence.cable_alarm_after(), Duration::from_secs(60));
+    assert_eq!(all.charge.recovery.ramp_a_per_s, 2.0);
+    assert_eq!(all.serial.baud, Some(19_200));
+    assert_eq!((all.dbus.required, all.dbus.bus.as_deref()), (false, Some("unix:path=/run/x")));
+}
+
+#[test]
+fn narrower_layers_win() {
+    let text = r#"
+        max_charge_current_a = 100
+        [port.ttyUSB0]
+        max_charge_current_a = 50
+        serial.baud = 9600
+        [battery."jbd-1"]
+        max_charge_current_a = 20
+    "#;
+    let mut config = Config::parse("c.toml", text).unwrap();
+    let limit = |config: &Config, port, battery| config.settings(port, battery).charge.max_charge_current.unwrap().get();
+    assert_eq!(limit(&config, None, None), 100.0);
+    assert_eq!(limit(&config, Some("/dev/ttyUSB1"), Some("jbd-2")), 100.0);
+    assert_eq!(limit(&config, Some("/dev/ttyUSB0"), None), 50.0);
+    assert_eq!(limit(&config, Some("/dev/ttyUSB0"), Some("jbd-1")), 20.0);
+    assert_eq!(config.settings(Some("/dev/ttyUSB0"), None).serial.baud, Some(9600));
+    assert_eq!(config.settings(Some("/dev/ttyUSB1"), None).serial.baud, None);
+    config.set("--limit", "max_charge_current_a", Written::Number(5.0)).unwrap();
+    assert_eq!(limit(&config, Some("/dev/ttyUSB0"), Some("jbd-1")), 5.0);
+}
+
+#[test]
+fn ports_are_named_as_on_dbus() {
+    assert_eq!(port_name("/dev/ttyUSB0"), "ttyUSB0");
+    assert_eq!(port_name("ttyUSB0"), "ttyUSB0");
+    assert_eq!(port_name("tcp://10.0.0.5:23"), "tcp_10_0_0_5_23");
+    assert_eq!(port_name("/dev/serial/by-id/usb-FTDI_A-if00"), "usb_FTDI_A_if00");
+    let config = Config::parse("c.toml", "[port.\"tcp://10.0.0.5:23\"]\ncells = 8").unwrap();
+    assert_eq!(config.settings(Some("tcp://10.0.0.5:23"), None).charge.cells, Some(8));
+}
+
+#[test]
+fn all_errors_are_told_with_line_and_remedy() {
+    let text = "max_charge_curent_a = 100\ncells = 0\n\n[serial]\nbaud = \"fast\"\n[battery.\"x\"]\ndbus.required = true\n";
+    let told = errors(text);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 4, "{told}");
+    assert_eq!(lines[0], "c.toml:1: unknown key `max_charge_curent_a`; did you mean `max_charge_current_a`?");
+    assert_eq!(lines[1], "c.toml:2: `cells` = 0 is not possible: it must be a whole number from 1 to 32");
+    assert_eq!(lines[2], "c.toml:5: `serial.baud` = \"fast\" is not possible: it must be a whole number from 1200 to 1000000");
+    assert!(lines[3].starts_with("c.toml:7: `dbus.required` cannot stand in [battery.\"x\"]"), "{told}");
+}
+
+#[test]
+fn wrong_files_are_refused() {
+    for (text, hint) in [
+        ("MAX_CHARGE_CURRENT = 50", "did you mean `max_charge_current_a`?"),
+        ("hold_s = 5", "did you mean `recovery.hold_s`?"),
+        ("qqq = 5", "config default"),
+        ("serial = 5", "write [serial]"),
+        ("port = 5", "[port.NAME]"),
+        ("[port]\ncells = 8", "[port.NAME]"),
+        ("[[battery]]\ncells = 8", "[battery.NAME]"),
+        ("cells = {a = 1}", "a whole number"),
+        ("cells = 16.0", "a whole number"),
+        ("cells = 99999999999999999999", "a whole number"),
+        ("max_charge_current_a = nan", "a number from 0 to 1000"),
+        ("max_charge_current_a = inf", "a number from 0 to 1000"),
+        ("max_charge_current_a = -1", "a number from 0 to 1000"),
+        ("max_charge_current_a = 1000.1", "a number from 0 to 1000"),
+        ("chemistry = \"LFP\"", "\"lfp\", \"nmc\", \"lto\""),
+        ("bms = [\"jkk\"]", "\"jbd\""),
+        ("addresses = [1, 1]", "different numbers"),
+        ("addresses = [256]", "0 to 255"),
+        ("name = \"a\\nb\"", "one line"),
+        ("state.folder = \"here\"", "begins with /"),
+        ("dbus.bus = \"sytem\"", "\"session\""),
+        ("charge_by_soc = [[90, 0.5]]", "two or more pairs"),
+        ("charge_by_soc = [[90, 0.5], [90, 0.1]]", "rise from pair to pair"),
+        ("charge_by_soc = [[90, 0.5], [95, 0.6]]", "never rise"),
+        ("charge_by_soc = [[90, 1.5], [95, 0.6]]", "0 to 1"),
+        ("charge_by_soc = [[90, 0.5], [195, 0.1]]", "from 0 to 100 %"),
+        ("charge_by_cell_voltage = [[3.4, 1.0], [3.5, 0.2]]", "end at 0"),
+        ("discharge_by_cell_voltage = [[2.8, 1.0], [3.1, 0.2]]", "never fall"),
+        ("max_cell_voltage_v = 3.7", "set `chemistry`"),
+        ("max_cell_voltage_v = 2.9\nchemistry = \"lto\"", "LTO cells"),
+        ("max_cell_voltage_v = 3.55\ncharge_by_cell_voltage = [[3.4, 1.0], [3.5, 0.0]]", "before `max_cell_voltage_v`"),
+        ("silence.cable_warning_after_s = 400", "must not fall"),
+        ("cells = 16\ncells = 8", "duplicate"),
+        ("cells 16", "c.toml:1"),
+    ] {
+        let told = errors(text);
+        assert!(told.starts_with("c.toml:") && told.contains(hint), "{text}\n  gave {told}");
+    }
+}
+
+#[test]
+fn contradictions_are_blamed_on_the_table_that_causes_them() {
+    let text = "chemistry = \"nmc\"\nmax_cell_voltage_v = 4.1\n[port.a]\ncells = 4\n[battery.\"b\"]\nchemistry = \"lfp\"\n";
+    assert!(errors(text).starts_with("c.toml:6: `max_cell_voltage_v` = 4.1 is more than LFP cells"), "{}", errors(text));
+    assert_eq!(errors(text).lines().count(), 1);
+}
+
+#[test]
+fn the_default_file_is_the_defaults() {
+    let text = document();
+    for key in KEYS {
+        let leaf = key.path.rsplit('.').next().unwrap();
+        let (default, example) = (format!("\n#{leaf} = "), format!("\n#example: {leaf} = "));
+        assert_eq!(text.matches(&default).count() + text.matches(&example).count(), 1, "{}", key.path);
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 116), "lines fit a terminal");
+    assert_eq!(settings(&text), Settings::default());
+    let set = |marks: &[&str]| {
+        let open = |line: &str| {
+            let bare = marks
+                .iter()
+                .find_map(|mark| line.strip_prefix(mark))
+                .filter(|bare| !bare.starts_with(' ') && !bare.starts_with("example:"));
+            bare.unwrap_or(line).to_owned() + "\n"
+        };
+        settings(&text.lines().map(open).collect::<String>())
+    };
+    assert_eq!(set(&["#"]), Settings::default(), "what is shown as a default is the default");
+    let shown = set(&["#example: "]);
+    assert_eq!(shown.charge.max_charge_current, Some(Amps::new(100.0)), "the examples are right, too");
+}
+
+#[test]
+fn files_stand_on_a_gx_in_one_folder_and_elsewhere_where_xdg_says() {
+    let places = |gx, variables: &'static [(&str, &str)]| {
+        let found = Places::of(gx, move |name| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)));
+        (found.config.display().to_string(), found.state.display().to_string())
+    };
+    let paths = |config: &str, state: &str| (config.to_owned(), state.to_owned());
+    assert_eq!(places(true, &[("HOME", "/home/root")]), paths("/data/conf/dbus-bms/config.toml", "/data/conf/dbus-bms"));
+    assert_eq!(places(false, &[("HOME", "/h")]), paths("/h/.config/dbus-bms/config.toml", "/h/.local/state/dbus-bms"));
+    let set = &[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("XDG_STATE_HOME", "not/absolute")];
+    assert_eq!(places(false, set), paths("/c/dbus-bms/config.toml", "/h/.local/state/dbus-bms"));
+    assert_eq!(places(false, &[]), paths("/etc/dbus-bms/config.toml", "/var/lib/dbus-bms"));
+}
+
+#[test]
+fn only_a_file_that_was_not_asked_for_may_be_absent() {
+    let nowhere = Places { config: "/nonexistent/config.toml".into(), state: "/nonexistent".into() };
+    assert_eq!(Config::load(None, &nowhere).unwrap().settings(None, None), Settings::default());
+    let asked = Config::load(Some(Path::new("/nonexistent/other.toml")), &nowhere).err().unwrap();
+    assert!(matches!(&asked, ConfigError::Unreadable { path, .. } if path.ends_with("other.toml")));
+    assert!(Config::load(None, &Places { config: "/".into(), ..nowhere }).is_err(), "a folder is no file");
+    let told = Config::from_bytes("c.toml", b"cells = 8\nname = \"\xff\"\n").err().unwrap().to_string();
+    assert!(told.starts_with("c.toml:2: this is not UTF-8"), "{told}");
+}
+
+#[test]
+fn the_command_line_is_checked_like_a_file() {
+    let mut config = Config::default();
+    let told = config.set("--bms", "bms", Written::texts(["jbd", "nope"])).err().unwrap().to_string();
+    assert!(told.starts_with("--bms: `bms` = [\"jbd\", \"nope\"] is not possible"), "{told}");
+}
+
+/// Something that often looks like a configuration.
+fn almost_toml() -> impl Strategy<Value = String> {
+    let key = (0..KEYS.len()).prop_map(|index| KEYS[index].path.to_owned());
+    let name = prop_oneof![4 => key, 1 => "[a-z_.]{0,12}", 1 => Just("port.x".to_owned()), 1 => Just("battery".to_owned())];
+    let value = prop_oneof!["-?[0-9]{1,4}(\\.[0-9]{1,3})?", "\"[ -~]{0,8}\"", Just("[[1, 1], [2, 0]]".to_owned()), "\\PC{0,8}"];
+    let line = (name, value, any::<bool>())
+        .prop_map(|(name, value, table)| if table { format!("[{name}]\n") } else { format!("{name} = {value}\n") });
+    proptest::collection::vec(line, 0..12).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_and_every_error_has_a_line(text in prop_oneof![almost_toml(), "\\PC{0,200}", "(?s).{0,60}"]) {
+        if let Err(error) = Config::parse("c.toml", &text) {
+            let ConfigError::Wrong { problems, .. } = &error else { panic!("{error}") };
+            prop_assert!(!problems.is_empty());
+            let count = text.split('\n').count();
+            for line in error.to_string().split('\n').filter_map(|line| line.strip_prefix("c.toml:")) {
+                let number: usize = line.split(':').next().unwrap().parse().unwrap();
+                prop_assert!((1..=count).contains(&number), "line {number} of {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn accepted_settings_are_in_range(text in almost_toml()) {
+        if let Ok(config) = Config::parse("c.toml", &text) {
+            let settings = config.settings(None, None);
+            prop_assert!(settings.charge.max_cell_voltage.is_none_or(|volts| volts.get() <= 4.2));
+            prop_assert!(settings.charge.max_charge_current.is_none_or(|amps| (0.0..=1000.0).contains(&amps.get())));
+            prop_assert!(settings.poll_interval >= Duration::from_millis(200));
+            for (_, share) in settings.charge.curves.charge_by_temperature.iter().flatten() {
+                prop_assert!((0.0..=1.0).contains(share));
+            }
+        }
+    }
+}
