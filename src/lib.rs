@@ -13,6 +13,7 @@
 pub mod battery;
 pub mod bms;
 pub mod charge;
+pub mod cli;
 pub mod config;
 pub mod guard;
 pub mod hex;

@@ -1,2 +1,7 @@
 //! `dbus-bms`: arguments → configuration → runtime → exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dbus_bms::cli::main().into()
+}

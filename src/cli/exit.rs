@@ -1,0 +1,60 @@
+//! How a command ends: its exit code and, when something went wrong, one sentence.
+
+use super::decode::DecodeFailure;
+use crate::config::ConfigError;
+use std::io;
+use thiserror::Error;
+
+/// Exit codes; scripts and serial-starter rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or stopped by a signal.
+    Fine = 0,
+    /// Something that no other code names, such as a full disk.
+    Failed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// No BMS found, nothing decoded.
+    Nothing = 3,
+    /// The port's device node vanished.
+    PortGone = 4,
+    /// D-Bus was absent, the name taken, or the connection lost, where D-Bus is required.
+    BusGone = 5,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed, in words that say what to do.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The configuration, or an option that stands for one of its keys.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `decode`
+    #[error(transparent)]
+    Decode(#[from] DecodeFailure),
+    /// What was to be printed could not be.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// The exit code that says it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) => Exit::Usage,
+            Self::Decode(failure) => failure.exit(),
+            Self::Output(_) => Exit::Failed,
+        }
+    }
+
+    /// True when the reader of a pipe has seen enough (`… | head`): nothing went wrong.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,95 @@
+//! The command line: one small file per command, each with its arguments and what it does.
+
+mod cells;
+pub mod config;
+pub mod decode;
+pub mod demo;
+mod exit;
+pub mod limits;
+pub mod options;
+pub mod output;
+mod paint;
+pub mod probe;
+pub mod read;
+pub mod run;
+pub mod simulate;
+pub mod table;
+
+pub use exit::{Exit, Failure};
+
+use clap::{Parser, Subcommand};
+use config::ConfigCommand;
+use decode::DecodeArgs;
+use log::LevelFilter;
+use output::Show;
+use std::io::{self, Write};
+
+/// Battery driver for Victron GX devices: serial BMS to D-Bus, with charge control
+#[derive(Debug, Parser)]
+#[command(name = "dbus-bms", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to log: error, warn, info, debug, trace or off [default: RUST_LOG, else info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log: Option<LevelFilter>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Decode recorded bytes: hex text on the standard input, white space ignored
+    Decode(DecodeArgs),
+    /// Check a configuration, or print the default one
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done or stopped by a signal, 2 wrong usage or configuration, 3 no BMS found or nothing decoded,
+4 the port vanished, 5 D-Bus absent or lost where it is required, 1 anything else";
+
+/// Runs the program.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Without a terminal or pipe to print to there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+        }
+    };
+    start_log(cli.log);
+    let mut out = io::stdout().lock();
+    match cli.command.run(&mut out).and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => Exit::Fine,
+        Err(failure) if failure.is_closed_pipe() => Exit::Fine,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "{failure}");
+            failure.exit()
+        }
+    }
+}
+
+impl Command {
+    fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        match self {
+            Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
+            Self::Config(command) => command.run(out),
+        }
+    }
+}
+
+/// Log lines carry no time: multilog and journald stamp them.
+fn start_log(level: Option<LevelFilter>) {
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(LevelFilter::Info);
+    match level {
+        Some(level) => builder.filter_level(level),
+        None => builder.parse_default_env(),
+    };
+    builder.format(|out, record| writeln!(out, "{} {}", record.level(), record.args()));
+    // A second start, as in tests, keeps the first log.
+    let _ = builder.try_init();
+}
