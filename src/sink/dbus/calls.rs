@@ -297,3 +297,36 @@ fn machine_id() -> Option<String> {
     let id = ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(|path| std::fs::read_to_string(path).ok())?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_are_understood_in_any_type_and_wrapping() {
+        let wrapped = Variant::Variant(Box::new(Variant::U8(1)));
+        assert_eq!(switch_in(innermost(&wrapped)), Some(true));
+        assert_eq!(switch_in(&Variant::U64(u64::MAX)), None);
+        assert_eq!(switch_in(&Variant::F64(1.0)), None);
+        assert_eq!(name_in(&Variant::from("x".repeat(64))), Some("x".repeat(64).as_str()));
+        assert_eq!(name_in(&Variant::from("x".repeat(65))), None);
+    }
+
+    /// A call of `SetValue` on the name of a service that has nothing else.
+    fn rename(flags: Flags) -> (Memory, Answer) {
+        let mut memory = Memory { context: Context::default(), items: Items::with_paths_only(&Context::default()) };
+        let call = Message::method_call("/CustomName", "SetValue").with_flags(flags);
+        let call = call.sender(":1.7").build(&Variant::from("Shed")).unwrap();
+        let answer = memory.answer(&call, &mut |_| true).unwrap();
+        (memory, answer)
+    }
+
+    #[test]
+    fn who_wants_no_reply_gets_none_and_is_obeyed() {
+        let (memory, answer) = rename(Flags::NO_REPLY_EXPECTED);
+        assert!(answer.reply.is_none() && answer.changed.is_some());
+        assert_eq!(memory.context.custom_name, "Shed");
+        let (_, answer) = rename(Flags::empty());
+        assert!(answer.reply.is_some() && answer.changed.is_some());
+    }
+}

@@ -157,11 +157,16 @@ pub struct Items {
 impl Items {
     /// The items of a service with their first values.
     pub fn new(context: &Context, snapshot: &Snapshot) -> Self {
-        let mut entries: Vec<Entry> = ITEMS.iter().flat_map(|item| entries_of(item, context)).collect();
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut items = Self { entries };
+        let mut items = Self::with_paths_only(context);
         items.update(context, snapshot, &mut Vec::new());
         items
+    }
+
+    /// The items of a service, all invalid yet.
+    pub(crate) fn with_paths_only(context: &Context) -> Self {
+        let mut entries: Vec<Entry> = ITEMS.iter().flat_map(|item| entries_of(item, context)).collect();
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Self { entries }
     }
 
     /// Takes over what `snapshot` says; `changed` is filled with the numbers of the items that have a new value.

@@ -105,14 +105,17 @@ async fn enter(
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
 ) -> Result<(Service, Keeper), DbusError> {
     let Battery { name, device, remembered, mut context } = battery;
-    let turn = settings.turn().await;
     let wanted = Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone() };
+    let mut turn = None;
     let (held, settled) = match settings.claim(&device, &wanted).await {
         Ok(stored) => (stored, true),
         Err(error) => {
             let instance = match remembered {
                 Some(instance) => instance,
-                None => settings.free_instance().await,
+                None => {
+                    turn = Some(settings.turn().await);
+                    settings.free_instance().await
+                }
             };
             match error {
                 SettingsError::Absent => log::info!("{error}; {name} runs without it, with DeviceInstance {instance}"),

@@ -72,7 +72,7 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/Soh", PERCENT, |_, s, _| number(s.reading.soh.map(|soh| soh.get()))),
     row("/Capacity", AMP_HOURS, |_, s, _| number(s.reading.remaining.map(|charge| charge.get()))),
     row("/InstalledCapacity", AMP_HOURS, |_, s, _| number(s.reading.capacity.map(|charge| charge.get()))),
-    row("/ConsumedAmphours", AMP_HOURS, |_, s, _| number(s.derived.consumed.map(|charge| charge.get().min(0.0)))),
+    row("/ConsumedAmphours", AMP_HOURS, |_, s, _| drawn(s.derived.consumed.map(|charge| charge.get()))),
     row("/TimeToGo", SECONDS, |_, s, _| whole_minutes(s.derived.time_to_go.map(|time| time.as_secs().min(LONGEST_TIME_TO_GO)))),
     row("/Balancing", PLAIN, |_, s, _| Value::flag(s.reading.balancing)),
     // Limits and their reasons
@@ -133,8 +133,8 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/Alarms/Contactor", PLAIN, |_, s, _| alarm(s, "Contactor")),
     row("/Alarms/BmsCable", PLAIN, |_, s, _| cable(s)),
     // History
-    row("/History/DeepestDischarge", AMP_HOURS, |_, s, _| number(s.history.deepest_discharge_ah.map(|charge| charge.min(0.0)))),
-    row("/History/LastDischarge", AMP_HOURS, |_, s, _| number(s.history.last_discharge_ah.map(|charge| charge.min(0.0)))),
+    row("/History/DeepestDischarge", AMP_HOURS, |_, s, _| drawn(s.history.deepest_discharge_ah)),
+    row("/History/LastDischarge", AMP_HOURS, |_, s, _| drawn(s.history.last_discharge_ah)),
     row("/History/TotalAhDrawn", TOTAL_AMP_HOURS, |_, s, _| Value::Double(s.history.total_drawn_ah)),
     row("/History/ChargeCycles", PLAIN, |_, s, _| s.reading.cycles.map_or(Value::Invalid, Value::count)),
     row("/History/MinimumVoltage", VOLTS, |_, s, _| number(s.history.min_voltage)),
@@ -160,6 +160,11 @@ fn known<'a>(text: &'a str, otherwise: &'static str) -> Value<'a> {
 
 fn number(value: Option<f64>) -> Value<'static> {
     value.map_or(Value::Invalid, Value::Double)
+}
+
+/// Charge taken out, which Victron counts below zero.
+fn drawn(charge: Option<f64>) -> Value<'static> {
+    number(charge.map(|charge| if charge > 0.0 { 0.0 } else { charge }))
 }
 
 fn volts(value: Option<Volts>) -> Value<'static> {

@@ -59,7 +59,7 @@ impl Settings {
         Ok(Self { connection: bus.connect().await?, turn: Arc::default() })
     }
 
-    /// Batteries choose their instance and appear on the bus one after the other, lest two choose the same.
+    /// Batteries that choose their own instance appear on the bus one after the other, lest two choose the same.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }
@@ -180,41 +180,43 @@ impl Keeper {
     /// When the connection is lost.
     pub(crate) async fn run(mut self, news: mpsc::Sender<Stored>, mut names: mpsc::Receiver<String>) -> Result<(), DbusError> {
         let mut unwritten = None;
-        let mut patience = self.patience();
+        let mut patience = if self.settled { FOR_EVER } else { RETRY };
+        let mut in_trouble = false;
         loop {
             let occasion = match tokio::time::timeout(patience, self.watch.next(&mut names)).await {
                 Ok(occasion) => occasion?,
                 Err(_) => Occasion::Claim,
             };
-            let outcome = match occasion {
-                Occasion::Rename(name) => {
-                    self.held.custom_name.clone_from(&name);
-                    unwritten = Some(name);
-                    self.claim_and_write(&mut unwritten).await
-                }
-                Occasion::Claim => {
-                    self.settled = false;
-                    self.claim_and_write(&mut unwritten).await
-                }
-                Occasion::Read => self.settings.read(&self.device).await,
-            };
-            patience = match outcome {
+            patience = match self.attend(occasion, &mut unwritten).await {
                 Ok(stored) => {
+                    if std::mem::take(&mut in_trouble) {
+                        log::info!("{SERVICE} answers again for {}", self.device);
+                    }
                     self.settled = true;
                     self.tell(stored, &news).await;
                     FOR_EVER
                 }
                 Err(SettingsError::Absent) => FOR_EVER,
                 Err(error) => {
-                    log::warn!("{error}; trying again in {} s", RETRY.as_secs());
+                    let level = if std::mem::replace(&mut in_trouble, true) { log::Level::Debug } else { log::Level::Warn };
+                    log::log!(level, "{error}; trying again every {} s", RETRY.as_secs());
                     RETRY
                 }
             };
         }
     }
 
-    fn patience(&self) -> Duration {
-        if self.settled { FOR_EVER } else { RETRY }
+    /// Does what an occasion asks for; what the settings say then.
+    async fn attend(&mut self, occasion: Occasion, unwritten: &mut Option<String>) -> Result<Stored, SettingsError> {
+        match occasion {
+            Occasion::Read => return self.settings.read(&self.device).await,
+            Occasion::Claim => self.settled = false,
+            Occasion::Rename(name) => {
+                self.held.custom_name.clone_from(&name);
+                *unwritten = Some(name);
+            }
+        }
+        self.claim_and_write(unwritten).await
     }
 
     /// Makes the entries if need be; a name given here is newer than the one stored there.
