@@ -37,7 +37,7 @@ pub struct Scope {
     pub drivers: Vec<&'static Driver>,
     /// The addresses to ask in place of the drivers' own; all that answer are collected.
     pub addresses: Vec<u8>,
-    /// What answered the last time: tried first.
+    /// What answered the last time: tried first, if it is among the drivers and addresses to try.
     pub remembered: Option<Candidate>,
 }
 
@@ -177,7 +177,8 @@ impl Walk<'_> {
 
     /// The first battery that answers.
     fn first(&mut self) -> Result<Option<Found>, LinkError> {
-        if let Some(candidate) = self.scope.remembered
+        let remembered = self.scope.remembered.filter(|candidate| is_wanted(self.scope, candidate));
+        if let Some(candidate) = remembered
             && let Some(found) = self.ask(candidate, MAIN.1)?
         {
             return Ok(Some(found));
@@ -222,8 +223,10 @@ impl Walk<'_> {
         self.link.prepare(candidate.line, candidate.driver.gap)?;
         let protocol = (candidate.driver.new)(None);
         for address in self.link.overhear(protocol.as_ref(), time, CYCLE)? {
-            let wanted = address.is_none_or(|address| self.scope.addresses.is_empty() || self.scope.addresses.contains(&address));
-            if wanted && let Some(found) = self.ask(Candidate { address, ..candidate }, CYCLE)? {
+            let candidate = Candidate { address, ..candidate };
+            if is_wanted(self.scope, &candidate)
+                && let Some(found) = self.ask(candidate, CYCLE)?
+            {
                 return Ok(Some(found));
             }
         }
@@ -246,6 +249,11 @@ impl Walk<'_> {
         found.sort_by_key(|found| found.candidate.address);
         Ok(found)
     }
+}
+
+fn is_wanted(scope: &Scope, candidate: &Candidate) -> bool {
+    scope.drivers.iter().any(|driver| driver.name == candidate.driver.name)
+        && candidate.address.is_none_or(|address| scope.addresses.is_empty() || scope.addresses.contains(&address))
 }
 
 /// The addresses to ask a driver at; one `None` where it has none.

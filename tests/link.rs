@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use dbus_bms::bms::jbd::DRIVER as JBD;
-use dbus_bms::bms::{Line, Protocol, Request};
+use dbus_bms::bms::{Asked, DecodeError, Framing, Line, Progress, Protocol, Request};
 use dbus_bms::link::script::{Record, ScriptPort, SimClock, Sound};
 use dbus_bms::link::{Clock, Link, LinkError};
 use dbus_bms::model::Reading;
@@ -153,6 +153,34 @@ fn an_echo_before_the_answer_is_skipped_whole_or_in_pieces() {
     }
 }
 
+/// Repeats the request as its answer, as Modbus function 06 does.
+struct Repeating;
+
+impl Protocol for Repeating {
+    fn identify(&self) -> Request {
+        Request { what: "write", bytes: Cow::Borrowed(b"0600"), timeout: ms(500), required: true }
+    }
+    fn plan(&mut self, _known: &Reading) -> Vec<Request> {
+        vec![self.identify()]
+    }
+    fn framing(&self, buf: &[u8]) -> Framing {
+        if buf.len() < 4 { Framing::Incomplete } else { Framing::Frame(0..4) }
+    }
+    fn decode(&mut self, _asked: Asked<'_>, _frame: &[u8], _into: &mut Reading) -> Result<Progress, DecodeError> {
+        Ok(Progress::Done)
+    }
+}
+
+#[test]
+fn one_echo_is_skipped_and_not_two() {
+    for (copies, answered) in [(1, false), (2, true)] {
+        let clock = SimClock::default();
+        let port = ScriptPort::new(&clock, move |sent, _| vec![Sound::after_ms(20, &sent.repeat(copies))]);
+        let mut link = link(port, &clock);
+        assert_eq!(link.exchange(&mut Repeating, &Repeating.identify(), &mut empty()).is_ok(), answered);
+    }
+}
+
 #[test]
 fn an_echo_alone_is_no_answer() {
     // Once from the adapter; twice with a sleeping BMS that echoes too.
@@ -229,13 +257,15 @@ fn an_answer_that_trickles_in_byte_by_byte_is_whole() {
 
 #[test]
 fn learning_the_time_of_an_answer_never_misses_a_slower_one() {
-    let clock = SimClock::default();
-    let port = spoiling(&clock, |nth, answer| vec![Sound { after: ms([20, 20, 20, 400][nth % 4]), bytes: answer }]);
-    let mut link = link(port, &clock);
-    for _ in 0..40 {
-        exchange(&mut link, &basic()).unwrap();
+    for latencies in [[20, 20, 20, 400], [400, 20, 400, 20], [480, 480, 480, 480]] {
+        let clock = SimClock::default();
+        let port = spoiling(&clock, move |nth, answer| vec![Sound { after: ms(latencies[nth % 4]), bytes: answer }]);
+        let mut link = link(port, &clock);
+        for _ in 0..40 {
+            exchange(&mut link, &basic()).unwrap();
+        }
+        assert_eq!((link.stats().ok, link.stats().lost), (40, 0));
     }
-    assert_eq!((link.stats().ok, link.stats().lost), (40, 0));
 }
 
 #[test]

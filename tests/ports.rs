@@ -21,6 +21,12 @@ const BASIC: &[u8] = &[
     0x00, 0x21, 0x0E, 0x03, 0x0B, 0x02, 0x0B, 0x22, 0x0B, 0x10, 0xFC, 0x42, 0x77,
 ];
 
+/// The same battery at another time.
+const OLDER_BASIC: &[u8] = &[
+    0xDD, 0x03, 0x00, 0x1B, 0x10, 0x3C, 0xFE, 0x0E, 0x02, 0xD7, 0x04, 0xB0, 0x00, 0x00, 0x27, 0x6E, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x21, 0x3D, 0x03, 0x0B, 0x02, 0x0B, 0x37, 0x0B, 0x47, 0xFB, 0x69, 0x77,
+];
+
 /// A pseudo terminal: our end, and the name of the serial port at the other end.
 fn pty() -> (OwnedFd, String) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -120,6 +126,17 @@ fn a_port_is_left_as_it_was_found() {
 }
 
 #[test]
+fn a_node_that_disappears_is_noticed_though_the_driver_says_nothing() {
+    let (_ours, device) = pty();
+    let node = std::env::temp_dir().join(format!("dbus-bms-node-{}", std::process::id()));
+    std::os::unix::fs::symlink(&device, &node).unwrap();
+    let mut link = open_link(node.to_str().unwrap()).unwrap();
+    assert!(matches!(ask(&mut link), Err(LinkError::Silent)));
+    std::fs::remove_file(&node).unwrap();
+    assert!(matches!(ask(&mut link), Err(LinkError::Vanished(_))));
+}
+
+#[test]
 fn old_input_is_dropped_before_a_request() {
     let (ours, name) = pty();
     let mut link = open_link(&name).unwrap();
@@ -155,13 +172,12 @@ fn a_serial_server_carries_an_exchange_until_it_closes() {
     let name = format!("tcp://{}", listener.local_addr().unwrap());
     let far = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        // Old bytes in the connection are no answer.
-        stream.write_all(&BASIC[..20]).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
+        // What the server kept from earlier is no answer.
+        stream.write_all(OLDER_BASIC).unwrap();
         answer(&mut stream, 3);
     });
     let mut link = open_link(&name).unwrap();
-    std::thread::sleep(Duration::from_millis(30));
+    std::thread::sleep(Duration::from_millis(50));
     for _ in 0..3 {
         assert_eq!(ask(&mut link).unwrap().voltage.unwrap().get(), 44.08);
     }

@@ -154,6 +154,14 @@ fn a_silent_port_is_given_up_within_five_seconds_after_everything_was_tried() {
 }
 
 #[test]
+fn drivers_in_any_order_are_tried_line_by_line() {
+    let clock = SimClock::default();
+    let scope = Scope { drivers: vec![&DALY, &JK, &JBD, &JK_PB, &TOPBMS], ..Scope::default() };
+    let (_, record) = run(ScriptPort::silent(&clock), &clock, &scope);
+    assert_eq!(record.lock().unwrap().lines, [SLOW, FAST, SLOW, FAST]);
+}
+
+#[test]
 fn requests_of_a_driver_keep_its_gap() {
     let clock = SimClock::default();
     let (_, record) = run(ScriptPort::silent(&clock), &clock, &six());
@@ -236,10 +244,16 @@ fn noise_and_damage_are_told_apart_from_silence() {
 #[test]
 fn all_batteries_of_a_shared_line_are_found() {
     let clock = SimClock::default();
-    let found = run(bus(&clock, FAST, 0x55, &[1, 7, 3]), &clock, &six()).0.unwrap();
+    let (found, record) = run(bus(&clock, FAST, 0x55, &[1, 7, 3]), &clock, &six());
+    let found = found.unwrap();
     assert_eq!(names(&found), [("jk-pb", Some(1)), ("jk-pb", Some(3)), ("jk-pb", Some(7))]);
     assert_eq!(found[2].reading.voltage.unwrap().get(), 80.0);
     assert_eq!(found[2].reading.address, Some(7));
+    // An answer takes 40 ms and the line then has to be quiet for 100 ms.
+    let sent = record.lock().unwrap().sent.clone();
+    for pair in sent.windows(2).filter(|pair| matches!(pair[0].1[..2], [0x55, 1 | 3 | 7])) {
+        assert!(pair[1].0.since(pair[0].0) >= Duration::from_millis(140), "{pair:02x?}");
+    }
 }
 
 #[test]
@@ -267,6 +281,18 @@ fn what_answered_last_time_is_asked_first() {
     assert_eq!(names(&found.unwrap()), [("topbms", Some(1))]);
     assert!(record.lock().unwrap().sent.iter().all(|(_, sent)| sent[0] == b'~'));
     assert!(seconds(&clock) < 0.2);
+}
+
+#[test]
+fn what_answered_last_time_does_not_widen_the_search() {
+    let remembered = Some(Candidate { driver: &TOPBMS, line: SLOW, address: Some(1) });
+    for scope in [
+        Scope { drivers: vec![&JBD], remembered, ..Scope::default() },
+        Scope { drivers: vec![&TOPBMS], addresses: vec![2], remembered },
+    ] {
+        let clock = SimClock::default();
+        not_found(run(bus(&clock, SLOW, b'~', &[1]), &clock, &scope).0);
+    }
 }
 
 #[test]

@@ -232,3 +232,49 @@ impl Input {
         self.bytes.extend_from_slice(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bms::jbd::DRIVER;
+
+    #[test]
+    fn input_without_end_stays_within_bounds() {
+        // Starts of frames that never end, and bytes that start nothing.
+        for pattern in [&[0xDD, 0x03, 0x00, 0x80][..], &[0xDD], &[0x00]] {
+            let mut protocol = (DRIVER.new)(None);
+            let request = protocol.identify();
+            let mut answer = Answer::new(protocol.as_mut(), &request, Reading::default(), Input::default());
+            for _ in 0..1000 {
+                assert!(matches!(answer.take(&pattern.repeat(100)), Ok(Progress::More)));
+                assert!(answer.input.bytes.len() <= 2 * MOST);
+            }
+        }
+    }
+
+    #[test]
+    fn a_protocol_that_never_finds_an_end_is_bounded_too() {
+        struct Endless;
+        impl Protocol for Endless {
+            fn identify(&self) -> Request {
+                (DRIVER.new)(None).identify()
+            }
+            fn plan(&mut self, _known: &Reading) -> Vec<Request> {
+                Vec::new()
+            }
+            fn framing(&self, _buf: &[u8]) -> Framing {
+                Framing::Incomplete
+            }
+            fn decode(&mut self, _asked: Asked<'_>, _frame: &[u8], _into: &mut Reading) -> Result<Progress, DecodeError> {
+                Ok(Progress::Done)
+            }
+        }
+        let request = Endless.identify();
+        let mut endless = Endless;
+        let mut answer = Answer::new(&mut endless, &request, Reading::default(), Input::default());
+        for _ in 0..1000 {
+            assert!(matches!(answer.take(&[0; 100]), Ok(Progress::More)));
+            assert!(answer.input.bytes.len() <= 2 * MOST);
+        }
+    }
+}

@@ -17,7 +17,7 @@ const LOSS_BUDGET: Duration = Duration::from_secs(2);
 
 /// A reading failed.
 #[derive(Debug, Error)]
-#[error("no {what} after {tries} tries: {error}")]
+#[error("no {what} (asked {tries} times): {error}")]
 pub struct PollError {
     /// The request that failed.
     pub what: &'static str,

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// The kernel's output buffer takes any request at once; a port that does not is stuck.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A silence worth a look at the device node.
+const LONG: Duration = Duration::from_millis(100);
+
 /// An open serial port.
 pub struct Serial {
     name: String,
@@ -59,7 +62,11 @@ impl Serial {
     /// Tells a device that is gone from other faults.
     fn judge(&self, error: io::Error) -> io::Error {
         let gone = Errno::from_io_error(&error).is_some_and(|errno| matches!(errno, Errno::IO | Errno::NODEV | Errno::NXIO));
-        if gone || !Path::new(&self.name).exists() { vanished(&self.name) } else { error }
+        if gone || !self.is_there() { vanished(&self.name) } else { error }
+    }
+
+    fn is_there(&self) -> bool {
+        Path::new(&self.name).exists()
     }
 
     fn configure(&mut self, line: Line) -> io::Result<()> {
@@ -95,6 +102,8 @@ impl Port for Serial {
             Ok(0) => Err(vanished(&self.name)),
             Ok(n) => Ok(n),
             Err(error) => match error.kind() {
+                // A driver may hold on to a device that is gone: then only its node tells.
+                io::ErrorKind::TimedOut if wait >= LONG && !self.is_there() => Err(vanished(&self.name)),
                 io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
                 _ => Err(self.judge(error)),
             },
