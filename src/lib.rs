@@ -22,6 +22,7 @@ pub mod link;
 pub mod model;
 pub mod probe;
 pub mod runtime;
+pub mod sim;
 pub mod sink;
 pub mod state;
 pub mod units;

@@ -149,7 +149,7 @@ fn newer_firmware(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeEr
 }
 
 /// Protection word, bit 0 first. All of them mean that the protection has acted.
-const PROTECTIONS: [AlarmName; 12] = [
+pub(crate) const PROTECTIONS: [AlarmName; 12] = [
     AlarmName::CellHighVoltage,
     AlarmName::CellLowVoltage,
     AlarmName::HighVoltage,

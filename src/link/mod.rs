@@ -7,6 +7,7 @@ mod exchange;
 mod open;
 mod pace;
 mod poll;
+pub mod pty;
 pub mod script;
 pub mod serial;
 pub mod tcp;

@@ -1,0 +1,204 @@
+//! What goes wrong on a simulated line: replies that are lost, damaged, late, doubled or nonsense with a right checksum.
+
+use super::Reply;
+use super::battery::Shown;
+use super::random::Random;
+use std::time::Duration;
+use thiserror::Error;
+
+/// The faults of a line; shares are per cent of the replies.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Faults {
+    /// Replies that never come.
+    pub drop_pct: f64,
+    /// Replies with one damaged byte.
+    pub corrupt_pct: f64,
+    /// Replies that come twice.
+    pub duplicate_pct: f64,
+    /// Replies that say something impossible with a right checksum.
+    pub nonsense_pct: f64,
+    /// How late replies come …
+    pub late: Duration,
+    /// … and how many of them.
+    pub late_pct: f64,
+    /// Random bytes before replies.
+    pub noise: bool,
+    /// The BMS answers nothing from here on.
+    pub silent_after: Option<Duration>,
+}
+
+/// Why a fault list is none.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FaultError {
+    /// No such fault.
+    #[error(
+        "no fault is called {name:?}; there are drop=%, corrupt=%, duplicate=%, nonsense=%, late=MS or late=MS@%, silent-after=S, noise"
+    )]
+    Unknown {
+        /// What was written.
+        name: String,
+    },
+    /// A fault with a value that cannot be.
+    #[error("--fault {name}={value}: {problem}")]
+    Value {
+        /// The fault.
+        name: String,
+        /// What was written.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+impl Faults {
+    /// Reads `drop=5,corrupt=5%,silent-after=30,noise,late=300@20`.
+    ///
+    /// # Errors
+    /// [`FaultError`] names the fault and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, FaultError> {
+        let mut faults = Self::default();
+        for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+            let (name, value) = item.split_once('=').unwrap_or((item, ""));
+            faults.set(name.trim(), value.trim())?;
+        }
+        Ok(faults)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), FaultError> {
+        let wrong = |problem| FaultError::Value { name: name.into(), value: value.into(), problem };
+        let share = |text: &str| number(text.trim_end_matches('%'), 100.0).ok_or(wrong("say a share from 0 to 100 %"));
+        match name {
+            "drop" => self.drop_pct = share(value)?,
+            "corrupt" => self.corrupt_pct = share(value)?,
+            "duplicate" => self.duplicate_pct = share(value)?,
+            "nonsense" => self.nonsense_pct = share(value)?,
+            "late" => {
+                let (time, part) = value.split_once('@').unwrap_or((value, "100"));
+                let milliseconds = number(time, 10_000.0).ok_or(wrong("say 0 to 10000 ms, and behind @ how many % are late"))?;
+                (self.late, self.late_pct) = (Duration::from_secs_f64(milliseconds / 1000.0), share(part)?);
+            }
+            "silent-after" => {
+                let seconds = number(value, 1e6).ok_or(wrong("say after how many seconds"))?;
+                self.silent_after = Some(Duration::from_secs_f64(seconds));
+            }
+            "noise" if value.is_empty() => self.noise = true,
+            "noise" => return Err(wrong("it takes no value")),
+            _ => return Err(FaultError::Unknown { name: name.into() }),
+        }
+        Ok(())
+    }
+}
+
+/// A number from 0 to `most`.
+fn number(text: &str, most: f64) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|value| (0.0..=most).contains(value))
+}
+
+/// Puts faults into replies; the same seed gives the same faults.
+#[derive(Debug, Clone)]
+pub struct Injector {
+    faults: Faults,
+    random: Random,
+}
+
+impl Injector {
+    /// An injector of `faults`.
+    pub fn new(faults: Faults, seed: u64) -> Self {
+        Self { faults, random: Random::new(seed) }
+    }
+
+    /// Whether the BMS has gone silent `since_start`.
+    pub fn silent(&self, since_start: Duration) -> bool {
+        self.faults.silent_after.is_some_and(|after| since_start >= after)
+    }
+
+    /// Something impossible in place of `shown`, if it is time for that.
+    pub fn nonsense(&mut self, shown: &Shown) -> Option<Shown> {
+        if !self.random.chance(self.faults.nonsense_pct) {
+            return None;
+        }
+        let mut nonsense = shown.clone();
+        let cell = self.random.below(shown.cells_v.len());
+        match self.random.below(6) {
+            0 => nonsense.temperatures_c = [100.0; 2],
+            1 => nonsense.voltage_v *= 0.27,
+            2 => nonsense.soc_pct = 0.0,
+            3 => nonsense.current_a = 300.0,
+            4 => nonsense.cells_v.iter_mut().skip(cell).take(1).for_each(|cell| *cell = 6.5),
+            _ => nonsense.cells_v.iter_mut().for_each(|cell| *cell = 0.0),
+        }
+        Some(nonsense)
+    }
+
+    /// What comes in place of `reply`.
+    pub fn apply(&mut self, mut reply: Reply) -> Vec<Reply> {
+        if self.random.chance(self.faults.drop_pct) {
+            return Vec::new();
+        }
+        if self.random.chance(self.faults.corrupt_pct) {
+            let place = self.random.below(reply.bytes.len());
+            let change = self.random.byte().max(1);
+            reply.bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= change);
+        }
+        if self.faults.noise {
+            let count = self.random.below(7);
+            let mut noisy: Vec<u8> = (0..count).map(|_| self.random.byte()).collect();
+            noisy.append(&mut reply.bytes);
+            reply.bytes = noisy;
+        }
+        if self.random.chance(self.faults.late_pct) {
+            reply.after = reply.after.saturating_add(self.faults.late);
+        }
+        let copies = if self.random.chance(self.faults.duplicate_pct) { 2 } else { 1 };
+        vec![reply; copies]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply_1000(faults: &str, seed: u64) -> Vec<Vec<Reply>> {
+        let mut injector = Injector::new(Faults::parse(faults).unwrap(), seed);
+        let reply = Reply { after: Duration::ZERO, bytes: vec![0xDD, 3, 0, 0, 0, 0, 0x77] };
+        (0..1000).map(|_| injector.apply(reply.clone())).collect()
+    }
+
+    #[test]
+    fn lists_are_read_and_mistakes_are_named() {
+        let faults = Faults::parse("drop=5, corrupt=2.5%,silent-after=30,noise,late=300@20").unwrap();
+        assert_eq!((faults.drop_pct, faults.corrupt_pct, faults.noise, faults.late_pct), (5.0, 2.5, true, 20.0));
+        assert_eq!((faults.late, faults.silent_after), (Duration::from_millis(300), Some(Duration::from_secs(30))));
+        assert_eq!(Faults::parse("").unwrap(), Faults::default());
+        for (text, expected) in [
+            ("drop=500", "--fault drop=500: say a share"),
+            ("drop", "--fault drop=: say a share"),
+            ("late=x", "--fault late=x: say 0 to"),
+            ("silent-after=-1", "--fault silent-after=-1"),
+            ("noise=3", "it takes no value"),
+            ("dorp=5", "no fault is called \"dorp\""),
+        ] {
+            let error = Faults::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_faults() {
+        let faults = "drop=10,corrupt=10,duplicate=10,noise,late=100@10";
+        assert_eq!(apply_1000(faults, 7), apply_1000(faults, 7));
+        assert_ne!(apply_1000(faults, 7), apply_1000(faults, 8));
+    }
+
+    #[test]
+    fn shares_are_kept() {
+        let dropped = apply_1000("drop=20", 1).iter().filter(|replies| replies.is_empty()).count();
+        assert!((150..250).contains(&dropped), "{dropped}");
+        let doubled = apply_1000("duplicate=5", 1).iter().filter(|replies| replies.len() == 2).count();
+        assert!((25..80).contains(&doubled), "{doubled}");
+        let damaged = apply_1000("corrupt=100", 1);
+        assert!(damaged.iter().all(|replies| replies[0].bytes != [0xDD, 3, 0, 0, 0, 0, 0x77]));
+        assert!(apply_1000("late=50", 1).iter().all(|replies| replies[0].after == Duration::from_millis(50)));
+        assert!(apply_1000("", 1).iter().all(|replies| replies.len() == 1 && replies[0].bytes.len() == 7));
+    }
+}
