@@ -21,6 +21,7 @@ mod history;
 pub mod link;
 pub mod model;
 pub mod probe;
+pub mod run;
 pub mod runtime;
 pub mod sim;
 pub mod sink;

@@ -1,21 +1,110 @@
 //! The only file with threads, clocks, sleeps and signals; everything else gets time as an argument.
 #![allow(clippy::disallowed_methods, reason = "this is the file where they are allowed")]
 
+use crate::battery::Now;
 use crate::link::Clock;
 use crate::units::Moment;
+use std::future::Future;
+use std::io;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A wall clock before this (2026-01-01) was not set yet: a GX has no battery-backed clock.
+const TRUSTED_FROM: u64 = 1_767_225_600;
 
 /// The computer's monotonic clock; its origin is the first use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(Instant::now)
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        static ORIGIN: OnceLock<Instant> = OnceLock::new();
-        Moment::new(ORIGIN.get_or_init(Instant::now).elapsed())
+        Moment::new(origin().elapsed())
     }
     fn sleep(&self, time: Duration) {
         std::thread::sleep(time);
     }
+}
+
+/// The time now, with the wall clock if it can be trusted.
+pub fn now() -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
+    Now { at: SystemClock.now(), unix: unix.filter(|seconds| *seconds >= TRUSTED_FROM) }
+}
+
+/// Waits until `moment`; returns at once when it is over.
+pub async fn sleep_until(moment: Moment) {
+    tokio::time::sleep(moment.since(SystemClock.now())).await;
+}
+
+/// Runs a future on the program's one event loop.
+///
+/// # Errors
+/// The operating system gives no event loop.
+pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+    let output = runtime.block_on(future);
+    // A thread that waits for a silent BMS does not hold up the end.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+/// Starts a thread that ends with the process.
+///
+/// # Errors
+/// The operating system gives no thread.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // The default of 2 MB is address space a 32-bit device can do without.
+    std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body).map(drop)
+}
+
+/// SIGTERM and SIGINT: somebody wants the program to end.
+#[derive(Debug)]
+pub struct StopSignals {
+    term: Signal,
+    int: Signal,
+}
+
+impl StopSignals {
+    /// From now on these signals are ours to answer.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them and says which.
+    pub async fn recv(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Runs `body` until it ends by itself or, asked by a signal through its flag, soon after.
+///
+/// # Errors
+/// The operating system gives no event loop or no signals.
+pub fn until_stopped<T: Send + 'static>(body: impl FnOnce(&AtomicBool) -> T + Send + 'static) -> io::Result<T> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    block_on(async {
+        let mut signals = StopSignals::new()?;
+        let mut task = tokio::task::spawn_blocking(move || body(&STOP));
+        let ended = tokio::select! {
+            ended = &mut task => ended,
+            _ = signals.recv() => {
+                STOP.store(true, Ordering::Relaxed);
+                task.await
+            }
+        };
+        ended.map_err(io::Error::other)
+    })?
 }

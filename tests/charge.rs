@@ -1,6 +1,6 @@
 //! Charge control through its filter, as the `limits` command runs it: the contract's safety rules one by one, and the
 //! invariants that hold for any input.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::charge::Config;
 use dbus_bms::charge::filter::Filter;

@@ -1,5 +1,5 @@
 //! The program from outside: exit codes, standard output, one sentence on standard error.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests may fail the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use clap::{Args, Command as Clap, FromArgMatches};
 use dbus_bms::cli::demo::DemoArgs;
@@ -8,6 +8,7 @@ use dbus_bms::cli::probe::ProbeArgs;
 use dbus_bms::cli::read::ReadArgs;
 use dbus_bms::cli::run::RunArgs;
 use dbus_bms::cli::simulate::SimulateArgs;
+use dbus_bms::sim::fault::Faults;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -182,13 +183,14 @@ fn the_other_commands_take_their_options() {
     assert!(probe.json && probe.on.batteries.bms.len() == 2);
     let read: ReadArgs = parse(&["tcp://localhost:1", "--addresses", "1"]).unwrap();
     assert_eq!((read.on.port.as_str(), read.on.batteries.addresses), ("tcp://localhost:1", vec![1]));
-    let limits: LimitsArgs = parse(&["--config", "c.toml", "--plot", "p.svg"]).unwrap();
-    assert_eq!((limits.file.config, limits.plot), (Some(PathBuf::from("c.toml")), Some(PathBuf::from("p.svg"))));
+    let limits: LimitsArgs = parse(&["--config", "c.toml"]).unwrap();
+    assert_eq!(limits.file.config, Some(PathBuf::from("c.toml")));
     let simulate =
         ["jbd", "--link", "/tmp/x", "--addresses", "1,2", "--pace", "--cells", "8", "--scenario", "s", "--fault", "drop=5,noise"];
     let simulate: SimulateArgs = parse(&simulate).unwrap();
-    assert_eq!((simulate.bms.name, simulate.cells, simulate.pace), ("jbd", 8, true));
-    assert_eq!(simulate.fault, ["drop=5", "noise"]);
+    assert_eq!((simulate.bms.as_str(), simulate.cells, simulate.pace), ("jbd", 8, true));
+    assert_eq!(simulate.fault, Faults::parse("drop=5,noise").unwrap());
+    assert!(parse::<SimulateArgs>(&["jbd", "--link", "/tmp/x", "--fault", "dorp=5"]).is_err());
     assert!(parse::<SimulateArgs>(&["jbd"]).is_err(), "a link is needed");
     parse::<DemoArgs>(&[]).unwrap();
 }

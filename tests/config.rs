@@ -1,5 +1,5 @@
 //! The configuration from outside: what a file says is what the settings hold, and what is wrong with it is said by line.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests may fail the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::config::keys::KEYS;
 use dbus_bms::config::{Config, ConfigError, Places, Preset, Settings, Written, document, port_name};

@@ -1,4 +1,5 @@
 //! What a battery shows on D-Bus, without a bus: golden lists of all items, and properties of the table.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "support/snapshot.rs"]
 mod snapshot;

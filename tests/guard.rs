@@ -1,5 +1,5 @@
 //! The guard from outside: what of a reading with a right checksum reaches the snapshot, and what charge control makes of it.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge::Config;

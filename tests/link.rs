@@ -1,5 +1,5 @@
 //! The line layer in simulated time: what goes wrong on a wire, and what must come out of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::bms::jbd::DRIVER as JBD;
 use dbus_bms::bms::{Asked, DecodeError, Framing, Line, Progress, Protocol, Request};

@@ -1,6 +1,6 @@
 //! The real ports: a pseudo terminal and a TCP connection, with the system's clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "the far ends of real ports live in threads")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use dbus_bms::bms::Line;
 use dbus_bms::bms::jbd::DRIVER as JBD;

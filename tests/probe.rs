@@ -1,5 +1,5 @@
 //! The walk over drivers, lines and addresses, in simulated time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::bms::bytes::sum8;
 use dbus_bms::bms::jbd::DRIVER as JBD;

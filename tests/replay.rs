@@ -1,5 +1,5 @@
 //! Every recording in `tests/vectors` gives exactly the readings that it states.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod vector_files;
 

@@ -1,5 +1,5 @@
 //! The Silence table of the contract, at its times, in simulated time: what a battery shows when its data stops.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge::{Config, Silence};

@@ -1,5 +1,5 @@
 //! The simulator seen from outside: our own decoders read what the pack model shows, and the line behaves like a wire.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::bms::traffic::Traffic;
 use dbus_bms::bms::{self, Line, Request};

@@ -1,6 +1,6 @@
 //! The table of a reading, compared with files in `tests/golden` (`UPDATE_GOLDEN=1` writes them anew), and its width for
 //! any reading.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests may fail the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use dbus_bms::cli::table::table;
 use dbus_bms::model::{AlarmName, Chemistry, Level, Reading};

@@ -2,6 +2,10 @@
 
 use super::decode::DecodeFailure;
 use crate::config::ConfigError;
+use crate::link::OpenError;
+use crate::run::RunError;
+use crate::sim::SimError;
+use crate::sink::dbus::DbusError;
 use std::io;
 use thiserror::Error;
 
@@ -38,6 +42,20 @@ pub enum Failure {
     /// `decode`
     #[error(transparent)]
     Decode(#[from] DecodeFailure),
+    /// `run`, `probe`, `read`
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// `simulate`
+    #[error(transparent)]
+    Simulate(#[from] SimError),
+    /// `limits`
+    #[error("line {number} of the input: {error}; each line is a JSON object of facts, see `dbus-bms limits --help`")]
+    Line {
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
     /// What was to be printed could not be.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -49,7 +67,12 @@ impl Failure {
         match self {
             Self::Config(_) => Exit::Usage,
             Self::Decode(failure) => failure.exit(),
-            Self::Output(_) => Exit::Failed,
+            Self::Run(RunError::NothingFound(_)) => Exit::Nothing,
+            Self::Run(RunError::PortGone(_) | RunError::Open(OpenError::Missing { .. })) => Exit::PortGone,
+            Self::Run(RunError::Bus(DbusError::Address(_) | DbusError::NoSession)) | Self::Line { .. } => Exit::Usage,
+            Self::Run(RunError::Bus(_)) => Exit::BusGone,
+            Self::Run(RunError::Open(OpenError::NotSerial { .. } | OpenError::Address { .. })) => Exit::Usage,
+            Self::Run(RunError::Open(_) | RunError::System(_)) | Self::Simulate(_) | Self::Output(_) => Exit::Failed,
         }
     }
 

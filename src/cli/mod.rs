@@ -20,8 +20,13 @@ pub use exit::{Exit, Failure};
 use clap::{Parser, Subcommand};
 use config::ConfigCommand;
 use decode::DecodeArgs;
+use limits::LimitsArgs;
 use log::LevelFilter;
 use output::Show;
+use probe::ProbeArgs;
+use read::ReadArgs;
+use run::RunArgs;
+use simulate::SimulateArgs;
 use std::io::{self, Write};
 
 /// Battery driver for Victron GX devices: serial BMS to D-Bus, with charge control
@@ -39,6 +44,16 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve every battery on PORT on D-Bus until stopped
+    Run(RunArgs),
+    /// Tell which BMS answers on PORT, or what was heard instead
+    Probe(ProbeArgs),
+    /// Read each battery on PORT once
+    Read(ReadArgs),
+    /// Charge control as a filter: JSON lines of measured values in, JSON lines of limits with their reasons out
+    Limits(LimitsArgs),
+    /// Simulate a BMS of family NAME with its cells on a pseudo terminal
+    Simulate(SimulateArgs),
     /// Decode recorded bytes: hex text on the standard input, white space ignored
     Decode(DecodeArgs),
     /// Check a configuration, or print the default one
@@ -75,6 +90,11 @@ pub fn main() -> Exit {
 impl Command {
     fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
+            Self::Run(args) => args.run(),
+            Self::Probe(args) => args.run(out, Show::choose(args.json)),
+            Self::Read(args) => args.run(out, Show::choose(args.json)),
+            Self::Limits(args) => args.run(io::stdin().lock(), out),
+            Self::Simulate(args) => args.run(),
             Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
             Self::Config(command) => command.run(out),
         }

@@ -1,7 +1,11 @@
 //! `read PORT`: one full reading of each battery.
 
+use super::Failure;
 use super::options::OnPort;
+use super::output::Show;
+use super::probe::find;
 use clap::Args;
+use std::io::Write;
 
 /// Read each battery on PORT once
 #[derive(Debug, Clone, Args)]
@@ -12,4 +16,18 @@ pub struct ReadArgs {
     /// JSON lines, also on a terminal
     #[arg(long)]
     pub json: bool,
+}
+
+impl ReadArgs {
+    /// Reads and shows.
+    ///
+    /// # Errors
+    /// [`Failure::Config`], [`Failure::Run`] with what was heard when nothing answers.
+    pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
+        let settings = self.on.config()?.settings(Some(&self.on.port), None);
+        for found in find(&self.on.port, &settings)? {
+            show.reading(out, &found.reading)?;
+        }
+        Ok(())
+    }
 }

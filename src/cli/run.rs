@@ -1,5 +1,6 @@
 //! `run PORT`: serve the batteries of a port on D-Bus.
 
+use super::Failure;
 use super::options::OnPort;
 use crate::config::{Config, ConfigError, Written};
 use clap::Args;
@@ -38,5 +39,13 @@ impl RunArgs {
             config.set("--no-dbus", "dbus.required", Written::Flag(false))?;
         }
         Ok(config)
+    }
+
+    /// Serves until a signal comes.
+    ///
+    /// # Errors
+    /// [`Failure::Config`], [`Failure::Run`]
+    pub fn run(&self) -> Result<(), Failure> {
+        Ok(crate::run::run(self.config()?, &self.on.port)?)
     }
 }

@@ -1,16 +1,18 @@
 //! `simulate NAME --link PATH`: a battery that is not there.
 
-use super::options::driver;
-use crate::bms::Driver;
+use super::Failure;
+use crate::runtime;
+use crate::sim::fault::Faults;
+use crate::sim::{SimulateOptions, simulate};
 use clap::Args;
 use std::path::PathBuf;
 
 /// Simulate a BMS of family NAME with its cells on a pseudo terminal
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// BMS family
-    #[arg(value_name = "NAME", value_parser = driver)]
-    pub bms: &'static Driver,
+    /// BMS family, or one of its variants
+    #[arg(value_name = "NAME")]
+    pub bms: String,
     /// Where to put the link to the pseudo terminal; open it like a serial port
     #[arg(long, value_name = "PATH")]
     pub link: PathBuf,
@@ -26,7 +28,34 @@ pub struct SimulateArgs {
     /// File that says what happens to the battery over time
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Disturb the line: drop=%, corrupt=%, silent-after=S, noise
-    #[arg(long, value_name = "FAULT,…", value_delimiter = ',')]
-    pub fault: Vec<String>,
+    /// Disturb the line: drop=%, corrupt=%, silent-after=S, noise, late=MS, duplicate=%, nonsense=%
+    #[arg(long, value_name = "FAULT,…", value_parser = faults, default_value = "")]
+    pub fault: Faults,
+    /// Another number gives another battery: imbalance, noise and when faults strike
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl SimulateArgs {
+    /// Simulates until a signal comes.
+    ///
+    /// # Errors
+    /// [`Failure::Simulate`]
+    pub fn run(&self) -> Result<(), Failure> {
+        let options = SimulateOptions {
+            bms: self.bms.clone(),
+            link: self.link.clone(),
+            addresses: self.addresses.clone(),
+            pace: self.pace,
+            cells: Some(usize::from(self.cells)),
+            scenario: self.scenario.clone(),
+            faults: self.fault.clone(),
+            seed: self.seed,
+        };
+        Ok(runtime::until_stopped(move |stop| simulate(&options, stop))??)
+    }
+}
+
+fn faults(text: &str) -> Result<Faults, String> {
+    Faults::parse(text).map_err(|error| error.to_string())
 }

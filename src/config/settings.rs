@@ -1,5 +1,6 @@
 //! What a configuration means: plain structs in the program's own units. The defaults stand here and nowhere else.
 
+use crate::charge;
 use crate::model::Chemistry;
 use crate::units::{AmpHours, Amps, Volts};
 use std::path::PathBuf;
@@ -65,6 +66,37 @@ pub struct Charge {
     pub silence: Silence,
     /// How limits rise again.
     pub recovery: Recovery,
+}
+
+impl From<&Charge> for charge::Config {
+    fn from(set: &Charge) -> Self {
+        let curves = set.curves.clone();
+        Self {
+            chemistry: set.chemistry,
+            max_charge_current: set.max_charge_current,
+            max_discharge_current: set.max_discharge_current,
+            cells: set.cells,
+            capacity: set.capacity,
+            max_cell_voltage: set.max_cell_voltage,
+            charge_by_cell_voltage: curves.charge_by_cell_voltage,
+            discharge_by_cell_voltage: curves.discharge_by_cell_voltage,
+            charge_by_temperature: curves.charge_by_temperature,
+            discharge_by_temperature: curves.discharge_by_temperature,
+            charge_by_soc: curves.charge_by_soc,
+            discharge_by_soc: curves.discharge_by_soc,
+            silence: charge::Silence {
+                stale: set.silence.values_after(),
+                silent: set.silence.cable_warning_after(),
+                lost: set.silence.cable_alarm_after(),
+                fade: set.silence.charge_fade,
+            },
+            recovery: charge::Recovery {
+                hold: set.recovery.hold,
+                amps_per_s: set.recovery.ramp_a_per_s,
+                volts_per_s: set.recovery.ramp_v_per_s,
+            },
+        }
+    }
 }
 
 /// Points (input, share of the current limit 0 to 1), input rising, straight lines between, constant outside.
@@ -158,7 +190,8 @@ pub struct Recovery {
 
 impl Default for Recovery {
     fn default() -> Self {
-        Self { hold: Duration::from_secs(30), ramp_a_per_s: 5.0, ramp_v_per_s: 0.001 }
+        let charge::Recovery { hold, amps_per_s, volts_per_s } = charge::Recovery::default();
+        Self { hold, ramp_a_per_s: amps_per_s, ramp_v_per_s: volts_per_s }
     }
 }
 

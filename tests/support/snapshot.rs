@@ -76,7 +76,7 @@ fn history() -> History {
         charged_kwh: 1_802.5,
         low_voltage_alarms: 2,
         high_voltage_alarms: 0,
-        last_full_unix: None,
+        ..History::default()
     }
 }
 

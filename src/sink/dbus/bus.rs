@@ -139,12 +139,12 @@ mod tests {
             .map(|bus| bus.to_string())
     }
 
-    const SESSION: (&str, &str) = ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/tmp/session,guid=00");
+    const SESSION: (&str, &str) = ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/tmp/session,guid=0123456789abcdef0123456789abcdef");
     const SYSTEM: (&str, &str) = ("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/tmp/system");
 
     #[test]
     fn the_session_bus_wins_where_there_is_one() {
-        assert_eq!(resolve(None, &[SESSION, SYSTEM]).unwrap(), "unix:path=/tmp/session,guid=00");
+        assert_eq!(resolve(None, &[SESSION, SYSTEM]).unwrap(), "unix:path=/tmp/session,guid=0123456789abcdef0123456789abcdef");
         assert_eq!(resolve(None, &[SYSTEM]).unwrap(), "unix:path=/tmp/system");
         assert_eq!(resolve(None, &[("DBUS_SESSION_BUS_ADDRESS", "")]).unwrap(), SYSTEM_BUS);
     }

@@ -1,0 +1,109 @@
+//! Which battery is this? The same answer after every restart, on any port if the BMS has a serial number.
+
+use crate::bms::Driver;
+use crate::model::Reading;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// The identity of a battery: what its settings, history and DeviceInstance are kept under.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// For example `jbd_usb_1-1.2` or `jk_4051234567`.
+    pub(super) id: String,
+    /// Held as long as this process serves the battery.
+    _claim: Option<OwnedFd>,
+}
+
+/// Family and serial number, else family, place of the port and address. When another battery already goes by that name, the
+/// place and the address are added: a driver never stops because of a name.
+pub(super) fn identify(port: &str, driver: &Driver, reading: &Reading, folder: &Path) -> Identity {
+    let place = place(port);
+    let at = reading.address.map_or_else(|| place.clone(), |address| format!("{place}_{address}"));
+    let located = format!("{}_{at}", driver.name);
+    let Some(serial) = &reading.serial_number else {
+        return Identity { _claim: claim(folder, &located).ok().flatten(), id: located };
+    };
+    let id = format!("{}_{serial}", driver.name);
+    match claim(folder, &id) {
+        Ok(None) => {
+            let id = format!("{id}_{at}");
+            log::warn!("another battery has the serial number {serial} too; this one is told apart as {id}");
+            Identity { _claim: claim(folder, &id).ok().flatten(), id }
+        }
+        Ok(claim) => Identity { id, _claim: claim },
+        // Without a place for locks nothing can collide with us knowingly.
+        Err(_) => Identity { id, _claim: None },
+    }
+}
+
+/// The USB socket of a serial adapter (`usb_1-1.2`), which stays when ttyUSB numbers change; the port's name otherwise.
+fn place(port: &str) -> String {
+    let name = crate::config::port_name(port);
+    // `/dev/serial/by-id/…` and other links lead to the node that the kernel knows.
+    let node = std::fs::canonicalize(port).ok().and_then(|node| Some(node.file_name()?.to_owned()));
+    let device = node.and_then(|node| std::fs::canonicalize(Path::new("/sys/class/tty").join(node).join("device")).ok());
+    let socket = device.and_then(|device| usb_socket(&device.to_string_lossy()));
+    socket.map_or(name, |socket| format!("usb_{socket}"))
+}
+
+/// The part of a sysfs path that names the socket: `…/usb1/1-1/1-1.2/1-1.2:1.0/ttyUSB0` → `1-1.2`.
+fn usb_socket(path: &str) -> Option<String> {
+    path.split('/').rev().find_map(|part| {
+        let (socket, interface) = part.split_once(':')?;
+        let is_socket = socket.contains('-') && socket.chars().all(|c| c.is_ascii_digit() || "-.".contains(c));
+        // An adapter with several ports has an interface for each.
+        is_socket.then(|| if interface == "1.0" { socket.to_owned() } else { format!("{socket}_{interface}") })
+    })
+}
+
+/// Locks the identity for this process; `Ok(None)` when another process has it.
+fn claim(folder: &Path, id: &str) -> rustix::io::Result<Option<OwnedFd>> {
+    let safe: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    let _ = std::fs::create_dir_all(folder);
+    let file = open(folder.join(format!("{safe}.lock")), OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from(0o644))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where locks lie: in memory, so that flash is left alone and a reboot clears them.
+pub(super) fn lock_folder() -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let system = Path::new("/run");
+    let writable = rustix::fs::access(system, rustix::fs::Access::WRITE_OK).is_ok();
+    let base = if writable { system.to_owned() } else { runtime.unwrap_or_else(std::env::temp_dir) };
+    base.join("dbus-bms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bms::jbd;
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("dbus-bms-identity-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn the_usb_socket_is_found_in_a_sysfs_path() {
+        let path = "/sys/devices/platform/soc/1c14000.usb/usb1/1-1/1-1.2/1-1.2:1.0/ttyUSB0";
+        assert_eq!(usb_socket(path).as_deref(), Some("1-1.2"));
+        assert_eq!(usb_socket("/sys/devices/x/usb3/3-1/3-1:1.1/ttyUSB3").as_deref(), Some("3-1_1.1"));
+        assert_eq!(usb_socket("/sys/devices/platform/serial8250/tty/ttyS0"), None);
+    }
+
+    #[test]
+    fn two_batteries_with_one_serial_number_are_told_apart() {
+        let folder = folder("twins");
+        let mut reading = Reading::new("jbd", Some(3));
+        reading.serial_number = Some("4711".into());
+        let first = identify("/dev/ttyX0", &jbd::DRIVER, &reading, &folder);
+        let second = identify("/dev/ttyX1", &jbd::DRIVER, &reading, &folder);
+        assert_eq!((first.id.as_str(), second.id.as_str()), ("jbd_4711", "jbd_4711_ttyX1_3"));
+        drop(first);
+        assert_eq!(identify("/dev/ttyX1", &jbd::DRIVER, &reading, &folder).id, "jbd_4711", "free again");
+    }
+}

@@ -1,0 +1,374 @@
+//! One battery's place in `run`: its state, its log and its service.
+
+use super::identity::{self, Identity};
+use crate::battery::{Battery, Now, Saved};
+use crate::bms::{DRIVERS, Line};
+use crate::charge;
+use crate::config::Config;
+use crate::link::PollError;
+use crate::model::{Freshness, LinkStats, Reading, Snapshot};
+use crate::probe::{Candidate, Found};
+use crate::runtime;
+use crate::sink::dbus::{self, BusAddress, Context, DbusError, DeviceId, Settings as BusSettings, service_name};
+use crate::state::StateFile;
+use crate::units::Moment;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// Waits between two tries to reach a bus that is not required.
+const RETRY: Duration = Duration::from_secs(5);
+/// How long the services may take to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(1500);
+
+/// What a seat's service tells the loop.
+#[derive(Debug)]
+pub(super) enum SeatEvent {
+    /// A word from the service.
+    Dbus(dbus::Event),
+    /// The service ended and must not.
+    Ended(DbusError),
+}
+
+/// What is kept of a battery over restarts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    #[serde(flatten)]
+    battery: Saved,
+    /// DeviceInstance the last time.
+    instance: Option<u16>,
+    /// The owner's name for it.
+    custom_name: Option<String>,
+}
+
+/// Where batteries are served.
+#[derive(Debug, Clone)]
+pub(super) struct Bus {
+    pub(super) address: BusAddress,
+    /// Ends the driver when it is absent or lost.
+    pub(super) required: bool,
+    /// The way to the settings service, once connected.
+    pub(super) settings: Option<BusSettings>,
+}
+
+/// One battery of the port.
+pub(super) struct Seat {
+    label: String,
+    identity: Identity,
+    battery: Battery,
+    file: StateFile,
+    kept: Kept,
+    line: LinkStats,
+    freshness: Freshness,
+    trouble: Option<Trouble>,
+    control: bool,
+    said_limits: Option<(&'static str, &'static str, &'static str)>,
+    custom_name: String,
+    connection: String,
+    product: &'static str,
+    service: String,
+    snapshots: Option<watch::Sender<Arc<Snapshot>>>,
+    task: Option<JoinHandle<()>>,
+}
+
+/// An episode of failed polls.
+struct Trouble {
+    since: Moment,
+    polls: u32,
+    said: bool,
+}
+
+impl Seat {
+    pub(super) fn new(config: &Config, port: &str, several: bool, found: &Found, state_folder: &Path) -> Self {
+        let driver = found.candidate.driver;
+        let identity = identity::identify(port, driver, &found.reading, &identity::lock_folder());
+        let settings = config.settings(Some(port), Some(&identity.id));
+        let mut file = StateFile::new(state_folder, &identity.id);
+        let kept: Kept = file.load().unwrap_or_else(|error| {
+            log::warn!("{error}");
+            Kept::default()
+        });
+        let address = several.then_some(found.reading.address).flatten();
+        let label = address.map_or_else(|| port.to_owned(), |address| format!("{port} address {address}"));
+        log::info!("connected: {} on {label} ({})", describe(&found.reading, driver.label), identity.id);
+        let custom_name = settings.name.clone().or_else(|| kept.custom_name.clone()).unwrap_or_default();
+        Self {
+            label,
+            identity,
+            battery: Battery::new(charge::Config::from(&settings.charge), kept.battery.clone()),
+            file,
+            kept,
+            line: LinkStats::default(),
+            freshness: Freshness::Fresh,
+            trouble: None,
+            control: settings.control,
+            said_limits: None,
+            custom_name,
+            connection: connection(port),
+            product: driver.label,
+            service: service_name(port, address),
+            snapshots: None,
+            task: None,
+        }
+    }
+
+    /// Takes in a reading.
+    pub(super) fn read(&mut self, reading: Reading, line: LinkStats, now: Now) {
+        self.line += line;
+        if let Some(trouble) = self.trouble.take()
+            && trouble.said
+        {
+            let seconds = now.at.since(trouble.since).as_secs();
+            log::info!("{} answers again after {seconds} s ({} readings missed)", self.label, trouble.polls);
+        }
+        let snapshot = self.battery.read(reading, self.line, now);
+        self.publish(snapshot, now);
+    }
+
+    /// Notes that a poll failed; the age of the data does the rest.
+    pub(super) fn missed(&mut self, error: &PollError, line: LinkStats, now: Now) {
+        self.line += line;
+        let trouble = self.trouble.get_or_insert(Trouble { since: now.at, polls: 0, said: false });
+        trouble.polls += 1;
+        // One lost reading is no news; the second in a row is, once.
+        if trouble.polls == 2 && !trouble.said {
+            trouble.said = true;
+            log::warn!("{}: {error}", self.label);
+        }
+    }
+
+    /// Notes that the port itself failed.
+    pub(super) fn port_trouble(&mut self, error: &str) {
+        let now = runtime::now().at;
+        let trouble = self.trouble.get_or_insert(Trouble { since: now, polls: 0, said: false });
+        if !trouble.said {
+            trouble.said = true;
+            log::warn!("{}: {error}; trying again until it is back", self.label);
+        }
+    }
+
+    pub(super) fn next_tick(&self) -> Option<Moment> {
+        Some(self.battery.next_tick(runtime::now().at))
+    }
+
+    /// Lets time pass without a reading.
+    pub(super) fn tick(&mut self, now: Now) {
+        let snapshot = self.battery.tick(self.line, now);
+        self.publish(snapshot, now);
+    }
+
+    fn publish(&mut self, snapshot: Snapshot, now: Now) {
+        for notice in self.battery.take_notices() {
+            log::info!("{}: {notice}", self.label);
+        }
+        self.report_freshness(snapshot.freshness);
+        self.report_limits(&snapshot);
+        self.keep(now, false);
+        if let Some(snapshots) = &self.snapshots {
+            snapshots.send_replace(Arc::new(snapshot));
+        } else if snapshot.reading.is_complete() {
+            self.snapshots = Some(watch::Sender::new(Arc::new(snapshot)));
+        }
+    }
+
+    fn report_freshness(&mut self, freshness: Freshness) {
+        if freshness == self.freshness {
+            return;
+        }
+        match freshness {
+            Freshness::Fresh => log::info!("{}: data is fresh again, limits return slowly", self.label),
+            Freshness::Stale => log::warn!("{}: no data from the BMS; values are unknown now and charging fades out", self.label),
+            Freshness::Silent => log::warn!("{}: still no data; cable warning, discharging is cut down", self.label),
+            Freshness::Lost => {
+                log::error!("{}: battery lost; cable alarm, no charging, no discharging. Check cable and BMS", self.label)
+            }
+        }
+        self.freshness = freshness;
+    }
+
+    /// A line whenever another rule sets a limit; when only observing, this is where the limits can be seen.
+    fn report_limits(&mut self, snapshot: &Snapshot) {
+        let limits = &snapshot.limits;
+        let why = (limits.cvl.why, limits.ccl.why, limits.dcl.why);
+        if self.said_limits == Some(why) {
+            return;
+        }
+        self.said_limits = Some(why);
+        let level = if self.control { log::Level::Debug } else { log::Level::Info };
+        let would = if self.control { "" } else { "would be " };
+        log::log!(
+            level,
+            "{}: limits {would}CVL {:.2} ({}), CCL {:.1} ({}), DCL {:.1} ({})",
+            self.label,
+            limits.cvl.value,
+            limits.cvl.why,
+            limits.ccl.value,
+            limits.ccl.why,
+            limits.dcl.value,
+            limits.dcl.why
+        );
+    }
+
+    fn keep(&mut self, now: Now, at_once: bool) {
+        self.kept.battery = self.battery.saved();
+        let result = if at_once { self.file.save(&self.kept, now.at) } else { self.file.save_if_due(&self.kept, now.at) };
+        if let Err(error) = result {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Starts the battery's service as soon as there is a complete reading to show.
+    pub(super) fn serve(&mut self, number: usize, bus: &Bus, tell: &mpsc::Sender<(usize, SeatEvent)>) {
+        if self.task.is_some() {
+            return;
+        }
+        let Some(snapshots) = &self.snapshots else { return };
+        let (receiver, service) = (snapshots.subscribe(), self.service_on_bus());
+        self.task = Some(tokio::spawn(keep_serving(bus.clone(), service, receiver, number, tell.clone())));
+    }
+
+    fn service_on_bus(&self) -> dbus::Battery {
+        let reading = self.battery.reading();
+        dbus::Battery {
+            name: self.service.clone(),
+            device: DeviceId::new(&self.identity.id),
+            remembered: self.kept.instance,
+            context: Context {
+                process_name: env!("CARGO_PKG_NAME").to_owned(),
+                process_version: env!("CARGO_PKG_VERSION").to_owned(),
+                connection: self.connection.clone(),
+                product_name: format!("{} BMS", self.product),
+                manufacturer: Some(self.product.to_owned()),
+                family: Some(self.product.to_owned()),
+                serial: reading.serial_number.clone().or_else(|| Some(self.identity.id.clone())),
+                custom_name: self.custom_name.clone(),
+                device_instance: self.kept.instance.unwrap_or(1),
+                control: self.control,
+                cells: reading.cells.len(),
+            },
+        }
+    }
+
+    /// What the service said.
+    pub(super) fn on_event(&mut self, event: SeatEvent, now: Now) {
+        match event {
+            SeatEvent::Dbus(dbus::Event::Registered(instance)) => self.kept.instance = Some(instance),
+            SeatEvent::Dbus(dbus::Event::CustomName(name)) => self.kept.custom_name = Some(name),
+            SeatEvent::Dbus(dbus::Event::ClearHistory) => {
+                log::info!("{}: history cleared, as asked over D-Bus", self.label);
+                self.battery.clear_history();
+            }
+            SeatEvent::Ended(_) => return,
+        }
+        self.keep(now, true);
+    }
+
+    /// Limits off, values unknown: the last that the bus hears.
+    pub(super) fn stop(&mut self, why: &'static str, now: Now) {
+        let last = self.battery.stop(why, now);
+        if let Some(snapshots) = self.snapshots.take() {
+            snapshots.send_replace(Arc::new(last));
+        }
+        self.keep(now, true);
+    }
+
+    /// Waits until the service has left the bus, but not long.
+    pub(super) async fn leave(self) {
+        if let Some(task) = self.task
+            && tokio::time::timeout(GOODBYE, task).await.is_err()
+        {
+            log::warn!("{}: D-Bus did not take the goodbye", self.label);
+        }
+    }
+}
+
+/// Serves until the battery is stopped; a bus that is not required is tried again for ever.
+async fn keep_serving(
+    mut bus: Bus,
+    service: dbus::Battery,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    number: usize,
+    tell: mpsc::Sender<(usize, SeatEvent)>,
+) {
+    let (events, mut heard) = mpsc::channel(8);
+    let mut said = false;
+    loop {
+        let serving = async {
+            let settings = match bus.settings.take() {
+                Some(settings) => settings,
+                None => BusSettings::connect(&bus.address).await?,
+            };
+            dbus::serve(&bus.address, &settings, service.clone(), snapshots.clone(), events.clone()).await
+        };
+        let pass_on = async {
+            while let Some(event) = heard.recv().await {
+                // The loop outlives its services; when it is gone, so are they.
+                let _ = tell.send((number, SeatEvent::Dbus(event))).await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = serving => ended,
+            () = pass_on => return,
+        };
+        match ended {
+            Ok(()) => return,
+            Err(error) if bus.required => {
+                let _ = tell.send((number, SeatEvent::Ended(error))).await;
+                return;
+            }
+            Err(error) if !said => {
+                said = true;
+                log::warn!("{error}; the driver goes on without and tries again");
+            }
+            Err(_) => {}
+        }
+        if snapshots.has_changed().is_err() {
+            return;
+        }
+        runtime::sleep_until(runtime::now().at.after(RETRY)).await;
+    }
+}
+
+/// `Serial ttyUSB0`, `TCP 10.0.0.5:23`.
+fn connection(port: &str) -> String {
+    match port.strip_prefix("tcp://") {
+        Some(server) => format!("TCP {server}"),
+        None => format!("Serial {}", port.rsplit('/').next().unwrap_or(port)),
+    }
+}
+
+/// `LLT / JBD JBD-SP04S034, 4 cells, 280 Ah`.
+fn describe(reading: &Reading, label: &str) -> String {
+    let model = reading.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
+    let capacity = reading.capacity.map(|capacity| format!(", {capacity}")).unwrap_or_default();
+    format!("{label}{model}, {} cells{capacity}", reading.cells.len())
+}
+
+/// The last hit on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Hit {
+    bms: String,
+    baud: u32,
+    address: Option<u8>,
+}
+
+/// What answered on the port the last time.
+pub(super) fn last_hit(file: &mut StateFile) -> Option<Candidate> {
+    let hit: Hit = file.load().ok()?;
+    let driver = DRIVERS.iter().copied().find(|driver| driver.name == hit.bms)?;
+    Some(Candidate { driver, line: Line { baud: hit.baud }, address: hit.address })
+}
+
+/// Remembers what answered, so that it is tried first the next time.
+pub(super) fn remember_hit(file: &mut StateFile, found: &Found, now: Moment) {
+    let Candidate { driver, line, address } = found.candidate;
+    let hit = Hit { bms: driver.name.to_owned(), baud: line.baud, address };
+    if let Err(error) = file.save(&hit, now) {
+        log::warn!("{error}");
+    }
+}
