@@ -15,6 +15,7 @@ pub mod bms;
 pub mod charge;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod guard;
 pub mod hex;
 mod history;

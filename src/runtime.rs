@@ -43,6 +43,11 @@ pub async fn sleep_until(moment: Moment) {
     tokio::time::sleep(moment.since(SystemClock.now())).await;
 }
 
+/// Waits a moment for something that another thread is about to do.
+pub fn nap() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
 /// Runs a future on the program's one event loop.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use super::decode::DecodeFailure;
 use crate::config::ConfigError;
+use crate::demo::DemoError;
 use crate::link::OpenError;
 use crate::run::RunError;
 use crate::sim::SimError;
@@ -45,6 +46,9 @@ pub enum Failure {
     /// `run`, `probe`, `read`
     #[error(transparent)]
     Run(#[from] RunError),
+    /// `demo`
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// `simulate`
     #[error(transparent)]
     Simulate(#[from] SimError),
@@ -72,7 +76,9 @@ impl Failure {
             Self::Run(RunError::Bus(DbusError::Address(_) | DbusError::NoSession)) | Self::Line { .. } => Exit::Usage,
             Self::Run(RunError::Bus(_)) => Exit::BusGone,
             Self::Run(RunError::Open(OpenError::NotSerial { .. } | OpenError::Address { .. })) => Exit::Usage,
-            Self::Run(RunError::Open(_) | RunError::System(_)) | Self::Simulate(_) | Self::Output(_) => Exit::Failed,
+            Self::Run(RunError::Open(_) | RunError::System(_)) | Self::Demo(_) | Self::Simulate(_) | Self::Output(_) => {
+                Exit::Failed
+            }
         }
     }
 

@@ -20,6 +20,7 @@ pub use exit::{Exit, Failure};
 use clap::{Parser, Subcommand};
 use config::ConfigCommand;
 use decode::DecodeArgs;
+use demo::DemoArgs;
 use limits::LimitsArgs;
 use log::LevelFilter;
 use output::Show;
@@ -54,6 +55,8 @@ pub enum Command {
     Limits(LimitsArgs),
     /// Simulate a BMS of family NAME with its cells on a pseudo terminal
     Simulate(SimulateArgs),
+    /// Show a simulated battery and the driver on this computer; Ctrl-C ends all
+    Demo(DemoArgs),
     /// Decode recorded bytes: hex text on the standard input, white space ignored
     Decode(DecodeArgs),
     /// Check a configuration, or print the default one
@@ -95,6 +98,7 @@ impl Command {
             Self::Read(args) => args.run(out, Show::choose(args.json)),
             Self::Limits(args) => args.run(io::stdin().lock(), out),
             Self::Simulate(args) => args.run(),
+            Self::Demo(args) => args.run(Show::choose(false)),
             Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
             Self::Config(command) => command.run(out),
         }

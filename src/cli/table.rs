@@ -34,6 +34,12 @@ pub fn table(reading: &Reading, width: usize, colour: bool) -> String {
     lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// One labelled row of plain items.
+pub(crate) fn labelled(label: &str, items: &[String], width: usize, colour: bool) -> String {
+    let items: Vec<Piece> = items.iter().map(plain).collect();
+    row(label, &items, width.max(NARROWEST), colour).into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
 pub(super) fn plain(text: impl Display) -> Piece {
     Piece::new(text.to_string(), Style::Plain)
 }

@@ -12,7 +12,7 @@ mod seat;
 
 use crate::config::{Config, Places, port_name};
 use crate::link::{OpenError, PortOptions, open};
-use crate::model::LinkStats;
+use crate::model::{LinkStats, Snapshot};
 use crate::probe::{Found, Scope};
 use crate::runtime::{self, StopSignals, SystemClock, now};
 use crate::sink::dbus::{BusAddress, DbusError, Settings as BusSettings};
@@ -21,8 +21,9 @@ use poller::{Poller, PortEvent};
 use seat::{Bus, Seat, SeatEvent};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Why `run` ended other than by a signal.
 #[derive(Debug, Error)]
@@ -45,7 +46,8 @@ pub enum RunError {
 }
 
 /// Everything that the loop holds.
-struct Run {
+struct Run<S> {
+    shown: S,
     config: Config,
     port: String,
     bus: Bus,
@@ -61,10 +63,14 @@ struct Run {
 /// # Errors
 /// [`RunError`]; the program's exit code follows from it.
 pub fn run(config: Config, port: &str) -> Result<(), RunError> {
-    runtime::block_on(serve(config, port.to_owned()))?
+    runtime::block_on(serve(config, port.to_owned(), |_, _| {}))?
 }
 
-async fn serve(config: Config, port: String) -> Result<(), RunError> {
+/// As [`run`], inside an event loop; `shown` is told of every battery with a name for it and its snapshots.
+///
+/// # Errors
+/// [`RunError`]
+pub async fn serve(config: Config, port: String, shown: impl FnMut(&str, watch::Receiver<Arc<Snapshot>>)) -> Result<(), RunError> {
     let mut signals = StopSignals::new()?;
     let settings = config.settings(Some(&port), None);
     let address = BusAddress::from_env(settings.dbus.bus.as_deref())?;
@@ -81,7 +87,7 @@ async fn serve(config: Config, port: String) -> Result<(), RunError> {
     if bus.required {
         bus.settings = Some(BusSettings::connect(&bus.address).await?);
     }
-    let mut run = Run { config, port, bus, state_folder, remembered, several, seats: Vec::new(), seat_events };
+    let mut run = Run { shown, config, port, bus, state_folder, remembered, several, seats: Vec::new(), seat_events };
     let ended = loop {
         let wake = run.seats.iter().filter_map(Seat::next_tick).min();
         tokio::select! {
@@ -140,7 +146,7 @@ fn poller(port: &str, settings: &crate::config::Settings, scope: Scope) -> Polle
     }
 }
 
-impl Run {
+impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
     fn on_port(&mut self, event: PortEvent) -> Result<(), RunError> {
         match event {
             PortEvent::Found(found) => self.seat_all(found),
@@ -148,7 +154,7 @@ impl Run {
             PortEvent::Reading { number, reading, line } => {
                 if let Some(seat) = self.seats.get_mut(number) {
                     seat.read(*reading, line, now());
-                    seat.serve(number, &self.bus, &self.seat_events);
+                    seat.serve(number, &self.bus, &self.seat_events, &mut self.shown);
                 }
             }
             PortEvent::Missed { number, error, line } => {
@@ -190,7 +196,7 @@ impl Run {
         for (number, found) in found.into_iter().enumerate() {
             let mut seat = Seat::new(&self.config, &self.port, several, &found, &self.state_folder);
             seat.read(found.reading, LinkStats::default(), now());
-            seat.serve(number, &self.bus, &self.seat_events);
+            seat.serve(number, &self.bus, &self.seat_events, &mut self.shown);
             self.seats.push(seat);
         }
     }

@@ -222,11 +222,18 @@ impl Seat {
     }
 
     /// Starts the battery's service as soon as there is a complete reading to show.
-    pub(super) fn serve(&mut self, number: usize, bus: &Bus, tell: &mpsc::Sender<(usize, SeatEvent)>) {
+    pub(super) fn serve(
+        &mut self,
+        number: usize,
+        bus: &Bus,
+        tell: &mpsc::Sender<(usize, SeatEvent)>,
+        shown: &mut impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
+    ) {
         if self.task.is_some() {
             return;
         }
         let Some(snapshots) = &self.snapshots else { return };
+        shown(&self.label, snapshots.subscribe());
         let (receiver, service) = (snapshots.subscribe(), self.service_on_bus());
         self.task = Some(tokio::spawn(keep_serving(bus.clone(), service, receiver, number, tell.clone())));
     }

@@ -66,6 +66,11 @@ impl Settings {
 
     /// What the settings hold for `device`, after making the entries where they are missing, as `wanted`.
     pub(crate) async fn claim(&self, device: &DeviceId, wanted: &Stored) -> Result<Stored, SettingsError> {
+        // Asked first, because not every bus says at once that nobody is there.
+        let there = self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &SERVICE).await;
+        if !there.map_err(failed)?.body().deserialize::<bool>().map_err(failed)? {
+            return Err(SettingsError::Absent);
+        }
         let setting = |name: &str, default: String| {
             HashMap::from([("path", Variant::from(device.setting(name))), ("default", Variant::from(default))])
         };
