@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# cross/build.sh [TARGET]   static release binary for GX devices, in cross/out/TARGET/dbus-bms
+#
+#   armv7-unknown-linux-musleabihf   nearly all GX devices (default)
+#   aarch64-unknown-linux-musl       Raspberry Pi 5, newer Cerbo GX
+#
+# Uses rustup's target where it is installed (with cargo-zigbuild and zig), else a toolchain out of Debian's packages, which
+# cross/prepare.sh fetches into GX_DIR (default ~/.cache/gx).
+set -euo pipefail
+
+TARGET=${1:-armv7-unknown-linux-musleabihf}
+BUDGET=3500000 # bytes; the smallest devices have little flash left
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+GX_DIR=${GX_DIR:-$HOME/.cache/gx}
+BUILT=${CARGO_TARGET_DIR:-$ROOT/target}/cross
+
+die() { echo "cross/build.sh: $*" >&2; exit 1; }
+
+case $TARGET in
+armv7-unknown-linux-musleabihf) MACHINE=ARM ;;
+aarch64-unknown-linux-musl) MACHINE=AArch64 ;;
+*) die "unknown target $TARGET; known are armv7-unknown-linux-musleabihf and aarch64-unknown-linux-musl" ;;
+esac
+"$ROOT/tests/need.sh" readelf=binutils
+
+build_with_rustup() {
+    command -v cargo-zigbuild >/dev/null || die "cargo-zigbuild is missing: pip install cargo-zigbuild ziglang"
+    cargo zigbuild --locked --release --bin dbus-bms --target "$TARGET" --target-dir "$BUILT"
+}
+
+build_with_debian() {
+    "$ROOT/cross/prepare.sh" toolchain
+    local rust=$GX_DIR/rust/usr
+    # build-std needs RUSTC_BOOTSTRAP and the standard library's source of exactly this compiler. zig brings crt1.o and libc,
+    # build-std brings none: without link-self-contained=no the program has no start.
+    LD_LIBRARY_PATH=$rust/lib/x86_64-linux-gnu RUSTC=$rust/bin/rustc RUSTDOC=$rust/bin/rustdoc RUSTC_BOOTSTRAP=1 \
+        PATH=$rust/bin:$GX_DIR/venv/bin:$PATH \
+        cargo-zigbuild rustc -Z build-std=std,panic_abort --locked --release --bin dbus-bms --target "$TARGET" \
+        --target-dir "$BUILT" -- -C link-self-contained=no
+}
+
+# Fails unless the binary runs on a GX of any firmware: right machine, hard-float, nothing to load at start, small.
+check() {
+    local binary=$1 header size
+    header=$(readelf -h "$binary")
+    grep -q "Machine: *$MACHINE\$" <<<"$header" || die "$binary is not for $MACHINE"
+    if [ "$MACHINE" = ARM ]; then
+        grep -q 'hard-float ABI' <<<"$header" || die "$binary does not use the hard-float ABI"
+    fi
+    if readelf -lW "$binary" | grep -q INTERP || readelf -dW "$binary" | grep -q NEEDED; then
+        die "$binary is not static"
+    fi
+    size=$(stat -c %s "$binary")
+    echo "$binary: static, $MACHINE, $size of $BUDGET bytes"
+    [ "$size" -le "$BUDGET" ] || die "$binary is larger than its budget"
+}
+
+cd "$ROOT"
+if command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -qx "$TARGET"; then
+    build_with_rustup
+else
+    build_with_debian
+fi
+install -D "$BUILT/$TARGET/release/dbus-bms" "cross/out/$TARGET/dbus-bms"
+check "cross/out/$TARGET/dbus-bms"

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# cross/prepare.sh toolchain|vm|all   fills GX_DIR (default ~/.cache/gx) from Debian's and pip's packages
+#
+#   toolchain  rustc and cargo with the source of their standard library (Debian's rust-web), zig, cargo-zigbuild:
+#              static ARM builds without rustup targets
+#   vm         kernel, busybox, dbus-daemon and daemontools of an emulated 32-bit ARM GX
+#
+# Packages are unpacked, not installed, except qemu-system-arm and python3-venv. With rustup and its target none of this is needed to build.
+set -euo pipefail
+
+GX_DIR=${GX_DIR:-$HOME/.cache/gx}
+NEED=$(cd "$(dirname "$0")/.." && pwd)/tests/need.sh
+
+die() { echo "cross/prepare.sh: $*" >&2; exit 1; }
+
+# unpack FOLDER PACKAGE…: downloads and unpacks what is not there yet. The folder name stays free of package versions.
+unpack() {
+    local folder=$1 package name mark deb
+    shift
+    mkdir -p "$GX_DIR/debs" "$folder"
+    for package; do
+        mark=$folder/.have-${package//[:\/]/_}
+        [ -e "$mark" ] && continue
+        name=${package%%:*}
+        # Of an older version nothing may stay.
+        rm -f "$GX_DIR/debs/$name"_*.deb
+        (cd "$GX_DIR/debs" && apt-get download -q "$package" >/dev/null) || die "cannot download $package; run apt-get update and try again"
+        for deb in "$GX_DIR/debs/$name"_*.deb; do dpkg -x "$deb" "$folder"; done
+        touch "$mark"
+    done
+}
+
+# dependency PACKAGE PATTERN: the name of PACKAGE's dependency that begins like PATTERN.
+dependency() { apt-cache depends "$1" | sed -n "s/.*Depends: \\($2[^ ]*\\).*/\\1/p" | grep -v '<' | head -n 1; }
+
+toolchain() {
+    local rust=$GX_DIR/rust std llvm
+    if [ ! -x "$rust/usr/bin/cargo" ]; then
+        std=$(dependency libstd-rust-web-dev 'libstd-rust-web-[0-9]')
+        [ -n "$std" ] || die "Debian's package libstd-rust-web-dev is not known here; run apt-get update, or use rustup target add"
+        llvm=$(dependency "$std" libllvm)
+        unpack "$rust" rustc-web cargo-web "$std" libstd-rust-web-dev rust-web-src "$llvm" libgit2-1.5 libhttp-parser2.9 \
+            libssh2-1 libmbedcrypto7 libmbedtls14 libmbedx509-1
+    fi
+    if [ ! -x "$GX_DIR/venv/bin/cargo-zigbuild" ]; then
+        "$NEED" python3=python3 python3:ensurepip=python3-venv
+        python3 -m venv "$GX_DIR/venv"
+        "$GX_DIR/venv/bin/pip" install -q ziglang cargo-zigbuild
+    fi
+}
+
+vm() {
+    local root=$GX_DIR/root-armhf kernel
+    if ! ls "$root"/boot/vmlinuz-* >/dev/null 2>&1; then
+        if ! dpkg --print-foreign-architectures | grep -qx armhf; then
+            dpkg --add-architecture armhf
+            apt-get update -q >/dev/null
+        fi
+        kernel=$(dependency linux-image-armmp-lpae:armhf linux-image-)
+        [ -n "$kernel" ] || die "Debian's armhf kernel is not known here; run apt-get update"
+        unpack "$root" "${kernel%%:*}:armhf" busybox-static:armhf dbus-daemon:armhf dbus-bin:armhf daemontools:armhf \
+            libapparmor1:armhf libaudit1:armhf libc6:armhf libcap-ng0:armhf libcap2:armhf libdbus-1-3:armhf libexpat1:armhf \
+            libgcc-s1:armhf libgcrypt20:armhf libgpg-error0:armhf liblz4-1:armhf liblzma5:armhf libpcre2-8-0:armhf \
+            libselinux1:armhf libsystemd0:armhf libzstd1:armhf
+    fi
+    [ -x "$GX_DIR/root-host/bin/busybox" ] || unpack "$GX_DIR/root-host" busybox-static
+    "$NEED" qemu-system-arm=qemu-system-arm
+}
+
+case ${1:-all} in
+toolchain) toolchain ;;
+vm) vm ;;
+all) toolchain && vm ;;
+*) die "usage: cross/prepare.sh toolchain|vm|all" ;;
+esac

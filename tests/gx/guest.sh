@@ -1,0 +1,63 @@
+#!/bin/busybox sh
+# shellcheck shell=dash
+# Runs as root on the emulated GX: does the static binary start and decode there, and what does it need?
+set -u
+failed=0
+
+# check WHAT COMMAND…: says whether it worked.
+check() {
+    what=$1
+    shift
+    if "$@"; then echo "GUEST: ok $what"; else
+        echo "GUEST: BAD $what"
+        failed=1
+    fi
+}
+
+# says PART TEXT: PART stands in TEXT.
+# shellcheck disable=SC2317 # check calls it
+says() {
+    case $2 in
+    *"$1"*) ;;
+    *) return 1 ;;
+    esac
+}
+
+# Basic information of a 4 cell battery, recorded from a JBD board.
+FRAME=dd03001d060b000001ed01f400002c7c00000000100080630204030ba00b9d0b98fa5577
+
+version=$(dbus-bms --version)
+check "starts: $version" test -n "$version"
+
+reading=$(echo "$FRAME" | dbus-bms decode --bms jbd)
+check "decodes: $reading" says '"voltage_v":15.47' "$reading"
+
+echo "$FRAME" | sed s/060b/060c/ | dbus-bms decode --bms jbd 2>/tmp/said
+status=$?
+check "refuses a damaged frame: $(cat /tmp/said)" test "$status" -eq 3
+
+dbus-bms config default >/tmp/config.toml
+said=$(dbus-bms config check /tmp/config.toml)
+check "takes its own default configuration: $said" test "$said" = "/tmp/config.toml: ok"
+
+tries=0
+while [ ! -c /dev/ttyUSB1 ] && [ "$tries" -lt 40 ]; do
+    sleep 0.5
+    tries=$((tries + 1))
+done
+check "has the port ttyUSB0" test -c /dev/ttyUSB0
+check "has the port ttyUSB1" test -c /dev/ttyUSB1
+
+# Memory while it waits for input: what the program needs before it does anything.
+mkfifo /tmp/wait
+dbus-bms decode --bms jbd </tmp/wait 2>/dev/null &
+pid=$!
+exec 3>/tmp/wait
+sleep 1
+rss=$(sed -n 's/^VmRSS:[^0-9]*//p' "/proc/$pid/status")
+exec 3>&-
+wait "$pid"
+check "resident memory: $rss" test -n "$rss"
+
+echo "GUEST: done after $(cut -d' ' -f1 /proc/uptime) s"
+exit "$failed"

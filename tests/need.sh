@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# tests/need.sh WHAT=PACKAGE…   makes sure that commands (cc=gcc) and Python modules (python3:dbus=python3-dbus) are there
+#
+# As root the Debian packages of missing ones are installed; otherwise it says what to install and fails. A test that finds
+# less than it needs fails as well: nothing is skipped in silence.
+set -euo pipefail
+
+have() {
+    case $1 in
+    python3:*) python3 -c "import ${1#python3:}" 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+packages=()
+for need; do have "${need%%=*}" || packages+=("${need#*=}"); done
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "needed for this and not there; install with: sudo apt-get install ${packages[*]}" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+echo "installing ${packages[*]}"
+apt-get update -q </dev/null >/dev/null || echo "apt-get update failed; trying with the package lists that are there" >&2
+apt-get install -qy --no-install-recommends "${packages[@]}" </dev/null >/dev/null
+for need; do
+    have "${need%%=*}" || { echo "${need#*=} is installed, but brought no ${need%%=*}" >&2; exit 1; }
+done

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# tests/run.sh [--quick]   all tests
+#
+# Unit, property, replay and whole-program tests with cargo, the build of the fuzz targets, then the static binary for GX
+# devices and its start on an emulated one; --quick leaves out that last part (about ten minutes on two cores).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec </dev/null
+
+case ${1:-} in
+'') quick= ;;
+--quick) quick=1 ;;
+*) echo "usage: tests/run.sh [--quick]" >&2; exit 2 ;;
+esac
+
+# step NAME COMMAND…: runs it and says how long it took.
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    echo "== $name"
+    "$@" || { echo "== $name FAILED after $((SECONDS - start)) s" >&2; exit 1; }
+    echo "== $name: $((SECONDS - start)) s"
+}
+
+step "tools" tests/need.sh cc=gcc c++=g++ dbus-daemon=dbus-daemon busctl=systemd
+step "tests" cargo test --locked
+step "fuzz targets" cargo build --locked --manifest-path fuzz/Cargo.toml
+if [ -z "$quick" ]; then
+    step "static armv7 binary" cross/build.sh armv7-unknown-linux-musleabihf
+    step "emulated GX" tests/gx/run.sh
+fi
+echo "all tests passed in $SECONDS s"
