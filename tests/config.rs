@@ -1,6 +1,7 @@
 //! The configuration from outside: what a file says is what the settings hold, and what is wrong with it is said by line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use dbus_bms::charge;
 use dbus_bms::config::keys::KEYS;
 use dbus_bms::config::{Config, ConfigError, Places, Preset, Settings, Written, document, port_name};
 use dbus_bms::model::Chemistry;
@@ -184,6 +185,37 @@ fn the_default_file_is_the_defaults() {
     assert_eq!(set(&["#"]), Settings::default(), "what is shown as a default is the default");
     let shown = set(&["#example: "]);
     assert_eq!(shown.charge.max_charge_current, Some(Amps::new(100.0)), "the examples are right, too");
+}
+
+#[test]
+fn the_presets_of_silence_are_those_of_charge_control() {
+    for (name, preset) in [("gentle", charge::Silence::GENTLE), ("strict", charge::Silence::STRICT)] {
+        let set = settings(&format!("silence.preset = \"{name}\"")).charge.silence;
+        assert_eq!(
+            [set.values_after(), set.cable_warning_after(), set.cable_alarm_after(), set.charge_fade],
+            [preset.stale, preset.silent, preset.lost, preset.fade],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_a_chemistry_presets_may_also_be_written() {
+    let curve = |points: &[(f64, f64)]| points.iter().map(|(x, y)| format!("[{x}, {y}]")).collect::<Vec<_>>().join(", ");
+    for (name, chemistry) in [("lfp", Chemistry::Lfp), ("nmc", Chemistry::Nmc), ("lto", Chemistry::Lto)] {
+        let preset = charge::chemistry::preset(chemistry);
+        let written = settings(&format!(
+            "chemistry = \"{name}\"\nmax_cell_voltage_v = {}\ncharge_by_cell_voltage = [{}]\n\
+             discharge_by_cell_voltage = [{}]\ncharge_by_temperature = [{}]\ndischarge_by_temperature = [{}]\n",
+            preset.max_cell,
+            curve(preset.charge_by_cell),
+            curve(preset.discharge_by_cell),
+            curve(preset.charge_by_temperature),
+            curve(preset.discharge_by_temperature),
+        ));
+        assert_eq!(written.charge.curves.charge_by_cell_voltage.as_deref(), Some(preset.charge_by_cell), "{name}");
+        assert_eq!(written.charge.max_cell_voltage, Some(Volts::new(preset.max_cell)));
+    }
 }
 
 #[test]
