@@ -10,6 +10,7 @@
 
 pub mod bytes;
 pub mod jbd;
+pub mod jk;
 pub mod traffic;
 
 use crate::model::Reading;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// All protocols, in the order in which a probe tries them.
-pub const DRIVERS: &[&Driver] = &[&jbd::DRIVER];
+pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jbd::DRIVER];
 
 /// The driver called `name`.
 pub fn driver(name: &str) -> Option<&'static Driver> {
