@@ -11,6 +11,7 @@
 pub mod bytes;
 pub mod jbd;
 pub mod jk;
+pub mod jk_pb;
 pub mod traffic;
 
 use crate::model::Reading;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// All protocols, in the order in which a probe tries them.
-pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jbd::DRIVER];
+pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER];
 
 /// The driver called `name`.
 pub fn driver(name: &str) -> Option<&'static Driver> {
@@ -76,6 +77,14 @@ pub trait Protocol: Send {
 
     /// Looks for a frame at the start of `buf`. A frame is returned only when its length and checksum are right.
     fn framing(&self, buf: &[u8]) -> Framing;
+
+    /// As [`Protocol::framing`] when no more bytes will come: for recordings that end before a frame can be told whole.
+    fn framing_at_end(&self, buf: &[u8]) -> Framing {
+        match self.framing(buf) {
+            Framing::Incomplete => Framing::Skip(1),
+            step => step,
+        }
+    }
 
     /// The bus address a frame comes from, where the protocol has one.
     fn source(&self, frame: &[u8]) -> Option<u8> {

@@ -60,11 +60,8 @@ impl Traffic {
         if self.buffer.is_empty() {
             return None;
         }
-        match self.framer.framing(&self.buffer) {
-            Framing::Incomplete if at_end => Some(Framing::Skip(1)),
-            Framing::Incomplete => None,
-            step => Some(step),
-        }
+        let step = if at_end { self.framer.framing_at_end(&self.buffer) } else { self.framer.framing(&self.buffer) };
+        (step != Framing::Incomplete).then_some(step)
     }
 
     fn take(&mut self, step: Framing, asked: &[Request]) {
