@@ -181,7 +181,7 @@ fn temperature(raw: u16) -> Option<Celsius> {
 }
 
 /// Alarm word 8B, bit 0 first.
-const ALARMS: [(AlarmName, Level); 14] = [
+pub(crate) const ALARMS: [(AlarmName, Level); 14] = [
     (AlarmName::LowSoc, Level::Warning),
     (AlarmName::HighMosTemperature, Level::Alarm),
     (AlarmName::HighVoltage, Level::Alarm),

@@ -16,6 +16,7 @@ mod content;
 use super::bytes::{Reader, crc16_modbus, skip_to, sum8};
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
 use crate::model::Reading;
+pub(crate) use content::ALARMS;
 use std::borrow::Cow;
 use std::time::Duration;
 

@@ -10,6 +10,8 @@ pub mod battery;
 mod cell;
 pub mod fault;
 pub mod jbd;
+pub mod jk;
+pub mod jk_pb;
 pub mod line;
 mod protection;
 pub mod random;
@@ -67,6 +69,10 @@ pub struct Board {
 pub const BOARDS: &[Board] = &[
     Board { name: "jbd", driver: "jbd", new: || Box::new(jbd::Jbd::new(false)) },
     Board { name: "jbd-2022", driver: "jbd", new: || Box::new(jbd::Jbd::new(true)) },
+    Board { name: "jk", driver: "jk", new: || Box::new(jk::Jk::new(false)) },
+    Board { name: "jk-2020", driver: "jk", new: || Box::new(jk::Jk::new(true)) },
+    Board { name: "jk-pb", driver: "jk-pb", new: || Box::new(jk_pb::JkPb::new(false)) },
+    Board { name: "jk-pb-15.41", driver: "jk-pb", new: || Box::new(jk_pb::JkPb::new(true)) },
 ];
 
 /// A fresh responder of the board called `name`.

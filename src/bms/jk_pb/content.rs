@@ -45,7 +45,7 @@ fn capacity(milli_amp_hours: u32) -> Option<AmpHours> {
 }
 
 /// Alarm word, bit 0 first; bits that only inform are further down.
-const ALARMS: [Option<(AlarmName, Level)>; 24] = [
+pub(crate) const ALARMS: [Option<(AlarmName, Level)>; 24] = [
     Some((AlarmName::SensorFault, Level::Warning)), // resistance of a balance wire
     Some((AlarmName::HighMosTemperature, Level::Alarm)),
     Some((AlarmName::BmsInternal, Level::Alarm)), // cell count is not the configured one

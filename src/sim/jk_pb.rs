@@ -1,0 +1,212 @@
+//! Simulated JK PB boards on RS485, one per address; the frames are described in [`crate::bms::jk_pb`].
+//!
+//! They answer the three triggers with a frame and the acknowledge, and take the charge and discharge switches of the settings.
+//! Like the real ones they say nothing to address 0 and to other protocols.
+
+use super::battery::Shown;
+use super::{Reply, Responder, Unit};
+use crate::bms::Line;
+use crate::bms::bytes::{crc16_modbus, sum8};
+use crate::bms::jk_pb::{ALARMS, DRIVER};
+use crate::model::AlarmName;
+use std::time::Duration;
+
+/// Most data in a write that is understood.
+const MAX_DATA: usize = 8;
+
+/// The boards' memory.
+#[derive(Debug, Default)]
+pub struct JkPb {
+    padded: bool,
+    buffer: Vec<u8>,
+    writes: usize,
+}
+
+/// One understood write.
+struct Asked {
+    address: u8,
+    register: u16,
+    data: Vec<u8>,
+    /// Its first six bytes, which the acknowledge repeats.
+    head: Vec<u8>,
+}
+
+impl JkPb {
+    /// Boards; `padded` firmware (15.41) sends a byte 00 between frame and acknowledge.
+    pub fn new(padded: bool) -> Self {
+        Self { padded, ..Self::default() }
+    }
+
+    /// The next whole write in the buffer; what is none is dropped.
+    fn take(&mut self) -> Option<Asked> {
+        loop {
+            let &[_, function, _, _, _, words, len] = self.buffer.first_chunk::<7>()?;
+            let end = usize::from(len).saturating_add(9);
+            let known = function == 0x10 && usize::from(len) <= MAX_DATA && len == words.saturating_mul(2);
+            if known && self.buffer.len() < end {
+                return None;
+            }
+            match self.buffer.get(..end).filter(|_| known).and_then(understand) {
+                Some(asked) => {
+                    self.buffer.drain(..end);
+                    return Some(asked);
+                }
+                None => self.buffer.drain(..1),
+            };
+        }
+    }
+
+    /// What goes before the acknowledge: a frame, or nothing for a write.
+    fn serve(&mut self, asked: &Asked, unit: &mut Unit) -> Option<Vec<u8>> {
+        let frame = match (asked.register, asked.data.as_slice()) {
+            (0x1620, _) => live(unit.pack.shown()),
+            (0x161E, _) => settings(unit),
+            (0x161C, _) => device(unit.address),
+            (0x1070, [.., on]) => {
+                unit.pack.charge_off = *on == 0;
+                return Some(Vec::new());
+            }
+            (0x1074, [.., on]) => {
+                unit.pack.discharge_off = *on == 0;
+                return Some(Vec::new());
+            }
+            _ => return None,
+        };
+        let mut bytes = frame.finish();
+        bytes.extend(self.padded.then_some(0));
+        Some(bytes)
+    }
+}
+
+impl Responder for JkPb {
+    fn line(&self) -> Line {
+        DRIVER.lines.first().copied().unwrap_or(Line { baud: 115_200 })
+    }
+
+    fn addressed(&self) -> bool {
+        true
+    }
+
+    fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
+        self.buffer.extend_from_slice(input);
+        let mut replies = Vec::new();
+        while let Some(asked) = self.take() {
+            let trigger = matches!(asked.register, 0x161C | 0x161E | 0x1620);
+            self.writes = self.writes.saturating_add(usize::from(!trigger));
+            let here = |unit: &&mut Unit| unit.address == asked.address && asked.address != 0 && !unit.pack.silent;
+            let Some(unit) = units.iter_mut().find(here) else { continue };
+            if let Some(mut bytes) = self.serve(&asked, unit) {
+                bytes.extend_from_slice(&asked.head);
+                bytes.extend(crc16_modbus(&asked.head).to_le_bytes());
+                replies.push(Reply { after: Duration::ZERO, bytes });
+            }
+        }
+        replies
+    }
+
+    fn quiet(&mut self) {
+        self.buffer.clear();
+    }
+
+    fn writes(&self) -> usize {
+        self.writes
+    }
+}
+
+fn understand(bytes: &[u8]) -> Option<Asked> {
+    let (summed, crc) = bytes.split_last_chunk::<2>()?;
+    let (&[address, _, high, low, ..], _) = summed.split_first_chunk::<7>()?;
+    let right = crc16_modbus(summed).to_le_bytes() == *crc;
+    let (head, data) = (summed.get(..6)?.to_vec(), summed.get(7..)?.to_vec());
+    right.then(|| Asked { address, register: u16::from_be_bytes([high, low]), data, head })
+}
+
+/// A frame that is being filled.
+struct Frame(Vec<u8>);
+
+impl Frame {
+    fn new(kind: u8) -> Self {
+        let mut frame = Self(vec![0; 299]);
+        frame.put(0, [0x55, 0xAA, 0xEB, 0x90, kind, 5]);
+        frame
+    }
+
+    fn put<const N: usize>(&mut self, offset: usize, bytes: [u8; N]) {
+        self.0.iter_mut().skip(offset).zip(bytes).for_each(|(place, byte)| *place = byte);
+    }
+
+    /// Thousandths in four bytes, negative ones too.
+    fn milli(&mut self, offset: usize, value: f64) {
+        self.put(offset, ((value * 1000.0).round() as i32).to_le_bytes());
+    }
+
+    fn text(&mut self, offset: usize, text: &str) {
+        self.0.iter_mut().skip(offset).zip(text.bytes()).for_each(|(place, byte)| *place = byte);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.0.push(sum8(&self.0));
+        self.0
+    }
+}
+
+fn live(shown: &Shown) -> Frame {
+    let mut frame = Frame::new(2);
+    let deci = |celsius: f64| ((celsius * 10.0).round() as i16).to_le_bytes();
+    for (cell, volts) in shown.cells_v.iter().take(32).enumerate() {
+        frame.put(cell.saturating_mul(2).saturating_add(6), ((volts * 1000.0).round() as u16).to_le_bytes());
+    }
+    frame.put(70, (0..shown.cells_v.len().min(32)).fold(0u32, |mask, cell| mask | 1 << cell).to_le_bytes());
+    let [first, second] = shown.temperatures_c;
+    frame.put(144, deci(shown.mos_c));
+    frame.put(162, deci(first));
+    frame.put(164, deci(second));
+    frame.milli(150, shown.voltage_v);
+    frame.milli(154, (shown.voltage_v * shown.current_a).abs());
+    frame.milli(158, shown.current_a);
+    frame.put(166, alarms(&shown.alarms).to_le_bytes());
+    let balancing = shown.balancing.contains(&true);
+    frame.put(170, if balancing { 1000i16 } else { 0 }.to_le_bytes());
+    frame.put(172, [u8::from(balancing), shown.soc_pct.round() as u8]);
+    frame.milli(174, shown.remaining_ah);
+    frame.milli(178, shown.capacity_ah * 0.99);
+    frame.put(182, shown.cycles.to_le_bytes());
+    frame.put(190, [99]);
+    frame.put(198, [u8::from(shown.charge_fet), u8::from(shown.discharge_fet)]);
+    frame
+}
+
+/// As the simulated protections have them.
+fn settings(unit: &Unit) -> Frame {
+    let mut frame = Frame::new(1);
+    let shown = unit.pack.shown();
+    for (offset, value) in [(10, 2.5), (18, 3.65), (38, 3.45), (50, 150.0), (62, 200.0), (130, shown.capacity_ah)] {
+        frame.milli(offset, value);
+    }
+    frame.put(114, [u8::try_from(shown.cells_v.len()).unwrap_or(u8::MAX)]);
+    frame.put(118, [u8::from(!unit.pack.charge_off)]);
+    frame.put(122, [u8::from(!unit.pack.discharge_off)]);
+    frame.put(270, [unit.address]);
+    frame
+}
+
+fn device(address: u8) -> Frame {
+    let mut frame = Frame::new(3);
+    let serial = format!("311148{address:05}");
+    for (offset, text) in
+        [(6, "JK_PB2A16S20P"), (22, "15A"), (30, "15.41"), (46, "simulated"), (78, "231114"), (86, serial.as_str())]
+    {
+        frame.text(offset, text);
+    }
+    frame
+}
+
+/// What the boards have no bit for they tell with the nearest one.
+fn alarms(active: &[AlarmName]) -> u32 {
+    let bit = |name: AlarmName| {
+        let known = (0..32u32).zip(&ALARMS).find(|(_, alarm)| alarm.is_some_and(|(known, _)| known == name));
+        known.map(|(bit, _)| 1 << bit)
+    };
+    let told = active.iter().map(|name| if *name == AlarmName::LowTemperature { AlarmName::LowChargeTemperature } else { *name });
+    told.fold(0, |word, name| word | bit(name).or(bit(AlarmName::BmsInternal)).unwrap_or(0))
+}
