@@ -218,6 +218,8 @@ impl Guard {
         reading.temperatures =
             reading.temperatures.map(|_| temperatures.iter().filter_map(|t| t.published).map(Celsius::new).collect());
         reading.settings = settings;
+        // From the guarded values and with their sign, whatever the BMS calls power.
+        reading.power = None;
         reading.derive_power();
 
         let facts = Facts {

@@ -21,7 +21,7 @@ pub struct Reading {
     /// Pack current, positive charges.
     #[serde(rename = "current_a", skip_serializing_if = "Option::is_none")]
     pub current: Option<Amps>,
-    /// Pack power as voltage times current, rounded to 0.1 W.
+    /// Pack power: what the BMS says (some boards give the magnitude only), else voltage times current, rounded to 0.1 W.
     #[serde(rename = "power_w", skip_serializing_if = "Option::is_none")]
     pub power: Option<Watts>,
     /// State of charge, 0 to 100.
@@ -176,8 +176,11 @@ impl Reading {
         }
     }
 
-    /// Fills `power` from voltage and current.
+    /// Fills `power` from voltage and current where the BMS does not say it.
     pub fn derive_power(&mut self) {
+        if self.power.is_some() {
+            return;
+        }
         self.power = match (self.voltage, self.current) {
             (Some(v), Some(a)) => Some(Watts::new(v.get() * a.get()).rounded(1)),
             _ => None,

@@ -31,6 +31,8 @@ pub const DRIVER: Driver = Driver {
     lines: &[Line { baud: 115_200 }],
     addresses: &[],
     gap: Duration::ZERO,
+    listen: Duration::ZERO,
+    shared: false,
     new: |_| Box::new(Jk),
 };
 

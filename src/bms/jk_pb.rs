@@ -30,6 +30,9 @@ pub const DRIVER: Driver = Driver {
     addresses: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
     // Requests that follow faster make other boards answer too.
     gap: Duration::from_millis(120),
+    // A polling master speaks at least every 220 ms.
+    listen: Duration::from_millis(800),
+    shared: true,
     new: |address| Box::new(JkPb { address, poll: 0 }),
 };
 

@@ -5,7 +5,7 @@ use super::super::DecodeError;
 use super::super::bytes::text;
 use super::at;
 use crate::model::{AlarmName, Level, Reading};
-use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
+use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 
 /// Type 02. The sensors behind offset 254 are left out: what they are differs between documents and recordings.
 pub(super) fn live(frame: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
@@ -22,6 +22,7 @@ pub(super) fn live(frame: &[u8], into: &mut Reading) -> Result<(), DecodeError> 
     into.cell_count = into.cell_count.or(u8::try_from(into.cells.len()).ok()).filter(|count| *count > 0);
     into.mos_temperature = Some(Celsius::deci(at(frame, 144).i16_le("MOS temperature")?));
     into.voltage = Some(Volts::milli(at(frame, 150).u32_le("pack voltage")?));
+    into.power = Some(Watts::milli(at(frame, 154).u32_le("power")?)); // the magnitude only
     into.current = Some(Amps::milli(at(frame, 158).i32_le("current")?));
     let mut sensors = at(frame, 162);
     let sensors = [sensors.i16_le("sensor 1")?, sensors.i16_le("sensor 2")?];
