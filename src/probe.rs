@@ -105,7 +105,6 @@ pub fn search(link: &mut Link, scope: &Scope) -> Result<Vec<Found>, ProbeError> 
         None => {
             let elapsed = walk.elapsed();
             let verdict = walk.verdict.after(elapsed);
-            log::info!("{verdict}");
             Err(ProbeError::NotFound(verdict))
         }
     }

@@ -75,7 +75,8 @@ fn pack(reading: &Reading) -> Vec<Piece> {
     items([
         item(&reading.voltage, |volts| volts.to_string()),
         item(&reading.current, |amps| format!("{amps}{}", direction(amps.get()))),
-        item(&reading.power, |watts| watts.to_string()),
+        // Some boards send power without its sign; this is voltage times current.
+        reading.voltage.zip(reading.current).map(|(volts, amps)| plain(format!("{:.1} W", volts.get() * amps.get()))),
     ])
 }
 
