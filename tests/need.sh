@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/need.sh WHAT=PACKAGE…   makes sure that commands (cc=gcc) and Python modules (python3:dbus=python3-dbus) are there
+# tests/need.sh WHAT=PACKAGE…   makes sure that commands (cc=gcc) and Python modules (python3:dbus=python3-dbus, of the system's Python) are there
 #
 # As root the Debian packages of missing ones are installed; otherwise it says what to install and fails. A test that finds
 # less than it needs fails as well: nothing is skipped in silence.
@@ -7,7 +7,7 @@ set -euo pipefail
 
 have() {
     case $1 in
-    python3:*) python3 -c "import ${1#python3:}" 2>/dev/null ;;
+    python3:*) /usr/bin/python3 -c "import ${1#python3:}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# Runs as root on the emulated GX: does the static binary start and decode there, and what does it need?
+# Runs as root on the emulated GX: does the static binary start, decode and serve a battery there, and what does it need?
 set -u
 failed=0
 
@@ -58,6 +58,42 @@ rss=$(sed -n 's/^VmRSS:[^0-9]*//p' "/proc/$pid/status")
 exec 3>&-
 wait "$pid"
 check "resident memory: $rss" test -n "$rss"
+
+# The main job: the battery on ttyUSB0 appears on D-Bus, and SIGTERM takes it away again.
+dbus-daemon --config-file=/etc/bus.conf --nofork --nopidfile &
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
+while [ ! -S /run/dbus/system_bus_socket ]; do sleep 0.2; done
+SERVICE=com.victronenergy.battery.ttyUSB0
+
+# value PATH: what the service says, as dbus-send prints it.
+value() {
+    dbus-send --bus="$DBUS_SYSTEM_BUS_ADDRESS" --print-reply=literal --dest="$SERVICE" "$1" com.victronenergy.BusItem.GetValue 2>&1
+}
+
+dbus-bms run /dev/ttyUSB0 2>/tmp/run.log &
+pid=$!
+tries=0
+until soc=$(value /Soc) && says double "$soc" || [ "$tries" -gt 40 ]; do
+    sleep 0.5
+    tries=$((tries + 1))
+done
+check "serves SoC: $soc" says double "$soc"
+check "serves CVL: $(value /Info/MaxChargeVoltage)" says 55.2 "$(value /Info/MaxChargeVoltage)"
+before=$(cut -d' ' -f14,15 "/proc/$pid/stat")
+sleep 20
+rss=$(sed -n 's/^VmRSS:[^0-9]*//p' "/proc/$pid/status")
+check "memory while it serves a battery: $rss, CPU ticks before and after 20 s: $before, $(cut -d' ' -f14,15 "/proc/$pid/stat")" test -n "$rss"
+kill -TERM "$pid"
+wait "$pid"
+check "ends on SIGTERM with exit status $?" test "$?" -eq 0
+check "has left the bus" says "Error" "$(value /Soc)"
+cat /tmp/run.log
+
+# The port that belongs to somebody else.
+start=$(cut -d. -f1 /proc/uptime)
+dbus-bms run /dev/ttyUSB1 2>/tmp/silent.log
+status=$?
+check "leaves a silent port after $(($(cut -d. -f1 /proc/uptime) - start)) s: $(cat /tmp/silent.log)" test "$status" -eq 3
 
 echo "GUEST: done after $(cut -d' ' -f1 /proc/uptime) s"
 exit "$failed"

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# tests/gx/host.sh FOLDER   the batteries outside of the emulated GX: a simulated JBD on its first adapter, silence on the second
+set -uo pipefail
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+FOLDER=$1
+HOST_BINARY=${GX_HOST_BINARY:-$HERE/../../target/debug/dbus-bms}
+
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
+"$HOST_BINARY" simulate jbd --link "$FOLDER/ttyBMS" &
+while [ ! -e "$FOLDER/ttyBMS" ]; do sleep 0.1; done
+python3 "$HERE/bridge.py" "$FOLDER/usb0.sock" "$FOLDER/ttyBMS" &
+wait
