@@ -9,6 +9,7 @@
 mod identity;
 pub mod poller;
 mod seat;
+mod serving;
 
 use crate::config::{Config, Places, port_name};
 use crate::link::{OpenError, PortOptions, open};
@@ -18,12 +19,17 @@ use crate::runtime::{self, StopSignals, SystemClock, now};
 use crate::sink::dbus::{BusAddress, DbusError, Settings as BusSettings};
 use crate::state::StateFile;
 use poller::{Poller, PortEvent};
-use seat::{Bus, Seat, SeatEvent};
+use seat::Seat;
+use serving::{Bus, SeatEvent};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
+
+/// How long the services may take to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(1500);
 
 /// Why `run` ended other than by a signal.
 #[derive(Debug, Error)]
@@ -56,6 +62,8 @@ struct Run<S> {
     several: bool,
     seats: Vec<Seat>,
     seat_events: mpsc::Sender<(usize, SeatEvent)>,
+    /// The port failed and is not back yet.
+    port_lost: bool,
 }
 
 /// Serves the batteries on `port` until a signal comes.
@@ -76,40 +84,27 @@ pub async fn serve(config: Config, port: String, shown: impl FnMut(&str, watch::
     let address = BusAddress::from_env(settings.dbus.bus.as_deref())?;
     let state_folder = settings.state_folder.clone().unwrap_or_else(|| Places::here().state);
     let mut remembered = StateFile::new(&state_folder, &format!("port-{}", port_name(&port)));
-    let (tell, mut port_events) = mpsc::channel(16);
+    let (tell, port_events) = mpsc::channel(16);
     let scope = scope(&settings, seat::last_hit(&mut remembered));
     let poller = poller(&port, &settings, scope);
     runtime::spawn("port", move || poller.run(&SystemClock, |event| tell.blocking_send(event).is_ok()))?;
 
-    let (seat_events, mut from_seats) = mpsc::channel(16);
-    let several = !settings.addresses.is_empty();
     let mut bus = Bus { address, required: settings.dbus.required, settings: None };
     if bus.required {
-        bus.settings = Some(BusSettings::connect(&bus.address).await?);
-    }
-    let mut run = Run { shown, config, port, bus, state_folder, remembered, several, seats: Vec::new(), seat_events };
-    let ended = loop {
-        let wake = run.seats.iter().filter_map(Seat::next_tick).min();
-        tokio::select! {
-            event = port_events.recv() => match event {
-                Some(event) => if let Err(error) = run.on_port(event) { break Err(error) },
-                None => break Err(RunError::PortGone(format!("nothing reads {} any more", run.port))),
-            },
-            Some((number, event)) = from_seats.recv() => if let Err(error) = run.on_seat(number, event) { break Err(error) },
-            () = sleep_until(wake) => run.tick(),
+        bus.settings = tokio::select! {
+            connected = BusSettings::connect(&bus.address) => Some(connected?),
             signal = signals.recv() => {
                 log::info!("stopping: {signal}");
-                break Ok(());
+                return Ok(());
             }
-        }
-    };
-    let why = if ended.is_ok() { "driver stopped" } else { "driver ended" };
-    for seat in &mut run.seats {
-        seat.stop(why, now());
+        };
     }
-    for seat in run.seats {
-        seat.leave().await;
-    }
+    let (seat_events, from_seats) = mpsc::channel(16);
+    let several = !settings.addresses.is_empty();
+    let seats = Vec::new();
+    let mut run = Run { shown, config, port, bus, state_folder, remembered, several, seats, seat_events, port_lost: false };
+    let ended = run.until_ended(&mut signals, port_events, from_seats).await;
+    run.leave(if ended.is_ok() { "driver stopped" } else { "driver ended" }).await;
     ended
 }
 
@@ -141,57 +136,114 @@ fn poller(port: &str, settings: &crate::config::Settings, scope: Scope) -> Polle
         open: Box::new(move || open(&name, &options)),
         scope,
         interval: settings.poll_interval,
-        // Under serial-starter a device node that is gone ends the process; a TCP server or a standalone port comes back.
-        persistent: !settings.dbus.required || port.contains("://"),
+        persistent: is_persistent(port, settings.dbus.required),
     }
 }
 
+/// Under serial-starter a device node that is gone ends the process; a TCP server or a standalone port comes back.
+fn is_persistent(port: &str, bus_required: bool) -> bool {
+    !bus_required || port.contains("://")
+}
+
 impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
+    /// Passes on what happens until a signal comes or something ends the program.
+    async fn until_ended(
+        &mut self,
+        signals: &mut StopSignals,
+        mut from_port: mpsc::Receiver<PortEvent>,
+        mut from_seats: mpsc::Receiver<(usize, SeatEvent)>,
+    ) -> Result<(), RunError> {
+        loop {
+            let wake = self.seats.iter().map(Seat::due).min();
+            tokio::select! {
+                event = from_port.recv() => match event {
+                    Some(event) => self.on_port(event)?,
+                    None => return Err(RunError::PortGone(format!("nothing reads {} any more", self.port))),
+                },
+                Some((number, event)) = from_seats.recv() => self.on_seat(number, event)?,
+                () = sleep_until(wake) => self.tick(),
+                signal = signals.recv() => {
+                    log::info!("stopping: {signal}");
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Takes all batteries off the bus, with limits at 0 as their last word.
+    async fn leave(&mut self, why: &'static str) {
+        for seat in &mut self.seats {
+            seat.stop(why, now());
+        }
+        // One time limit for all of them together: a bus that hangs must not keep us.
+        let farewell = async {
+            for seat in &mut self.seats {
+                seat.left().await;
+            }
+        };
+        if tokio::time::timeout(GOODBYE, farewell).await.is_err() {
+            log::warn!("D-Bus did not take the goodbye of {} in time", self.port);
+        }
+        // Only now: a disk that hangs must not keep the limits up.
+        for seat in &mut self.seats {
+            seat.keep(now(), true);
+        }
+    }
+
     fn on_port(&mut self, event: PortEvent) -> Result<(), RunError> {
         match event {
             PortEvent::Found(found) => self.seat_all(found),
             PortEvent::NotFound(heard) => return Err(RunError::NothingFound(heard.to_string())),
             PortEvent::Reading { number, reading, line } => {
+                self.port_lost = false;
                 if let Some(seat) = self.seats.get_mut(number) {
                     seat.read(*reading, line, now());
                     seat.serve(number, &self.bus, &self.seat_events, &mut self.shown);
                 }
             }
             PortEvent::Missed { number, error, line } => {
+                self.port_lost = false;
                 if let Some(seat) = self.seats.get_mut(number) {
                     seat.missed(&error, line, now());
                 }
             }
-            PortEvent::Closed(error) if self.seats.is_empty() && !self.persistent() => return Err(error.into()),
+            PortEvent::Closed(error) if !self.may_open_later(&error) => return Err(error.into()),
             PortEvent::Closed(error) => self.on_port_trouble(&error.to_string())?,
             PortEvent::Broken(error) => self.on_port_trouble(&error.to_string())?,
         }
         Ok(())
     }
 
-    fn persistent(&self) -> bool {
-        !self.bus.required || self.port.contains("://")
+    /// A port that is to be waited for may not be there yet. Before the first battery anything else is for the owner to set
+    /// right; later it may pass, as the rights on a device node that has just come back.
+    fn may_open_later(&self, error: &OpenError) -> bool {
+        let absent = matches!(error, OpenError::Missing { .. } | OpenError::Unreachable { .. });
+        is_persistent(&self.port, self.bus.required) && (absent || !self.seats.is_empty())
     }
 
     /// The port failed: the end, or a pause until it is back.
     fn on_port_trouble(&mut self, error: &str) -> Result<(), RunError> {
-        if !self.persistent() {
+        if !is_persistent(&self.port, self.bus.required) {
             return Err(RunError::PortGone(format!("{}: {error}", self.port)));
         }
-        for seat in &mut self.seats {
-            seat.port_trouble(error);
+        if !std::mem::replace(&mut self.port_lost, true) {
+            log::warn!("{error}; trying again until it is back");
         }
-        if self.seats.is_empty() {
-            log::debug!("{}: {error}", self.port);
+        for seat in &mut self.seats {
+            seat.port_trouble(now());
         }
         Ok(())
     }
 
     /// Gives every battery that was found its place.
     fn seat_all(&mut self, found: Vec<Found>) {
+        self.port_lost = false;
         let several = self.several || found.len() > 1;
         if let Some(first) = found.first() {
             seat::remember_hit(&mut self.remembered, first, now().at);
+            if self.several && first.candidate.address.is_none() {
+                log::warn!("{}: {} has no addresses, so those that are set mean nothing", self.port, first.candidate.driver.label);
+            }
         }
         for (number, found) in found.into_iter().enumerate() {
             let mut seat = Seat::new(&self.config, &self.port, several, &found, &self.state_folder);
@@ -214,7 +266,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
     fn tick(&mut self) {
         let now = now();
         for seat in &mut self.seats {
-            if seat.next_tick().is_some_and(|at| at <= now.at) {
+            if seat.due() <= now.at {
                 seat.tick(now);
             }
         }

@@ -1,6 +1,6 @@
 //! The port's side of `run`: a blocking loop that finds the batteries and reads them in turn.
 
-use crate::bms::{Driver, Protocol};
+use crate::bms::Protocol;
 use crate::link::{Clock, Link, LinkError, OpenError, PollError, Port};
 use crate::model::{LinkStats, Reading};
 use crate::probe::{self, Candidate, Found, NotFound, ProbeError, Scope};
@@ -9,6 +9,11 @@ use std::time::Duration;
 
 /// How long a port that failed rests before it is opened again.
 const REST: Duration = Duration::from_secs(1);
+
+/// A battery that failed so often in a row no longer gets its turn on a line with others …
+const PATIENCE: u32 = 3;
+/// … but every so often: waiting for it costs the others their readings.
+const ABSENCE: Duration = Duration::from_secs(10);
 
 /// What the port's thread tells the rest of the program.
 #[derive(Debug)]
@@ -62,6 +67,8 @@ struct Polled {
     protocol: Box<dyn Protocol>,
     known: Reading,
     due: Moment,
+    /// Polls that failed since the last reading.
+    missed: u32,
 }
 
 impl Poller {
@@ -103,38 +110,55 @@ impl Poller {
                 protocol: found.candidate.protocol(),
                 known: found.reading.clone(),
                 due: now.after(self.interval),
+                missed: 0,
             }));
+            // What other protocols were asked in the search says nothing about this line.
+            link.take_stats();
             if !tell(PortEvent::Found(found)) {
                 return None;
             }
         }
-        let driver = batteries.first()?.candidate.driver;
+        self.read_in_turn(&mut link, clock, batteries, tell)
+    }
+
+    /// Reads whoever is due next, until the port fails; `None` when nobody listens any more.
+    fn read_in_turn<C: Clock>(
+        &self,
+        link: &mut Link,
+        clock: &C,
+        batteries: &mut [Polled],
+        tell: &mut impl FnMut(PortEvent) -> bool,
+    ) -> Option<PortEvent> {
+        let several = batteries.len() > 1;
         loop {
-            for (number, battery) in batteries.iter_mut().enumerate() {
-                clock.sleep(battery.due.since(clock.now()));
-                // From start to start; a poll that took too long is not made up for.
-                battery.due = battery.due.after(self.interval).max(clock.now());
-                match poll(&mut link, driver, battery) {
-                    Ok(()) => {
-                        let reading = Box::new(battery.known.clone());
-                        if !tell(PortEvent::Reading { number, reading, line: link.take_stats() }) {
-                            return None;
-                        }
-                    }
-                    Err(PollError { error, .. }) if error.is_port() => return Some(PortEvent::Broken(error)),
-                    Err(error) => {
-                        if !tell(PortEvent::Missed { number, error, line: link.take_stats() }) {
-                            return None;
-                        }
-                    }
+            let (number, battery) = batteries.iter_mut().enumerate().min_by_key(|(_, battery)| battery.due)?;
+            clock.sleep(battery.due.since(clock.now()));
+            // From start to start; a poll that took too long is not made up for.
+            battery.due = battery.due.after(self.interval).max(clock.now());
+            let event = match poll(link, battery) {
+                Ok(()) => {
+                    battery.missed = 0;
+                    PortEvent::Reading { number, reading: Box::new(battery.known.clone()), line: link.take_stats() }
                 }
+                Err(PollError { error, .. }) if error.is_port() => return Some(PortEvent::Broken(error)),
+                Err(error) => {
+                    battery.missed = battery.missed.saturating_add(1);
+                    if several && battery.missed >= PATIENCE {
+                        battery.due = battery.due.max(clock.now().after(ABSENCE));
+                    }
+                    PortEvent::Missed { number, error, line: link.take_stats() }
+                }
+            };
+            if !tell(event) {
+                return None;
             }
         }
     }
 }
 
-fn poll(link: &mut Link, driver: &'static Driver, battery: &mut Polled) -> Result<(), PollError> {
-    link.prepare(battery.candidate.line, driver.gap).map_err(|error| PollError { what: "line settings", tries: 1, error })?;
+fn poll(link: &mut Link, battery: &mut Polled) -> Result<(), PollError> {
+    let Candidate { driver, line, .. } = battery.candidate;
+    link.prepare(line, driver.gap).map_err(|error| PollError { what: "line settings", tries: 1, error })?;
     battery.known = link.poll(battery.protocol.as_mut(), &battery.known)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! One battery's place in `run`: its state, its log and its service.
 
 use super::identity::{self, Identity};
+use super::serving::{Bus, SeatEvent, keep_serving};
 use crate::battery::{Battery, Now, Saved};
 use crate::bms::{DRIVERS, Line};
 use crate::charge;
@@ -9,7 +10,7 @@ use crate::link::PollError;
 use crate::model::{Freshness, LinkStats, Reading, Snapshot};
 use crate::probe::{Candidate, Found};
 use crate::runtime;
-use crate::sink::dbus::{self, BusAddress, Context, DbusError, DeviceId, Settings as BusSettings, service_name};
+use crate::sink::dbus::{self, Context, DeviceId, service_name};
 use crate::state::StateFile;
 use crate::units::Moment;
 use serde::{Deserialize, Serialize};
@@ -19,19 +20,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-/// Waits between two tries to reach a bus that is not required.
-const RETRY: Duration = Duration::from_secs(5);
-/// How long the services may take to say goodbye.
-const GOODBYE: Duration = Duration::from_millis(1500);
-
-/// What a seat's service tells the loop.
-#[derive(Debug)]
-pub(super) enum SeatEvent {
-    /// A word from the service.
-    Dbus(dbus::Event),
-    /// The service ended and must not.
-    Ended(DbusError),
-}
+/// Least time between two lines about who sets the limits.
+const LIMITS_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is kept of a battery over restarts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -45,16 +35,6 @@ struct Kept {
     custom_name: Option<String>,
 }
 
-/// Where batteries are served.
-#[derive(Debug, Clone)]
-pub(super) struct Bus {
-    pub(super) address: BusAddress,
-    /// Ends the driver when it is absent or lost.
-    pub(super) required: bool,
-    /// The way to the settings service, once connected.
-    pub(super) settings: Option<BusSettings>,
-}
-
 /// One battery of the port.
 pub(super) struct Seat {
     label: String,
@@ -66,7 +46,10 @@ pub(super) struct Seat {
     freshness: Freshness,
     trouble: Option<Trouble>,
     control: bool,
-    said_limits: Option<(&'static str, &'static str, &'static str)>,
+    /// When time is to pass for this battery if no reading comes.
+    due: Moment,
+    said_limits: Option<([&'static str; 3], Moment)>,
+    said_incomplete: bool,
     custom_name: String,
     connection: String,
     product: &'static str,
@@ -106,7 +89,9 @@ impl Seat {
             freshness: Freshness::Fresh,
             trouble: None,
             control: settings.control,
+            due: runtime::now().at,
             said_limits: None,
+            said_incomplete: false,
             custom_name,
             connection: connection(port),
             product: driver.label,
@@ -141,18 +126,16 @@ impl Seat {
         }
     }
 
-    /// Notes that the port itself failed.
-    pub(super) fn port_trouble(&mut self, error: &str) {
-        let now = runtime::now().at;
-        let trouble = self.trouble.get_or_insert(Trouble { since: now, polls: 0, said: false });
-        if !trouble.said {
-            trouble.said = true;
-            log::warn!("{}: {error}; trying again until it is back", self.label);
-        }
+    /// Notes that the port itself failed, which has been said for all its batteries.
+    pub(super) fn port_trouble(&mut self, now: Now) {
+        let trouble = self.trouble.get_or_insert(Trouble { since: now.at, polls: 0, said: true });
+        trouble.polls += 1;
+        trouble.said = true;
     }
 
-    pub(super) fn next_tick(&self) -> Option<Moment> {
-        Some(self.battery.next_tick(runtime::now().at))
+    /// When [`tick`](Self::tick) is to be called if no reading comes before.
+    pub(super) fn due(&self) -> Moment {
+        self.due
     }
 
     /// Lets time pass without a reading.
@@ -162,16 +145,19 @@ impl Seat {
     }
 
     fn publish(&mut self, snapshot: Snapshot, now: Now) {
+        self.due = self.battery.next_tick(now.at);
         for notice in self.battery.take_notices() {
             log::info!("{}: {notice}", self.label);
         }
         self.report_freshness(snapshot.freshness);
-        self.report_limits(&snapshot);
+        self.report_limits(&snapshot, now.at);
         self.keep(now, false);
         if let Some(snapshots) = &self.snapshots {
             snapshots.send_replace(Arc::new(snapshot));
         } else if snapshot.reading.is_complete() {
             self.snapshots = Some(watch::Sender::new(Arc::new(snapshot)));
+        } else if !std::mem::replace(&mut self.said_incomplete, true) {
+            log::warn!("{}: not on D-Bus before a reading has voltage, current, state of charge and all cells", self.label);
         }
     }
 
@@ -191,13 +177,14 @@ impl Seat {
     }
 
     /// A line whenever another rule sets a limit; when only observing, this is where the limits can be seen.
-    fn report_limits(&mut self, snapshot: &Snapshot) {
+    fn report_limits(&mut self, snapshot: &Snapshot, now: Moment) {
         let limits = &snapshot.limits;
-        let why = (limits.cvl.why, limits.ccl.why, limits.dcl.why);
-        if self.said_limits == Some(why) {
+        let why = [limits.cvl.why, limits.ccl.why, limits.dcl.why];
+        // Two rules that are close take turns with every reading.
+        if self.said_limits.is_some_and(|(said, at)| said == why || now.since(at) < LIMITS_PAUSE) {
             return;
         }
-        self.said_limits = Some(why);
+        self.said_limits = Some((why, now));
         let level = if self.control { log::Level::Debug } else { log::Level::Info };
         let would = if self.control { "" } else { "would be " };
         log::log!(
@@ -213,7 +200,8 @@ impl Seat {
         );
     }
 
-    fn keep(&mut self, now: Now, at_once: bool) {
+    /// Saves what is to survive a restart, if it is time for that.
+    pub(super) fn keep(&mut self, now: Now, at_once: bool) {
         self.kept.battery = self.battery.saved();
         let result = if at_once { self.file.save(&self.kept, now.at) } else { self.file.save_if_due(&self.kept, now.at) };
         if let Err(error) = result {
@@ -280,63 +268,15 @@ impl Seat {
         if let Some(snapshots) = self.snapshots.take() {
             snapshots.send_replace(Arc::new(last));
         }
-        self.keep(now, true);
     }
 
-    /// Waits until the service has left the bus, but not long.
-    pub(super) async fn leave(self) {
-        if let Some(task) = self.task
-            && tokio::time::timeout(GOODBYE, task).await.is_err()
+    /// Waits until the service has left the bus.
+    pub(super) async fn left(&mut self) {
+        if let Some(task) = &mut self.task
+            && let Err(error) = task.await
         {
-            log::warn!("{}: D-Bus did not take the goodbye", self.label);
+            log::error!("{}: the D-Bus service broke down: {error}", self.label);
         }
-    }
-}
-
-/// Serves until the battery is stopped; a bus that is not required is tried again for ever.
-async fn keep_serving(
-    mut bus: Bus,
-    service: dbus::Battery,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    number: usize,
-    tell: mpsc::Sender<(usize, SeatEvent)>,
-) {
-    let (events, mut heard) = mpsc::channel(8);
-    let mut said = false;
-    loop {
-        let serving = async {
-            let settings = match bus.settings.take() {
-                Some(settings) => settings,
-                None => BusSettings::connect(&bus.address).await?,
-            };
-            dbus::serve(&bus.address, &settings, service.clone(), snapshots.clone(), events.clone()).await
-        };
-        let pass_on = async {
-            while let Some(event) = heard.recv().await {
-                // The loop outlives its services; when it is gone, so are they.
-                let _ = tell.send((number, SeatEvent::Dbus(event))).await;
-            }
-        };
-        let ended = tokio::select! {
-            ended = serving => ended,
-            () = pass_on => return,
-        };
-        match ended {
-            Ok(()) => return,
-            Err(error) if bus.required => {
-                let _ = tell.send((number, SeatEvent::Ended(error))).await;
-                return;
-            }
-            Err(error) if !said => {
-                said = true;
-                log::warn!("{error}; the driver goes on without and tries again");
-            }
-            Err(_) => {}
-        }
-        if snapshots.has_changed().is_err() {
-            return;
-        }
-        runtime::sleep_until(runtime::now().at.after(RETRY)).await;
     }
 }
 
