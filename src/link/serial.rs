@@ -3,7 +3,7 @@
 use super::open::{OpenError, PortOptions};
 use super::{Port, vanished};
 use crate::bms::Line;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, fstat, major};
 use rustix::io::Errno;
 use rustix::termios::{ControlModes, OptionalActions, ioctl_tiocexcl, ioctl_tiocnxcl, tcgetattr, tcsetattr};
 use serial2::rs4xx::{Rs485Config, TransceiverMode};
@@ -132,8 +132,16 @@ fn lock(port: &SerialPort) -> io::Result<()> {
         Errno::WOULDBLOCK => io::Error::from(Errno::BUSY),
         errno => errno.into(),
     })?;
-    ioctl_tiocexcl(port)?;
+    // A pty keeps this mark for as long as its other end lives: after a kill nobody could open it again.
+    if !is_pty(port)? {
+        ioctl_tiocexcl(port)?;
+    }
     Ok(())
+}
+
+/// Whether the port is the near end of a pty (`/dev/pts/*`, device numbers 136 to 143).
+fn is_pty(port: &SerialPort) -> io::Result<bool> {
+    Ok((136..=143).contains(&major(fstat(port)?.st_rdev)))
 }
 
 fn explain(name: &str, error: io::Error) -> OpenError {

@@ -107,8 +107,8 @@ async fn enter(
     let Battery { name, device, remembered, mut context } = battery;
     let wanted = Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone() };
     let mut turn = None;
-    let (held, settled) = match settings.claim(&device, &wanted).await {
-        Ok(stored) => (stored, true),
+    let (held, without) = match settings.claim(&device, &wanted).await {
+        Ok(stored) => (stored, None),
         Err(error) => {
             let instance = match remembered {
                 Some(instance) => instance,
@@ -117,11 +117,7 @@ async fn enter(
                     settings.free_instance().await
                 }
             };
-            match error {
-                SettingsError::Absent => log::info!("{error}; {name} runs without it, with DeviceInstance {instance}"),
-                SettingsError::Failed(_) => log::warn!("{error}; {name} starts with DeviceInstance {instance}"),
-            }
-            (Stored { instance, ..wanted }, false)
+            (Stored { instance, ..wanted }, Some(error))
         }
     };
     context.device_instance = held.instance;
@@ -129,7 +125,14 @@ async fn enter(
     let first = snapshots.borrow_and_update().clone();
     let service = Service::register(bus, &name, context, &first).await?;
     drop(turn);
+    // Said only now: a start that fails is tried again and again, and has a sentence of its own.
     log::info!("{name} is on D-Bus with DeviceInstance {}", held.instance);
+    match &without {
+        None => {}
+        Some(error @ SettingsError::Absent) => log::info!("{error}; {name} runs without it"),
+        Some(error @ SettingsError::Failed(_)) => log::warn!("{error}; {name} runs without it for now"),
+    }
+    let settled = without.is_none();
     Ok((service, Keeper { settings: settings.clone(), watch, device, held, settled }))
 }
 
