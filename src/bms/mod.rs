@@ -9,6 +9,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unreachable, clippy::cast_possible_truncation)]
 
 pub mod bytes;
+pub mod daly;
 pub mod jbd;
 pub mod jk;
 pub mod jk_pb;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// All protocols, in the order in which a probe tries them.
-pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER];
+pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER, &daly::DRIVER];
 
 /// The driver called `name`.
 pub fn driver(name: &str) -> Option<&'static Driver> {
