@@ -10,6 +10,7 @@
 
 pub mod bytes;
 pub mod daly;
+pub mod daly_modbus;
 pub mod jbd;
 pub mod jk;
 pub mod jk_pb;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// All protocols, in the order in which a probe tries them.
-pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER, &daly::DRIVER];
+pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER, &daly::DRIVER, &daly_modbus::DRIVER];
 
 /// The driver called `name`.
 pub fn driver(name: &str) -> Option<&'static Driver> {

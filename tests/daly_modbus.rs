@@ -1,0 +1,115 @@
+//! Daly Modbus: what is asked, at which address, and which answers count.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use dbus_bms::bms::{Asked, DecodeError, Framing, Protocol, Request, daly_modbus};
+use dbus_bms::hex;
+use dbus_bms::model::Reading;
+
+const MOS: &str = "d203120000000075300000004effffffffffffffff0b4e";
+
+fn board(address: Option<u8>) -> Box<dyn Protocol> {
+    (daly_modbus::DRIVER.new)(address)
+}
+
+fn plan(board: &mut dyn Protocol, known: &Reading) -> Vec<String> {
+    board.plan(known).iter().map(|request| hex::encode(&request.bytes)).collect()
+}
+
+fn known() -> Reading {
+    Reading { cell_count: Some(16), ..Reading::new("daly-modbus", Some(210)) }
+}
+
+#[test]
+fn requests_are_those_of_the_recordings() {
+    for address in [None, Some(0xD2)] {
+        assert_eq!(plan(board(address).as_mut(), &Reading::default()), ["d2030000003ed7b9", "d203003e0009f7a3"]);
+    }
+    for address in [1, 0x81] {
+        assert_eq!(plan(board(Some(address)).as_mut(), &Reading::default()), ["8103000000405bfa", "81030041003e8bce"]);
+    }
+    assert_eq!(board(Some(3)).identify().bytes[..2], [0x83, 3]);
+}
+
+/// The password stands in C9 of D2 boards and in the settings of the others, behind the capacity.
+#[test]
+fn nothing_is_written_and_no_password_read() {
+    for (address, secret) in [(0xD2, 0xC9..0xCC), (1, 0x10D..0x1C3)] {
+        let mut board = board(Some(address));
+        for _ in 0..10 {
+            for request in board.plan(&known()) {
+                let [_, function, high, low, 0, words, ..] = request.bytes[..] else { panic!("{request:?}") };
+                let (first, words) = (u16::from_be_bytes([high, low]), u16::from(words));
+                assert_eq!(function, 3);
+                assert!(first + words <= secret.start || first >= secret.end, "{request:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_board_without_the_mos_temperature_is_not_asked_for_ever() {
+    let mut board = board(None);
+    let live = board.identify();
+    let reply = hex::decode(LIVE).unwrap();
+    let mut asked = 0;
+    for _ in 0..10 {
+        asked += board.plan(&Reading::default()).iter().filter(|request| !request.required).count();
+        board.decode(Asked::Request(&live), &reply, &mut Reading::default()).unwrap();
+    }
+    assert_eq!(asked, 4);
+}
+
+#[test]
+fn an_outage_or_an_answer_keeps_the_question() {
+    let mut silent = board(None);
+    assert!((0..10).all(|_| silent.plan(&Reading::default()).len() == 2), "nothing was heard at all");
+    let mut board = board(None);
+    for _ in 0..10 {
+        let plan = board.plan(&Reading::default());
+        let mut reading = Reading::default();
+        board.decode(Asked::Request(&plan[0]), &hex::decode(LIVE).unwrap(), &mut reading).unwrap();
+        board.decode(Asked::Request(&plan[1]), &hex::decode(MOS).unwrap(), &mut reading).unwrap();
+        assert_eq!(reading.mos_temperature.unwrap().get(), 38.0);
+    }
+}
+
+#[test]
+fn settings_are_asked_for_until_they_are_known() {
+    let count = |known: &Reading| {
+        let mut board = board(None);
+        (0..10).flat_map(|_| plan(board.as_mut(), known)).filter(|request| request == "d20300800029965f").count()
+    };
+    assert_eq!(count(&known()), 3);
+    assert_eq!(count(&Reading { capacity: Some(dbus_bms::units::AmpHours::new(100.0)), ..known() }), 0);
+}
+
+#[test]
+fn answers_of_other_boards_and_to_other_reads_are_foreign() {
+    let (mut d2, mut p81) = (board(None), board(Some(2)));
+    let reply = hex::decode(LIVE).unwrap();
+    let decline = |board: &mut dyn Protocol, request: &Request| {
+        board.decode(Asked::Request(request), &reply, &mut Reading::default()).unwrap_err()
+    };
+    let of_other_board = p81.identify();
+    assert!(matches!(decline(p81.as_mut(), &of_other_board), DecodeError::Foreign { what: "another board" }));
+    let other_registers = d2.plan(&Reading::default()).remove(1);
+    assert!(matches!(decline(d2.as_mut(), &other_registers), DecodeError::Foreign { .. }));
+}
+
+#[test]
+fn an_exception_is_a_refusal_not_a_battery() {
+    let mut board = board(None);
+    let request = board.identify();
+    let exception = hex::decode("d283023108").unwrap();
+    assert_eq!(board.framing(&exception), Framing::Frame(0..5));
+    let mut reading = Reading::default();
+    let error = board.decode(Asked::Request(&request), &exception, &mut reading).unwrap_err();
+    assert_eq!((error, reading), (DecodeError::Refused { code: 2 }, Reading::default()));
+}
+
+/// syssi/esphome-daly-bms:docs/pdus/btsnoop_daly_balancer.log
+const LIVE: &str = concat!(
+    "d2037c0d070d060d070d050d080d090d080d090d090d080d0a0d080d060d0a0d080d080000000000000000000000000000000000000000",
+    "00000000000000000000000000440000000000000000000002150d070215753000000d0a0d040044004400000000001000010000000000",
+    "0000000d07000600000000000000000000d356",
+);
