@@ -14,6 +14,7 @@ pub mod daly_modbus;
 pub mod jbd;
 pub mod jk;
 pub mod jk_pb;
+pub mod topbms;
 pub mod traffic;
 
 use crate::model::Reading;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// All protocols, in the order in which a probe tries them.
-pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER, &daly::DRIVER, &daly_modbus::DRIVER];
+pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER, &daly::DRIVER, &daly_modbus::DRIVER, &topbms::DRIVER];
 
 /// The driver called `name`.
 pub fn driver(name: &str) -> Option<&'static Driver> {
