@@ -20,18 +20,17 @@
 //! Source: Daly "UART/485 communications protocol" V1.2, mr-manuel/venus-os_dbus-serialbattery, syssi/esphome-daly-bms, and the
 //! recordings in `tests/vectors/daly`. Values are big endian.
 
-mod failures;
+pub(crate) mod failures;
 mod parts;
 
 use super::bytes::{Reader, set_bits, skip_to, sum8, text};
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
 use crate::model::Reading;
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
+use failures::failures;
 use parts::Parts;
 use std::borrow::Cow;
 use std::time::Duration;
-
-pub(super) use failures::failures;
 
 /// The registry entry. A battery's address is its board number, 1 to 16; 65 is board 1 as host 80 reaches it (0x41).
 pub const DRIVER: Driver = Driver {

@@ -17,7 +17,8 @@
 //! `tests/vectors/daly-modbus`.
 
 use super::bytes::{Reader, crc16_modbus, set_bits, u16s_be};
-use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, daly};
+use super::daly::failures::failures;
+use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
 use crate::model::{Chemistry, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use std::borrow::Cow;
@@ -292,7 +293,7 @@ impl Registers<'_> {
         if let Some(words) = self.words(0x3A..0x3E).collect::<Option<Vec<_>>>() {
             // The bits of command 98 in its order, two bytes per register, the first in the low one.
             let bytes: Vec<u8> = words.into_iter().flat_map(u16::to_le_bytes).collect();
-            daly::failures(&bytes, into);
+            failures(&bytes, into);
         }
         let settings = &mut into.settings;
         let amps = |register| self.word(register).map(|raw| Amps::deci((f64::from(raw) - 30000.0).abs()));

@@ -8,6 +8,7 @@
 //! registry.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unreachable, clippy::cast_possible_truncation)]
 
+pub(crate) mod alarm_bits;
 pub mod bytes;
 pub mod daly;
 pub mod daly_modbus;

@@ -25,7 +25,7 @@ use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use std::borrow::Cow;
 use std::time::Duration;
 
-mod status;
+pub(crate) mod status;
 
 /// The registry entry. A battery's address is its pack number.
 pub const DRIVER: Driver = Driver {

@@ -8,6 +8,8 @@
 
 pub mod battery;
 mod cell;
+pub mod daly;
+pub mod daly_modbus;
 pub mod fault;
 pub mod jbd;
 pub mod jk;
@@ -16,6 +18,7 @@ pub mod line;
 mod protection;
 pub mod random;
 pub mod scenario;
+pub mod topbms;
 
 use crate::bms::Line;
 use crate::link::pty::{Pty, PtyError};
@@ -73,6 +76,10 @@ pub const BOARDS: &[Board] = &[
     Board { name: "jk-2020", driver: "jk", new: || Box::new(jk::Jk::new(true)) },
     Board { name: "jk-pb", driver: "jk-pb", new: || Box::new(jk_pb::JkPb::new(false)) },
     Board { name: "jk-pb-15.41", driver: "jk-pb", new: || Box::new(jk_pb::JkPb::new(true)) },
+    Board { name: "daly", driver: "daly", new: || Box::new(daly::Daly::default()) },
+    Board { name: "daly-newer", driver: "daly", new: || Box::new(daly::Daly::new(daly::NEWER)) },
+    Board { name: "daly-modbus", driver: "daly-modbus", new: || Box::new(daly_modbus::DalyModbus::default()) },
+    Board { name: "topbms", driver: "topbms", new: || Box::new(topbms::TopBms::default()) },
 ];
 
 /// A fresh responder of the board called `name`.

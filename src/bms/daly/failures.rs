@@ -3,31 +3,14 @@
 //! Most failures have two levels: the first warns, with the second the protection acts. Source: Daly "UART/485 communications
 //! protocol" V1.2 and syssi/esphome-daly-bms:docs/dalyModbusProtocol.xlsx, which agree.
 
-use crate::model::{
-    AlarmName::{self, *},
-    Level, Reading,
-};
-
-/// What a bit means.
-#[derive(Clone, Copy)]
-enum Bit {
-    Raise(AlarmName, Level),
-    Note(&'static str),
-}
-
-const fn l1(name: AlarmName) -> Bit {
-    Bit::Raise(name, Level::Warning)
-}
-
-const fn l2(name: AlarmName) -> Bit {
-    Bit::Raise(name, Level::Alarm)
-}
+use crate::bms::alarm_bits::{Bit, apply, l1, l2};
+use crate::model::{AlarmName::*, Reading};
 
 const RESERVED: Bit = Bit::Note("reserved failure bit set (meaning not documented)");
 
 /// One row per byte, bit 0 first.
 #[rustfmt::skip]
-const BITS: [[Bit; 8]; 7] = [
+pub(crate) const BITS: [[Bit; 8]; 7] = [
     [l1(CellHighVoltage), l2(CellHighVoltage), l1(CellLowVoltage), l2(CellLowVoltage),
      l1(HighVoltage), l2(HighVoltage), l1(LowVoltage), l2(LowVoltage)],
     [l1(HighChargeTemperature), l2(HighChargeTemperature), l1(LowChargeTemperature), l2(LowChargeTemperature),
@@ -50,14 +33,7 @@ const BITS: [[Bit; 8]; 7] = [
 /// Raises what the failure bytes d0 to d6 say; the fault code d7 is information.
 pub(in crate::bms) fn failures(data: &[u8], into: &mut Reading) {
     into.alarms = Some(Vec::new());
-    for (byte, meanings) in data.iter().zip(BITS) {
-        for (_, meaning) in (0..8u32).zip(meanings).filter(|(bit, _)| (byte >> bit) & 1 == 1) {
-            match meaning {
-                Bit::Raise(name, level) => into.raise(name, level),
-                Bit::Note(text) => into.note(text),
-            }
-        }
-    }
+    apply(data, &BITS, into);
     if let Some(code) = data.get(7).filter(|code| **code != 0) {
         into.note(format!("fault code {code}"));
     }

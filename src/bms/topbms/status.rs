@@ -3,28 +3,12 @@
 
 use super::{MAX_CELLS, MAX_SENSORS, UNFIT, count};
 use crate::bms::DecodeError;
+use crate::bms::alarm_bits::{Bit, apply, l1, l2};
 use crate::bms::bytes::{Reader, set_bits};
 use crate::model::{
     AlarmName::{self, *},
     Level, Reading,
 };
-
-/// What a status bit means.
-#[derive(Clone, Copy)]
-enum Bit {
-    Raise(AlarmName, Level),
-    Note(&'static str),
-    /// A state that is shown elsewhere or nowhere.
-    State,
-}
-
-const fn l1(name: AlarmName) -> Bit {
-    Bit::Raise(name, Level::Warning)
-}
-
-const fn l2(name: AlarmName) -> Bit {
-    Bit::Raise(name, Level::Alarm)
-}
 
 const STATES: [Bit; 8] = [Bit::State; 8];
 /// Cell failures: one bit per cell.
@@ -32,7 +16,7 @@ const CELLS: [Bit; 8] = [l2(BmsInternal); 8];
 
 /// One row per status byte, the first is status 1; bit 0 first.
 #[rustfmt::skip]
-const BITS: [[Bit; 8]; 15] = [
+pub(crate) const BITS: [[Bit; 8]; 15] = [
     [l1(CellHighVoltage), l1(CellLowVoltage), l1(HighVoltage), l1(LowVoltage),
      l1(HighChargeCurrent), l1(HighDischargeCurrent), l1(CellImbalance), l2(CellImbalance)],
     [l2(CellHighVoltage), l2(CellLowVoltage), l2(HighVoltage), l2(LowVoltage),
@@ -76,15 +60,7 @@ pub(super) fn alarms(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     if flags <= FET_STATUS || !matches!(r.left(), 0 | 2) {
         return Err(UNFIT);
     }
-    for (byte, meanings) in status.iter().zip(BITS) {
-        for (_, meaning) in (0..8u32).zip(meanings).filter(|(bit, _)| (byte >> bit) & 1 == 1) {
-            match meaning {
-                Bit::Raise(name, level) => into.raise(name, level),
-                Bit::Note(text) => into.note(text),
-                Bit::State => {}
-            }
-        }
-    }
+    apply(status, &BITS, into);
     if let Some(fets) = status.get(FET_STATUS) {
         into.discharge_fet = Some(fets & 1 != 0);
         into.charge_fet = Some(fets & 2 != 0);

@@ -1,0 +1,146 @@
+//! A simulated Daly Modbus board at D2; the registers are described in [`crate::bms::daly_modbus`].
+//!
+//! It answers reads of the live values (0 to 4F) and of the settings (80 to A8), takes the FET switches A5 and A6, and refuses
+//! all other registers with an exception.
+
+use super::battery::Shown;
+use super::{Reply, Responder, Unit};
+use crate::bms::Line;
+use crate::bms::alarm_bits::bytes_of;
+use crate::bms::bytes::crc16_modbus;
+use crate::bms::daly::failures::BITS;
+use std::time::Duration;
+
+const ADDRESS: u8 = 0xD2;
+const REQUEST: usize = 8;
+const LIVE: usize = 0x50;
+const SETTINGS: usize = 0x80;
+const SETTINGS_END: usize = 0xA9;
+
+/// The board's memory.
+#[derive(Debug, Default)]
+pub struct DalyModbus {
+    buffer: Vec<u8>,
+    writes: usize,
+}
+
+impl DalyModbus {
+    /// The next whole request in the buffer: function, register, and words or value; what is none is dropped.
+    fn take(&mut self) -> Option<(u8, u16, u16)> {
+        loop {
+            let start = self.buffer.iter().position(|byte| *byte == ADDRESS).unwrap_or(self.buffer.len());
+            self.buffer.drain(..start);
+            let request = self.buffer.first_chunk::<REQUEST>().copied()?;
+            let [summed @ .., crc_low, crc_high] = request;
+            let [_, function, high, low, value_high, value_low] = summed;
+            let known = matches!(function, 3 | 6) && crc16_modbus(&summed).to_le_bytes() == [crc_low, crc_high];
+            self.buffer.drain(..if known { REQUEST } else { 1 });
+            if known {
+                return Some((function, u16::from_be_bytes([high, low]), u16::from_be_bytes([value_high, value_low])));
+            }
+        }
+    }
+
+    /// What follows the address; an exception where there is nothing.
+    fn serve(function: u8, register: u16, value: u16, unit: &mut Unit) -> Vec<u8> {
+        let served = match (function, register) {
+            (3, _) => read(usize::from(register), usize::from(value), unit),
+            (_, 0xA5 | 0xA6) => {
+                let off = if register == 0xA5 { &mut unit.pack.charge_off } else { &mut unit.pack.discharge_off };
+                *off = value == 0;
+                Some([&[6], register.to_be_bytes().as_slice(), &value.to_be_bytes()].concat())
+            }
+            _ => None,
+        };
+        served.unwrap_or_else(|| vec![function | 0x80, 2])
+    }
+}
+
+impl Responder for DalyModbus {
+    fn line(&self) -> Line {
+        Line { baud: 9600 }
+    }
+
+    fn addressed(&self) -> bool {
+        false
+    }
+
+    fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
+        self.buffer.extend_from_slice(input);
+        let mut replies = Vec::new();
+        while let Some((function, register, value)) = self.take() {
+            self.writes = self.writes.saturating_add(usize::from(function != 3));
+            let Some(unit) = units.first_mut().filter(|unit| !unit.pack.silent) else { continue };
+            let mut bytes = vec![ADDRESS];
+            bytes.extend(Self::serve(function, register, value, unit));
+            bytes.extend(crc16_modbus(&bytes).to_le_bytes());
+            replies.push(Reply { after: Duration::ZERO, bytes });
+        }
+        replies
+    }
+
+    fn quiet(&mut self) {
+        self.buffer.clear();
+    }
+
+    fn writes(&self) -> usize {
+        self.writes
+    }
+}
+
+fn read(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
+    let end = first.checked_add(words)?;
+    let shown = unit.pack.shown();
+    let registers = match first {
+        _ if end <= LIVE => live(shown),
+        SETTINGS.. if end <= SETTINGS_END => settings(shown),
+        _ => return None,
+    };
+    let data: Vec<u8> = registers.get(first..end)?.iter().flat_map(|word| word.to_be_bytes()).collect();
+    Some([&[3, u8::try_from(data.len()).ok()?], data.as_slice()].concat())
+}
+
+/// Registers from 0.
+struct Registers(Vec<u16>);
+
+impl Registers {
+    fn put(&mut self, register: usize, words: impl IntoIterator<Item = u16>) {
+        self.0.iter_mut().skip(register).zip(words).for_each(|(place, word)| *place = word);
+    }
+}
+
+fn live(shown: &Shown) -> Vec<u16> {
+    let mut registers = Registers(vec![0; LIVE]);
+    let millivolts = || shown.cells_v.iter().map(|volts| (volts * 1000.0).round() as u16);
+    let deci = |value: f64| (value * 10.0).round() as u16;
+    registers.put(0, millivolts().take(32));
+    registers.put(0x20, shown.temperatures_c.map(temperature));
+    let (highest, lowest) = (millivolts().max().unwrap_or(0), millivolts().min().unwrap_or(0));
+    registers.put(0x28, [deci(shown.voltage_v), deci(shown.current_a + 3000.0), deci(shown.soc_pct), highest, lowest]);
+    let current = (shown.current_a * 10.0).round();
+    registers.put(0x2F, [if current > 0.0 { 1 } else { 2 * u16::from(current < 0.0) }, deci(shown.remaining_ah)]);
+    let balancing = shown.balancing.iter().zip(0..32u32).fold(0u32, |word, (on, bit)| word | u32::from(*on) << bit);
+    registers.put(0x31, [shown.cells_v.len() as u16, 2, shown.cycles as u16, u16::from(balancing != 0)]);
+    registers.put(0x35, [u16::from(shown.charge_fet), u16::from(shown.discharge_fet)]);
+    registers.put(0x38, [highest.saturating_sub(lowest), (shown.voltage_v * shown.current_a).abs().round() as u16]);
+    let failures = [bytes_of(&shown.alarms, &BITS), vec![0]].concat();
+    registers.put(0x3A, failures.as_chunks().0.iter().copied().map(u16::from_le_bytes));
+    registers.put(0x3E, [balancing as u16, (balancing >> 16) as u16, 30000, 0, temperature(shown.mos_c), 0xFFFF, 0xFFFF]);
+    registers.0
+}
+
+/// As the simulated protections have them.
+fn settings(shown: &Shown) -> Vec<u16> {
+    let mut registers = Registers(vec![0; SETTINGS_END]);
+    registers.put(SETTINGS, [(shown.capacity_ah * 10.0).round() as u16, 3200]);
+    registers.put(0x8C, [3650]);
+    registers.put(0x8E, [2500]);
+    // Charge is negative here, as in the recording.
+    registers.put(0x94, [28500]);
+    registers.put(0x96, [32000]);
+    registers.0
+}
+
+fn temperature(celsius: f64) -> u16 {
+    (celsius + 40.0).round() as u16
+}
