@@ -13,7 +13,7 @@ const PYTHON: &str = "/usr/bin/python3";
 
 /// A `dbus-daemon` of its own, gone when dropped.
 pub(crate) struct Bus {
-    daemon: Child,
+    daemon: Option<Child>,
     folder: PathBuf,
     address: String,
 }
@@ -21,6 +21,13 @@ pub(crate) struct Bus {
 impl Bus {
     /// Starts a daemon; a test cannot do without one, so a missing daemon fails it.
     pub(crate) fn start() -> Self {
+        let mut bus = Self::prepare();
+        bus.begin();
+        bus
+    }
+
+    /// An address at which there is no daemon yet.
+    pub(crate) fn prepare() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("dbus-bms-{}-{number}", std::process::id()));
@@ -33,10 +40,14 @@ impl Bus {
              <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>\
              <allow own=\"*\"/></policy></busconfig>\n"
         );
-        let path = folder.join("bus.conf");
-        std::fs::write(&path, config).unwrap();
+        std::fs::write(folder.join("bus.conf"), config).unwrap();
+        Self { daemon: None, folder, address }
+    }
+
+    /// Starts the daemon, for the first time or anew.
+    pub(crate) fn begin(&mut self) {
         let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", path.display()))
+            .arg(format!("--config-file={}", self.folder.join("bus.conf").display()))
             .args(["--nofork", "--nopidfile", "--print-address"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -46,7 +57,7 @@ impl Bus {
         let mut line = String::new();
         BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("unix:"), "dbus-daemon did not start");
-        Self { daemon, folder, address }
+        self.daemon = Some(daemon);
     }
 
     /// Where the driver finds it.
@@ -56,8 +67,10 @@ impl Bus {
 
     /// Ends the daemon, as a crash would.
     pub(crate) fn kill(&mut self) {
-        self.daemon.kill().unwrap();
-        self.daemon.wait().unwrap();
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().unwrap();
+            daemon.wait().unwrap();
+        }
     }
 
     /// Makes calls and returns the answers, one for each.
@@ -96,6 +109,21 @@ impl Bus {
         Peer::start(self.python("fake_settings.py"), arguments).await
     }
 
+    /// All items of a service, path to `[signature, value]`; `None` while it is not on the bus.
+    pub(crate) async fn items(&self, service: &str) -> Option<serde_json::Map<String, Json>> {
+        let answer = self.call(get(service, "/", "GetItems")).await;
+        let listing = answer["value"][1].as_object()?;
+        Some(listing.iter().map(|(path, facts)| (path.clone(), facts[1]["Value"].clone())).collect())
+    }
+
+    /// What `dbus-send` prints.
+    pub(crate) async fn dbus_send(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("dbus-send");
+        command.arg(format!("--bus={}", self.address)).arg("--print-reply").args(arguments);
+        let output = blocking(move || command.output().expect("dbus-send is needed: apt install dbus-bin")).await;
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
     /// What `busctl`, which knows nothing of Victron, says.
     pub(crate) async fn busctl(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("busctl");
@@ -113,8 +141,7 @@ impl Bus {
 
 impl Drop for Bus {
     fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        self.kill();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,0 +1,285 @@
+//! `run` as a process on a pty and a private bus, from the first reading to the last signal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "support/board.rs"]
+mod board;
+#[path = "support/bus.rs"]
+mod bus;
+#[path = "support/driver.rs"]
+mod driver;
+
+use board::{Board, replay, simulated, vector};
+use bus::{Bus, get, set};
+use driver::{Home, last_change, owner, until, wait};
+use rustix::process::Signal;
+use serde_json::{Map, Value as Json, json};
+use std::time::Duration;
+
+const NAME: &str = "com.victronenergy.battery.ttyUSB7";
+/// JBD's requests for basic information and cell voltages.
+const BASIC: &[u8] = &[0xDD, 0xA5, 0x03, 0x00, 0xFF, 0xFD, 0x77];
+const CELLS: &[u8] = &[0xDD, 0xA5, 0x04, 0x00, 0xFF, 0xFC, 0x77];
+const INVALID: &str = r#"["ai",[]]"#;
+
+fn invalid() -> Json {
+    serde_json::from_str(INVALID).unwrap()
+}
+
+/// The values a reading must have on the bus.
+fn expected(reading: &Map<String, Json>) -> Vec<(String, Json)> {
+    let doubles = [
+        ("voltage_v", "/Dc/0/Voltage"),
+        ("current_a", "/Dc/0/Current"),
+        ("soc_pct", "/Soc"),
+        ("remaining_ah", "/Capacity"),
+        ("capacity_ah", "/InstalledCapacity"),
+    ];
+    let mut all: Vec<(String, Json)> = Vec::new();
+    for (key, path) in doubles {
+        all.push((path.to_owned(), json!(["d", reading[key].as_f64().unwrap()])));
+    }
+    let lists = [("cell_voltages_v", "/Voltages/Cell"), ("temperatures_c", "/System/Temperature")];
+    for (key, path) in lists {
+        for (value, number) in reading[key].as_array().unwrap().iter().zip(1..) {
+            all.push((format!("{path}{number}"), json!(["d", value.as_f64().unwrap()])));
+        }
+    }
+    for (key, path) in [("cell_count", "/System/NrOfCellsPerBattery"), ("cycles", "/History/ChargeCycles")] {
+        all.push((path.to_owned(), json!(["i", reading[key]])));
+    }
+    for (key, path) in [("charge_fet", "/Io/AllowToCharge"), ("discharge_fet", "/Io/AllowToDischarge")] {
+        all.push((path.to_owned(), json!(["i", i32::from(reading[key] == json!(true))])));
+    }
+    all.push(("/FirmwareVersion".to_owned(), json!(["s", reading["sw_version"]])));
+    all
+}
+
+#[tokio::test]
+async fn recorded_frames_become_the_values_on_the_bus() {
+    for recorded in ["jbd/readme-4s", "jbd/sp15s001-11s"] {
+        let (home, bus) = (Home::new(), Bus::start());
+        let mut watcher = bus.watch(NAME).await;
+        // The model is another board's: neither of the two recordings has one.
+        let board = Board::on_pty(&home.path("ttyUSB7"), replay(&[recorded, "jbd/sp04s034"]));
+        let driver = home.configure("chemistry = \"nmc\"\n").run(&bus, &board.port, &[]);
+        until(&mut watcher, owner(true)).await;
+        let items = bus.items(NAME).await.unwrap();
+        for (path, value) in expected(&vector(recorded).readings[0]) {
+            assert_eq!(items.get(&path), Some(&value), "{recorded}: {path}");
+        }
+        assert_eq!(items["/DeviceName"], json!(["s", "JBD-SP04S034-L4S-200A-B-U"]));
+        assert_eq!(items["/Mgmt/Connection"], json!(["s", "Serial ttyUSB7"]));
+        assert_eq!(items["/Connected"], json!(["i", 1]));
+        driver.stop();
+    }
+}
+
+#[tokio::test]
+async fn strangers_read_the_same_with_busctl_and_dbus_send() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), replay(&["jbd/readme-4s", "jbd/sp04s034"]));
+    let _driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    let interface = "com.victronenergy.BusItem";
+    for (path, value) in
+        [("/Dc/0/Voltage", "v d 15.47"), ("/Soc", "v d 99"), ("/Voltages/Cell2", "v d 3.868"), ("/ProductId", "v i 0")]
+    {
+        assert_eq!(bus.busctl(&["call", NAME, path, interface, "GetValue"]).await.trim(), value, "{path}");
+    }
+    let sent = bus.dbus_send(&[&format!("--dest={NAME}"), "/Voltages/Cell4", &format!("{interface}.GetValue")]).await;
+    assert!(sent.trim_end().ends_with("variant       double 3.869"), "{sent}");
+    let text = bus.dbus_send(&[&format!("--dest={NAME}"), "/Dc/0/Voltage", &format!("{interface}.GetText")]).await;
+    assert!(text.trim_end().ends_with("string \"15.47V\""), "{text}");
+}
+
+#[tokio::test]
+async fn the_name_comes_with_the_first_complete_reading() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), replay(&["jbd/readme-4s"]));
+    let driver = home.run(&bus, &board.port, &[]);
+    let seen = until(&mut watcher, owner(true)).await;
+    assert_eq!(seen.len(), 1, "no signal comes before the name: {seen:#?}");
+    assert!(seen[0]["items"].as_u64().unwrap() > 80, "all paths are there with the name: {seen:#?}");
+    // Basic information alone identifies the board, but a reading needs the cells as well.
+    assert!(board.count(CELLS) >= 1, "the cells were read before");
+    // Probing included: the bound is generous, the budget is measured elsewhere.
+    let ended = driver.stop();
+    assert!(ended.after < Duration::from_secs(5), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn a_battery_without_cell_voltages_never_gets_a_name() {
+    let (home, bus) = (Home::new(), Bus::start());
+    // This recording has basic information and model, but no cells.
+    let board = Board::on_pty(&home.path("ttyUSB7"), replay(&["jbd/sp04s034"]));
+    let ended = home.run(&bus, &board.port, &["--bms", "jbd"]).end();
+    ended.assert(3, &["no BMS answered", "no cell voltages came"]);
+    assert_eq!(bus.items(NAME).await, None);
+}
+
+#[tokio::test]
+async fn a_reading_is_one_signal_at_most() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
+    let _driver = home.configure("poll_interval_s = 0.2\n").run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    let before = board.count(BASIC);
+    let mut signals = 0;
+    while board.count(BASIC) - before < 20 {
+        until(&mut watcher, |event| event.get("changed").is_some()).await;
+        signals += 1;
+    }
+    let readings = board.count(BASIC) - before;
+    // Values of a simulated battery move with nearly every reading; one may have been under way when counting began.
+    assert!((10..=readings + 1).contains(&signals), "{signals} signals for {readings} readings");
+}
+
+#[tokio::test]
+async fn a_signal_ends_with_limits_at_zero_and_the_name_released() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (home, bus) = (Home::new(), Bus::start());
+        let mut watcher = bus.watch(NAME).await;
+        let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
+        let driver = home.run(&bus, &board.port, &[]);
+        until(&mut watcher, owner(true)).await;
+        let items = bus.items(NAME).await.unwrap();
+        assert!(items["/Info/MaxChargeCurrent"][1].as_f64().unwrap() > 0.0, "a test of a fall starts high");
+        driver.signal(signal);
+        let ended = driver.end();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert_safe_goodbye(&until(&mut watcher, owner(false)).await);
+        let kept = home.state("jbd_ttyUSB7.json").expect("a state file");
+        assert_eq!(kept["instance"], json!(1), "{kept}");
+        assert!(kept["history"]["max_voltage"].as_f64().unwrap() > 40.0, "{kept}");
+    }
+}
+
+/// The last signal before the name went said: no charging, no discharging, nothing is known.
+fn assert_safe_goodbye(events: &[Json]) {
+    let [.., last, _gone] = events else { panic!("no last signal: {events:#?}") };
+    for limit in ["/Info/MaxChargeCurrent", "/Info/MaxDischargeCurrent"] {
+        assert_eq!(last["changed"][limit]["Value"], json!(["d", 0.0]), "{limit}: {last:#?}");
+    }
+    for value in ["/Dc/0/Voltage", "/Dc/0/Current", "/Soc", "/Voltages/Cell1"] {
+        assert_eq!(last["changed"][value]["Value"], invalid(), "{value}: {last:#?}");
+    }
+    // A voltage limit stays a finite number to the end.
+    if let Some(limit) = last["changed"].get("/Info/MaxChargeVoltage") {
+        assert!(limit["Value"][1].as_f64().is_some_and(|volts| volts > 0.0), "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_remembered_survives_a_kill() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    // Another battery has the first instance.
+    let other = bus.own(&["com.victronenergy.battery.can0", "1"]).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), replay(&["jbd/sp15s001-11s"]));
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    assert_eq!(bus.items(NAME).await.unwrap()["/DeviceInstance"], json!(["i", 2]));
+    bus.call(set(NAME, "/CustomName", json!(["s", "Cellar"]))).await;
+    wait(|| home.state("jbd_ttyUSB7.json").filter(|kept| kept["custom_name"] == "Cellar")).expect("the name is kept at once");
+    driver.signal(Signal::KILL);
+    assert_eq!(driver.end().code, None);
+    until(&mut watcher, owner(false)).await;
+    drop((other, board));
+
+    // The same port, now with a smaller battery: history and instance are the old ones though instance 1 is free again.
+    let board = Board::on_pty(&home.path("ttyUSB7"), replay(&["jbd/readme-4s"]));
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    let items = bus.items(NAME).await.unwrap();
+    assert_eq!(items["/DeviceInstance"], json!(["i", 2]));
+    assert_eq!(items["/CustomName"], json!(["s", "Cellar"]));
+    assert_eq!(items["/History/MaximumVoltage"], json!(["d", 44.08]));
+    assert_eq!(items["/History/MinimumVoltage"], json!(["d", 15.47]));
+    driver.stop();
+}
+
+#[tokio::test]
+async fn the_settings_of_the_gx_give_the_instance() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let stored = "/Settings/Devices/jbd_ttyUSB7/ClassAndVrmInstance=battery:6";
+    let _settings = bus.settings(&[stored, "/Settings/Devices/jbd_ttyUSB7/CustomName=Boat"]).await;
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), replay(&["jbd/readme-4s"]));
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    let items = bus.items(NAME).await.unwrap();
+    assert_eq!((&items["/DeviceInstance"], &items["/CustomName"]), (&json!(["i", 6]), &json!(["s", "Boat"])));
+    driver.stop();
+}
+
+/// Short stages, so that a test need not wait ten seconds for each.
+const QUICK_SILENCE: &str = "poll_interval_s = 0.2\n[silence]\nvalues_after_s = 2\ncable_warning_after_s = 4\n\
+                             cable_alarm_after_s = 5\ncharge_fade_s = 1\n";
+
+#[tokio::test]
+async fn silence_takes_values_and_limits_away_but_not_the_service() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
+    let driver = home.configure(QUICK_SILENCE).run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    let charge = |items: &Map<String, Json>| items["/Info/MaxChargeCurrent"][1].as_f64().unwrap();
+    let full = charge(&bus.items(NAME).await.unwrap());
+    assert!(full > 0.0, "a test of a fall starts high");
+
+    board.set_silent(true);
+    let to = |path: &'static str, value: Json| move |event: &Json| event["changed"][path]["Value"] == value;
+    let seen = until(&mut watcher, to("/Alarms/BmsCable", json!(["i", 2]))).await;
+    let first = |is_it: &dyn Fn(&Json) -> bool| seen.iter().position(is_it).unwrap_or_else(|| panic!("{seen:#?}"));
+    let stages = [
+        first(&to("/Dc/0/Voltage", invalid())),
+        first(&to("/Info/MaxChargeCurrent", json!(["d", 0.0]))),
+        first(&to("/Alarms/BmsCable", json!(["i", 1]))),
+    ];
+    assert!(stages.is_sorted() && stages[0] < stages[2], "{stages:?} of {seen:#?}");
+    for (path, value) in [("/Info/MaxDischargeCurrent", json!(["d", 0.0])), ("/Connected", json!(["i", 0])), ("/Soc", invalid())] {
+        assert_eq!(last_change(&seen, path), Some(&value), "{path}");
+    }
+    assert!(seen.iter().all(|event| event.get("owner").is_none()), "the service stays: {seen:#?}");
+    let lost = bus.items(NAME).await.unwrap();
+    assert!(lost["/Info/MaxChargeVoltage"][1].as_f64().unwrap() > 0.0, "a voltage limit is always a number");
+    let complaints = driver.log().iter().filter(|line| line.starts_with("WARN") || line.starts_with("ERROR")).count();
+    assert!((2..=5).contains(&complaints), "one line a stage, not one a poll: {:#?}", driver.log());
+
+    board.set_silent(false);
+    let back = until(&mut watcher, to("/Alarms/BmsCable", json!(["i", 0]))).await;
+    let volts = last_change(&back, "/Dc/0/Voltage").and_then(|value| value[1].as_f64());
+    assert!(volts.is_some_and(|volts| volts > 40.0), "{back:#?}");
+    assert!(charge(&bus.items(NAME).await.unwrap()) < full / 2.0, "limits return by a ramp");
+    driver.wait_for_log("answers again");
+    driver.stop();
+}
+
+#[tokio::test]
+async fn who_only_observes_publishes_no_limits_but_says_them() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
+    let driver = home.run(&bus, &board.port, &["--observe"]);
+    until(&mut watcher, owner(true)).await;
+    let items = bus.items(NAME).await.unwrap();
+    assert!(items.keys().all(|path| !path.starts_with("/Info/Max")), "{:?}", items.keys());
+    assert!(items["/Info/ChargeLimitation"][1].as_str().unwrap().starts_with("Observing, would be"), "{items:#?}");
+    driver.wait_for_log("limits would be CVL");
+    driver.stop();
+}
+
+#[tokio::test]
+async fn addresses_for_a_bms_without_any_are_said_and_ignored() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), replay(&["jbd/readme-4s"]));
+    let driver = home.run(&bus, &board.port, &["--bms", "jbd", "--addresses", "1"]);
+    until(&mut watcher, owner(true)).await;
+    driver.wait_for_log("has no addresses");
+    assert!(bus.call(get(NAME, "/Soc", "GetValue")).await["value"][1] == 99.0);
+    driver.stop();
+}

@@ -1,0 +1,194 @@
+//! The far end of a port: a board that answers requests on a pty or over TCP and keeps what it heard.
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::disallowed_methods, reason = "boards live in threads and in real time")]
+
+use dbus_bms::link::Port;
+use dbus_bms::link::pty::Pty;
+use dbus_bms::sim::battery::PackConfig;
+use dbus_bms::sim::scenario::Scenario;
+use dbus_bms::sim::{Unit, responder};
+use dbus_bms::vector::{Direction, Vector};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+/// How fast a board sees that it is to end.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Takes bytes as they come and gives those to send.
+pub(crate) type Answers = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
+
+/// A board on a line. Dropping it is pulling the plug: the device node is gone, the connection closed.
+pub(crate) struct Board {
+    /// The port to give to the program.
+    pub(crate) port: String,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    silent: AtomicBool,
+    heard: Mutex<Vec<u8>>,
+}
+
+impl Board {
+    /// A board on a pty at `link`.
+    pub(crate) fn on_pty(link: &Path, mut answers: Answers) -> Self {
+        let mut pty = Pty::open(link).unwrap();
+        Self::start(link.display().to_string(), move |shared| {
+            let mut buf = [0; 256];
+            while !shared.stopped() {
+                let count = pty.receive(&mut buf, LOOK).unwrap();
+                let reply = shared.hear(&buf[..count], &mut answers);
+                pty.send(&reply).unwrap();
+            }
+        })
+    }
+
+    /// A board behind a raw TCP serial server.
+    pub(crate) fn on_tcp(mut answers: Answers) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = format!("tcp://{}", listener.local_addr().unwrap());
+        Self::start(port, move |shared| {
+            while !shared.stopped() {
+                match listener.accept() {
+                    Ok((stream, _)) => converse(stream, shared, &mut answers),
+                    Err(_) => sleep(LOOK),
+                }
+            }
+        })
+    }
+
+    fn start(port: String, body: impl FnOnce(&Shared) + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        Self { port, shared, thread: Some(spawn(move || body(&theirs))) }
+    }
+
+    /// From now on it answers nothing, or again.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.shared.silent.store(silent, Ordering::Relaxed);
+    }
+
+    /// Everything that was sent to it.
+    pub(crate) fn heard(&self) -> Vec<u8> {
+        self.shared.heard.lock().unwrap().clone()
+    }
+
+    /// How often `request` was sent to it.
+    pub(crate) fn count(&self, request: &[u8]) -> usize {
+        self.heard().windows(request.len()).filter(|window| *window == request).count()
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn hear(&self, input: &[u8], answers: &mut Answers) -> Vec<u8> {
+        self.heard.lock().unwrap().extend_from_slice(input);
+        let reply = answers(input);
+        if self.silent.load(Ordering::Relaxed) { Vec::new() } else { reply }
+    }
+}
+
+fn converse(mut stream: TcpStream, shared: &Shared, answers: &mut Answers) {
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(LOOK)).unwrap();
+    let mut buf = [0; 256];
+    while !shared.stopped() {
+        let count = match stream.read(&mut buf) {
+            Ok(0) => return,
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+            Err(_) => return,
+        };
+        if stream.write_all(&shared.hear(&buf[..count], answers)).is_err() {
+            return;
+        }
+    }
+}
+
+/// The recorded replies of the vectors with these names; what one does not answer the next may.
+pub(crate) fn replay(names: &[&str]) -> Answers {
+    let pairs: Vec<(Vec<u8>, Vec<u8>)> = names.iter().flat_map(|name| pairs(&vector(name))).collect();
+    let longest = pairs.iter().map(|(request, _)| request.len()).max().unwrap();
+    let mut buffer: Vec<u8> = Vec::new();
+    Box::new(move |input| {
+        buffer.extend_from_slice(input);
+        let mut replies = Vec::new();
+        while let Some((end, reply)) = first_request(&buffer, &pairs) {
+            replies.extend_from_slice(reply);
+            buffer.drain(..end);
+        }
+        buffer.drain(..buffer.len().saturating_sub(longest));
+        replies
+    })
+}
+
+/// A recording of `tests/vectors`, such as `jbd/readme-4s`.
+pub(crate) fn vector(name: &str) -> Vector {
+    let path = format!("{}/tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    Vector::parse(name, &std::fs::read_to_string(&path).unwrap()).unwrap()
+}
+
+/// Each request of a recording with what came back.
+fn pairs(vector: &Vector) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for event in &vector.traffic {
+        match (event.direction, pairs.last_mut()) {
+            (Direction::Sent, _) => pairs.push((event.bytes.clone(), Vec::new())),
+            (Direction::Received, Some((_, reply))) => reply.extend_from_slice(&event.bytes),
+            (Direction::Received, None) => {}
+        }
+    }
+    pairs
+}
+
+/// The first known request in `buffer`: where it ends, and its reply.
+fn first_request<'a>(buffer: &[u8], pairs: &'a [(Vec<u8>, Vec<u8>)]) -> Option<(usize, &'a [u8])> {
+    let places = pairs.iter().filter_map(|(request, reply)| {
+        let place = buffer.windows(request.len()).position(|window| window == request.as_slice())?;
+        Some((place + request.len(), reply.as_slice()))
+    });
+    places.min_by_key(|(end, _)| *end)
+}
+
+/// A simulated JBD battery of 16 cells whose values keep moving.
+pub(crate) fn simulated() -> Answers {
+    let mut board = responder("jbd").unwrap();
+    let mut units = [Unit::new(1, &PackConfig::default(), Scenario::default())];
+    let mut last = Instant::now();
+    Box::new(move |input| {
+        let now = Instant::now();
+        units[0].advance(now - std::mem::replace(&mut last, now));
+        board.answer(input, &mut units).into_iter().flat_map(|reply| reply.bytes).collect()
+    })
+}
+
+/// Nobody is there.
+pub(crate) fn nobody() -> Answers {
+    Box::new(|_| Vec::new())
+}
+
+/// Something that is no BMS answers every request with 40 bytes.
+pub(crate) fn noise() -> Answers {
+    Box::new(|input| if input.is_empty() { Vec::new() } else { [0x55, 0x13, 0xA7, 0x00, 0xF1].repeat(8) })
+}
