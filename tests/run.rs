@@ -10,7 +10,7 @@ mod driver;
 
 use board::{Board, replay, simulated, vector};
 use bus::{Bus, get, set};
-use driver::{Home, last_change, owner, until, wait};
+use driver::{Home, last_change, owner, until, wait, wait_for_path};
 use rustix::process::Signal;
 use serde_json::{Map, Value as Json, json};
 use std::time::Duration;
@@ -281,5 +281,31 @@ async fn addresses_for_a_bms_without_any_are_said_and_ignored() {
     until(&mut watcher, owner(true)).await;
     driver.wait_for_log("has no addresses");
     assert!(bus.call(get(NAME, "/Soc", "GetValue")).await["value"][1] == 99.0);
+    driver.stop();
+}
+
+#[tokio::test]
+async fn batteries_on_one_line_have_a_service_each_and_one_may_fall_silent() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let names = [1, 2].map(|address| format!("{NAME}__{address}"));
+    let mut watcher = bus.watch(&names[1]).await;
+    let (link, scenario) = (home.path("ttyUSB7"), home.path("scenario.toml"));
+    std::fs::write(&scenario, "[[step]]\nt = 8\naddress = 2\nsilent = true\n").unwrap();
+    let (port, scenario) = (link.display().to_string(), scenario.display().to_string());
+    let _board = home.start(&["simulate", "topbms", "--addresses", "1,2", "--link", &port, "--scenario", &scenario]);
+    wait_for_path(&link, true);
+    let driver = home.configure(QUICK_SILENCE).run(&bus, &port, &["--bms", "topbms", "--addresses", "1,2"]);
+    until(&mut watcher, owner(true)).await;
+    wait(|| (driver.log().iter().filter(|line| line.contains("is on D-Bus")).count() == 2).then_some(())).expect("two services");
+    let items = [bus.items(&names[0]).await.unwrap(), bus.items(&names[1]).await.unwrap()];
+    let instances = items.iter().map(|items| items["/DeviceInstance"][1].as_i64().unwrap());
+    assert_eq!(instances.collect::<std::collections::BTreeSet<_>>().len(), 2);
+    assert!(items.iter().all(|items| items["/Dc/0/Voltage"][1].is_number()), "{items:#?}");
+
+    // A battery that is lost costs the other one no values, however long it stays away.
+    until(&mut watcher, |event| event["changed"]["/Alarms/BmsCable"]["Value"] == json!(["i", 2])).await;
+    assert!(bus.items(&names[0]).await.unwrap()["/Dc/0/Voltage"][1].is_number());
+    assert_eq!(bus.items(&names[1]).await.unwrap()["/Dc/0/Voltage"], invalid());
+    assert!(!driver.log().iter().any(|line| line.contains("address 1: no data")), "{:#?}", driver.log());
     driver.stop();
 }
