@@ -108,10 +108,11 @@ impl Protocol for Daly {
         (self.current, self.state) = (None, None);
         [&mut self.cells, &mut self.temperatures, &mut self.code].into_iter().for_each(Parts::restart);
         let mut plan: Vec<Request> = [COUNTS, PACK, STATE, FAILURES, TEMPERATURES].iter().map(|read| self.request(read)).collect();
-        // The first reading is to come soon; the rest can wait for the second.
+        // Limits depend on the capacity, which comes first of these.
+        plan.extend(self.next_fixed(known));
+        // The first reading is to come soon; this can wait for the second.
         if known.cell_count.is_some() {
             plan.push(self.request(&BALANCING));
-            plan.extend(self.next_fixed(known));
         }
         // Boards that always send 16 frames talk on after the last cell: nothing is asked after that.
         plan.push(self.request(&CELLS));

@@ -145,7 +145,7 @@ impl Protocol for DalyModbus {
         let map = self.map();
         let wanted = |block: &&Block| block.required || self.without <= TRIES;
         let mut plan: Vec<Request> = map.live.iter().filter(wanted).map(|block| self.request(block)).collect();
-        if known.cell_count.is_some() && known.capacity.is_none() && self.fixed_asked < TRIES {
+        if known.capacity.is_none() && self.fixed_asked < TRIES {
             self.fixed_asked = self.fixed_asked.saturating_add(1);
             plan.push(self.request(&map.fixed));
         }
