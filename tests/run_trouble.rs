@@ -73,7 +73,7 @@ async fn what_is_no_serial_port_is_wrong_usage() {
     }
 }
 
-/// Root may open everything, so the program runs as nobody here. That needs a build folder that everybody may read.
+/// Root may open everything, so the program runs as nobody here.
 #[test]
 fn a_port_that_one_may_not_open_names_the_remedy() {
     let home = Home::new();

@@ -68,10 +68,18 @@ impl Home {
     /// The same for somebody who may do nothing; the program must be readable for all.
     pub(crate) fn start_as_nobody(&self, arguments: &[&str]) -> Driver {
         const NOBODY: u32 = 65_534;
-        let mut command = self.command(arguments);
-        if rustix::process::geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
+        if !rustix::process::geteuid().is_root() {
+            return Driver::start(self.command(arguments));
         }
+        // A copy, because the build folder may be one that only root can enter.
+        let program = self.path("program");
+        if !program.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_dbus-bms"), &program).unwrap();
+        }
+        let mut command = self.command(arguments);
+        let environment: Vec<_> = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+        command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).env_clear().envs(environment).uid(NOBODY).gid(NOBODY);
         Driver::start(command)
     }
 }
