@@ -17,6 +17,8 @@ pub struct Saved {
     pub history: History,
     /// The chemistry that a reading has confirmed.
     pub chemistry: Option<Chemistry>,
+    /// How far charging is.
+    pub phases: charge::Phases,
 }
 
 /// The time, as the runtime knows it.
@@ -54,7 +56,7 @@ impl Battery {
         Self {
             config,
             guard: Guard::default(),
-            memory: charge::Memory::restored(saved.chemistry),
+            memory: charge::Memory::restored(saved.chemistry, saved.phases),
             history: saved.history,
             reading: Reading::default(),
             facts: Facts::default(),
@@ -82,12 +84,12 @@ impl Battery {
                 self.intervals.pop_front();
             }
         }
-        let guarded = self.guard.judge(reading, now.at);
+        let guarded = self.guard.judge(reading.multiplied(self.config.parallel_blocks), now.at);
         self.report_held(&guarded.held);
         self.link = link;
         self.read_at = Some(now.at);
         self.reading = guarded.reading;
-        self.facts = guarded.facts;
+        self.facts = charge::Facts { unix: now.unix, ..guarded.facts };
         self.current_avg = smooth(self.current_avg, self.reading.current, elapsed);
         let limits = self.decide(now.at);
         let derived = self.derive(Freshness::Fresh);
@@ -135,7 +137,7 @@ impl Battery {
 
     /// What is worth keeping over a restart.
     pub fn saved(&self) -> Saved {
-        Saved { history: self.history.clone(), chemistry: self.memory.confirmed }
+        Saved { history: self.history.clone(), chemistry: self.memory.confirmed, phases: self.memory.phases.clone() }
     }
 
     /// Starts the counters anew, as the owner asked.

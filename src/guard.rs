@@ -230,6 +230,7 @@ impl Guard {
             low_cell: cells.low,
             broken_cell: cells.broken,
             broken_sensor: temperatures.iter().any(|sensor| sensor.impossible && sensor.published.is_none()),
+            current: reading.current,
             high_soc: soc.high().map(Percent::new),
             low_soc: soc.low().map(Percent::new),
             coldest: least(temperatures.iter().filter_map(Judged::low), f64::min).map(Celsius::new),
@@ -239,6 +240,9 @@ impl Guard {
             discharge_allowed: reading.discharge_fet,
             capacity: capacity.low().map(AmpHours::new),
             settings: cautious_settings,
+            owner_charge_limit: None,
+            owner_discharge_limit: None,
+            unix: None,
             in_doubt: !held.is_empty() || cells_held.held,
         };
         Guarded { reading, facts, held }

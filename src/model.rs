@@ -187,6 +187,24 @@ impl Reading {
         };
     }
 
+    /// The reading of `blocks` equal batteries in parallel of which the BMS sees one: an estimate.
+    pub fn multiplied(mut self, blocks: u8) -> Self {
+        let factor = f64::from(blocks.max(1));
+        if factor == 1.0 {
+            return self;
+        }
+        for ah in [&mut self.remaining, &mut self.capacity, &mut self.full_charge] {
+            *ah = ah.map(|ah| ah * factor);
+        }
+        let BmsSettings { charge_ocp, discharge_ocp, charge_limit, discharge_limit, .. } = &mut self.settings;
+        for amps in [&mut self.current, charge_ocp, discharge_ocp, charge_limit, discharge_limit] {
+            *amps = amps.map(|amps| amps * factor);
+        }
+        self.power = None;
+        self.note("currents and capacities are estimates: one of several parallel batteries is measured");
+        self
+    }
+
     /// All that D-Bus needs before the service may appear: voltage, current, SoC and every cell.
     pub fn is_complete(&self) -> bool {
         self.voltage.is_some()
@@ -307,6 +325,10 @@ pub struct Limits {
 pub enum Mode {
     /// Charging up to the charge voltage.
     Bulk,
+    /// Holding the charge voltage until the battery is full.
+    Absorption,
+    /// Full; the voltage is let down.
+    Float,
     /// The battery's data is not trusted or not fresh; charging is held back.
     Hold,
 }
@@ -316,6 +338,8 @@ impl Mode {
     pub fn text(self) -> &'static str {
         match self {
             Mode::Bulk => "Bulk",
+            Mode::Absorption => "Absorption",
+            Mode::Float => "Float",
             Mode::Hold => "Hold",
         }
     }

@@ -16,6 +16,10 @@ pub struct Preset {
     pub max_cell: f64,
     /// Voltage that a charger may hold for ever.
     pub float_cell: f64,
+    /// Voltage of a charge that balances the cells.
+    pub balance_cell: f64,
+    /// Mean cell voltage under which float ends where the SoC does not say it.
+    pub rebulk_cell: f64,
     /// End of discharge.
     pub min_cell: f64,
     /// Under it a silent battery is not discharged any more: the energy left for the night.
@@ -55,6 +59,8 @@ pub fn preset(chemistry: Chemistry) -> &'static Preset {
 static LFP: Preset = Preset {
     max_cell: 3.45,
     float_cell: 3.375,
+    balance_cell: 3.55,
+    rebulk_cell: 3.25,
     min_cell: 2.90,
     reserve_cell: 3.10,
     damage_cell: 2.50,
@@ -80,6 +86,8 @@ static LFP: Preset = Preset {
 static NMC: Preset = Preset {
     max_cell: 4.10,
     float_cell: 4.00,
+    balance_cell: 4.20,
+    rebulk_cell: 3.80,
     min_cell: 3.20,
     reserve_cell: 3.50,
     damage_cell: 2.70,
@@ -96,6 +104,8 @@ static NMC: Preset = Preset {
 static LTO: Preset = Preset {
     max_cell: 2.65,
     float_cell: 2.55,
+    balance_cell: 2.75,
+    rebulk_cell: 2.35,
     min_cell: 1.90,
     reserve_cell: 2.15,
     damage_cell: 1.50,

@@ -24,6 +24,8 @@ struct Line {
     discharge_allowed: Option<bool>,
     bms_ccl: Option<f64>,
     bms_dcl: Option<f64>,
+    owner_ccl: Option<f64>,
+    owner_dcl: Option<f64>,
     capacity_ah: Option<f64>,
     cell_count: Option<u8>,
     cell_ovp: Option<f64>,
@@ -90,6 +92,7 @@ impl Line {
             low_cell: real(f64::min),
             broken_cell: cells.iter().any(|cell| !(super::cells::PLAUSIBLE_CELL..=5.0).contains(cell)),
             broken_sensor: false,
+            current: self.current.map(Amps::new),
             high_soc: self.soc.map(Percent::new),
             low_soc: self.soc.map(Percent::new),
             coldest: extreme(temperatures, f64::min).map(Celsius::new),
@@ -107,6 +110,9 @@ impl Line {
                 discharge_limit: self.bms_dcl.map(Amps::new),
                 ..BmsSettings::default()
             },
+            owner_charge_limit: self.owner_ccl.map(Amps::new),
+            owner_discharge_limit: self.owner_dcl.map(Amps::new),
+            unix: None,
             in_doubt: false,
         }
     }

@@ -1,7 +1,10 @@
 //! The rules. Each may lower a limit and names itself; the lowest limit wins and its name is published.
 
 use super::cells::{self, Count};
-use super::chemistry::{BY_MOS_TEMPERATURE, Preset, interpolate, preset};
+use super::chemistry::{Preset, preset};
+use super::inputs;
+use super::phase::Situation;
+use super::steps::{self, SEED_LOW_CELL};
 use super::{Config, Facts, Memory};
 use crate::model::{Alarm, AlarmName, Chemistry, Level, Limit, Limits, Mode};
 use crate::units::{Amps, Moment, Volts};
@@ -20,6 +23,8 @@ pub(super) struct Verdict {
     pub chemistry: Option<Chemistry>,
     pub alarms: Vec<Alarm>,
     pub notices: Vec<&'static str>,
+    /// The battery has just become full.
+    pub full: bool,
 }
 
 impl Verdict {
@@ -50,8 +55,8 @@ fn lower<T: PartialOrd + Copy>(limit: &mut Limit<T>, value: T, why: &'static str
     }
 }
 
-/// All rules in order.
-pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, now: Moment) -> Verdict {
+/// All rules in order. `from` is since when data kept coming: phases and ceilings move by that time only.
+pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: Option<Moment>, now: Moment) -> Verdict {
     let count = cells::count(config, facts, memory);
     let known = cells::chemistry(config, facts, memory);
     let chemistry = preset(known.unwrap_or(Chemistry::Lfp));
@@ -59,13 +64,16 @@ pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, now: Mo
         Count::Clear(cells) | Count::Changed(cells) => Some(cells),
         Count::Unclear => None,
     };
-    let mut verdict = maxima(config, facts, known, cell_count);
-    let full_ccl = verdict.limits.ccl.value;
-    let full_dcl = verdict.limits.dcl.value;
+    let mut verdict = start(config, chemistry, cell_count, known);
+    currents(config, facts, &mut verdict);
+    let full = (verdict.limits.ccl.value, verdict.limits.dcl.value);
+    let lift = match (cell_count, known) {
+        (Some(cells), Some(_)) => voltage(config, facts, chemistry, f64::from(cells), memory, from, now, &mut verdict),
+        _ => 0.0,
+    };
+    inputs::apply(config, facts, chemistry, lift, memory, now, full, &mut verdict);
+    floors(config, facts, &mut verdict);
     bms_limits(facts, &mut verdict);
-    for input in INPUTS {
-        limit_by_input(input, config, facts, chemistry, memory, now, (full_ccl, full_dcl), &mut verdict);
-    }
     damage(config, facts, chemistry, &mut verdict);
     if facts.broken_cell {
         verdict.alarm(AlarmName::BmsInternal, Level::Alarm);
@@ -85,41 +93,76 @@ pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, now: Mo
     verdict
 }
 
-/// The configured maxima, else cautious ones derived from the BMS and the capacity; and the charge voltage. While the number of
-/// cells or the chemistry is unknown there is none: the rules that say so then set it to the present voltage.
-fn maxima(config: &Config, facts: &Facts, known: Option<Chemistry>, cell_count: Option<u8>) -> Verdict {
-    let chemistry = preset(known.unwrap_or(Chemistry::Lfp));
-    let cells = f64::from(cell_count.unwrap_or(0));
-    let (per_cell, why) = match config.max_cell_voltage {
-        Some(configured) => (configured.get().min(chemistry.highest_cell - 0.10), "configured cell voltage"),
-        None => (chemistry.max_cell, "charge voltage of the chemistry"),
-    };
-    let cvl = if cell_count.is_some() && known.is_some() { per_cell * cells } else { f64::INFINITY };
-    let mut verdict = Verdict {
-        limits: Limits {
-            cvl: Limit { value: Volts::new(cvl), why },
-            ccl: Limit { value: Amps::new(f64::INFINITY), why: "no limit" },
-            dcl: Limit { value: Amps::new(f64::INFINITY), why: "no limit" },
-            low_voltage: Volts::new(chemistry.min_cell * cells).rounded(2),
-            mode: Mode::Bulk,
-        },
+/// No limit yet. While the number of cells or the chemistry is unknown there is no charge voltage either: the rules that say so
+/// then set it to the present voltage.
+fn start(config: &Config, chemistry: &Preset, cell_count: Option<u8>, known: Option<Chemistry>) -> Verdict {
+    let low_cell = if config.preset == steps::Preset::SeedSocSteps { SEED_LOW_CELL } else { chemistry.min_cell };
+    let low_voltage = Volts::new(low_cell * f64::from(cell_count.unwrap_or(0))).rounded(2);
+    let none = Limit { value: Amps::new(f64::INFINITY), why: "no limit" };
+    let cvl = Limit { value: Volts::new(f64::INFINITY), why: "no limit" };
+    Verdict {
+        limits: Limits { cvl, ccl: none, dcl: none, low_voltage, mode: Mode::Bulk },
         cell_count,
         chemistry: known,
         alarms: Vec::new(),
         notices: Vec::new(),
-    };
-    match facts.settings.cell_ovp {
-        Some(ovp) if (1.0..=5.0).contains(&ovp.get()) => {
-            let cells = cell_count.map_or(f64::INFINITY, f64::from);
-            verdict.limit_cvl(Volts::new((ovp.get() - 0.05) * cells), "BMS cell over-voltage protection");
-        }
-        Some(_) => verdict.notices.push("the BMS reports an implausible cell over-voltage protection; it is ignored"),
-        None => {}
+        full: false,
     }
+}
+
+/// The charge voltage: phase, cell over-voltage controller, loss on the way to the charger, protection of the BMS. Returns how
+/// much higher than usual this charge goes per cell.
+#[allow(clippy::too_many_arguments, reason = "a rule needs the whole situation; a struct for one call would hide nothing")]
+fn voltage(
+    config: &Config,
+    facts: &Facts,
+    chemistry: &'static Preset,
+    cells: f64,
+    memory: &mut Memory,
+    from: Option<Moment>,
+    now: Moment,
+    verdict: &mut Verdict,
+) -> f64 {
+    let cap = match facts.settings.cell_ovp {
+        Some(ovp) if (1.0..=5.0).contains(&ovp.get()) => ovp.get() - 0.05,
+        Some(_) => {
+            verdict.notices.push("the BMS reports an implausible cell over-voltage protection; it is ignored");
+            f64::INFINITY
+        }
+        None => f64::INFINITY,
+    };
+    let dt = from.map_or(Duration::ZERO, |from| now.since(from));
+    let in_force = memory.last.map(|last| last.limits.cvl.value.get() - config.voltage_drop.get());
+    let ccl_in_force = memory.last.map(|last| last.limits.ccl.value.get());
+    let situation = Situation { config, chemistry, facts, cells, cap, in_force, ccl_in_force, dt };
+    let target = memory.phases.advance(&situation);
+    verdict.limits.mode = target.mode;
+    verdict.full = target.full;
+    let drop = config.voltage_drop;
+    verdict.limit_cvl(Volts::new(target.cvl) + drop, target.why);
+    let lowest = chemistry.min_cell * cells;
+    if let Some(ceiling) = memory.ceiling.advance(facts, target.cell, target.cvl, lowest, dt) {
+        verdict.limit_cvl(Volts::new(ceiling) + drop, "a cell is at its limit: charge voltage taken back");
+    }
+    verdict.limit_cvl(Volts::new(cap * cells), "BMS cell over-voltage protection");
+    // The curve of the chemistry ends just above its charge voltage and moves along with a configured one.
+    let moved = config.max_cell_voltage.filter(|_| config.charge_by_cell_voltage.is_none());
+    let usual = moved.map_or(0.0, |cell| cell.get().min(chemistry.highest_cell - 0.10) - chemistry.max_cell);
+    target.lift + usual
+}
+
+/// The configured currents, else cautious ones derived from the BMS and the capacity; what the owner allows for now.
+fn currents(config: &Config, facts: &Facts, verdict: &mut Verdict) {
     let (ccl, why) = maximum(config.max_charge_current, config, facts, 50.0);
     verdict.limit_ccl(ccl, why);
     let (dcl, why) = maximum(config.max_discharge_current, config, facts, 60.0);
     verdict.limit_dcl(dcl, why);
+    if let Some(limit) = facts.owner_charge_limit {
+        verdict.limit_ccl(limit.max(Amps::ZERO), "limit set by the owner for now");
+    }
+    if let Some(limit) = facts.owner_discharge_limit {
+        verdict.limit_dcl(limit.max(Amps::ZERO), "limit set by the owner for now");
+    }
     let protections = [(facts.settings.charge_ocp, true), (facts.settings.discharge_ocp, false)];
     for (protection, charge) in protections {
         let Some(protection) = protection else { continue };
@@ -134,7 +177,23 @@ fn maxima(config: &Config, facts: &Facts, known: Option<Chemistry>, cell_count: 
         let why = "BMS over-current protection";
         if charge { verdict.limit_ccl(protection * 0.9, why) } else { verdict.limit_dcl(protection * 0.9, why) }
     }
-    verdict
+}
+
+/// A current that the curves never go below, for inverters that misread 0 A. Everything that forbids comes later and wins.
+fn floors(config: &Config, facts: &Facts, verdict: &mut Verdict) {
+    let why = "configured minimum";
+    let raise = |limit: &mut Limit<Amps>, floor: Amps| {
+        if limit.value < floor {
+            *limit = Limit { value: floor, why };
+        }
+    };
+    let owner_stops = |limit: Option<Amps>| limit.is_some_and(|limit| limit <= Amps::ZERO);
+    if !owner_stops(facts.owner_charge_limit) {
+        raise(&mut verdict.limits.ccl, config.min_charge_current);
+    }
+    if !owner_stops(facts.owner_discharge_limit) {
+        raise(&mut verdict.limits.dcl, config.min_discharge_current);
+    }
 }
 
 /// The configured current, else the smaller of a fixed default and 0.5 C.
@@ -181,119 +240,5 @@ fn damage(config: &Config, facts: &Facts, chemistry: &Preset, verdict: &mut Verd
     }
     if facts.high_cell.is_some_and(|cell| cell.get() > chemistry.highest_cell) {
         verdict.alarm(AlarmName::CellHighVoltage, Level::Alarm);
-    }
-}
-
-/// One input with its curves for both directions.
-#[derive(Debug, Clone, Copy)]
-struct Input {
-    slot: usize,
-    /// The values to look up, the cautious ones, for charging and discharging; `None` when unknown.
-    values: fn(&Facts) -> Option<(Range, Range)>,
-    charge: fn(&Config, &'static Preset) -> Vec<(f64, f64)>,
-    discharge: fn(&Config, &'static Preset) -> Vec<(f64, f64)>,
-    charge_why: &'static str,
-    discharge_why: &'static str,
-    never_given: &'static str,
-}
-
-/// The two ends at which a curve is looked up; the lower result counts.
-type Range = (f64, f64);
-
-const INPUTS: [Input; 4] = [
-    Input {
-        slot: 0,
-        values: |facts| match (facts.high_cell, facts.low_cell) {
-            (Some(high), Some(low)) => Some(((high.get(), high.get()), (low.get(), low.get()))),
-            _ => None,
-        },
-        charge: |config, chemistry| config.charge_by_cell_voltage.clone().unwrap_or_else(|| chemistry.charge_by_cell.to_vec()),
-        discharge: |config, chemistry| {
-            config.discharge_by_cell_voltage.clone().unwrap_or_else(|| chemistry.discharge_by_cell.to_vec())
-        },
-        charge_why: "highest cell voltage",
-        discharge_why: "lowest cell voltage",
-        never_given: "the BMS gives no cell voltages: no limit by cell voltage",
-    },
-    Input {
-        slot: 1,
-        values: |facts| match (facts.coldest, facts.hottest) {
-            (Some(cold), Some(hot)) => Some(((cold.get(), hot.get()), (cold.get(), hot.get()))),
-            _ => None,
-        },
-        charge: |config, chemistry| {
-            config.charge_by_temperature.clone().unwrap_or_else(|| chemistry.charge_by_temperature.to_vec())
-        },
-        discharge: |config, chemistry| {
-            config.discharge_by_temperature.clone().unwrap_or_else(|| chemistry.discharge_by_temperature.to_vec())
-        },
-        charge_why: "battery temperature",
-        discharge_why: "battery temperature",
-        never_given: "the BMS gives no temperature: no limit by temperature",
-    },
-    Input {
-        slot: 2,
-        values: |facts| facts.mos.map(|mos| ((mos.get(), mos.get()), (mos.get(), mos.get()))),
-        charge: |_, _| BY_MOS_TEMPERATURE.to_vec(),
-        discharge: |_, _| BY_MOS_TEMPERATURE.to_vec(),
-        charge_why: "MOSFET temperature",
-        discharge_why: "MOSFET temperature",
-        never_given: "the BMS gives no MOSFET temperature: no limit by it",
-    },
-    Input {
-        slot: 3,
-        values: |facts| match (facts.high_soc, facts.low_soc) {
-            (Some(high), Some(low)) => Some(((high.get(), high.get()), (low.get(), low.get()))),
-            _ => None,
-        },
-        charge: |config, _| config.charge_by_soc.clone().unwrap_or_default(),
-        discharge: |config, _| config.discharge_by_soc.clone().unwrap_or_default(),
-        charge_why: "state of charge",
-        discharge_why: "state of charge",
-        never_given: "the BMS gives no SoC: no limit by SoC",
-    },
-];
-
-/// What each input last allowed, and when: an input that goes missing holds, then falls.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Seen([Option<(f64, f64, Moment)>; 4]);
-
-/// After so long without an input that was there, at most a quarter of the current flows.
-const MISSING_HOLD: Duration = Duration::from_secs(30);
-
-#[allow(clippy::too_many_arguments, reason = "a rule needs the whole situation; a struct for one call would hide nothing")]
-fn limit_by_input(
-    input: Input,
-    config: &Config,
-    facts: &Facts,
-    chemistry: &'static Preset,
-    memory: &mut Memory,
-    now: Moment,
-    (full_ccl, full_dcl): (Amps, Amps),
-    verdict: &mut Verdict,
-) {
-    let Some(seen) = memory.seen.0.get_mut(input.slot) else { return };
-    let (charge, discharge) = match (input.values)(facts) {
-        Some((for_charge, for_discharge)) => {
-            let fraction = |curve: &[(f64, f64)], (a, b): Range| interpolate(curve, a).min(interpolate(curve, b));
-            let charge = fraction(&(input.charge)(config, chemistry), for_charge);
-            let discharge = fraction(&(input.discharge)(config, chemistry), for_discharge);
-            *seen = Some((charge, discharge, now));
-            (charge, discharge)
-        }
-        None => match *seen {
-            Some((charge, discharge, at)) if now.since(at) <= MISSING_HOLD => (charge, discharge),
-            Some((charge, discharge, _)) => (charge.min(0.25), discharge.min(0.25)),
-            None => {
-                verdict.notices.push(input.never_given);
-                return;
-            }
-        },
-    };
-    if charge < 1.0 {
-        verdict.limit_ccl(full_ccl * charge, input.charge_why);
-    }
-    if discharge < 1.0 {
-        verdict.limit_dcl(full_dcl * discharge, input.discharge_why);
     }
 }

@@ -62,6 +62,18 @@ pub struct Charge {
     pub max_cell_voltage: Option<Volts>,
     /// Share of the configured current over an input.
     pub curves: Curves,
+    /// Step tables of a replaced system in place of the curves.
+    pub limits_preset: charge::Preset,
+    /// Absorption, float and balancing.
+    pub phases: charge::PhaseConfig,
+    /// Added to the charge voltage for the loss on the way to the charger.
+    pub voltage_drop: Volts,
+    /// Charge current that a limit never goes below while charging is allowed.
+    pub min_charge_current: Amps,
+    /// Discharge current that a limit never goes below while discharging is allowed.
+    pub min_discharge_current: Amps,
+    /// Equal batteries in parallel of which the BMS sees one; `None` = 1.
+    pub parallel_blocks: Option<u8>,
     /// What happens when data stops.
     pub silence: Silence,
     /// How limits rise again.
@@ -84,6 +96,12 @@ impl From<&Charge> for charge::Config {
             discharge_by_temperature: curves.discharge_by_temperature,
             charge_by_soc: curves.charge_by_soc,
             discharge_by_soc: curves.discharge_by_soc,
+            preset: set.limits_preset,
+            phases: set.phases.clone(),
+            voltage_drop: set.voltage_drop,
+            min_charge_current: set.min_charge_current,
+            min_discharge_current: set.min_discharge_current,
+            parallel_blocks: set.parallel_blocks.unwrap_or(1),
             silence: charge::Silence {
                 stale: set.silence.values_after(),
                 silent: set.silence.cable_warning_after(),

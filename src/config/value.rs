@@ -3,6 +3,7 @@
 use super::settings::{Curve, Preset};
 use super::written::Written;
 use crate::bms::DRIVERS;
+use crate::charge::Preset as LimitsPreset;
 use crate::model::Chemistry;
 use crate::units::{AmpHours, Amps, Volts};
 use std::path::PathBuf;
@@ -188,6 +189,7 @@ macro_rules! words {
 words! {
     Chemistry { "lfp" => Lfp, "nmc" => Nmc, "lto" => Lto }
     Preset { "gentle" => Gentle, "strict" => Strict }
+    LimitsPreset { "curves" => Curves, "seed-soc-steps" => SeedSocSteps, "cell-steps" => CellSteps }
 }
 
 /// Names of BMS families.

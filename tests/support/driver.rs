@@ -77,7 +77,8 @@ impl Home {
             std::fs::copy(env!("CARGO_BIN_EXE_dbus-bms"), &program).unwrap();
         }
         let mut command = self.command(arguments);
-        let environment: Vec<_> = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+        let environment: Vec<_> =
+            command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
         command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).env_clear().envs(environment).uid(NOBODY).gid(NOBODY);
         Driver::start(command)

@@ -1,0 +1,116 @@
+//! Limits fall at once and rise slowly; then they are rounded to the safe side.
+
+use super::config::Recovery;
+use super::inputs::BY_CELLS;
+use super::rules::Verdict;
+use crate::model::{Limit, Limits};
+use crate::units::{Amps, Moment, Volts, round};
+use std::time::Duration;
+
+/// Above this share of the value at which it was last cut, a current limit rises with a fraction of the usual rate: it comes
+/// close to what the cells bear, and a fast approach would only be cut again.
+const CAUTIOUS_FROM: f64 = 0.8;
+const CAUTIOUS_RATE: f64 = 0.05;
+/// A cut is forgotten after so long without another one.
+const CUT_FORGOTTEN: Duration = Duration::from_secs(1800);
+
+/// A limit that falls at once and rises slowly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ramp {
+    value: f64,
+    reduced_at: Option<Moment>,
+    /// Where the cells last cut it on its way up; infinite when nothing did.
+    cut_from: f64,
+    /// It has risen since the last reduction.
+    rose: bool,
+}
+
+/// How a limit may rise in this step.
+#[derive(Debug, Clone, Copy)]
+struct Rise {
+    rate: f64,
+    hold: Duration,
+    /// Since when it may have risen; `None` forbids.
+    from: Option<Moment>,
+    /// The target is set by cell voltage, which reacts to the current.
+    by_cells: bool,
+    now: Moment,
+}
+
+impl Ramp {
+    fn new(value: f64) -> Self {
+        Self { value, reduced_at: None, cut_from: f64::INFINITY, rose: true }
+    }
+
+    /// The next value on the way to `target`.
+    fn toward(self, target: f64, rise: Rise) -> Self {
+        if target < self.value {
+            let cut_from = match (rise.by_cells, self.rose) {
+                (true, true) => self.value,
+                (true, false) => self.cut_from,
+                (false, _) => f64::INFINITY,
+            };
+            return Self { value: target, reduced_at: Some(rise.now), cut_from, rose: false };
+        }
+        let Some(from) = rise.from else { return self };
+        let free_from = self.reduced_at.map_or(from, |at| at.after(rise.hold).max(from));
+        let remembers = self.reduced_at.is_some_and(|at| rise.now.since(at) < CUT_FORGOTTEN);
+        let bend = if remembers { (self.cut_from * CAUTIOUS_FROM).max(self.value) } else { f64::INFINITY };
+        let seconds = rise.now.since(free_from).as_secs_f64();
+        let fast = (rise.rate * seconds).min(bend - self.value);
+        let slow = if rise.rate > 0.0 { (seconds - fast / rise.rate) * rise.rate * CAUTIOUS_RATE } else { 0.0 };
+        let value = target.min(self.value + fast + slow.max(0.0));
+        Self { value, rose: self.rose || value > self.value, ..self }
+    }
+}
+
+/// The three ramps of a battery.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ramps {
+    cvl: Ramp,
+    ccl: Ramp,
+    dcl: Ramp,
+}
+
+/// The limits to publish: from those of the step before towards what the rules allow.
+pub(super) fn settle(
+    recovery: Recovery,
+    before: Option<Ramps>,
+    verdict: &Verdict,
+    from: Option<Moment>,
+    now: Moment,
+) -> (Ramps, Limits) {
+    let target = &verdict.limits;
+    let step = |before: Option<Ramp>, target: f64, rate: f64, by_cells: bool| match before {
+        Some(ramp) => ramp.toward(finite(target), Rise { rate, hold: recovery.hold, from, by_cells, now }),
+        None => Ramp::new(finite(target)),
+    };
+    let by_cells = |limit: &Limit<Amps>| BY_CELLS.contains(&limit.why);
+    let cvl = step(before.map(|ramps| ramps.cvl), target.cvl.value.get(), recovery.volts_per_s, false);
+    let ccl = step(before.map(|ramps| ramps.ccl), target.ccl.value.get(), recovery.amps_per_s, by_cells(&target.ccl));
+    let dcl = step(before.map(|ramps| ramps.dcl), target.dcl.value.get(), recovery.amps_per_s, by_cells(&target.dcl));
+    let limits = Limits {
+        cvl: Limit { value: Volts::new(floor(cvl.value, 2)), why: reason(target.cvl.why, cvl.value, target.cvl.value.get()) },
+        ccl: Limit { value: Amps::new(floor(ccl.value, 1)), why: reason(target.ccl.why, ccl.value, target.ccl.value.get()) },
+        dcl: Limit { value: Amps::new(floor(dcl.value, 1)), why: reason(target.dcl.why, dcl.value, target.dcl.value.get()) },
+        low_voltage: target.low_voltage,
+        mode: target.mode,
+    };
+    (Ramps { cvl, ccl, dcl }, limits)
+}
+
+/// The rule that sets the target, unless the limit is still on its way up to it.
+fn reason(why: &'static str, value: f64, target: f64) -> &'static str {
+    if value + 0.005 < target { "recovering: waits, then rises slowly" } else { why }
+}
+
+fn finite(value: f64) -> f64 {
+    if value.is_finite() { value.max(0.0) } else { 0.0 }
+}
+
+/// Rounds down, but not because of float noise.
+fn floor(value: f64, digits: u32) -> f64 {
+    let step = round(0.1f64.powi(i32::try_from(digits).unwrap_or(0)), digits);
+    let nearest = round(value, digits);
+    if nearest <= value + step * 1e-6 { nearest } else { round(nearest - step, digits) }
+}

@@ -1,0 +1,162 @@
+//! The phases of charging through the `limits` filter: when a battery is full, when it is charged up again, and how the
+//! voltage moves in between.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use dbus_bms::charge::filter::Filter;
+use dbus_bms::charge::{Config, PhaseConfig, Preset};
+use dbus_bms::units::{Amps, Volts};
+use serde_json::{Value, json};
+
+struct Day {
+    filter: Filter,
+    t: f64,
+}
+
+impl Day {
+    fn new(config: Config) -> Self {
+        Self { filter: Filter::new(config), t: 0.0 }
+    }
+
+    fn second(&mut self, cells: &[f64], current: f64, soc: f64) -> Value {
+        self.t += 1.0;
+        let line = json!({"t": self.t, "cells": cells, "current": current, "soc": soc, "capacity_ah": 280});
+        serde_json::from_str(&self.filter.line(&line.to_string()).unwrap().0).unwrap()
+    }
+
+    /// The same reading for so many seconds; the last answer.
+    fn hold(&mut self, seconds: u32, cells: &[f64], current: f64, soc: f64) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..seconds {
+            last = self.second(cells, current, soc);
+        }
+        last
+    }
+}
+
+fn level(cell: f64) -> Vec<f64> {
+    vec![cell; 16]
+}
+
+/// Fifteen cells at `others` and one at `high`.
+fn runaway(high: f64, others: f64) -> Vec<f64> {
+    let mut cells = level(others);
+    cells[4] = high;
+    cells
+}
+
+#[test]
+fn a_level_battery_reaches_float_after_the_absorption_time() {
+    let mut day = Day::new(Config::default());
+    assert_eq!(day.hold(60, &level(3.34), 40.0, 85.0)["mode"], "bulk");
+    let absorbing = day.hold(60, &level(3.448), 10.0, 98.0);
+    assert_eq!((&absorbing["mode"], &absorbing["cvl"]), (&json!("absorption"), &json!(55.2)));
+    assert_eq!(day.hold(800, &level(3.448), 5.0, 99.0)["mode"], "absorption", "not before its time");
+    let begun = day.hold(60, &level(3.448), 4.0, 100.0);
+    assert_eq!(begun["mode"], "float");
+    let mut before = begun["cvl"].as_f64().unwrap();
+    assert!(before > 55.0, "{before}");
+    for _ in 0..1200 {
+        let cvl = day.second(&level(3.40), 0.0, 100.0)["cvl"].as_f64().unwrap();
+        assert!((0.0..=0.0101).contains(&(before - cvl)), "the way down is slow: {before} {cvl}");
+        before = cvl;
+    }
+    assert_eq!(before, 54.0);
+}
+
+#[test]
+fn an_imbalanced_battery_reaches_float_too() {
+    let mut day = Day::new(Config::default());
+    let cells = runaway(3.447, 3.39);
+    let mut minutes = 0;
+    while day.hold(60, &cells, 12.0, 97.0)["mode"] != "float" {
+        minutes += 1;
+        assert!(minutes < 70, "an hour of absorption is enough");
+    }
+    assert!(minutes >= 55, "{minutes}");
+}
+
+#[test]
+fn a_cell_that_is_too_high_takes_the_voltage_back_at_once() {
+    let mut day = Day::new(Config::default());
+    day.hold(30, &level(3.40), 30.0, 95.0);
+    let high = day.second(&runaway(3.47, 3.40), 30.0, 95.0);
+    let sum = 3.47 + 15.0 * 3.40;
+    let cvl = high["cvl"].as_f64().unwrap();
+    assert!(cvl <= sum - 0.02 && cvl > sum - 0.2, "{high}");
+    assert!(high["cvl_why"].as_str().unwrap().contains("cell"), "{high}");
+    let later = day.hold(600, &level(3.40), 5.0, 95.0)["cvl"].as_f64().unwrap();
+    assert_eq!(later, 55.2, "and comes back slowly");
+}
+
+#[test]
+fn float_ends_when_charge_was_drawn_and_not_by_a_wrong_soc() {
+    let full = |soc: f64| {
+        let mut day = Day::new(Config::default());
+        day.hold(60, &level(3.448), 4.0, soc);
+        assert_eq!(day.hold(1000, &level(3.448), 4.0, soc)["mode"], "float");
+        day
+    };
+    let mut day = full(100.0);
+    assert_eq!(day.hold(400, &level(3.33), -20.0, 81.0)["mode"], "float");
+    assert_eq!(day.second(&level(3.32), -20.0, 79.0)["mode"], "bulk");
+    let mut wrong = full(60.0);
+    assert_eq!(wrong.hold(1000, &level(3.36), 0.0, 60.0)["mode"], "float", "the SoC was wrong when the battery was full");
+    assert_eq!(wrong.hold(400, &level(3.33), -20.0, 57.0)["mode"], "bulk", "but it fell since");
+}
+
+#[test]
+fn a_low_protection_of_the_bms_does_not_keep_a_battery_from_float() {
+    let mut day = Day::new(Config::default());
+    let mut answer = Value::Null;
+    for _ in 0..1100 {
+        day.t += 1.0;
+        let line = json!({"t": day.t, "cells": level(3.448), "current": 2, "soc": 99, "capacity_ah": 280, "cell_ovp": 3.50});
+        answer = serde_json::from_str(&day.filter.line(&line.to_string()).unwrap().0).unwrap();
+        assert!(answer["cvl"].as_f64().unwrap() <= 55.2);
+    }
+    assert_eq!(answer["mode"], "float");
+}
+
+#[test]
+fn phases_can_be_switched_off() {
+    let config = Config { phases: PhaseConfig { enabled: false, ..PhaseConfig::default() }, ..Config::default() };
+    let mut day = Day::new(config);
+    let answer = day.hold(5000, &level(3.448), 1.0, 100.0);
+    assert_eq!((&answer["mode"], &answer["cvl"]), (&json!("bulk"), &json!(55.2)));
+}
+
+#[test]
+fn the_presets_of_the_replaced_systems() {
+    let seed = Config { preset: Preset::SeedSocSteps, ..Config::default() };
+    let at = |soc: f64| Day::new(seed.clone()).second(&level(3.33), 0.0, soc);
+    assert_eq!([99.0, 97.5, 93.0, 50.0].map(|soc| at(soc)["ccl"].as_f64().unwrap()), [1.0, 4.0, 25.0, 50.0]);
+    assert_eq!([33.0, 25.0, 15.0].map(|soc| at(soc)["dcl"].as_f64().unwrap()), [30.0, 15.0, 5.0]);
+    let cells = Config { preset: Preset::CellSteps, max_charge_current: Some(Amps::new(60.0)), ..Config::default() };
+    let ccl = |cell: f64| Day::new(cells.clone()).second(&level(cell), 0.0, 50.0)["ccl"].as_f64().unwrap();
+    assert_eq!([3.40, 3.45, 3.47, 3.50, 3.55].map(ccl), [60.0, 30.0, 15.0, 2.0, 0.0]);
+}
+
+#[test]
+fn voltage_drop_is_added_but_not_above_the_protection() {
+    let config = Config { voltage_drop: Volts::new(0.3), ..Config::default() };
+    assert_eq!(Day::new(config.clone()).second(&level(3.33), 0.0, 50.0)["cvl"], 55.5);
+    let line = json!({"t": 0, "cells": level(3.33), "cell_ovp": 3.50});
+    let answer: Value = serde_json::from_str(&Filter::new(config).line(&line.to_string()).unwrap().0).unwrap();
+    assert_eq!(answer["cvl"], 55.2);
+}
+
+#[test]
+fn a_minimum_current_yields_to_everything_that_forbids() {
+    let config = Config { min_charge_current: Amps::new(0.5), ..Config::default() };
+    let ask = |extra: Value| -> f64 {
+        let mut line = json!({"t": 0, "cells": level(3.52), "soc": 99});
+        line.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let answer: Value = serde_json::from_str(&Filter::new(config.clone()).line(&line.to_string()).unwrap().0).unwrap();
+        answer["ccl"].as_f64().unwrap()
+    };
+    assert_eq!(ask(json!({})), 0.5);
+    assert_eq!(ask(json!({"charge_allowed": false})), 0.0);
+    assert_eq!(ask(json!({"bms_ccl": 0})), 0.0);
+    assert_eq!(ask(json!({"age_s": 300})), 0.0);
+    assert_eq!(ask(json!({"owner_ccl": 0})), 0.0);
+}
