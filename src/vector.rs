@@ -14,10 +14,12 @@
 //!   "readings": [{"bms": "jbd", "voltage_v": 13.19}]
 //! }
 //! ```
-//! `recorded` is false for bytes that no device sent. `t` counts seconds from the start. Without `asked` only replies to the
+//! `recorded` is false for bytes that no device sent. `t` counts seconds from the start. An event may have a `baud`: the speed of
+//! the line from here on. Without `asked` only replies to the
 //! sent requests count, with it (or when nothing was sent) every valid frame does. `readings` is exactly what `decode`
 //! prints; an empty list says that nothing may come out.
 
+use crate::bms::redaction::redact;
 use crate::bms::traffic::Traffic;
 use crate::bms::{Driver, Request};
 use crate::hex;
@@ -35,10 +37,13 @@ pub const MAX_EVENTS: usize = 100_000;
 /// Most bytes in one event.
 pub const MAX_EVENT: usize = 4096;
 
+/// In place of a protocol's name where nobody knows who spoke.
+pub const UNKNOWN: &str = "unknown";
+
 /// A recording with what must come out of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vector {
-    /// Protocol name, as in the registry.
+    /// Protocol name, as in the registry, or [`UNKNOWN`].
     pub bms: String,
     /// Where the bytes come from: a file, a device, or how they were made.
     pub source: String,
@@ -59,6 +64,8 @@ pub struct Vector {
 pub struct Event {
     /// Time since the start of the recording.
     pub at: Duration,
+    /// Speed of the line from here on, where that is known and new.
+    pub baud: Option<u32>,
     /// Who sent them.
     pub direction: Direction,
     /// The bytes, 1 to [`MAX_EVENT`].
@@ -113,6 +120,7 @@ struct Raw {
 #[serde(deny_unknown_fields)]
 struct RawEvent {
     t: f64,
+    baud: Option<u32>,
     sent: Option<String>,
     received: Option<String>,
 }
@@ -187,6 +195,30 @@ impl Vector {
         received.flat_map(|event| event.bytes.iter().copied()).collect()
     }
 
+    /// Overwrites the passwords of all known protocols: what is written to a file or shown goes through here.
+    pub fn redact(&mut self) {
+        for direction in [Direction::Sent, Direction::Received] {
+            let of_direction = |event: &&mut Event| event.direction == direction;
+            let mut stream: Vec<u8> = self.traffic.iter_mut().filter(of_direction).flat_map(|event| event.bytes.clone()).collect();
+            redact(&mut stream);
+            let mut rest = stream.as_slice();
+            for event in self.traffic.iter_mut().filter(of_direction) {
+                if let Some((bytes, behind)) = rest.split_at_checked(event.bytes.len()) {
+                    event.bytes.copy_from_slice(bytes);
+                    rest = behind;
+                }
+            }
+        }
+    }
+
+    /// States what `driver` reads out of the recording as what must come out of it.
+    pub fn expect_what_comes(&mut self, driver: &'static Driver) {
+        self.bms = driver.name.to_owned();
+        let readings = self.play(driver).readings().filter_map(|reading| serde_json::to_value(reading).ok()).collect::<Vec<_>>();
+        self.readings =
+            readings.into_iter().filter_map(|value| if let Value::Object(map) = value { Some(map) } else { None }).collect();
+    }
+
     /// Plays the recording through `driver`'s decoder.
     pub fn play(&self, driver: &'static Driver) -> Traffic {
         let asked = self.requests();
@@ -215,7 +247,7 @@ impl RawEvent {
         if bytes.is_empty() || bytes.len() > MAX_EVENT {
             return Err((field, format!("{} bytes; an event has 1 to {MAX_EVENT}", bytes.len())));
         }
-        Ok(Event { at, direction, bytes })
+        Ok(Event { at, baud: self.baud, direction, bytes })
     }
 }
 
@@ -224,7 +256,8 @@ impl Event {
         let key = if self.direction == Direction::Sent { "sent" } else { "received" };
         // Milliseconds are finer than a serial line's gaps and keep the text short and stable.
         let seconds = crate::units::round(self.at.as_secs_f64(), 3);
-        format!("    {{\"t\": {seconds:?}, \"{key}\": \"{}\"}}", hex::encode(&self.bytes))
+        let baud = self.baud.map(|baud| format!("\"baud\": {baud}, ")).unwrap_or_default();
+        format!("    {{\"t\": {seconds:?}, {baud}\"{key}\": \"{}\"}}", hex::encode(&self.bytes))
     }
 }
 

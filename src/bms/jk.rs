@@ -9,16 +9,17 @@
 //! sum      all bytes from 4E to 68, modulo 65536
 //! ```
 //! All numbers are big endian. 4E 57 ("NW") occurs inside version texts: only the length tells where a frame ends. C0, the last
-//! register, decides how the current is coded. B2 is the password in clear text: it is passed over and never looked at.
+//! register, decides how the current is coded. B2 is the password in clear text: it is passed over here and overwritten in recordings.
 //! Source: the protocol description in syssi/esphome-jk-bms (docs) and the recordings in `tests/vectors/jk`.
 
 mod registers;
 
 use super::bytes::{skip_to, sum16, text, u16s_be};
+use super::redaction::overwrite;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
 use crate::model::{AlarmName, Chemistry, Level, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
-use registers::{CELL_COUNT, CELLS, Registers};
+use registers::{CELL_COUNT, CELLS, Registers, passwords};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -48,6 +49,7 @@ const ALL: Request = read(
 );
 
 const READ_ONE: u8 = 0x03;
+const TELL_PASSWORD: u8 = 0x05;
 const READ_ALL: u8 = 0x06;
 
 const fn read(what: &'static str, bytes: &'static [u8], timeout: Duration) -> Request {
@@ -82,14 +84,37 @@ impl Protocol for Jk {
             return skip_to(0x4E, buf);
         }
         let end = length.saturating_add(2);
-        let Some(frame) = buf.get(..end) else { return Framing::Incomplete };
-        match frame.split_last_chunk::<4>() {
-            Some((summed, &[0, 0, high, low])) if summed.ends_with(&[0x68]) && sum16(summed) == u16::from_be_bytes([high, low]) => {
-                // An echoed request has the shape of a reply, but for its kind.
-                if frame.get(10) == Some(&1) { Framing::Frame(0..end) } else { Framing::Skip(end) }
-            }
-            _ => skip_to(0x4E, buf),
+        match buf.get(..end) {
+            None => Framing::Incomplete,
+            Some(frame) if !is_sound(frame) => skip_to(0x4E, buf),
+            // An echoed request has the shape of a reply, but for its kind.
+            Some(frame) if frame.get(10) != Some(&1) => Framing::Skip(end),
+            Some(_) => Framing::Frame(0..end),
         }
+    }
+
+    fn whole(&self, buf: &[u8]) -> usize {
+        let Some(&[0x4E, 0x57, high, low]) = buf.first_chunk() else { return 0 };
+        let end = usize::from(u16::from_be_bytes([high, low])).saturating_add(2);
+        if buf.get(..end).is_some_and(is_sound) { end } else { 0 }
+    }
+
+    fn redact(&self, buf: &mut [u8]) -> bool {
+        if !matches!(buf, [0x4E, 0x57, 0 | 1, ..]) {
+            return false;
+        }
+        let sound = is_sound(buf);
+        let end = if sound { buf.len().saturating_sub(TAIL) } else { buf.len().min(*LENGTHS.end()) };
+        let tells_password = buf.get(8) == Some(&TELL_PASSWORD);
+        let body = buf.get_mut(HEAD..end).unwrap_or_default();
+        match tells_password {
+            true => overwrite(body, sound),
+            false => passwords(body, sound).into_iter().for_each(|place| overwrite(body.get_mut(place).unwrap_or_default(), sound)),
+        }
+        if sound && let Some((summed, [_, _, check @ ..])) = buf.split_last_chunk_mut::<4>() {
+            check.copy_from_slice(&sum16(summed).to_be_bytes());
+        }
+        true
     }
 
     fn decode(&mut self, asked: Asked<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
@@ -119,6 +144,14 @@ impl Protocol for Jk {
         }
         Ok(Progress::Done)
     }
+}
+
+/// Whether a frame ends as it must.
+fn is_sound(frame: &[u8]) -> bool {
+    let Some((summed, &[0, 0, high, low])) = frame.split_last_chunk() else { return false };
+    LENGTHS.contains(&frame.len().saturating_sub(2))
+        && summed.ends_with(&[0x68])
+        && sum16(summed) == u16::from_be_bytes([high, low])
 }
 
 fn measured(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {

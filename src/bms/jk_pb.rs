@@ -8,16 +8,19 @@
 //! Frames are little endian, Modbus numbers big endian, crc is that of Modbus with the low byte first. Live and device frames
 //! do not say whose they are: the address of the acknowledge does, and a frame without one belongs to nobody. A board with
 //! DIP address 0 polls the others itself and puts its own frames on the line with the same record behind them (UART protocol
-//! 015): it is only listened to. Bytes 62 and 118 of a device frame begin passwords: they are never looked at.
+//! 015): it is only listened to. Bytes 62 and 118 of a device frame begin passwords: they are never looked at, and overwritten in
+//! recordings.
 //! Source: the RS485 Modbus V1.1 document, mr-manuel's JKBMS-PB.md and the recordings in `tests/vectors/jk-pb`.
 
 mod content;
 
 use super::bytes::{Reader, crc16_modbus, skip_to, sum8};
+use super::redaction::overwrite;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
 use crate::model::Reading;
 pub(crate) use content::ALARMS;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::time::Duration;
 
 /// The registry entry.
@@ -40,6 +43,8 @@ const HEADER: [u8; 4] = [0x55, 0xAA, 0xEB, 0x90];
 /// Bytes of a frame, and of the acknowledge behind it.
 const FRAME: usize = 300;
 const RECORD: usize = 8;
+/// The passwords in a device frame.
+const PASSWORDS: [Range<usize>; 2] = [62..78, 118..134];
 
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +173,32 @@ impl Protocol for JkPb {
         }
         Ok(if listening && kind != Kind::Live { Progress::More } else { Progress::Done })
     }
+
+    /// With or without the acknowledge: that has no password.
+    fn whole(&self, buf: &[u8]) -> usize {
+        buf.get(..FRAME).filter(|frame| frame.starts_with(&HEADER) && is_sound(frame)).map_or(0, <[u8]>::len)
+    }
+
+    fn redact(&self, buf: &mut [u8]) -> bool {
+        if !buf.starts_with(&HEADER) {
+            return false;
+        }
+        let sound = buf.len() == FRAME && is_sound(buf);
+        // In a damaged frame the type may be what is damaged.
+        if !sound || !matches!(kind(buf), Some((Kind::Settings | Kind::Live, _))) {
+            PASSWORDS.into_iter().for_each(|place| overwrite(up_to(buf, place), sound));
+        }
+        if sound && let Some((sum, summed)) = buf.split_last_mut() {
+            *sum = sum8(summed);
+        }
+        true
+    }
+}
+
+/// What there is of a field.
+fn up_to(buf: &mut [u8], place: Range<usize>) -> &mut [u8] {
+    let end = place.end.min(buf.len());
+    buf.get_mut(place.start..end).unwrap_or_default()
 }
 
 fn is_sound(frame: &[u8]) -> bool {

@@ -15,6 +15,7 @@ pub mod daly_modbus;
 pub mod jbd;
 pub mod jk;
 pub mod jk_pb;
+pub mod redaction;
 pub mod topbms;
 pub mod traffic;
 
@@ -102,6 +103,22 @@ pub trait Protocol: Send {
     /// [`DecodeError::Foreign`] when the frame answers something else, [`DecodeError::Refused`] when the BMS declines,
     /// [`DecodeError::Short`] when the content ends early. `into` may then hold part of the frame and must be dropped.
     fn decode(&mut self, asked: Asked<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError>;
+
+    /// The length of the frame with a right check at the start of `buf`, whoever sent it; 0 when there is none.
+    fn whole(&self, buf: &[u8]) -> usize {
+        match self.framing(buf) {
+            Framing::Frame(range) if range.start == 0 => range.end,
+            _ => 0,
+        }
+    }
+
+    /// Overwrites the passwords in the frame that `buf` begins with and, if its check was right, makes it right again. `buf` is a
+    /// [`Protocol::whole`] frame or, with a damaged one, all that follows its start. True when frames that begin like this may
+    /// hold a password. See [`redaction`].
+    fn redact(&self, buf: &mut [u8]) -> bool {
+        let _ = buf;
+        false
+    }
 }
 
 /// What a frame is expected to answer.

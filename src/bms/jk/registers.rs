@@ -2,12 +2,14 @@
 
 use super::super::DecodeError;
 use super::super::bytes::{Reader, text};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// The cell block: its length, then number and millivolts of each cell.
 pub(super) const CELLS: u8 = 0x79;
 /// Cells in series.
 pub(super) const CELL_COUNT: u8 = 0x8A;
+/// The owner's password.
+const PASSWORD: u8 = 0xB2;
 
 /// Bytes per value, and the ids that have them. Any other id ends the walk: nobody knows where the next one begins.
 const WIDTHS: [(usize, &[RangeInclusive<u8>]); 8] = [
@@ -23,6 +25,25 @@ const WIDTHS: [(usize, &[RangeInclusive<u8>]); 8] = [
 
 fn width(id: u8) -> Option<usize> {
     WIDTHS.iter().find(|(_, ids)| ids.iter().any(|ids| ids.contains(&id))).map(|(width, _)| *width)
+}
+
+/// Where in `body` the password stands: behind its id, or behind every byte that may be its id when the body is not sound or holds
+/// a register of unknown width.
+pub(super) fn passwords(body: &[u8], sound: bool) -> Vec<Range<usize>> {
+    let Some(registers) = Registers::walk(body).ok().filter(|_| sound) else {
+        let width = width(PASSWORD).unwrap_or_default();
+        let ids = (1..).zip(body).filter(|(_, byte)| **byte == PASSWORD);
+        return ids.map(|(start, _): (usize, _)| start..start.saturating_add(width).min(body.len())).collect();
+    };
+    let (mut places, mut at) = (Vec::new(), 0usize);
+    for (id, value) in registers.0 {
+        let start = at.saturating_add(if id == CELLS { 2 } else { 1 });
+        at = start.saturating_add(value.len());
+        if id == PASSWORD {
+            places.push(start..at);
+        }
+    }
+    places
 }
 
 /// The registers of a reply in their order.

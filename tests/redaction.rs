@@ -1,0 +1,204 @@
+//! Passwords that a BMS sends never get into a recording, however the line cuts and damages its frames; the readings stay.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod vector_files;
+
+use dbus_bms::bms::bytes::{sum8, sum16};
+use dbus_bms::bms::redaction::redact;
+use dbus_bms::hex;
+use dbus_bms::vector::{Direction, Event, Vector};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+static FILES: LazyLock<Vec<vector_files::File>> = LazyLock::new(vector_files::all);
+
+/// Letters that no other text in these frames has.
+fn password() -> impl Strategy<Value = Vec<u8>> {
+    "[QXZV#@]{4,10}".prop_map(String::into_bytes)
+}
+
+/// A whole frame of a board, with a place for a password.
+#[derive(Debug, Clone, Copy)]
+enum Board {
+    Jk,
+    JkPb(usize),
+}
+
+const BOARDS: [Board; 3] = [Board::Jk, Board::JkPb(62), Board::JkPb(118)];
+
+impl Board {
+    fn vector(self) -> Vector {
+        let name = match self {
+            Self::Jk => "jk/armin-16s-charging.json",
+            Self::JkPb(_) => "jk-pb/device-to-request.json",
+        };
+        FILES.iter().find(|file| file.name == name).unwrap().vector.clone()
+    }
+
+    /// The frame as the board would send it with this password, its acknowledge included, and where the password stands.
+    fn frame(self, password: &[u8]) -> (Vec<u8>, usize) {
+        let mut frame = self.vector().received();
+        let (at, room) = match self {
+            Self::Jk => (198 + 3, 10),
+            Self::JkPb(at) => (at, 16),
+        };
+        assert!(frame[at..at + room].iter().all(|byte| *byte == b'*'), "{:02x?}", &frame[at..at + room]);
+        frame[at..at + room].fill(0);
+        frame[at..at + password.len()].copy_from_slice(password);
+        match self {
+            Self::Jk => {
+                let end = frame.len() - 4;
+                let sum = sum16(&frame[..end]).to_be_bytes();
+                frame[end + 2..].copy_from_slice(&sum);
+            }
+            Self::JkPb(_) => frame[299] = sum8(&frame[..299]),
+        }
+        (frame, at)
+    }
+}
+
+fn board() -> impl Strategy<Value = Board> {
+    prop::sample::select(BOARDS.to_vec())
+}
+
+/// A recording of `bytes` that came in pieces.
+fn recording(board: Board, bytes: &[u8], cuts: &[Index]) -> Vector {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).chain([0, bytes.len()]).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let event = |pair: &[usize]| Event {
+        at: Duration::from_millis(pair[0] as u64),
+        baud: None,
+        direction: Direction::Received,
+        bytes: bytes[pair[0]..pair[1]].to_vec(),
+    };
+    Vector { traffic: cuts.windows(2).map(event).collect(), anything: true, ..board.vector() }
+}
+
+/// No four letters of the password in a row are in the file.
+fn assert_kept_secret(recording: &Vector, password: &[u8]) {
+    let text = hex::encode(&recording.received());
+    for part in password.windows(4) {
+        assert!(!text.contains(&hex::encode(part)), "{:?} leaked: {text}", String::from_utf8_lossy(part));
+    }
+}
+
+fn read(recording: &Vector) -> Vec<dbus_bms::model::Reading> {
+    recording.play(dbus_bms::bms::driver(&recording.bms).unwrap()).readings().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whole_frames_lose_their_password_and_nothing_else(
+        board in board(), password in password(), before in prop::collection::vec(any::<u8>(), 0..40), times in 1..3usize,
+        cuts in prop::collection::vec(any::<Index>(), 0..40),
+    ) {
+        let (frame, at) = board.frame(&password);
+        let bytes = [before, frame.repeat(times)].concat();
+        prop_assert!(bytes.windows(password.len()).any(|part| part == password), "at {at}");
+        let mut recording = recording(board, &bytes, &cuts);
+        let (read_before, received) = (read(&recording), recording.received().len());
+        prop_assert!(!read_before.is_empty());
+        recording.redact();
+        assert_kept_secret(&recording, &password);
+        prop_assert_eq!(recording.received().len(), received);
+        prop_assert_eq!(read(&recording), read_before);
+    }
+
+    #[test]
+    fn a_damaged_frame_tells_nothing_either(
+        board in board(), password in password(), place in any::<Index>(), bit in 0..8u32, lost in 0..30usize,
+        cuts in prop::collection::vec(any::<Index>(), 0..10),
+    ) {
+        let (frame, at) = board.frame(&password);
+        // A bit flips somewhere behind the header, or bytes are lost: both outside the password.
+        let mut flipped = frame.clone();
+        let place = 4 + place.index(frame.len() - 4);
+        flipped[place] ^= 1 << bit;
+        let place = place.min(frame.len() - lost);
+        let short = [&frame[..place], &frame[place + lost..]].concat();
+        for damaged in [flipped, short, frame[..at + password.len()].to_vec()] {
+            let mut alone = recording(board, &damaged, &cuts);
+            alone.redact();
+            let hidden: Vec<u8> = alone.received();
+            let intact = password.windows(4).filter(|part| damaged.windows(4).any(|bytes| bytes == *part));
+            for part in intact {
+                prop_assert!(!hidden.windows(4).any(|bytes| bytes == part), "{:02x?}", hidden);
+            }
+        }
+    }
+
+    /// The recording begins within a frame, or the header is what is damaged: then the other frames tell what language this is.
+    #[test]
+    fn the_rest_of_a_frame_without_its_header_tells_nothing(board in board(), password in password(), from in any::<Index>()) {
+        let (frame, at) = board.frame(&password);
+        let bytes = [&frame[1 + from.index(at)..], &frame[..]].concat();
+        let mut recording = recording(board, &bytes, &[]);
+        recording.redact();
+        assert_kept_secret(&recording, &password);
+        prop_assert_eq!(read(&recording).len(), 1);
+    }
+
+    #[test]
+    fn any_bytes_keep_their_length_and_are_redacted_once(
+        pieces in prop::collection::vec(prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..80),
+            Just(vec![0x4E, 0x57, 0x01, 0x1D]),
+            Just(vec![0x55, 0xAA, 0xEB, 0x90, 3]),
+            board().prop_map(|board| board.frame(b"QXZV").0),
+            (board(), any::<Index>()).prop_map(|(board, cut)| { let frame = board.frame(b"QXZV").0; frame[cut.index(frame.len())..].to_vec() }),
+        ], 0..8),
+    ) {
+        let bytes = pieces.concat();
+        let mut once = bytes.clone();
+        redact(&mut once);
+        prop_assert_eq!(once.len(), bytes.len());
+        let mut twice = once.clone();
+        redact(&mut twice);
+        prop_assert_eq!(twice, once);
+    }
+}
+
+/// Commands that carry a password, overheard from another program.
+#[test]
+fn the_commands_that_carry_a_password_are_redacted() {
+    for body in [&b"\x05\x03\x00\x00QXZV"[..], &b"\x02\x03\x00\xB2QXZV@@@@@@"[..], &b"\x02\x03\x00\xB2QXZV"[..]] {
+        let mut frame = [&[0x4E, 0x57, 0, 0, 0, 0, 0, 0][..], body, &[0, 0, 0, 0, 0x68]].concat();
+        frame[3] = u8::try_from(frame.len() + 2).unwrap();
+        let sum = sum16(&frame);
+        frame.extend([&[0, 0][..], &sum.to_be_bytes()].concat());
+        redact(&mut frame);
+        assert!(!frame.windows(4).any(|part| part == b"QXZV"), "{frame:02x?}");
+        let (summed, check) = frame.split_last_chunk::<4>().unwrap();
+        assert_eq!(check[2..], sum16(summed).to_be_bytes());
+    }
+}
+
+/// An empty password is no secret, and an owner may want to know.
+#[test]
+fn an_empty_field_stays_empty() {
+    for board in BOARDS {
+        let (mut frame, at) = board.frame(b"");
+        redact(&mut frame);
+        assert_eq!(frame[at..at + 10], [0; 10]);
+    }
+}
+
+/// Neither a password in the files of the tests, nor a reading that redaction would change.
+#[test]
+fn no_vector_holds_a_password() {
+    for file in FILES.iter() {
+        let mut redacted = file.vector.clone();
+        redacted.redact();
+        let read = |vector: &Vector| vector.play(file.driver).readings().collect::<Vec<_>>();
+        assert_eq!(read(&redacted), read(&file.vector), "{}", file.name);
+        // In damaged frames all text is overwritten, which is more than the files' passwords.
+        if !file.name.contains("/bad-") {
+            assert!(redacted.text() == file.text, "{}: run it through `replay --as-test`", file.name);
+        }
+    }
+}
