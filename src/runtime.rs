@@ -98,7 +98,7 @@ impl StopSignals {
 ///
 /// # Errors
 /// The operating system gives no event loop or no signals.
-pub fn until_stopped<T: Send + 'static>(body: impl FnOnce(&AtomicBool) -> T + Send + 'static) -> io::Result<T> {
+pub fn until_stopped<T: Send + 'static>(body: impl FnOnce(&'static AtomicBool) -> T + Send + 'static) -> io::Result<T> {
     static STOP: AtomicBool = AtomicBool::new(false);
     block_on(async {
         let mut signals = StopSignals::new()?;

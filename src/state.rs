@@ -3,10 +3,11 @@
 //! The folder is on flash: a file is written at most once in ten minutes and at exit, and only when it changed. A read-only or
 //! full disk costs the memory, never the battery: it is said once, and the driver goes on.
 
+use crate::draft::Draft;
 use crate::units::Moment;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -96,16 +97,11 @@ impl StateFile {
     }
 }
 
-/// Writes beside and renames, so that a power cut leaves the old file or the new one.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let beside = path.with_extension("json.new");
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    Draft::begin(path)?.finish(text)
 }
 
 #[cfg(test)]

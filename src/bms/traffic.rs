@@ -9,6 +9,7 @@ pub struct Traffic {
     framer: Box<dyn Protocol>,
     batteries: Vec<(Option<u8>, Box<dyn Protocol>, Reading)>,
     buffer: Vec<u8>,
+    heard: Vec<Option<u8>>,
     /// Frames that passed their check.
     pub frames: usize,
     /// Bytes that belonged to no frame.
@@ -24,7 +25,8 @@ impl Traffic {
     /// Traffic of `driver`'s protocol.
     pub fn new(driver: &'static Driver) -> Self {
         let framer = (driver.new)(None);
-        Self { driver, framer, batteries: Vec::new(), buffer: Vec::new(), frames: 0, skipped: 0, declined: Vec::new() }
+        let (batteries, buffer, heard, declined) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { driver, framer, batteries, buffer, heard, frames: 0, skipped: 0, declined }
     }
 
     /// Adds bytes and decodes every frame that is now complete.
@@ -54,6 +56,26 @@ impl Traffic {
             reading.derive_power();
             reading
         })
+    }
+
+    /// The addresses that gave values since the last call.
+    pub fn take_heard(&mut self) -> Vec<Option<u8>> {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// The readings that are complete. As in a poll, the next one of that battery begins with what does not change.
+    pub fn take_complete(&mut self) -> Vec<Reading> {
+        let complete = self.batteries.iter_mut().filter(|(_, _, reading)| reading.is_complete());
+        complete
+            .map(|(_, protocol, reading)| {
+                // Its requests were made by somebody else; what counts is that the decoder begins anew.
+                let _ = protocol.plan(reading);
+                let next = reading.next();
+                let mut taken = std::mem::replace(reading, next);
+                taken.derive_power();
+                taken
+            })
+            .collect()
     }
 
     fn step(&self, at_end: bool) -> Option<Framing> {
@@ -96,7 +118,12 @@ impl Traffic {
         let Some((_, protocol, reading)) = self.batteries.get_mut(index) else { return };
         let mut merged = reading.clone();
         match answer(protocol.as_mut(), frame, asked, &mut merged) {
-            Ok(_) => *reading = merged,
+            Ok(_) => {
+                *reading = merged;
+                if !self.heard.contains(&address) {
+                    self.heard.push(address);
+                }
+            }
             Err(error) => {
                 if self.declined.len() < MAX_DECLINED {
                     self.declined.push(error);

@@ -74,7 +74,7 @@ impl Filter {
         let outcome = step(&self.config, &line.facts(), age, &mut self.memory, Moment::from_secs(line.t));
         let unknown = line.unknown.keys().map(|key| format!("`{key}` is not a fact that charge control knows; it is ignored"));
         let notices = outcome.notices.iter().map(|text| (*text).to_owned()).chain(unknown).collect();
-        Ok((serde_json::to_string(&answer(line.t, &outcome.limits))?, notices))
+        Ok((answer(line.t, &outcome.limits)?, notices))
     }
 }
 
@@ -118,8 +118,12 @@ impl Line {
     }
 }
 
-fn answer(t: f64, limits: &Limits) -> Answer<'_> {
-    Answer {
+/// The limits at `t` seconds as a line of output.
+///
+/// # Errors
+/// Never in practice: all of it can be written.
+pub(crate) fn answer(t: f64, limits: &Limits) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Answer {
         t,
         cvl: limits.cvl.value.get(),
         ccl: limits.ccl.value.get(),
@@ -128,5 +132,5 @@ fn answer(t: f64, limits: &Limits) -> Answer<'_> {
         cvl_why: limits.cvl.why,
         ccl_why: limits.ccl.why,
         dcl_why: limits.dcl.why,
-    }
+    })
 }

@@ -1,6 +1,7 @@
 //! How a command ends: its exit code and, when something went wrong, one sentence.
 
 use super::decode::DecodeFailure;
+use super::replay::ReplayFailure;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
 use crate::link::OpenError;
@@ -8,6 +9,7 @@ use crate::run::RunError;
 use crate::sim::SimError;
 use crate::sink::dbus::DbusError;
 use std::io;
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// Exit codes; scripts and serial-starter rely on them.
@@ -43,7 +45,18 @@ pub enum Failure {
     /// `decode`
     #[error(transparent)]
     Decode(#[from] DecodeFailure),
-    /// `run`, `probe`, `read`
+    /// `replay`
+    #[error(transparent)]
+    Replay(#[from] ReplayFailure),
+    /// A file of `record` or `replay` cannot be written.
+    #[error("cannot write {path}: {source}; choose another place")]
+    Save {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// `run`, `probe`, `read`, `record`
     #[error(transparent)]
     Run(#[from] RunError),
     /// `demo`
@@ -71,14 +84,17 @@ impl Failure {
         match self {
             Self::Config(_) => Exit::Usage,
             Self::Decode(failure) => failure.exit(),
+            Self::Replay(failure) => failure.exit(),
             Self::Run(RunError::NothingFound(_)) => Exit::Nothing,
             Self::Run(RunError::PortGone(_) | RunError::Open(OpenError::Missing { .. })) => Exit::PortGone,
             Self::Run(RunError::Bus(DbusError::Address(_) | DbusError::NoSession)) | Self::Line { .. } => Exit::Usage,
             Self::Run(RunError::Bus(_)) => Exit::BusGone,
             Self::Run(RunError::Open(OpenError::NotSerial { .. } | OpenError::Address { .. })) => Exit::Usage,
-            Self::Run(RunError::Open(_) | RunError::System(_)) | Self::Demo(_) | Self::Simulate(_) | Self::Output(_) => {
-                Exit::Failed
-            }
+            Self::Run(RunError::Open(_) | RunError::System(_))
+            | Self::Demo(_)
+            | Self::Simulate(_)
+            | Self::Save { .. }
+            | Self::Output(_) => Exit::Failed,
         }
     }
 

@@ -11,6 +11,8 @@ pub mod output;
 mod paint;
 pub mod probe;
 pub mod read;
+pub mod record;
+pub mod replay;
 pub mod run;
 pub mod simulate;
 pub mod table;
@@ -26,6 +28,8 @@ use log::LevelFilter;
 use output::Show;
 use probe::ProbeArgs;
 use read::ReadArgs;
+use record::RecordArgs;
+use replay::ReplayArgs;
 use run::RunArgs;
 use simulate::SimulateArgs;
 use std::io::{self, Write};
@@ -59,6 +63,10 @@ pub enum Command {
     Demo(DemoArgs),
     /// Decode recorded bytes: hex text on the standard input, white space ignored
     Decode(DecodeArgs),
+    /// Record what goes over PORT into a file: for a bug report, or as a test
+    Record(RecordArgs),
+    /// Show what a recording says: its readings, and the limits that charge control would have given
+    Replay(ReplayArgs),
     /// Check a configuration, or print the default one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -100,6 +108,8 @@ impl Command {
             Self::Simulate(args) => args.run(),
             Self::Demo(args) => args.run(Show::choose(false)),
             Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
+            Self::Record(args) => args.run(out),
+            Self::Replay(args) => args.run(out, Show::choose(args.json)),
             Self::Config(command) => command.run(out),
         }
     }

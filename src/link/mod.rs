@@ -8,6 +8,7 @@ mod open;
 mod pace;
 mod poll;
 pub mod pty;
+pub mod record;
 pub mod script;
 pub mod serial;
 pub mod tcp;

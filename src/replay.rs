@@ -1,0 +1,138 @@
+//! `replay`: a recording as the driver would have read it, reading by reading, with the limits at each. Pure.
+
+use crate::battery::{Battery, Now, Saved};
+use crate::bms::Driver;
+use crate::bms::traffic::Traffic;
+use crate::charge;
+use crate::model::{Limits, LinkStats, Reading};
+use crate::units::Moment;
+use crate::vector::{Direction, Event, Vector};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// One reading of a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// When its last frame came, since the start of the recording.
+    pub at: Duration,
+    /// What the BMS said.
+    pub reading: Reading,
+}
+
+/// The readings in a recording, in order. A battery of which no reading is complete gives what there is of it, once.
+///
+/// A reading ends where a request is made again; of overheard traffic, where nothing is missing.
+pub fn readings(recording: &Vector, driver: &'static Driver) -> Vec<Played> {
+    let asked = recording.requests();
+    let mut searched = Search::new(driver);
+    let mut player = Player { traffic: Traffic::new(driver), heard: Vec::new(), played: Vec::new() };
+    let mut made: Vec<&[u8]> = Vec::new();
+    for event in &recording.traffic {
+        match event.direction {
+            Direction::Sent if made.contains(&event.bytes.as_slice()) => {
+                let found = searched.found(&event.bytes, made.last().copied());
+                player.cut(|address| found != Some(address));
+                made = vec![&event.bytes];
+            }
+            Direction::Sent => made.push(&event.bytes),
+            Direction::Received => player.hear(event, |traffic, bytes| traffic.feed(bytes, &asked)),
+        }
+        if asked.is_empty() {
+            player.cut(|_| true);
+        }
+    }
+    if let Some(last) = recording.traffic.last() {
+        player.hear(last, |traffic, _| traffic.end(&asked));
+    }
+    player.cut(|_| true);
+    player.complete_with(recording.play(driver).readings())
+}
+
+/// The requests of a search. Their answers are no readings: what was found is read in full at once.
+struct Search(Vec<(Option<u8>, Cow<'static, [u8]>)>);
+
+impl Search {
+    fn new(driver: &'static Driver) -> Self {
+        let addresses = [None].into_iter().chain((0..=u8::MAX).map(Some));
+        Self(addresses.map(|address| (address, (driver.new)(address).identify().bytes)).collect())
+    }
+
+    /// The address that was just found: its request is made twice in a row, for the first time.
+    fn found(&mut self, request: &[u8], before: Option<&[u8]>) -> Option<Option<u8>> {
+        let place = self.0.iter().position(|(_, identify)| **identify == *request).filter(|_| before == Some(request))?;
+        Some(self.0.remove(place).0)
+    }
+}
+
+struct Player {
+    traffic: Traffic,
+    /// When each address gave values last.
+    heard: Vec<(Option<u8>, Duration)>,
+    played: Vec<Played>,
+}
+
+impl Player {
+    fn hear(&mut self, event: &Event, feed: impl FnOnce(&mut Traffic, &[u8])) {
+        feed(&mut self.traffic, &event.bytes);
+        for address in self.traffic.take_heard() {
+            self.heard.retain(|(known, _)| *known != address);
+            self.heard.push((address, event.at));
+        }
+    }
+
+    fn time_of(&self, address: Option<u8>) -> Duration {
+        self.heard.iter().find(|(known, _)| *known == address).map(|(_, at)| *at).unwrap_or_default()
+    }
+
+    /// Takes what is complete, of those addresses that count.
+    fn cut(&mut self, counts: impl Fn(Option<u8>) -> bool) {
+        for reading in self.traffic.take_complete().into_iter().filter(|reading| counts(reading.address)) {
+            self.played.push(Played { at: self.time_of(reading.address), reading });
+        }
+    }
+
+    /// With a single reading of a battery all that was heard of it belongs together, also what came before and after.
+    fn complete_with(mut self, merged: impl Iterator<Item = Reading>) -> Vec<Played> {
+        for reading in merged {
+            let at = self.time_of(reading.address);
+            let mut same = self.played.iter_mut().filter(|played| played.reading.address == reading.address);
+            match (same.next(), same.next()) {
+                (None, _) => self.played.push(Played { at, reading }),
+                (Some(only), None) => only.reading = reading,
+                (Some(_), Some(_)) => {}
+            }
+        }
+        self.played.sort_by_key(|played| played.at);
+        self.played
+    }
+}
+
+/// Guard and charge control over the readings of a recording, battery by battery.
+pub struct Control {
+    config: charge::Config,
+    batteries: Vec<(Option<u8>, Battery)>,
+}
+
+impl Control {
+    /// With these settings for all batteries, and nothing remembered of any.
+    pub fn new(config: charge::Config) -> Self {
+        Self { config, batteries: Vec::new() }
+    }
+
+    /// The limits after this reading, and what there is to tell the owner; none without a complete reading.
+    pub fn limits(&mut self, played: &Played) -> Option<(Limits, Vec<String>)> {
+        let Played { at, reading } = played;
+        if !reading.is_complete() {
+            return None;
+        }
+        let known = self.batteries.iter().position(|(address, _)| *address == reading.address);
+        let place = known.unwrap_or_else(|| {
+            self.batteries.push((reading.address, Battery::new(self.config.clone(), Saved::default())));
+            self.batteries.len() - 1
+        });
+        let (_, battery) = self.batteries.get_mut(place)?;
+        let now = Now { at: Moment::new(*at), unix: None };
+        let snapshot = battery.read(reading.clone(), LinkStats::default(), now);
+        Some((snapshot.limits, battery.take_notices()))
+    }
+}
