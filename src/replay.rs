@@ -6,7 +6,7 @@ use crate::bms::traffic::Traffic;
 use crate::charge;
 use crate::model::{Limits, LinkStats, Reading};
 use crate::units::Moment;
-use crate::vector::{Direction, Event, Vector};
+use crate::vector::{Direction, Event, Vector, prefer};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -23,21 +23,25 @@ pub struct Played {
 ///
 /// A reading ends where a request is made again; of overheard traffic, where nothing is missing.
 pub fn readings(recording: &Vector, driver: &'static Driver) -> Vec<Played> {
-    let asked = recording.requests();
-    let mut searched = Search::new(driver);
+    let mut asked = recording.requests();
+    let overheard = asked.is_empty();
+    let mut search = Search::new(driver);
     let mut player = Player { traffic: Traffic::new(driver), heard: Vec::new(), played: Vec::new() };
     let mut made: Vec<&[u8]> = Vec::new();
     for event in &recording.traffic {
         match event.direction {
-            Direction::Sent if made.contains(&event.bytes.as_slice()) => {
-                let found = searched.found(&event.bytes, made.last().copied());
-                player.cut(|address| found != Some(address));
-                made = vec![&event.bytes];
+            Direction::Sent => {
+                prefer(&mut asked, event);
+                if made.contains(&event.bytes.as_slice()) {
+                    let found = search.found(&event.bytes, made.last().copied());
+                    player.cut(|address| !found.contains(&address));
+                    made.clear();
+                }
+                made.push(&event.bytes);
             }
-            Direction::Sent => made.push(&event.bytes),
             Direction::Received => player.hear(event, |traffic, bytes| traffic.feed(bytes, &asked)),
         }
-        if asked.is_empty() {
+        if overheard {
             player.cut(|_| true);
         }
     }
@@ -57,10 +61,12 @@ impl Search {
         Self(addresses.map(|address| (address, (driver.new)(address).identify().bytes)).collect())
     }
 
-    /// The address that was just found: its request is made twice in a row, for the first time.
-    fn found(&mut self, request: &[u8], before: Option<&[u8]>) -> Option<Option<u8>> {
-        let place = self.0.iter().position(|(_, identify)| **identify == *request).filter(|_| before == Some(request))?;
-        Some(self.0.remove(place).0)
+    /// The address that was just found, with all that share its request: that is made twice in a row, for the first time.
+    fn found(&mut self, request: &[u8], before: Option<&[u8]>) -> Vec<Option<u8>> {
+        if before != Some(request) {
+            return Vec::new();
+        }
+        self.0.extract_if(.., |(_, identify)| **identify == *request).map(|(address, _)| address).collect()
     }
 }
 

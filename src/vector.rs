@@ -221,13 +221,25 @@ impl Vector {
 
     /// Plays the recording through `driver`'s decoder.
     pub fn play(&self, driver: &'static Driver) -> Traffic {
-        let asked = self.requests();
+        let mut asked = self.requests();
         let mut traffic = Traffic::new(driver);
-        for event in self.traffic.iter().filter(|event| event.direction == Direction::Received) {
-            traffic.feed(&event.bytes, &asked);
+        for event in &self.traffic {
+            match event.direction {
+                Direction::Sent => prefer(&mut asked, event),
+                Direction::Received => traffic.feed(&event.bytes, &asked),
+            }
         }
         traffic.end(&asked);
         traffic
+    }
+}
+
+/// Puts the request of `event` first: where a reply does not say what it answers, it is the last request.
+pub(crate) fn prefer(asked: &mut [Request], event: &Event) {
+    if let Some(place) = asked.iter().position(|request| *request.bytes == *event.bytes)
+        && let Some(before) = asked.get_mut(..=place)
+    {
+        before.rotate_right(1);
     }
 }
 

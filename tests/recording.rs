@@ -92,6 +92,10 @@ fn read_live(board: &str, addresses: &[u8], scope: Scope) -> Vec<Reading> {
     all
 }
 
+fn usual_address(driver: &Driver) -> u8 {
+    driver.addresses.first().copied().unwrap_or(1)
+}
+
 fn of(readings: &[Reading], address: Option<u8>) -> Vec<&Reading> {
     readings.iter().filter(|reading| reading.address == address).collect()
 }
@@ -100,7 +104,7 @@ fn of(readings: &[Reading], address: Option<u8>) -> Vec<&Reading> {
 fn a_replay_gives_what_was_read() {
     for board in BOARDS {
         let driver = bms::driver(board.driver).unwrap();
-        let addresses: &[u8] = if driver.shared { &[1, 2] } else { &[driver.addresses.first().copied().unwrap_or(1)] };
+        let addresses: &[u8] = if driver.shared { &[1, 2] } else { &[usual_address(driver)] };
         let recorded = record_board(board.name, addresses, only(driver));
         let Recorded { recording, .. } = &recorded;
         assert_eq!((recording.bms.as_str(), recorded.missed), (driver.name, 0), "{}: {:?}", board.name, recording.note);
@@ -120,7 +124,8 @@ fn a_replay_gives_what_was_read() {
 fn a_recording_is_a_test_at_once() {
     for board in BOARDS {
         let driver = bms::driver(board.driver).unwrap();
-        let recorded = record_board(board.name, &[1], Scope { addresses: vec![1], ..only(driver) });
+        let address = usual_address(driver);
+        let recorded = record_board(board.name, &[address], Scope { addresses: vec![address], ..only(driver) });
         let text = recorded.recording.text();
         let again = Vector::parse("recording.json", &text).unwrap();
         assert_eq!(again.text(), text, "{}", board.name);
