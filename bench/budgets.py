@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""The program's budgets, measured; started by budgets.sh. Everything runs on this computer: compare only within one run."""
+import argparse
+import math
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+from rig import Rig, cpu_seconds, memory_kb
+
+# What a family is held to: a further one is one more row.
+# line_s: the time that the first reading takes on the wire of a 16-cell board, 20 ms latency per request included.
+FAMILIES = {
+	'jbd': {'board': 'jbd', 'start_s': 1.0, 'line_s': 0.20},
+	'jk': {'board': 'jk', 'start_s': 0.5, 'line_s': 0.07},
+}
+CELLS = 16
+# What all values alternate between, second by second.
+CURRENTS = (21.5, -18.25)
+SOC = (61.3, 61.9)
+TEMPERATURES = (21.0, 21.9)
+CELL_STEP = 0.012
+ANSWERS = 80
+
+
+class Table:
+	"""Rows of results; each is printed as soon as it is known."""
+
+	def __init__(self):
+		self.broken = 0
+		print('| what | median (all) | must | aim | |\n|---|---|---|---|---|', flush=True)
+
+	def row(self, what, values, unit, must=None, aim=None, digits=2):
+		def shown(value):
+			return '%.*f' % (digits, value)
+		median = statistics.median(values)
+		broken = must is not None and median > must
+		self.broken += broken
+		verdict = 'BROKEN' if broken else 'above aim' if aim is not None and median > aim else 'ok' if must is not None else ''
+		limits = [('≤ %s' % shown(limit)) if limit is not None else '' for limit in (must, aim)]
+		spread = ' (%s)' % ' / '.join(shown(value) for value in sorted(values)) if len(values) > 1 else ''
+		print('| %s | **%s** %s%s | %s | %s | %s |' % (what, shown(median), unit, spread, *limits, verdict), flush=True)
+
+
+def alternating():
+	"""A scenario in which every measured value changes each second."""
+	lines = ['repeat_s = 2']
+	for second in (0, 1):
+		lines.append('[[step]]\nt = %d\ncurrent_a = %s\nsoc_pct = %s\ntemperature_c = %s' % (
+			second, CURRENTS[second], SOC[second], TEMPERATURES[second]))
+		for cell in range(1, CELLS + 1):
+			lines.append('[[step]]\nt = %d\ncell = %d\noffset_v = %s' % (second, cell, CELL_STEP if (cell + second) % 2 else 0.0))
+	return '\n'.join(lines) + '\n'
+
+
+def start(rig, table, name, family, options):
+	"""Process start to the first state of charge on the bus."""
+	bms = rig.bms(family['board'])
+	cold, warm = [], []
+	for _ in range(options.runs):
+		rig.forget()
+		for times in (cold, warm):
+			listener = rig.listener()
+			driver, began = rig.driver()
+			times.append(listener.first_soc() - began)
+			rig.stop(driver)
+			listener.stop()
+	rig.stop(bms)
+	table.row('%s: start → first /Soc, cold' % name, cold, 's', family['start_s'])
+	table.row('%s: start → first /Soc, remembered port' % name, warm, 's', None, 1.5 * family['line_s'])
+
+
+def silent(rig, table, options):
+	"""A port at which nothing answers: start to the exit with code 3."""
+	bms = rig.bms('jbd', '--fault', 'silent-after=0')
+	times = []
+	for _ in range(options.runs):
+		rig.forget()
+		driver, began = rig.driver()
+		code = driver.wait(60)
+		times.append(time.monotonic() - began)
+		rig.children.remove(driver)
+		if code != 3:
+			sys.exit('a silent port must end in exit code 3, not %s' % code)
+	rig.stop(bms)
+	table.row('silent port: start → exit 3', times, 's', 8.0, 5.0)
+
+
+def steady(rig, table, name, family, options):
+	"""CPU, signals, memory and answer times while every value changes each second, then with a silent BMS."""
+	bms = rig.bms(family['board'], '--cells', str(CELLS), '--scenario', rig.write('scenario.toml', alternating()))
+	listener = rig.listener()
+	driver, began = rig.driver()
+	listener.first_soc()
+	time.sleep(5)
+	per_poll, per_minute, changes = [], [], []
+	for _ in range(options.runs):
+		from_s, from_cpu = time.monotonic(), cpu_seconds(driver.pid)
+		time.sleep(options.window)
+		spent, seconds = cpu_seconds(driver.pid) - from_cpu, time.monotonic() - from_s
+		signals = [line for line in listener.signals() if from_s <= line['t'] < from_s + seconds]
+		per_poll.append(1000 * spent / max(1, round(seconds)))
+		per_minute.append(60 * len(signals) / seconds)
+		changes.append(statistics.mean(len(line['values']) for line in signals))
+	table.row('%s: CPU per poll, all values changing' % name, per_poll, 'ms', 0.40, 0.30, 3)
+	table.row('%s: D-Bus signals per minute' % name, per_minute, '', 62, None, 1)
+	table.row('%s: values that change per signal' % name, changes, '', None, None, 0)
+	time.sleep(max(0.0, began + options.settle - time.monotonic()))
+	table.row('%s: memory (PSS), one battery, after %d s' % (name, time.monotonic() - began), [memory_kb(driver.pid) / 1024], 'MB', 3.0, 2.0)
+	table.row('%s: D-Bus answer p95, BMS answering' % name, [answers(rig) for _ in range(options.runs)], 'ms', 2.0, 1.0)
+	bms.send_signal(signal.SIGSTOP)
+	time.sleep(3)
+	table.row('%s: D-Bus answer p95, BMS silent' % name, [answers(rig) for _ in range(options.runs)], 'ms', 2.0, 1.0)
+	for child in (driver, listener.child, bms):
+		rig.stop(child)
+
+
+def answers(rig):
+	"""The time within which 95 % of the GetValue calls were answered, ms. Spread over three polls."""
+	times = []
+	for number in range(ANSWERS):
+		path = ('/Soc', '/Dc/0/Voltage', '/Voltages/Cell7', '/Info/MaxChargeVoltage')[number % 4]
+		began = time.perf_counter()
+		rig.get(path)
+		times.append(1000 * (time.perf_counter() - began))
+		time.sleep(3.0 / ANSWERS)
+	return sorted(times)[math.ceil(0.95 * len(times)) - 1]
+
+
+def damaged(rig, table, name, family, options):
+	"""5 % damaged replies: no alarm, no value that the BMS did not say, no long gap."""
+	scenario = rig.write('scenario.toml', alternating())
+	bms = rig.bms(family['board'], '--cells', str(CELLS), '--scenario', scenario, '--fault', 'corrupt=5')
+	listener = rig.listener()
+	driver, _ = rig.driver()
+	listener.first_soc()
+	time.sleep(options.damaged)
+	signals = listener.signals()
+	gap = max(later['t'] - earlier['t'] for earlier, later in zip(signals, signals[1:]))
+	values = [(path, value) for line in signals for path, value in line['values'].items()]
+	wrong = [pair for pair in values if not is_true(*pair)]
+	alarms = [(path, value) for path, value in values if path.startswith('/Alarms/') and value != 0]
+	what = '%s: 5 %% damaged replies for %d s' % (name, options.damaged)
+	table.row(what + ': largest gap', [gap], 's', 5.0)
+	table.row(what + ': wrong values of %d' % len(values), [len(wrong)], '', 0, None, 0)
+	table.row(what + ': alarms', [len(alarms)], '', 0, None, 0)
+	for path, value in (wrong + alarms)[:10]:
+		print('  %s = %s' % (path, value), file=sys.stderr)
+	if driver.poll() is not None:
+		sys.exit('the driver ended with code %s' % driver.returncode)
+	for child in (driver, listener.child, bms):
+		rig.stop(child)
+
+
+def is_true(path, value):
+	"""Whether the simulated BMS ever said this, give or take its own rounding."""
+	def one_of(truths, distance):
+		return value is not None and any(abs(value - truth) <= distance for truth in truths)
+	checks = {
+		'/Soc': lambda: one_of(SOC, 0.6),
+		'/Dc/0/Current': lambda: one_of(CURRENTS, 0.06),
+		'/Dc/0/Voltage': lambda: value is not None and 16 * 3.25 < value < 16 * 3.40,
+		'/Dc/0/Temperature': lambda: value is not None and 19.0 < value < 24.0,
+		'/System/NrOfCellsPerBattery': lambda: value == CELLS,
+		'/Connected': lambda: value == 1,
+	}
+	if path.startswith('/Voltages/Cell'):
+		return value is not None and 3.25 < value < 3.40
+	return checks.get(path, lambda: True)()
+
+
+def bank(rig, table, options):
+	"""Sixteen batteries on one line in one process."""
+	addresses = ','.join(str(address) for address in range(16))
+	bms = rig.bms('jk-pb', '--addresses', addresses)
+	driver, _ = rig.driver('--addresses', addresses)
+	rig.wait(lambda: rig.bus.name_has_owner(rig.service + '__15'), 60)
+	time.sleep(5)
+	spent = []
+	for _ in range(options.runs):
+		from_s, from_cpu = time.monotonic(), cpu_seconds(driver.pid)
+		time.sleep(options.window)
+		spent.append(60 * (cpu_seconds(driver.pid) - from_cpu) / (time.monotonic() - from_s))
+	table.row('16 × jk-pb in one process: CPU per minute', spent, 's', 0.18, 0.10, 3)
+	table.row('16 × jk-pb in one process: memory (PSS)', [memory_kb(driver.pid) / 1024], 'MB', 6.0)
+	for child in (driver, bms):
+		rig.stop(child)
+
+
+def beside(table):
+	"""What an empty Python program with D-Bus takes on the same computer, for comparison."""
+	times, memory = [], []
+	for _ in range(3):
+		began = time.monotonic()
+		child = subprocess.Popen(
+			[sys.executable, '-c', 'import dbus, gi; print(); input()'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+		child.stdout.readline()
+		times.append(time.monotonic() - began)
+		memory.append(memory_kb(child.pid) / 1024)
+		child.communicate(b'\n')
+	table.row('beside it: Python that imports dbus and gi, start', times, 's')
+	table.row('beside it: Python that imports dbus and gi, memory (PSS)', memory, 'MB')
+
+
+def main():
+	parser = argparse.ArgumentParser(description=__doc__)
+	parser.add_argument('--binary', required=True)
+	parser.add_argument('--families', default=','.join(FAMILIES))
+	parser.add_argument('--only', default='start,silent,steady,damaged,bank,size')
+	parser.add_argument('--runs', type=int, default=3, help='repetitions of what has a median')
+	parser.add_argument('--window', type=float, default=20, help='seconds in which CPU and signals are counted')
+	parser.add_argument('--settle', type=float, default=60, help='seconds after which memory is looked at')
+	parser.add_argument('--damaged', type=float, default=60, help='seconds of damaged replies; the budget says 600')
+	options = parser.parse_args()
+	wanted = options.only.split(',')
+	table = Table()
+	for name in options.families.split(','):
+		for measure in (start, steady, damaged):
+			if measure.__name__ in wanted:
+				with Rig(options.binary) as rig:
+					measure(rig, table, name, FAMILIES[name], options)
+	for measure in (silent, bank):
+		if measure.__name__ in wanted:
+			with Rig(options.binary) as rig:
+				measure(rig, table, options)
+	if 'size' in wanted:
+		table.row('program, %s, everything in' % os.uname().machine, [os.path.getsize(options.binary) / 2**20], 'MB')
+		beside(table)
+	return 1 if table.broken else 0
+
+
+sys.exit(main())

@@ -1,0 +1,160 @@
+"""What the measurements run on: a private bus, a simulated BMS on a paced line, the driver, a listener."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import dbus
+import dbus.bus
+
+ITEM = 'com.victronenergy.BusItem'
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+BUS_CONFIG = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>%s</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow own="*"/>
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+  </policy>
+</busconfig>
+'''
+
+
+class Rig:
+	"""Processes and their folder; all gone when it is left as a context."""
+
+	def __init__(self, binary):
+		self.binary = os.path.abspath(binary)
+		self.folder = tempfile.mkdtemp(prefix='dbus-bms-bench.')
+		self.address = 'unix:path=' + self.path('bus')
+		self.port = self.path('ttyBENCH0')
+		self.service = 'com.victronenergy.battery.ttyBENCH0'
+		self.children = []
+		self.simulator = None
+		self.bus = None
+
+	def path(self, name):
+		return os.path.join(self.folder, name)
+
+	def __enter__(self):
+		self.write('bus.conf', BUS_CONFIG % self.address)
+		self.write('dbus-bms.toml', '[state]\nfolder = "%s"\n' % self.path('state'))
+		# A file of its own: the pages of one file are shared, which would halve the memory that the driver seems to need.
+		self.simulator = shutil.copy(self.binary, self.path('simulator'))
+		self.start(['dbus-daemon', '--config-file=' + self.path('bus.conf'), '--nofork', '--nopidfile'])
+		self.wait(lambda: os.path.exists(self.path('bus')))
+		self.bus = dbus.bus.BusConnection(self.address)
+		return self
+
+	def __exit__(self, *_):
+		for child in reversed(self.children):
+			end(child)
+		shutil.rmtree(self.folder, ignore_errors=True)
+
+	def write(self, name, text):
+		with open(self.path(name), 'w', encoding='utf-8') as file:
+			file.write(text)
+		return self.path(name)
+
+	def start(self, command, stdout=subprocess.DEVNULL):
+		log = open(self.path('log'), 'ab')
+		child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=log)
+		log.close()
+		self.children.append(child)
+		return child
+
+	def stop(self, child):
+		self.children.remove(child)
+		return end(child)
+
+	def bms(self, board, *options):
+		child = self.start([self.simulator, 'simulate', board, '--link', self.port, '--pace', *options])
+		self.wait(lambda: os.path.exists(self.port))
+		return child
+
+	def driver(self, *options):
+		"""The driver on the port, and when it was started."""
+		command = [self.binary, 'run', self.port, '--config', self.path('dbus-bms.toml'), '--bus', self.address, *options]
+		began = time.monotonic()
+		return self.start(command), began
+
+	def listener(self, service=None):
+		return Listener(self, service or self.service)
+
+	def forget(self):
+		"""As if the driver had never run."""
+		shutil.rmtree(self.path('state'), ignore_errors=True)
+
+	def wait(self, condition, seconds=20):
+		end_at = time.monotonic() + seconds
+		while not condition():
+			if time.monotonic() > end_at:
+				with open(self.path('log'), encoding='utf-8') as log:
+					sys.exit('this took longer than %d s; the programs said:\n%s' % (seconds, log.read()))
+			time.sleep(0.01)
+
+	def get(self, path):
+		return self.bus.call_blocking(self.service, path, ITEM, 'GetValue', '', [])
+
+
+class Listener:
+	"""Collects what listen.py writes."""
+
+	def __init__(self, rig, service):
+		self.rig, self.lines = rig, []
+		self.child = rig.start([sys.executable, os.path.join(HERE, 'listen.py'), rig.address, service], subprocess.PIPE)
+		threading.Thread(target=self.collect, daemon=True).start()
+		rig.wait(lambda: self.lines)
+
+	def collect(self):
+		for line in self.child.stdout:
+			self.lines.append(json.loads(line))
+
+	def first_soc(self):
+		"""When the first valid state of charge was on the bus."""
+		def valid(line):
+			return line.get('soc') is not None or line.get('values', {}).get('/Soc') is not None
+		self.rig.wait(lambda: any(valid(line) for line in self.lines))
+		return next(line['t'] for line in self.lines if valid(line))
+
+	def signals(self, since=0.0):
+		return [line for line in self.lines if 'signal' in line and line['t'] >= since]
+
+	def stop(self):
+		self.rig.stop(self.child)
+
+
+def end(child):
+	if child.poll() is None:
+		child.send_signal(signal.SIGCONT)
+		child.terminate()
+	try:
+		return child.wait(5)
+	except subprocess.TimeoutExpired:
+		child.kill()
+		return child.wait()
+
+
+def cpu_seconds(pid):
+	"""CPU time of all threads of a process so far."""
+	total = 0
+	for thread in os.listdir('/proc/%d/task' % pid):
+		with open('/proc/%d/task/%s/schedstat' % (pid, thread), encoding='ascii') as file:
+			total += int(file.read().split()[0])
+	return total / 1e9
+
+
+def memory_kb(pid):
+	"""Proportional set size of a process."""
+	with open('/proc/%d/smaps_rollup' % pid, encoding='ascii') as file:
+		return next(int(line.split()[1]) for line in file if line.startswith('Pss:'))
