@@ -1,0 +1,55 @@
+#!/bin/bash
+# Runs the driver against Victron's own settings service and system calculator, and checks what they make of the battery.
+#
+#   tests/venus/check.sh CHECKOUTS_DIR [--gentle]
+#
+# CHECKOUTS_DIR holds checkouts of Victron's `localsettings` and `dbus-systemcalc-py`, each with its `ext/velib_python`
+# filled (git submodule). They are not part of this project and nothing is fetched here.
+#
+# The bus, the chargers and the BMS are our own: a private dbus-daemon, fakes in chargers.py, `dbus-bms simulate jbd`.
+# With --gentle the default silence times are waited for (300 s) in place of the strict ones (60 s).
+# DBUS_BMS names another binary than target/release/dbus-bms. Exit codes: 0 fine, 1 a check failed, 2 something is missing.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+python=${PYTHON:-/usr/bin/python3}
+
+missing() {
+	printf 'check.sh: %s\n' "$1" >&2
+	exit 2
+}
+
+# The folder of a checkout below $1 that is called $2, with or without its owner in front.
+checkout() {
+	local folder
+	for folder in "$1/$2" "$1"/*+"$2" "$1"/*-"$2"; do
+		if [ -d "$folder" ]; then
+			(cd "$folder" && pwd)
+			return
+		fi
+	done
+	missing "no checkout of $2 below $1; clone it there: git clone --recursive https://github.com/victronenergy/$2"
+}
+
+[ $# -ge 1 ] || missing "usage: check.sh CHECKOUTS_DIR [--gentle]"
+checkouts=$1
+shift
+[ -d "$checkouts" ] || missing "$checkouts is no folder; it must hold localsettings and dbus-systemcalc-py"
+
+settings=$(checkout "$checkouts" localsettings)
+systemcalc=$(checkout "$checkouts" dbus-systemcalc-py)
+for folder in "$settings" "$systemcalc"; do
+	[ -f "$folder/ext/velib_python/vedbus.py" ] ||
+		missing "$folder/ext/velib_python is empty; fill it: git -C $folder submodule update --init"
+done
+
+command -v dbus-daemon >/dev/null || missing "dbus-daemon is needed: apt install dbus"
+"$python" -c 'import dbus, gi, lxml, psutil' 2>/dev/null ||
+	missing "Python modules are needed: apt install python3-dbus python3-gi python3-lxml python3-psutil"
+
+binary=${DBUS_BMS:-$here/../../target/release/dbus-bms}
+[ -x "$binary" ] || missing "no program at $binary; build it (cargo build --release) or name it in DBUS_BMS"
+
+run=$(mktemp -d "${TMPDIR:-/tmp}/dbus-bms-venus.XXXXXX")
+trap 'rm -rf "$run"' EXIT
+"$python" -B "$here/check.py" --binary "$binary" --settings "$settings" --systemcalc "$systemcalc" --run "$run" "$@"
