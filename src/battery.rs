@@ -217,7 +217,7 @@ impl Battery {
     }
 
     fn alarms(&self) -> Vec<Alarm> {
-        let mut all = self.reading.clone();
+        let mut all = Reading { alarms: self.reading.alarms.clone(), ..Reading::default() };
         for alarm in &self.own_alarms {
             all.raise(alarm.name, alarm.level);
         }

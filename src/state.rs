@@ -83,7 +83,9 @@ impl StateFile {
     /// As [`StateFile::save_if_due`].
     pub fn save(&mut self, value: &impl Serialize, now: Moment) -> Result<(), StateError> {
         let Ok(text) = serde_json::to_string_pretty(value) else { return Ok(()) };
-        if self.written.as_ref().is_some_and(|(_, last)| *last == text) {
+        if let Some((looked, _)) = self.written.as_mut().filter(|(_, last)| *last == text) {
+            // Not worth another look with every reading.
+            *looked = now;
             return Ok(());
         }
         let result = replace(&self.path, &text);
