@@ -6,7 +6,7 @@
 //! refusal  from 83 code             crc crc
 //! ```
 //! A reply does not say which registers it holds: only the request does. FFFF is a register that is not fitted. Both families
-//! have the same values at different places, see [`D2`] and [`P81`]. Register C9 holds the password and is never read; nor are
+//! have the same values at different places, see `D2` and `P81`. Register C9 holds the password and is never read; nor are
 //! the settings of p81 boards, which hold it too.
 //!
 //! The vendor's document counts charge as negative, the recordings as positive: where the state register says charging or
