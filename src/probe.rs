@@ -37,13 +37,15 @@ pub struct Scope {
     pub drivers: Vec<&'static Driver>,
     /// The addresses to ask in place of the drivers' own; all that answer are collected.
     pub addresses: Vec<u8>,
+    /// The only line to try, for boards set to an unusual one; `None` = the drivers' own.
+    pub line: Option<Line>,
     /// What answered the last time: tried first, if it is among the drivers and addresses to try.
     pub remembered: Option<Candidate>,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { drivers: DRIVERS.to_vec(), addresses: Vec::new(), remembered: None }
+        Self { drivers: DRIVERS.to_vec(), addresses: Vec::new(), line: None, remembered: None }
     }
 }
 
@@ -252,7 +254,17 @@ impl Walk<'_> {
 
 fn is_wanted(scope: &Scope, candidate: &Candidate) -> bool {
     scope.drivers.iter().any(|driver| driver.name == candidate.driver.name)
+        && lines(scope, candidate.driver).contains(&candidate.line)
         && candidate.address.is_none_or(|address| scope.addresses.is_empty() || scope.addresses.contains(&address))
+}
+
+/// The lines to ask a driver on. A request that must not be sent at any other speed is not, whatever is configured.
+fn lines(scope: &Scope, driver: &Driver) -> Vec<Line> {
+    match scope.line {
+        None => driver.lines.to_vec(),
+        Some(line) if driver.lines_only => driver.lines.iter().copied().filter(|own| *own == line).collect(),
+        Some(line) => vec![line],
+    }
 }
 
 /// The addresses to ask a driver at; one `None` where it has none.
@@ -268,7 +280,7 @@ fn addresses(scope: &Scope, driver: &Driver) -> Vec<Option<u8>> {
 fn quick(scope: &Scope) -> Vec<Candidate> {
     let candidates = scope.drivers.iter().filter_map(|driver| {
         let address = addresses(scope, driver).first().copied().flatten();
-        Some(Candidate { driver, line: *driver.lines.first()?, address })
+        Some(Candidate { driver, line: *lines(scope, driver).first()?, address })
     });
     by_line(candidates.collect(), |candidate| candidate.line)
 }
@@ -277,7 +289,7 @@ fn patient(scope: &Scope) -> Vec<Step> {
     let mut steps = Vec::new();
     for driver in &scope.drivers {
         let addresses = addresses(scope, driver);
-        for (index, line) in driver.lines.iter().copied().enumerate() {
+        for (index, line) in lines(scope, driver).into_iter().enumerate() {
             let usual = index == 0;
             if usual && !driver.listen.is_zero() {
                 let candidate = Candidate { driver, line, address: None };

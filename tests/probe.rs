@@ -76,7 +76,7 @@ const fn fake(
     new: fn(Option<u8>) -> Box<dyn Protocol>,
 ) -> Driver {
     let gap = Duration::from_millis(gap_ms);
-    Driver { name, label: name, boards: "", lines, addresses, gap, listen: Duration::ZERO, shared: false, new }
+    Driver { name, label: name, boards: "", lines, lines_only: false, addresses, gap, listen: Duration::ZERO, shared: false, new }
 }
 
 // The families that are to come, with their lines, addresses and gaps.
@@ -84,6 +84,7 @@ static JK: Driver = fake("jk", &[FAST], &[], 0, |address| Box::new(Fake { tag: 0
 static JK_PB: Driver = Driver {
     listen: Duration::from_millis(800),
     shared: true,
+    lines_only: true,
     ..fake("jk-pb", &[FAST], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], 100, |address| {
         Box::new(Fake { tag: 0x55, address })
     })
@@ -267,7 +268,7 @@ fn the_aliases_of_a_lone_battery_are_not_collected() {
 #[test]
 fn explicit_addresses_are_asked_and_no_others() {
     let clock = SimClock::default();
-    let scope = Scope { drivers: vec![&JK_PB], addresses: vec![7, 9, 3], remembered: None };
+    let scope = Scope { drivers: vec![&JK_PB], addresses: vec![7, 9, 3], ..Scope::default() };
     let (found, record) = run(bus(&clock, FAST, 0x55, &[1, 3, 7]), &clock, &scope);
     assert_eq!(names(&found.unwrap()), [("jk-pb", Some(3)), ("jk-pb", Some(7))]);
     assert!(record.lock().unwrap().sent.iter().all(|(_, sent)| [7, 9, 3].contains(&sent[1])));
@@ -288,7 +289,7 @@ fn what_answered_last_time_does_not_widen_the_search() {
     let remembered = Some(Candidate { driver: &TOPBMS, line: SLOW, address: Some(1) });
     for scope in [
         Scope { drivers: vec![&JBD], remembered, ..Scope::default() },
-        Scope { drivers: vec![&TOPBMS], addresses: vec![2], remembered },
+        Scope { drivers: vec![&TOPBMS], addresses: vec![2], remembered, ..Scope::default() },
     ] {
         let clock = SimClock::default();
         not_found(run(bus(&clock, SLOW, b'~', &[1]), &clock, &scope).0);
@@ -329,4 +330,18 @@ fn a_port_that_vanishes_ends_the_search() {
     let port = ScriptPort::silent(&clock).vanishing(Moment::from_secs(1.0));
     assert!(matches!(run(port, &clock, &six()).0, Err(ProbeError::Port(LinkError::Vanished(_)))));
     assert_eq!(seconds(&clock), 1.0);
+}
+
+#[test]
+fn a_configured_speed_is_the_only_one_but_never_for_requests_that_look_like_writes() {
+    let clock = SimClock::default();
+    let odd = Line { baud: 19_200 };
+    let (result, record) = run(ScriptPort::silent(&clock), &clock, &Scope { line: Some(odd), ..six() });
+    not_found(result);
+    let record = record.lock().unwrap();
+    let trigger = JK_PB.addresses.iter().map(|address| (JK_PB.new)(Some(*address)).identify().bytes.into_owned());
+    let triggers: Vec<Vec<u8>> = trigger.collect();
+    assert!(!record.sent.is_empty());
+    assert!(record.lines.iter().all(|line| *line == odd));
+    assert!(record.sent.iter().all(|(_, bytes)| !triggers.contains(bytes)));
 }

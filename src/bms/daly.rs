@@ -38,6 +38,7 @@ pub const DRIVER: Driver = Driver {
     label: "Daly",
     boards: "Daly smart BMS with UART or RS485 (A5 protocol)",
     lines: &[Line { baud: 9600 }],
+    lines_only: false,
     addresses: &[1, SECOND_HOST],
     gap: Duration::from_millis(20),
     listen: Duration::ZERO,

@@ -31,6 +31,7 @@ pub const DRIVER: Driver = Driver {
     label: "Daly Modbus",
     boards: "Daly smart BMS of the H, K, M and S series and newer (Modbus protocol)",
     lines: &[Line { baud: 9600 }],
+    lines_only: false,
     addresses: &[0xD2, 1],
     gap: Duration::from_millis(20),
     listen: Duration::ZERO,

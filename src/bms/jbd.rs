@@ -21,6 +21,7 @@ pub const DRIVER: Driver = Driver {
     label: "LLT / JBD",
     boards: "JBD / LLT Power / Xiaoxiang smart BMS (SP, AP, DP, UP and L series), Overkill Solar, and batteries built with them",
     lines: &[Line { baud: 9600 }],
+    lines_only: false,
     addresses: &[],
     gap: Duration::ZERO,
     listen: Duration::ZERO,

@@ -30,6 +30,7 @@ pub const DRIVER: Driver = Driver {
     label: "JK (Jikong), UART",
     boards: "JK / Jikong B1A, B2A, BD4A, BD6A series (UART/GPS port or its RS485 adapter), hardware up to V11",
     lines: &[Line { baud: 115_200 }],
+    lines_only: false,
     addresses: &[],
     gap: Duration::ZERO,
     listen: Duration::ZERO,

@@ -30,6 +30,7 @@ pub const DRIVER: Driver = Driver {
     boards: "JK / Jikong PB1A, PB2A and other inverter BMS (RS485 with UART protocol 001, DIP address 1 to 15)",
     // At 9600 baud the same port may belong to somebody else, and the trigger has the form of a write.
     lines: &[Line { baud: 115_200 }],
+    lines_only: true,
     addresses: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
     // Requests that follow faster make other boards answer too.
     gap: Duration::from_millis(120),

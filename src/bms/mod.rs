@@ -44,6 +44,8 @@ pub struct Driver {
     pub boards: &'static str,
     /// Line settings that occur, the most common first.
     pub lines: &'static [Line],
+    /// The requests must not be sent on any other line (they have the form of a write).
+    pub lines_only: bool,
     /// Addresses that a probe tries, in this order; empty where the protocol has no address.
     pub addresses: &'static [u8],
     /// Time that the line must be quiet before a request.

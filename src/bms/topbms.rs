@@ -33,6 +33,7 @@ pub const DRIVER: Driver = Driver {
     label: "TopBMS",
     boards: "TopBMS 16S LFP packs (ASCII protocol V1.7)",
     lines: &[Line { baud: 9600 }],
+    lines_only: false,
     addresses: &[1, 0],
     gap: Duration::from_millis(20),
     listen: Duration::ZERO,

@@ -62,7 +62,7 @@ pub const KEYS: &[Key] = &[
     key("control", Battery, Any, |s| &mut s.control, "",
         "false = observe: measured values are published, charge limits are not."),
     key("name", Battery, Any, |s| &mut s.name, "\"Battery 1\"",
-        "Name to show. Not set: the name given on the GX device, else model and port."),
+        "First name of the battery, until one is given on the GX device. Not set: model and port are shown."),
     key("bms", Port, Any, |s| &mut s.bms, "",
         "BMS families to look for, such as [\"jbd\"]. Empty: all."),
     key("addresses", Port, Any, |s| &mut s.addresses, "",
@@ -141,7 +141,8 @@ pub const KEYS: &[Key] = &[
     key("recovery.ramp_v_per_s", Battery, Between(0.0001, 1.0), |s| &mut s.charge.recovery.ramp_v_per_s, "",
         "Rise of the charge voltage limit of the whole battery in V per second."),
     key("serial.baud", Port, Between(1200.0, 1_000_000.0), |s| &mut s.serial.baud, "9600",
-        "The only baud rate to try. Not set: those that the BMS families use."),
+        "The only baud rate to try, for a board set to an unusual one. Not set: those that the BMS families use. JK PB boards are asked \
+         at 115200 only."),
     key("serial.rs485", Port, Any, |s| &mut s.serial.rs485, "",
         "true = switch the direction of an RS485 transceiver through RTS; USB adapters do that on their own."),
     key("serial.low_latency", Port, Any, |s| &mut s.serial.low_latency, "",

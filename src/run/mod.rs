@@ -120,7 +120,12 @@ pub(crate) fn scope(settings: &crate::config::Settings, remembered: Option<crate
     let all = crate::bms::DRIVERS.iter().copied();
     let drivers: Vec<_> = all.filter(|driver| settings.bms.is_empty() || settings.bms.contains(&driver.name)).collect();
     let remembered = remembered.filter(|hit| drivers.iter().any(|driver| driver.name == hit.driver.name));
-    Scope { drivers, addresses: settings.addresses.clone(), remembered }
+    Scope {
+        drivers,
+        addresses: settings.addresses.clone(),
+        line: settings.serial.baud.map(|baud| crate::bms::Line { baud }),
+        remembered,
+    }
 }
 
 /// How the port is to be opened, by the settings.
