@@ -1,10 +1,11 @@
 //! One battery over time: readings go in, snapshots for the sinks come out. Pure; the runtime says what time it is.
 
-use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL};
+use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL, chemistry::preset};
 use crate::guard::Guard;
 use crate::history;
 use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Reading, Snapshot};
-use crate::units::{AmpHours, Amps, Celsius, Moment, Volts};
+use crate::soc::{self, forecast, health};
+use crate::units::{AmpHours, Celsius, Moment, Percent, Volts};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Saved {
     pub history: History,
     /// The chemistry that a reading has confirmed.
     pub chemistry: Option<Chemistry>,
+    /// The counted SoC and what goes with it.
+    pub soc: soc::Memory,
     /// How far charging is.
     pub phases: charge::Phases,
 }
@@ -34,15 +37,23 @@ pub struct Now {
 #[derive(Debug)]
 pub struct Battery {
     config: charge::Config,
+    soc_config: soc::Config,
     guard: Guard,
     memory: charge::Memory,
+    soc: soc::Memory,
+    /// Estimated error of the counted SoC.
+    drift: Option<Percent>,
+    /// SoC and charge left as the BMS says.
+    bms: (Option<Percent>, Option<AmpHours>),
+    /// Charge control has found the battery full since the reading before.
+    became_full: bool,
     history: History,
     reading: Reading,
     facts: Facts,
     link: LinkStats,
     read_at: Option<Moment>,
     intervals: VecDeque<Duration>,
-    current_avg: Option<Amps>,
+    current_avg: forecast::Average,
     own_alarms: Vec<Alarm>,
     cell_count: Option<u8>,
     /// Sentences for the log that came up since they were last taken.
@@ -55,15 +66,20 @@ impl Battery {
     pub fn new(config: charge::Config, saved: Saved) -> Self {
         Self {
             config,
+            soc_config: soc::Config::default(),
             guard: Guard::default(),
             memory: charge::Memory::restored(saved.chemistry, saved.phases),
+            soc: saved.soc.restored(),
+            drift: None,
+            bms: (None, None),
+            became_full: false,
             history: saved.history,
             reading: Reading::default(),
             facts: Facts::default(),
             link: LinkStats::default(),
             read_at: None,
             intervals: VecDeque::new(),
-            current_avg: None,
+            current_avg: forecast::Average::default(),
             own_alarms: Vec::new(),
             cell_count: None,
             notices: Vec::new(),
@@ -71,8 +87,13 @@ impl Battery {
         }
     }
 
+    /// The same battery with other settings for SoC and times.
+    pub fn with_soc(self, soc_config: soc::Config) -> Self {
+        Self { soc_config, ..self }
+    }
+
     /// Takes in a reading.
-    pub fn read(&mut self, reading: Reading, link: LinkStats, now: Now) -> Snapshot {
+    pub fn read(&mut self, mut reading: Reading, link: LinkStats, now: Now) -> Snapshot {
         if self.read_at.is_some() && self.freshness(now.at) != Freshness::Fresh {
             // Charge control learns of the gap even if nobody ticked in it (a suspended process), so that nothing jumps up.
             self.decide(now.at);
@@ -84,17 +105,22 @@ impl Battery {
                 self.intervals.pop_front();
             }
         }
+        // Before the guard, so that everything behind it knows one current and one state of health.
+        reading.current = reading.current.map(|current| self.soc_config.correct(current));
+        reading.soh = health::state_of_health(&reading);
         let guarded = self.guard.judge(reading.multiplied(self.config.parallel_blocks), now.at);
         self.report_held(&guarded.held);
         self.link = link;
         self.read_at = Some(now.at);
         self.reading = guarded.reading;
         self.facts = charge::Facts { unix: now.unix, ..guarded.facts };
-        self.current_avg = smooth(self.current_avg, self.reading.current, elapsed);
+        // A gap is not counted: nobody knows what flowed in it.
+        let longest = self.config.silence.stale_after(self.period());
+        self.current_avg.add(self.reading.current, self.soc_config.average_over, longest, now.at);
+        self.judge_soc(longest, now.at);
         let limits = self.decide(now.at);
         let derived = self.derive(Freshness::Fresh);
-        // A gap is not counted: nobody knows what flowed in it.
-        let counted = elapsed.filter(|elapsed| *elapsed <= self.config.silence.stale_after(self.period()));
+        let counted = elapsed.filter(|elapsed| *elapsed <= longest);
         let alarms = self.alarms();
         history::count(&mut self.history, &self.reading, &derived, &alarms, counted, now.unix);
         self.snapshot(Freshness::Fresh, derived, limits, now)
@@ -137,7 +163,17 @@ impl Battery {
 
     /// What is worth keeping over a restart.
     pub fn saved(&self) -> Saved {
-        Saved { history: self.history.clone(), chemistry: self.memory.confirmed, phases: self.memory.phases.clone() }
+        Saved {
+            history: self.history.clone(),
+            chemistry: self.memory.confirmed,
+            phases: self.memory.phases.clone(),
+            soc: self.soc.clone(),
+        }
+    }
+
+    /// The SoC by our own count, if there is one.
+    pub fn counted_soc(&self) -> Option<Percent> {
+        self.soc.count.as_ref().map(|count| Percent::new(count.soc()))
     }
 
     /// Starts the counters anew, as the owner asked.
@@ -169,10 +205,38 @@ impl Battery {
     fn decide(&mut self, now: Moment) -> Limits {
         let age = Age { age: self.age(now).unwrap_or_default(), period: self.period() };
         let outcome = charge::step(&self.config, &self.facts, age, &mut self.memory, now);
+        self.became_full |= outcome.full;
         self.own_alarms = outcome.alarms;
         self.cell_count = outcome.cell_count.or(self.cell_count);
         self.notices.extend(outcome.notices.into_iter().map(str::to_owned));
         outcome.limits
+    }
+
+    /// The SoC to show and to charge by.
+    fn judge_soc(&mut self, longest: Duration, now: Moment) {
+        let settings = &self.facts.settings;
+        let known = self.config.chemistry.or(settings.chemistry).or(self.memory.confirmed).map(preset);
+        let highest = settings.cell_ovp.map_or(f64::INFINITY, |ovp| ovp.get() - 0.05);
+        let charge_cell = known.map(|preset| self.config.max_cell_voltage.map_or(preset.max_cell, Volts::get).min(highest));
+        let input = soc::Input {
+            reading: &self.reading,
+            capacity: self.capacity(),
+            charge_cell: charge_cell.map(Volts::new),
+            min_cell: known.map(|preset| Volts::new(preset.min_cell)),
+            became_full: std::mem::take(&mut self.became_full),
+            longest,
+            now,
+        };
+        let outcome = soc::step(&self.soc_config, &input, &mut self.soc);
+        self.bms = (self.reading.soc, self.reading.remaining);
+        (self.reading.soc, self.reading.remaining) = (outcome.soc, outcome.remaining);
+        if let Some((low, high)) = outcome.range {
+            self.facts.low_soc = Some(self.facts.low_soc.map_or(low, |bms| bms.min(low)));
+            self.facts.high_soc = Some(self.facts.high_soc.map_or(high, |bms| bms.max(high)));
+        }
+        self.drift = outcome.drift;
+        self.history.automatic_syncs = self.history.automatic_syncs.saturating_add(u32::from(outcome.synced));
+        self.notices.extend(outcome.notices);
     }
 
     fn report_held(&mut self, held: &[&'static str]) {
@@ -200,7 +264,12 @@ impl Battery {
             min_temperature: pick(&sensors, |a, b| a < b),
             max_temperature: pick(&sensors, |a, b| a > b),
             consumed: consumed(capacity, reading),
+            current_avg: self.current_avg.get(),
             time_to_go: self.time_to_go(),
+            time_to_soc: self.soc_config.levels.iter().map(|level| self.time_to_soc(*level)).collect(),
+            bms_soc: self.bms.0,
+            bms_remaining: self.bms.1,
+            soc_drift: self.drift,
         }
     }
 
@@ -208,12 +277,17 @@ impl Battery {
         self.config.capacity.or(self.reading.capacity)
     }
 
-    /// Charge left over the smoothed discharge current; capped at ten days as shunts do.
+    /// Time until the charge above the configured floor is drawn.
     fn time_to_go(&self) -> Option<Duration> {
-        let drawn = self.current_avg.filter(|current| current.get() < -0.05)?;
-        let left = self.reading.remaining.or_else(|| Some(self.capacity()? * (self.reading.soc?.get() / 100.0)))?;
-        let seconds = (left.get() / -drawn.get() * 3600.0).round();
-        Duration::try_from_secs_f64(seconds).ok().map(|time| time.min(Duration::from_secs(864_000)))
+        let floor = self.soc_config.floor.get() / 100.0;
+        let capacity = self.capacity();
+        let left = self.reading.remaining.or_else(|| Some(capacity? * (self.reading.soc?.get() / 100.0)))?;
+        let kept = if floor > 0.0 { capacity? * floor } else { AmpHours::ZERO };
+        forecast::time_to_go(left - kept, self.current_avg.get()?)
+    }
+
+    fn time_to_soc(&self, level: u8) -> Option<Duration> {
+        forecast::time_to_soc(level, self.reading.soc?, self.capacity()?, self.current_avg.get()?)
     }
 
     fn alarms(&self) -> Vec<Alarm> {
@@ -248,18 +322,6 @@ impl Battery {
             cell_count: self.cell_count,
             limits,
         }
-    }
-}
-
-/// Moves the average towards the new current with a time constant of a minute.
-fn smooth(average: Option<Amps>, current: Option<Amps>, elapsed: Option<Duration>) -> Option<Amps> {
-    match (average, current) {
-        (Some(average), Some(current)) => {
-            let share = (elapsed.unwrap_or_default().as_secs_f64() / 60.0).min(1.0);
-            Some(average + (current - average) * share)
-        }
-        (None, current) => current,
-        (average, None) => average,
     }
 }
 

@@ -29,6 +29,7 @@ pub mod run;
 pub mod runtime;
 pub mod sim;
 pub mod sink;
+pub mod soc;
 pub mod state;
 pub mod units;
 pub mod vector;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// One reading of one battery, as the BMS reported it. The field names are those of the JSON output (contract.md).
+/// One reading of one battery, as the BMS reported it; in a [`Snapshot`] as it passed the guard and the owner's settings. The field names are those of the JSON output (contract.md).
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Reading {
     /// Protocol name, as in the registry (`jbd`).
@@ -375,8 +375,18 @@ pub struct Derived {
     pub max_temperature: Option<(Celsius, usize)>,
     /// Charge taken out since full, zero or negative.
     pub consumed: Option<AmpHours>,
-    /// Time until empty at the smoothed current; `None` unless discharging.
+    /// Smoothed current, positive charges.
+    pub current_avg: Option<Amps>,
+    /// Time until the configured floor (empty) at the smoothed current; `None` unless discharging.
     pub time_to_go: Option<Duration>,
+    /// Time until each configured SoC level, in their order; `None` unless the battery moves towards it.
+    pub time_to_soc: Vec<Option<Duration>>,
+    /// SoC as the BMS says, whatever is shown.
+    pub bms_soc: Option<Percent>,
+    /// Charge left as the BMS says.
+    pub bms_remaining: Option<AmpHours>,
+    /// Estimated error of the counted SoC, while it is counted.
+    pub soc_drift: Option<Percent>,
 }
 
 /// Counters over the battery's life with this driver; they survive restarts.
@@ -409,6 +419,8 @@ pub struct History {
     pub low_voltage_alarms: u32,
     /// Times that a high-voltage alarm began.
     pub high_voltage_alarms: u32,
+    /// Times that the counted SoC was set to full or empty.
+    pub automatic_syncs: u32,
     /// Wall-clock time of the last full charge, seconds since 1970; only once the clock was trusted.
     pub last_full_unix: Option<u64>,
     /// The present discharge has begun (since the last full charge).

@@ -1,10 +1,10 @@
 //! What survives a restart: one small JSON file per battery and per port, written seldom and whole.
 //!
-//! The folder is on flash: a file is written at most once in ten minutes and at exit, and only when it changed. A read-only or
-//! full disk costs the memory, never the battery: it is said once, and the driver goes on.
+//! The folder is on flash: a file is written at most once in ten minutes, after each per cent of counted SoC and at exit, and
+//! only when it changed. A read-only or full disk costs the memory, never the battery: it is said once, and the driver goes on.
 
 use crate::draft::Draft;
-use crate::units::Moment;
+use crate::units::{Moment, Percent};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs;
 use std::io;
@@ -14,6 +14,9 @@ use thiserror::Error;
 
 /// Least time between two writes of one file (contract.md, "Files").
 pub const WRITE_INTERVAL: Duration = Duration::from_secs(600);
+
+/// A counted SoC that moved so far is worth a write before that, % (contract.md, "Files").
+const SOC_STEP: f64 = 1.0;
 
 /// Why state could not be kept or found again.
 #[derive(Debug, Error)]
@@ -41,6 +44,8 @@ pub enum StateError {
 pub struct StateFile {
     path: PathBuf,
     written: Option<(Moment, String)>,
+    /// Counted SoC at the last look that led to a write.
+    soc: Option<Percent>,
     failing: bool,
 }
 
@@ -48,7 +53,7 @@ impl StateFile {
     /// The file for `name` (a battery's identity, a port) in `folder`. Nothing is created yet.
     pub fn new(folder: &Path, name: &str) -> Self {
         let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-        Self { path: folder.join(format!("{safe}.json")), written: None, failing: false }
+        Self { path: folder.join(format!("{safe}.json")), written: None, soc: None, failing: false }
     }
 
     /// What was saved; the default when there is nothing.
@@ -68,12 +73,16 @@ impl StateFile {
         StateError::Read { path: self.path.clone(), reason: reason.to_string() }
     }
 
-    /// Saves `value` if it changed and the last write is long enough ago.
+    /// Saves `value` if it changed and the last write is long enough ago, or `soc`, if it is counted, has moved by 1 %.
     ///
     /// # Errors
     /// [`StateError::Write`] for the first failure of an episode; later ones are silent.
-    pub fn save_if_due(&mut self, value: &impl Serialize, now: Moment) -> Result<(), StateError> {
-        let due = self.written.as_ref().is_none_or(|(at, _)| now.since(*at) >= WRITE_INTERVAL);
+    pub fn save_if_due(&mut self, value: &impl Serialize, soc: Option<Percent>, now: Moment) -> Result<(), StateError> {
+        let moved = soc.zip(self.soc).is_some_and(|(soc, saved)| (soc - saved).abs().get() >= SOC_STEP);
+        let due = moved || self.written.as_ref().is_none_or(|(at, _)| now.since(*at) >= WRITE_INTERVAL);
+        if due || self.soc.is_none() {
+            self.soc = soc;
+        }
         if due { self.save(value, now) } else { Ok(()) }
     }
 
@@ -128,12 +137,31 @@ mod tests {
         let folder = folder("seldom");
         let mut file = StateFile::new(&folder, "jbd/../etc");
         assert_eq!(file.load::<Saved>().unwrap(), Saved::default());
-        file.save_if_due(&saved(1.0), Moment::from_secs(0.0)).unwrap();
-        file.save_if_due(&saved(2.0), Moment::from_secs(599.0)).unwrap();
+        file.save_if_due(&saved(1.0), None, Moment::from_secs(0.0)).unwrap();
+        file.save_if_due(&saved(2.0), None, Moment::from_secs(599.0)).unwrap();
         assert_eq!(StateFile::new(&folder, "jbd/../etc").load::<Saved>().unwrap(), saved(1.0), "the second write came too soon");
-        file.save_if_due(&saved(3.0), Moment::from_secs(600.0)).unwrap();
+        file.save_if_due(&saved(3.0), None, Moment::from_secs(600.0)).unwrap();
         assert_eq!(StateFile::new(&folder, "jbd/../etc").load::<Saved>().unwrap(), saved(3.0));
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "and nothing else is left in the folder");
+    }
+
+    #[test]
+    fn each_per_cent_of_counted_soc_is_worth_a_write_and_no_more() {
+        let folder = folder("soc");
+        let mut file = StateFile::new(&folder, "jbd");
+        let (mut writes, mut last) = (0, None);
+        // Half an hour in which the SoC falls by 9.6 % in all, swinging by 0.4 % all the way.
+        for second in 0..=1800 {
+            let swing = if second % 2 == 0 { 0.2 } else { -0.2 };
+            let soc = Percent::new(80.0 - f64::from(second) / 1800.0 * 9.6 + swing);
+            file.save_if_due(&saved(f64::from(second)), Some(soc), Moment::from_secs(f64::from(second))).unwrap();
+            let written = file.written.as_ref().map(|(at, _)| *at);
+            writes += u32::from(written != last);
+            last = written;
+        }
+        assert_eq!(writes, 1 + 9, "the first, and one for each per cent; the ten minutes begin anew with each");
+        file.save_if_due(&saved(0.0), Some(Percent::new(70.4)), Moment::from_secs(1801.0)).unwrap();
+        assert_eq!(file.written.as_ref().map(|(at, _)| *at), last, "a standing SoC writes nothing");
     }
 
     #[test]

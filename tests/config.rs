@@ -5,7 +5,8 @@ use dbus_bms::charge;
 use dbus_bms::config::keys::KEYS;
 use dbus_bms::config::{Config, ConfigError, Places, Preset, Settings, Written, document, port_name};
 use dbus_bms::model::Chemistry;
-use dbus_bms::units::{Amps, Volts};
+use dbus_bms::soc;
+use dbus_bms::units::{Amps, Percent, Volts};
 use proptest::prelude::*;
 use std::ffi::OsString;
 use std::path::Path;
@@ -44,6 +45,14 @@ fn every_key_reaches_its_setting() {
         bms = ["jbd"]
         poll_interval_s = 0.5
         control = false
+        soc = "counted"
+        soc_caps = [[3.0, 10], [3.2, 100]]
+        soc_hold_below_full = true
+        soc_full_after_s = 60
+        current_correction = [[-100, -98.5], [0, 0.3], [100, 99]]
+        current_average_s = 60
+        time_to_go_soc_floor_pct = 15
+        time_to_soc_levels_pct = [20, 100]
         silence.preset = "strict"
         [recovery]
         ramp_a_per_s = 2
@@ -63,6 +72,20 @@ fn every_key_reaches_its_setting() {
     assert_eq!(all.poll_interval, Duration::from_millis(500));
     assert_eq!(all.charge.silence.preset, Preset::Strict);
     assert_eq!(all.charge.silence.cable_alarm_after(), Duration::from_secs(60));
+    assert_eq!(
+        all.soc,
+        soc::Config {
+            source: soc::Source::Counted,
+            caps: Some(vec![(3.0, 10.0), (3.2, 100.0)]),
+            hold_below_full: true,
+            full_after: Duration::from_secs(60),
+            correction: Some(vec![(-100.0, -98.5), (0.0, 0.3), (100.0, 99.0)]),
+            average_over: Duration::from_secs(60),
+            floor: Percent::new(15.0),
+            levels: vec![20, 100],
+            ..soc::Config::default()
+        }
+    );
     assert_eq!(all.charge.recovery.ramp_a_per_s, 2.0);
     assert_eq!(all.serial.baud, Some(19_200));
     assert_eq!((all.dbus.required, all.dbus.bus.as_deref()), (false, Some("unix:path=/run/x")));
@@ -143,6 +166,14 @@ fn wrong_files_are_refused() {
         ("charge_by_soc = [[90, 0.5], [195, 0.1]]", "from 0 to 100 %"),
         ("charge_by_cell_voltage = [[3.4, 1.0], [3.5, 0.2]]", "end at 0"),
         ("discharge_by_cell_voltage = [[2.8, 1.0], [3.1, 0.2]]", "never fall"),
+        ("soc = \"voltage\"", "\"bms\", \"counted\""),
+        ("soc_caps = [[3.0, 10], [3.2, 90]]", "ends at 100"),
+        ("soc_caps = [[3.0, 110], [3.2, 100]]", "SoC in % from 0 to 100"),
+        ("current_correction = [[0, 0.3]]", "two or more pairs [reported current in A, real current in A]"),
+        ("current_correction = [[0, 0], [10, 25]]", "half to twice its rate"),
+        ("current_correction = [[0, 0], [10, -10]]", "half to twice its rate"),
+        ("time_to_soc_levels_pct = [20, 101]", "0 to 100"),
+        ("soc_full_cell_voltage_v = 3.5\nmax_cell_voltage_v = 3.45", "is never reached"),
         ("max_cell_voltage_v = 3.7", "set `chemistry`"),
         ("max_cell_voltage_v = 2.9\nchemistry = \"lto\"", "LTO cells"),
         ("max_cell_voltage_v = 3.55\ncharge_by_cell_voltage = [[3.4, 1.0], [3.5, 0.0]]", "before `max_cell_voltage_v`"),

@@ -4,11 +4,12 @@
 #[path = "support/snapshot.rs"]
 mod snapshot;
 
-use dbus_bms::model::{Alarm, AlarmName, Freshness, Level, Snapshot};
+use dbus_bms::model::{Alarm, AlarmName, Derived, Freshness, Level, Snapshot};
 use dbus_bms::sink::dbus::{Context, Items, Value, Writable};
-use dbus_bms::units::{Amps, Volts, Watts};
+use dbus_bms::units::{AmpHours, Amps, Percent, Volts, Watts};
 use proptest::prelude::*;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// `path  value  text`, one line per item; `w` marks what can be written.
 fn listing(items: &Items) -> String {
@@ -63,6 +64,31 @@ fn a_battery_that_is_only_observed() {
     let items = Items::new(&context, &snapshot::discharging());
     assert!((0..items.len()).all(|number| !items.get(number).unwrap().0.starts_with("/Info/Max")));
     compare("dbus-observed.txt", &context, &snapshot::discharging());
+}
+
+#[test]
+fn a_battery_whose_soc_is_counted() {
+    let context = Context { own_soc: true, counted_soc: true, soc_levels: vec![20, 80, 100], ..snapshot::context() };
+    let mut counted = snapshot::discharging();
+    counted.derived.bms_soc = Some(Percent::new(68.0));
+    counted.derived.bms_remaining = Some(AmpHours::new(190.4));
+    counted.derived.time_to_soc = vec![Some(Duration::from_secs(41_529)), None, None];
+    counted.history.automatic_syncs = 17;
+    compare("dbus-counted.txt", &context, &counted);
+    // Unknown again once nothing is fresh.
+    counted.derived = Derived::default();
+    let items = Items::new(&context, &counted);
+    for path in ["/SocBms", "/CapacityBms", "/CurrentAvg", "/TimeToGo", "/TimeToSoC/20"] {
+        assert_eq!(*value(&items, path), Value::Invalid, "{path}");
+    }
+}
+
+#[test]
+fn a_soc_that_is_only_capped_has_no_synchronisations() {
+    let context = Context { own_soc: true, ..snapshot::context() };
+    let items = Items::new(&context, &snapshot::discharging());
+    assert!(items.find("/SocBms").is_some() && items.find("/CapacityBms").is_some());
+    assert_eq!(items.find("/History/AutomaticSyncs"), None);
 }
 
 fn value<'a>(items: &'a Items, path: &str) -> &'a Value<'static> {

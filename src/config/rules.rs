@@ -16,6 +16,7 @@ pub(super) struct Rule {
 pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["max_cell_voltage_v", "chemistry"], broken: |settings| too_high(&settings.charge) },
     Rule { keys: &["max_cell_voltage_v", "charge_by_cell_voltage"], broken: |settings| never_full(&settings.charge) },
+    Rule { keys: &["soc_full_cell_voltage_v", "max_cell_voltage_v"], broken: never_counted_full },
     Rule {
         keys: &["silence.values_after_s", "silence.cable_warning_after_s", "silence.cable_alarm_after_s", "silence.preset"],
         broken: |settings| out_of_order(&settings.charge),
@@ -43,6 +44,13 @@ fn never_full(charge: &Charge) -> Option<String> {
     let (stop, _) = charge.curves.charge_by_cell_voltage.as_ref()?.iter().find(|(_, share)| *share <= 0.0)?;
     (*stop <= wanted.get()).then(|| {
         format!("`charge_by_cell_voltage` ends charging at {stop} V, before `max_cell_voltage_v` = {} is reached", wanted.get())
+    })
+}
+
+fn never_counted_full(settings: &Settings) -> Option<String> {
+    let (full, most) = (settings.soc.full_cell?, settings.charge.max_cell_voltage?);
+    (full > most).then(|| {
+        format!("`soc_full_cell_voltage_v` = {} is never reached: `max_cell_voltage_v` ends charging at {}", full.get(), most.get())
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::charge;
 use crate::model::Chemistry;
+use crate::soc;
 use crate::units::{AmpHours, Amps, Volts};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub control: bool,
     /// Charge control and silence.
     pub charge: Charge,
+    /// State of charge and times.
+    pub soc: soc::Config,
     /// The serial line.
     pub serial: Serial,
     /// The D-Bus connection.
@@ -38,6 +41,7 @@ impl Default for Settings {
             name: None,
             control: true,
             charge: Charge::default(),
+            soc: soc::Config::default(),
             serial: Serial::default(),
             dbus: Dbus::default(),
             state_folder: None,

@@ -5,7 +5,9 @@ use super::written::Written;
 use crate::bms::DRIVERS;
 use crate::charge::Preset as LimitsPreset;
 use crate::model::Chemistry;
-use crate::units::{AmpHours, Amps, Volts};
+use crate::soc::Source;
+use crate::units::{AmpHours, Amps, Percent, Volts};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +35,21 @@ pub(super) enum Shape {
     Rising,
     /// Up and down.
     Free,
+    /// Per cent that never fall and end at 100.
+    RisingTo100,
+    /// Real current over the reported one: rising, never at less than half or more than twice the rate.
+    Correction,
+}
+
+impl Shape {
+    /// What the second numbers may be, and what they are.
+    fn values(self) -> (RangeInclusive<f64>, &'static str) {
+        match self {
+            Self::RisingTo100 => (0.0..=100.0, "SoC in % from 0 to 100"),
+            Self::Correction => (-3000.0..=3000.0, "real current in A"),
+            _ => (0.0..=1.0, "share of the current from 0 to 1"),
+        }
+    }
 }
 
 /// A place in `Settings` that a key fills.
@@ -109,6 +126,7 @@ numbers! {
     Volts: Volts::new, |volts: &Volts| volts.get();
     Amps: Amps::new, |amps: &Amps| amps.get();
     AmpHours: AmpHours::new, |hours: &AmpHours| hours.get();
+    Percent: Percent::new, |percent: &Percent| percent.get();
     // Every time's range in the table is finite and not negative.
     Duration: |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default(), Duration::as_secs_f64;
 }
@@ -189,6 +207,7 @@ macro_rules! words {
 words! {
     Chemistry { "lfp" => Lfp, "nmc" => Nmc, "lto" => Lto }
     Preset { "gentle" => Gentle, "strict" => Strict }
+    Source { "bms" => Bms, "counted" => Counted }
     LimitsPreset { "curves" => Curves, "seed-soc-steps" => SeedSocSteps, "cell-steps" => CellSteps }
 }
 
@@ -207,11 +226,12 @@ impl Value for Vec<&'static str> {
     }
 }
 
-/// Bus addresses.
+/// Bus addresses, SoC levels.
 impl Value for Vec<u8> {
-    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-        list(written, |item| whole(item, 0.0, 255.0).ok())
-            .ok_or_else(|| "a list such as [1, 2] of different numbers from 0 to 255".to_owned())
+    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+        let (least, most) = if let Allowed::Between(least, most) = allowed { (least, most) } else { (0.0, 255.0) };
+        list(written, |item| whole(item, least, most).ok())
+            .ok_or_else(|| format!("a list such as [1, 2] of different numbers from {least} to {most}"))
     }
     fn write(&self) -> Written {
         Written::List(self.iter().map(Value::write).collect())
@@ -236,9 +256,10 @@ impl Value for Curve {
     fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
         let Allowed::Curve(least, most, unit, shape) = allowed else { return Err("a curve".to_owned()) };
         let Written::List(items) = written else { return Err("a list of pairs such as [[3.4, 1.0], [3.6, 0.0]]".to_owned()) };
-        let points = items.iter().map(point).collect::<Option<Curve>>();
+        let (values, what) = shape.values();
+        let points = items.iter().map(|item| point(item, &values)).collect::<Option<Curve>>();
         let Some(points) = points.filter(|points| points.len() >= 2) else {
-            return Err(format!("two or more pairs [{unit}, share of the current from 0 to 1]"));
+            return Err(format!("two or more pairs [{unit}, {what}]"));
         };
         if !points.iter().all(|(x, _)| (least..=most).contains(x)) {
             return Err(format!("a curve whose first numbers lie from {least} to {most} {unit}"));
@@ -250,10 +271,10 @@ impl Value for Curve {
     }
 }
 
-fn point(written: &Written) -> Option<(f64, f64)> {
+fn point(written: &Written, values: &RangeInclusive<f64>) -> Option<(f64, f64)> {
     match written {
         Written::List(pair) => match pair.as_slice() {
-            [x, y] => Some((x.number()?, y.number().filter(|share| (0.0..=1.0).contains(share))?)),
+            [x, y] => Some((x.number()?, y.number().filter(|y| values.contains(y))?)),
             _ => None,
         },
         _ => None,
@@ -273,6 +294,12 @@ fn shaped(points: Curve, shape: Shape) -> Result<Curve, String> {
         }
         Shape::Falling if !falls => Err("a curve whose shares never rise".to_owned()),
         Shape::Rising if !rises => Err("a curve whose shares never fall".to_owned()),
+        Shape::RisingTo100 if !rises || points.last().is_none_or(|(_, percent)| *percent < 100.0) => {
+            Err("a curve whose SoC never falls and ends at 100".to_owned())
+        }
+        Shape::Correction if !steps().all(|((x, y), (next_x, next_y))| (0.5..=2.0).contains(&((next_y - y) / (next_x - x)))) => {
+            Err("a curve whose real current rises with the reported one, at half to twice its rate".to_owned())
+        }
         _ => Ok(points),
     }
 }

@@ -11,6 +11,7 @@ use crate::model::{Freshness, LinkStats, Reading, Snapshot};
 use crate::probe::{Candidate, Found};
 use crate::runtime;
 use crate::sink::dbus::{self, Context, DeviceId, service_name};
+use crate::soc;
 use crate::state::StateFile;
 use crate::units::Moment;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,7 @@ pub(super) struct Seat {
     freshness: Freshness,
     trouble: Option<Trouble>,
     control: bool,
+    soc: soc::Config,
     /// When time is to pass for this battery if no reading comes.
     due: Moment,
     said_limits: Option<([&'static str; 3], Moment)>,
@@ -82,13 +84,14 @@ impl Seat {
         Self {
             label,
             identity,
-            battery: Battery::new(charge::Config::from(&settings.charge), kept.battery.clone()),
+            battery: Battery::new(charge::Config::from(&settings.charge), kept.battery.clone()).with_soc(settings.soc.clone()),
             file,
             kept,
             line: LinkStats::default(),
             freshness: Freshness::Fresh,
             trouble: None,
             control: settings.control,
+            soc: settings.soc,
             due: runtime::now().at,
             said_limits: None,
             said_incomplete: false,
@@ -203,7 +206,11 @@ impl Seat {
     /// Saves what is to survive a restart, if it is time for that.
     pub(super) fn keep(&mut self, now: Now, at_once: bool) {
         self.kept.battery = self.battery.saved();
-        let result = if at_once { self.file.save(&self.kept, now.at) } else { self.file.save_if_due(&self.kept, now.at) };
+        let result = if at_once {
+            self.file.save(&self.kept, now.at)
+        } else {
+            self.file.save_if_due(&self.kept, self.battery.counted_soc(), now.at)
+        };
         if let Err(error) = result {
             log::warn!("{error}");
         }
@@ -244,6 +251,9 @@ impl Seat {
                 device_instance: self.kept.instance.unwrap_or(1),
                 control: self.control,
                 cells: reading.cells.len(),
+                own_soc: self.soc.is_own(),
+                counted_soc: self.soc.source == soc::Source::Counted,
+                soc_levels: self.soc.levels.clone(),
             },
         }
     }

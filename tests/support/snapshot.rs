@@ -42,7 +42,9 @@ pub(crate) fn discharging() -> Snapshot {
             min_temperature: Some((Celsius::new(21.5), 1)),
             max_temperature: Some((Celsius::new(24.25), 2)),
             consumed: Some(AmpHours::new(-79.8)),
+            current_avg: Some(Amps::new(-12.45)),
             time_to_go: Some(Duration::from_secs(57_659)),
+            ..Derived::default()
         },
         alarms: Vec::new(),
         cable: None,
@@ -127,5 +129,6 @@ pub(crate) fn context() -> Context {
         device_instance: 1,
         control: true,
         cells: 16,
+        ..Context::default()
     }
 }

@@ -95,9 +95,15 @@ pub(crate) enum Extent {
     Controlling,
     /// All, once per cell; the path ends in the cell's number.
     PerCell,
+    /// Those whose SoC may differ from the BMS's.
+    OwnSoc,
+    /// Those whose SoC is counted.
+    CountedSoc,
+    /// All, once per configured SoC level; the path ends in the level.
+    PerSocLevel,
 }
 
-/// Reads an item's value. The number is the cell's index (from 0) where there is one per cell.
+/// Reads an item's value. The number is the index (from 0) of the cell or SoC level where there is one per such.
 pub(crate) type Get = for<'a> fn(&'a Context, &'a Snapshot, usize) -> Value<'a>;
 
 /// A row of the table of paths.
@@ -140,6 +146,12 @@ pub struct Context {
     pub control: bool,
     /// Cells that get paths of their own.
     pub cells: usize,
+    /// The SoC shown may differ from the BMS's: it is counted, capped or held.
+    pub own_soc: bool,
+    /// The SoC shown is counted.
+    pub counted_soc: bool,
+    /// SoC levels in % to which the time is shown.
+    pub soc_levels: Vec<u8>,
 }
 
 struct Entry {
@@ -247,14 +259,19 @@ impl Items {
     }
 }
 
-/// The entries of a row in a service: none, one, or one per cell. Their value is that of nothing known yet.
+/// The entries of a row in a service: none, one, or one per cell or level. Their value is that of nothing known yet.
 fn entries_of(item: &'static Item, context: &Context) -> Vec<Entry> {
     let entry = |index, path| Entry { item, index, path, value: Value::Invalid };
-    match item.extent {
-        Extent::Controlling if !context.control => Vec::new(),
-        Extent::Always | Extent::Controlling => vec![entry(0, Cow::Borrowed(item.path))],
-        Extent::PerCell => {
-            (0..context.cells).map(|index| entry(index, Cow::Owned(format!("{}{}", item.path, index.saturating_add(1))))).collect()
+    let numbered = |index, number: usize| entry(index, Cow::Owned(format!("{}{number}", item.path)));
+    let exists = match item.extent {
+        Extent::PerCell => return (0..context.cells).map(|index| numbered(index, index.saturating_add(1))).collect(),
+        Extent::PerSocLevel => {
+            return context.soc_levels.iter().enumerate().map(|(index, level)| numbered(index, usize::from(*level))).collect();
         }
-    }
+        Extent::Always => true,
+        Extent::Controlling => context.control,
+        Extent::OwnSoc => context.own_soc,
+        Extent::CountedSoc => context.counted_soc,
+    };
+    if exists { vec![entry(0, Cow::Borrowed(item.path))] } else { Vec::new() }
 }

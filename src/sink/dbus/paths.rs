@@ -7,12 +7,15 @@ use super::alarms::{alarm, cable, error_code, state};
 use super::items::{Context, Extent, Format, Get, Item, Value, Writable};
 use crate::model::{Freshness, Limit, Snapshot};
 use crate::units::{Amps, Celsius, Volts};
+use Extent::{CountedSoc, OwnSoc, PerSocLevel};
 use std::borrow::Cow;
+use std::time::Duration;
 
 const PLAIN: Format = Format::Plain;
 const VOLTS: Format = Format::Unit { decimals: 2, unit: "V" };
 const CELL_VOLTS: Format = Format::Unit { decimals: 3, unit: "V" };
 const AMPS: Format = Format::Unit { decimals: 2, unit: "A" };
+const AVERAGE_AMPS: Format = Format::Unit { decimals: 1, unit: "A" };
 const WATTS: Format = Format::Unit { decimals: 0, unit: "W" };
 const AMP_HOURS: Format = Format::Unit { decimals: 2, unit: "Ah" };
 const TOTAL_AMP_HOURS: Format = Format::Unit { decimals: 1, unit: "Ah" };
@@ -21,14 +24,15 @@ const PERCENT: Format = Format::Unit { decimals: 1, unit: "%" };
 const DEGREES: Format = Format::Unit { decimals: 1, unit: "C" };
 const SECONDS: Format = Format::Unit { decimals: 0, unit: "s" };
 
-/// Victron's shunts show no longer time to go (10 days).
-const LONGEST_TIME_TO_GO: u64 = 864_000;
-
 /// No limit of a battery is higher, in volts or amperes.
 const HIGHEST_LIMIT: f64 = 10_000.0;
 
 const fn row(path: &'static str, format: Format, value: Get) -> Item {
     Item { path, format, value, extent: Extent::Always, writable: Writable::No }
+}
+
+const fn of_soc(extent: Extent, path: &'static str, format: Format, value: Get) -> Item {
+    Item { path, format, value, extent, writable: Writable::No }
 }
 
 const fn control(path: &'static str, format: Format, value: Get) -> Item {
@@ -66,14 +70,18 @@ pub(crate) static ITEMS: &[Item] = &[
     // Measurements
     row("/Dc/0/Voltage", VOLTS, |_, s, _| volts(s.reading.voltage)),
     row("/Dc/0/Current", AMPS, |_, s, _| number(s.reading.current.map(Amps::get))),
+    row("/CurrentAvg", AVERAGE_AMPS, |_, s, _| number(s.derived.current_avg.map(Amps::get))),
     row("/Dc/0/Power", WATTS, |_, s, _| number(s.reading.power.map(|power| power.get()))),
     row("/Dc/0/Temperature", DEGREES, |_, s, _| degrees(s.derived.temperature)),
     row("/Soc", PERCENT, |_, s, _| number(s.reading.soc.map(|soc| soc.get()))),
+    of_soc(OwnSoc, "/SocBms", PERCENT, |_, s, _| number(s.derived.bms_soc.map(|soc| soc.get()))),
     row("/Soh", PERCENT, |_, s, _| number(s.reading.soh.map(|soh| soh.get()))),
     row("/Capacity", AMP_HOURS, |_, s, _| number(s.reading.remaining.map(|charge| charge.get()))),
+    of_soc(OwnSoc, "/CapacityBms", AMP_HOURS, |_, s, _| number(s.derived.bms_remaining.map(|charge| charge.get()))),
     row("/InstalledCapacity", AMP_HOURS, |_, s, _| number(s.reading.capacity.map(|charge| charge.get()))),
     row("/ConsumedAmphours", AMP_HOURS, |_, s, _| drawn(s.derived.consumed.map(|charge| charge.get()))),
-    row("/TimeToGo", SECONDS, |_, s, _| whole_minutes(s.derived.time_to_go.map(|time| time.as_secs().min(LONGEST_TIME_TO_GO)))),
+    row("/TimeToGo", SECONDS, |_, s, _| whole_minutes(s.derived.time_to_go)),
+    of_soc(PerSocLevel, "/TimeToSoC/", SECONDS, |_, s, level| whole_minutes(s.derived.time_to_soc.get(level).copied().flatten())),
     row("/Balancing", PLAIN, |_, s, _| Value::flag(s.reading.balancing)),
     // Limits and their reasons
     control("/Info/MaxChargeVoltage", VOLTS, |_, s, _| limit(s.limits.cvl.value.get())),
@@ -147,7 +155,8 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/History/ChargedEnergy", ENERGY, |_, s, _| Value::Double(s.history.charged_kwh)),
     row("/History/LowVoltageAlarms", PLAIN, |_, s, _| Value::count(s.history.low_voltage_alarms)),
     row("/History/HighVoltageAlarms", PLAIN, |_, s, _| Value::count(s.history.high_voltage_alarms)),
-    row("/History/TimeSinceLastFullCharge", SECONDS, |_, s, _| whole_minutes(s.since_full.map(|time| time.as_secs()))),
+    row("/History/TimeSinceLastFullCharge", SECONDS, |_, s, _| whole_minutes(s.since_full)),
+    of_soc(CountedSoc, "/History/AutomaticSyncs", PLAIN, |_, s, _| Value::count(s.history.automatic_syncs)),
     row("/History/CanBeCleared", PLAIN, |_, _, _| Value::Int(1)),
     // Like Victron's own devices: written, never read.
     writable("/History/Clear", Writable::ClearHistory, |_, _, _| Value::Invalid),
@@ -181,8 +190,8 @@ fn limit(value: f64) -> Value<'static> {
 }
 
 /// Times are shown in whole minutes, so that they do not change with every reading.
-fn whole_minutes(seconds: Option<u64>) -> Value<'static> {
-    seconds.map_or(Value::Invalid, |seconds| Value::count(seconds.saturating_sub(seconds % 60)))
+fn whole_minutes(time: Option<Duration>) -> Value<'static> {
+    time.map(|time| time.as_secs()).map_or(Value::Invalid, |seconds| Value::count(seconds.saturating_sub(seconds % 60)))
 }
 
 /// The cells of a complete set; a part of one is not shown.
