@@ -24,13 +24,46 @@ pub struct PackConfig {
     pub temperature_c: f64,
     /// Largest deviation of a cell's charge from the mean, % of the capacity. Capacities differ by twice as much.
     pub imbalance_pct: f64,
+    /// The cells are equal when full, as a balancer makes them, instead of at the present charge.
+    pub top_balanced: bool,
+    /// Resistance of the cells in relation to the usual one.
+    pub resistance: f64,
+    /// Largest deviation of a cell's resistance from it, in parts.
+    pub resistance_spread: f64,
+    /// A cell that is worse than the others.
+    pub weak: Option<WeakCell>,
+    /// Largest error of a measured cell voltage, V.
+    pub noise_v: f64,
     /// Chooses the imbalance and the measuring noise.
     pub seed: u64,
 }
 
+/// A worn cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WeakCell {
+    /// Which, counted from 1.
+    pub number: usize,
+    /// Its capacity in relation to the others'.
+    pub capacity: f64,
+    /// Its resistance in relation to the others'.
+    pub resistance: f64,
+}
+
 impl Default for PackConfig {
     fn default() -> Self {
-        Self { cells: 16, capacity_ah: 280.0, soc_pct: 62.0, temperature_c: 22.0, imbalance_pct: 0.5, seed: 1 }
+        Self {
+            cells: 16,
+            capacity_ah: 280.0,
+            soc_pct: 62.0,
+            temperature_c: 22.0,
+            imbalance_pct: 0.5,
+            top_balanced: false,
+            resistance: 1.0,
+            resistance_spread: 0.1,
+            weak: None,
+            noise_v: 0.001_5,
+            seed: 1,
+        }
     }
 }
 
@@ -38,6 +71,9 @@ impl Default for PackConfig {
 const BLEED_A: f64 = 0.1;
 const BALANCE_FROM_V: f64 = 3.40;
 const BALANCE_DIFFERENCE_V: f64 = 0.010;
+
+/// New cells hold a little more than their nominal capacity.
+const SPARE: f64 = 1.02;
 
 /// Where the pack's current comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,6 +121,8 @@ pub struct Pack {
     cells: Vec<Cell>,
     capacity_ah: f64,
     imbalance: Vec<f64>,
+    top_balanced: bool,
+    noise_v: f64,
     elapsed_s: f64,
     ambient_c: f64,
     cell_c: f64,
@@ -104,6 +142,7 @@ pub struct Pack {
     /// Alarms that are shown whatever the pack does.
     pub forced_alarms: Vec<AlarmName>,
     shown: Shown,
+    actual_v: Vec<f64>,
 }
 
 impl Pack {
@@ -113,16 +152,22 @@ impl Pack {
         let count = config.cells.clamp(1, 32);
         let spread = config.imbalance_pct / 100.0;
         let imbalance: Vec<f64> = (0..count).map(|_| random.between(-spread, spread)).collect();
-        let cells = (0..count)
-            .map(|_| {
-                let capacity_ah = config.capacity_ah * (1.02 + random.between(-2.0 * spread, 2.0 * spread));
-                Cell::new(capacity_ah, random.between(0.9, 1.1))
+        let cells = (1..=count)
+            .map(|number| {
+                let capacity = SPARE * config.capacity_ah * (1.0 + random.between(-2.0 * spread, 2.0 * spread));
+                let resistance = config.resistance * (1.0 + random.between(-config.resistance_spread, config.resistance_spread));
+                match config.weak {
+                    Some(weak) if weak.number == number => Cell::new(capacity * weak.capacity, resistance * weak.resistance),
+                    _ => Cell::new(capacity, resistance),
+                }
             })
             .collect();
         let mut pack = Self {
             cells,
             capacity_ah: config.capacity_ah,
             imbalance,
+            top_balanced: config.top_balanced,
+            noise_v: config.noise_v,
             elapsed_s: 0.0,
             ambient_c: config.temperature_c,
             cell_c: config.temperature_c,
@@ -137,6 +182,7 @@ impl Pack {
             silent: false,
             forced_alarms: Vec::new(),
             shown: Shown::default(),
+            actual_v: Vec::new(),
         };
         pack.set_soc(config.soc_pct);
         pack.measure(0.0);
@@ -148,6 +194,21 @@ impl Pack {
         &self.shown
     }
 
+    /// The cell voltages as they are, V, without the errors of the BMS's measuring.
+    pub fn actual_cells_v(&self) -> &[f64] {
+        &self.actual_v
+    }
+
+    /// Resistance of all cells that acts at once, Ω: how the terminals answer to a current.
+    pub fn resistance_ohm(&self) -> f64 {
+        self.cells.iter().map(Cell::resistance).sum()
+    }
+
+    /// Mean state of charge of the cells as it is, %.
+    pub fn actual_soc_pct(&self) -> f64 {
+        100.0 * self.cells.iter().map(Cell::soc).sum::<f64>() / self.cells.len().max(1) as f64
+    }
+
     /// Replaces what the BMS shows until the next tick: a broken BMS.
     pub fn show(&mut self, shown: Shown) -> Shown {
         std::mem::replace(&mut self.shown, shown)
@@ -155,8 +216,13 @@ impl Pack {
 
     /// Sets the charge of all cells, keeping their imbalance, and the BMS's counter.
     pub fn set_soc(&mut self, soc_pct: f64) {
+        let missing_ah = (1.0 - soc_pct / 100.0) * SPARE * self.capacity_ah;
         for (cell, imbalance) in self.cells.iter_mut().zip(&self.imbalance) {
-            cell.set_soc(soc_pct / 100.0 + imbalance);
+            if self.top_balanced {
+                cell.set_missing(missing_ah - imbalance * SPARE * self.capacity_ah);
+            } else {
+                cell.set_soc(soc_pct / 100.0 + imbalance);
+            }
         }
         self.counted_ah = self.capacity_ah * soc_pct / 100.0;
     }
@@ -164,6 +230,11 @@ impl Pack {
     /// Sets the temperature around and inside the pack, °C.
     pub fn set_temperature(&mut self, temperature_c: f64) {
         (self.ambient_c, self.cell_c, self.mos_c) = (temperature_c, temperature_c, temperature_c);
+    }
+
+    /// Sets the temperature around the pack, °C; its cells follow slowly.
+    pub fn set_ambient(&mut self, temperature_c: f64) {
+        self.ambient_c = temperature_c;
     }
 
     /// Adds a voltage to a cell, counted from 1; a cell that does not exist is left alone.
@@ -214,8 +285,10 @@ impl Pack {
 
     /// What the BMS measures at this current, with the noise of its converters.
     fn measure(&mut self, current: f64) {
-        let mut noise = || self.random.between(-0.001_5, 0.001_5);
-        let cells: Vec<f64> = self.cells.iter().map(|cell| (cell.voltage(current) + noise()).max(0.0)).collect();
+        self.actual_v.clear();
+        self.actual_v.extend(self.cells.iter().map(|cell| cell.voltage(current)));
+        let mut noise = || self.random.between(-self.noise_v, self.noise_v);
+        let cells: Vec<f64> = self.actual_v.iter().map(|cell| (cell + noise()).max(0.0)).collect();
         let mut near = |value: f64| value + self.random.between(-0.05, 0.05);
         self.shown = Shown {
             voltage_v: cells.iter().sum(),

@@ -57,16 +57,26 @@ impl Cell {
         (self.charge_ah, self.slow_v) = (self.capacity_ah * soc, 0.0);
     }
 
+    /// Sets the charge of a cell at rest by what it lacks to full, Ah.
+    pub(super) fn set_missing(&mut self, missing_ah: f64) {
+        (self.charge_ah, self.slow_v) = (self.capacity_ah - missing_ah, 0.0);
+    }
+
+    /// Resistance that acts at once, Ω.
+    pub(super) fn resistance(&self) -> f64 {
+        RESISTANCE * self.ageing
+    }
+
     /// Carries `current` A for `dt` s while a balancer draws `bleed` A.
     pub(super) fn carry(&mut self, current: f64, bleed: f64, dt: f64) {
         self.charge_ah += (current - bleed) * dt / 3600.0;
-        self.slow_v += (current * SLOW_RESISTANCE - self.slow_v) * (dt / RELAXATION_S);
+        self.slow_v += (current * SLOW_RESISTANCE * self.ageing - self.slow_v) * (dt / RELAXATION_S);
     }
 
     /// Voltage at its terminals at `current` A.
     pub(super) fn voltage(&self, current: f64) -> f64 {
         let rest = interpolate(&REST_VOLTAGE, 100.0 * self.soc());
-        rest + current * RESISTANCE * self.ageing + self.slow_v + self.offset_v
+        rest + current * self.resistance() + self.slow_v + self.offset_v
     }
 }
 
