@@ -22,6 +22,7 @@ pub mod hex;
 mod history;
 pub mod link;
 pub mod model;
+pub mod plot;
 pub mod probe;
 pub mod record;
 pub mod replay;
