@@ -9,7 +9,7 @@ use crate::run::RunError;
 use crate::sim::SimError;
 use crate::sink::dbus::DbusError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Exit codes; scripts and serial-starter rely on them.
@@ -48,14 +48,6 @@ pub enum Failure {
     /// `replay`
     #[error(transparent)]
     Replay(#[from] ReplayFailure),
-    /// A file of `record` or `replay` cannot be written.
-    #[error("cannot write {path}: {source}; choose another place")]
-    Save {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
     /// `run`, `probe`, `read`, `record`
     #[error(transparent)]
     Run(#[from] RunError),
@@ -72,6 +64,14 @@ pub enum Failure {
         number: usize,
         /// What is wrong with it.
         error: serde_json::Error,
+    },
+    /// A file that was asked for could not be written.
+    #[error("cannot write {}: {source}; choose another place", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
     },
     /// What was to be printed could not be.
     #[error("cannot write the output: {0}")]
@@ -93,7 +93,7 @@ impl Failure {
             Self::Run(RunError::Open(_) | RunError::System(_))
             | Self::Demo(_)
             | Self::Simulate(_)
-            | Self::Save { .. }
+            | Self::File { .. }
             | Self::Output(_) => Exit::Failed,
         }
     }
@@ -102,4 +102,12 @@ impl Failure {
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// Writes a file that the owner asked for.
+///
+/// # Errors
+/// [`Failure::File`]
+pub(super) fn write_file(path: &Path, content: &str) -> Result<(), Failure> {
+    std::fs::write(path, content).map_err(|source| Failure::File { path: path.to_owned(), source })
 }

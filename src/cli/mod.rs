@@ -2,6 +2,8 @@
 
 mod cells;
 pub mod config;
+mod curves;
+pub mod day;
 pub mod decode;
 pub mod demo;
 mod exit;
@@ -21,6 +23,7 @@ pub use exit::{Exit, Failure};
 
 use clap::{Parser, Subcommand};
 use config::ConfigCommand;
+use day::SimulateDayArgs;
 use decode::DecodeArgs;
 use demo::DemoArgs;
 use limits::LimitsArgs;
@@ -55,10 +58,12 @@ pub enum Command {
     Probe(ProbeArgs),
     /// Read each battery on PORT once
     Read(ReadArgs),
-    /// Charge control as a filter: JSON lines of measured values in, JSON lines of limits with their reasons out
+    /// Charge control as a filter, JSON lines of measured values in, limits with their reasons out; or a picture of its curves
     Limits(LimitsArgs),
     /// Simulate a BMS of family NAME with its cells on a pseudo terminal
     Simulate(SimulateArgs),
+    /// Simulate a day of a battery with sun, loads and chargers, driven by charge control
+    SimulateDay(SimulateDayArgs),
     /// Show a simulated battery and the driver on this computer; Ctrl-C ends all
     Demo(DemoArgs),
     /// Decode recorded bytes: hex text on the standard input, white space ignored
@@ -106,6 +111,7 @@ impl Command {
             Self::Read(args) => args.run(out, Show::choose(args.json)),
             Self::Limits(args) => args.run(io::stdin().lock(), out),
             Self::Simulate(args) => args.run(),
+            Self::SimulateDay(args) => args.run(out, Show::choose(args.json)),
             Self::Demo(args) => args.run(Show::choose(false)),
             Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
             Self::Record(args) => args.run(out),

@@ -15,6 +15,7 @@ pub mod jbd;
 pub mod jk;
 pub mod jk_pb;
 pub mod line;
+pub mod plant;
 mod protection;
 pub mod random;
 pub mod scenario;
