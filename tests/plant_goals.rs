@@ -1,0 +1,68 @@
+//! What charge control must reach on every simulated day: 16 cells of 280 Ah, the defaults with 100 A, twenty installations each
+//! (charger delay 1 to 5 s and lag 0.5 to 10 s, cell resistance halved to doubled, noise 1 to 5 mV, 5 % of the readings lost).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "support/days.rs"]
+mod days;
+
+use dbus_bms::sim::plant::expectation::Aspect::{Charged, Discharged, HighestCell, LowestCell, Trips, Turns};
+
+fn assert_reached(scenario: &str) {
+    let misses = days::misses(scenario, &[HighestCell, LowestCell, Trips, Charged, Discharged, Turns], 1..=20);
+    assert!(misses.is_empty(), "{scenario}:\n{misses}");
+}
+
+#[test]
+fn sunny_day() {
+    assert_reached("sunny-day");
+}
+
+#[test]
+fn clouds() {
+    assert_reached("clouds");
+}
+
+#[test]
+fn steady_sun() {
+    assert_reached("steady-sun");
+}
+
+#[test]
+fn imbalanced_pack() {
+    assert_reached("imbalanced-pack");
+}
+
+#[test]
+fn weak_cell() {
+    assert_reached("weak-cell");
+}
+
+#[test]
+fn cold_morning() {
+    assert_reached("cold-morning");
+}
+
+#[test]
+fn night_drain() {
+    assert_reached("night-drain");
+}
+
+#[test]
+fn strong_charger() {
+    assert_reached("strong-charger");
+}
+
+#[test]
+fn ignores_ccl() {
+    assert_reached("ignores-ccl");
+}
+
+#[test]
+fn silent_bms() {
+    assert_reached("silent-bms");
+}
+
+#[test]
+fn lost_readings() {
+    assert_reached("lost-readings");
+}
