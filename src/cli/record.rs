@@ -44,11 +44,11 @@ impl RecordArgs {
     /// Records.
     ///
     /// # Errors
-    /// [`Failure::Config`]; [`Failure::Save`] before anything is recorded; [`Failure::Run`] when nothing answered or the port
+    /// [`Failure::Config`]; [`Failure::File`] before anything is recorded; [`Failure::Run`] when nothing answered or the port
     /// vanished, with the file written all the same.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let settings = self.on.config()?.settings(Some(&self.on.port), None);
-        let unwritable = |source| Failure::Save { path: self.to.clone(), source };
+        let unwritable = |source| Failure::File { path: self.to.clone(), source };
         let draft = Draft::begin(&self.to).map_err(unwritable)?;
         let port = open(&self.on.port, &port_options(&settings)).map_err(RunError::from)?;
         let plan = self.plan(&settings);

@@ -105,7 +105,7 @@ impl ReplayArgs {
     /// Plays, or writes the test.
     ///
     /// # Errors
-    /// [`Failure::Replay`], [`Failure::Config`], [`Failure::Decode`] when nothing comes out of it, [`Failure::Save`].
+    /// [`Failure::Replay`], [`Failure::Config`], [`Failure::Decode`] when nothing comes out of it, [`Failure::File`].
     pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
         let recording = load(&self.file)?;
         let driver = self.bms.or_else(|| bms::driver(&recording.bms));
@@ -149,7 +149,7 @@ impl ReplayArgs {
         recording.redact();
         recording.expect_what_comes(driver);
         let saved = fs::create_dir_all(&folder).and_then(|()| Draft::begin(&path)?.finish(&recording.text()));
-        saved.map_err(|source| Failure::Save { path: path.clone(), source })?;
+        saved.map_err(|source| Failure::File { path: path.clone(), source })?;
         for reading in recording.play(driver).readings() {
             show.reading(out, &reading)?;
         }
