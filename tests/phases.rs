@@ -56,11 +56,23 @@ fn a_level_battery_reaches_float_after_the_absorption_time() {
     let mut before = begun["cvl"].as_f64().unwrap();
     assert!(before > 55.0, "{before}");
     for _ in 0..1200 {
-        let cvl = day.second(&level(3.40), 0.0, 100.0)["cvl"].as_f64().unwrap();
+        let cvl = day.second(&level(3.385), 0.0, 100.0)["cvl"].as_f64().unwrap();
         assert!((0.0..=0.0101).contains(&(before - cvl)), "the way down is slow: {before} {cvl}");
         before = cvl;
     }
     assert_eq!(before, 54.0);
+}
+
+#[test]
+fn the_voltage_never_falls_far_below_the_pack() {
+    for (follows, below) in [(false, 0.33), (true, 0.011)] {
+        let phases = PhaseConfig { float_follows_pack: follows, ..PhaseConfig::default() };
+        let mut day = Day::new(Config { phases, ..Config::default() });
+        assert_eq!(day.hold(1000, &level(3.448), 4.0, 100.0)["mode"], "float");
+        let pack = 16.0 * 3.44;
+        let cvl = day.hold(3600, &level(3.44), -5.0, 99.0)["cvl"].as_f64().unwrap();
+        assert!(cvl < pack + 0.02 && cvl >= pack - below, "{cvl} with the pack at {pack}");
+    }
 }
 
 #[test]

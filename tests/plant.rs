@@ -1,37 +1,21 @@
 //! The simulated installation: its own physics, what charge control reaches on its days, and the command that shows them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/days.rs"]
-mod days;
-
-use days::defaults;
 use dbus_bms::sim::plant::charger::ChargerConfig;
-use dbus_bms::sim::plant::control::{Control, Told};
-use dbus_bms::sim::plant::expectation::Aspect::{self, Charged, Discharged, LowestCell, Trips};
+use dbus_bms::sim::plant::control::{Control, PRESETS, Told};
 use dbus_bms::sim::plant::profile::Course;
 use dbus_bms::sim::plant::run::{Setup, record, run};
 use dbus_bms::sim::plant::scenarios::{SCENARIOS, scenario};
 use proptest::prelude::*;
 use std::process::{Command, Output};
 
+/// The default settings with 100 A.
+fn defaults() -> Control {
+    Control::rules((PRESETS[0].config)())
+}
+
 fn usual(name: &str) -> Setup {
     scenario(name).unwrap().usual(defaults())
-}
-
-/// What every day reaches; tests/plant_goals.rs has the rest.
-const REACHED: [Aspect; 3] = [Trips, Charged, Discharged];
-
-#[test]
-fn no_day_trips_the_bms_or_leaves_charge_behind() {
-    let misses: String = SCENARIOS.iter().map(|scenario| days::misses(scenario.name, &REACHED, 1..=3)).collect();
-    assert!(misses.is_empty(), "{misses}");
-}
-
-#[test]
-fn no_day_with_sun_empties_a_cell() {
-    let days = SCENARIOS.iter().filter(|scenario| scenario.name != "night-drain");
-    let misses: String = days.map(|scenario| days::misses(scenario.name, &[LowestCell], 4..=5)).collect();
-    assert!(misses.is_empty(), "{misses}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ step() {
 }
 
 step "tools" tests/need.sh cc=gcc c++=g++ dbus-daemon=dbus-daemon dbus-send=dbus-bin busctl=systemd python3:dbus=python3-dbus python3:gi=python3-gi
-step "tests" cargo test --locked
+step "tests" cargo test --locked --all-features
 # Not --locked: this lock file trails the program's, and what it builds is never shipped.
 step "fuzz targets" cargo build --manifest-path fuzz/Cargo.toml
 if [ -z "$quick" ]; then

@@ -103,6 +103,8 @@ pub(super) struct Target {
 
 /// How close to the charge voltage is at the charge voltage, V per cell.
 const NEAR: f64 = 0.010;
+/// On the way to float the limit stays so close to the pack, V per cell.
+const BELOW_PACK: f64 = 0.02;
 /// Time in a row that makes it certain.
 const CERTAIN_S: f64 = 10.0;
 /// Absorption ends without float when the voltage is lost for so long.
@@ -265,11 +267,9 @@ impl Phases {
     fn float_target(&mut self, now: &Situation<'_>, seconds: f64, full: bool) -> Target {
         let float = now.float() * now.cells;
         let from = self.float_cvl.unwrap_or(float);
-        let mut cvl = from - now.config.phases.float_ramp * seconds;
-        if now.config.phases.float_follows_pack {
-            cvl = cvl.max(now.facts.cautious_voltage().map_or(cvl, |voltage| voltage.get())).min(from);
-        }
-        let cvl = cvl.max(float);
+        let pack = now.facts.cautious_voltage().map_or(0.0, |voltage| voltage.get());
+        let below = if now.config.phases.float_follows_pack { 0.0 } else { BELOW_PACK * now.cells };
+        let cvl = (from - now.config.phases.float_ramp * seconds).max(pack - below).min(from).max(float);
         self.float_cvl = Some(cvl);
         let why = if cvl > float { "on the way down to float" } else { "float voltage" };
         Target { cvl, cell: now.usual(), lift: 0.0, mode: Mode::Float, why, full }

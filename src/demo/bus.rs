@@ -14,7 +14,7 @@ pub enum BusError {
     Daemon(io::Error),
     /// No daemon is installed, and this build has none inside.
     #[cfg(not(feature = "embedded-bus"))]
-    #[error("no dbus-daemon is installed and this build has none inside: install the package `dbus`")]
+    #[error("no dbus-daemon is installed and this build has none inside: build with `--features embedded-bus`, or install `dbus`")]
     None,
     /// The bus inside this program does not start.
     #[cfg(feature = "embedded-bus")]

@@ -82,9 +82,10 @@ pub fn demo(show: Show) -> Result<(), DemoError> {
     })?;
     wait_for(&port)?;
     let config = config(&bus, &folder.0)?;
-    if let Show::Table { .. } = show {
+    match show {
         // Log lines would tear the screen.
-        log::set_max_level(log::LevelFilter::Warn);
+        Show::Table { .. } => log::set_max_level(log::LevelFilter::Warn),
+        Show::Json => log::info!("D-Bus at {bus}"),
     }
     let name = port.to_string_lossy().into_owned();
     let view = View::new(show, bus.to_string(), name.clone());

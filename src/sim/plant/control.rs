@@ -2,7 +2,6 @@
 
 use crate::battery::{Battery, Now, Saved};
 use crate::charge;
-use crate::charge::chemistry::Curve;
 use crate::model::{LinkStats, Reading, Snapshot};
 use crate::units::{Amps, Moment};
 
@@ -67,37 +66,14 @@ fn hundred_amps() -> charge::Config {
     charge::Config { max_charge_current: most, max_discharge_current: most, ..charge::Config::default() }
 }
 
-/// Above 95 and 98 % the early driver gave 4 and 1 A; the curve by cell voltage stays in force.
+/// The steps of early dbus-serialbattery, beside the curves.
 fn soc_steps() -> charge::Config {
-    charge::Config {
-        charge_by_soc: Some(falling(&[(91.0, 0.5), (95.0, 0.04), (98.0, 0.01)], 0.1)),
-        discharge_by_soc: Some(rising(&[(0.0, 0.05), (20.0, 0.25), (30.0, 0.5), (35.0, 1.0)], 0.1)),
-        ..hundred_amps()
-    }
+    charge::Config { preset: charge::Preset::SeedSocSteps, ..hundred_amps() }
 }
 
-/// 60, 30, 15, 2 and 0 A of 60 A, in the place of the curves.
+/// The steps of a translator, in place of the cell curves.
 fn cell_steps() -> charge::Config {
-    charge::Config {
-        charge_by_cell_voltage: Some(falling(&[(3.45, 0.5), (3.47, 0.25), (3.50, 1.0 / 30.0), (3.55, 0.0)], 0.001)),
-        discharge_by_cell_voltage: Some(rising(&[(2.9, 1.0 / 6.0), (3.0, 0.5), (3.1, 5.0 / 6.0), (3.3, 1.0)], 0.001)),
-        ..hundred_amps()
-    }
-}
-
-/// A curve of steps: 1 below the first input, each share from its input on; `wide` is the input's resolution.
-fn falling(steps: &[(f64, f64)], wide: f64) -> Curve {
-    stairs(1.0, steps, wide)
-}
-
-/// A curve of steps: 0 below the first input, each share from its input on.
-fn rising(steps: &[(f64, f64)], wide: f64) -> Curve {
-    stairs(0.0, steps, wide)
-}
-
-fn stairs(start: f64, steps: &[(f64, f64)], wide: f64) -> Curve {
-    let before = std::iter::once(start).chain(steps.iter().map(|(_, share)| *share));
-    steps.iter().zip(before).flat_map(|((at, share), before)| [(at - wide, before), (*at, *share)]).collect()
+    charge::Config { preset: charge::Preset::CellSteps, ..hundred_amps() }
 }
 
 /// A control at work.
@@ -129,18 +105,5 @@ impl Controller {
         let limits = &snapshot.limits;
         let told = Told { cvl_v: limits.cvl.value.get(), ccl_a: limits.ccl.value.get(), dcl_a: limits.dcl.value.get() };
         (told, Some(snapshot))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::charge::chemistry::interpolate;
-
-    #[test]
-    fn steps_hold_between_their_inputs() {
-        let curve = falling(&[(3.45, 0.5), (3.55, 0.0)], 0.001);
-        assert_eq!([3.30, 3.449, 3.45, 3.549, 3.55, 3.6].map(|v| interpolate(&curve, v)), [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]);
-        assert!(curve.is_sorted());
     }
 }

@@ -54,7 +54,8 @@ pub const SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "cold-morning",
         about: "2 °C at dawn, 12 °C in the afternoon",
-        expect: OBEYED,
+        // Charging cold cells with less current costs a little of the day.
+        expect: Expectation { charged_share: Some(0.985), ..OBEYED },
         shape: |setup, _| setup.ambient = Course::through(&[(5.0, 2.0), (8.0, 2.5), (15.0, 12.0), (19.0, 9.0)]),
     },
     Scenario {
