@@ -5,6 +5,7 @@
 use dbus_bms::charge::filter::Filter;
 use dbus_bms::charge::{Config, PhaseConfig, Preset};
 use dbus_bms::units::{Amps, Volts};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 struct Day {
@@ -171,4 +172,45 @@ fn a_minimum_current_yields_to_everything_that_forbids() {
     assert_eq!(ask(json!({"bms_ccl": 0})), 0.0);
     assert_eq!(ask(json!({"age_s": 300})), 0.0);
     assert_eq!(ask(json!({"owner_ccl": 0})), 0.0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever the cells do from minute to minute, phases keep to their hold times and CVL to its bounds.
+    #[test]
+    fn phases_do_not_flap_and_cvl_stays_in_bounds(minutes in prop::collection::vec((2.9f64..3.6, -0.05f64..0.05, 0.0f64..100.0), 5..60)) {
+        let mut day = Day::new(Config::default());
+        let (mut mode, mut since) = (json!("bulk"), 0u32);
+        for (cell, spread, soc) in minutes {
+            for _ in 0..60 {
+                let answer = day.second(&runaway(cell + spread, cell), 5.0, soc);
+                let cvl = answer["cvl"].as_f64().unwrap();
+                prop_assert!((16.0 * 2.90..=55.2).contains(&cvl), "{answer}");
+                since += 1;
+                if answer["mode"] != mode {
+                    let least = match mode.as_str().unwrap() {
+                        "float" => 300,
+                        "absorption" => 120,
+                        _ => 10,
+                    };
+                    prop_assert!(since >= least, "{mode} lasted {since} s");
+                    (mode, since) = (answer["mode"].clone(), 0);
+                }
+            }
+        }
+    }
+
+    /// A reduction acts in the same step, from whatever came before.
+    #[test]
+    fn reductions_act_in_the_same_step(before in prop::collection::vec(3.2f64..3.5, 1..30), cell in 3.55f64..3.7) {
+        let mut day = Day::new(Config::default());
+        for cell in before {
+            day.second(&level(cell), 10.0, 90.0);
+        }
+        let answer = day.second(&runaway(cell, 3.40), 10.0, 90.0);
+        prop_assert_eq!(&answer["ccl"], &json!(0.0));
+        let sum = cell + 15.0 * 3.40;
+        prop_assert!(answer["cvl"].as_f64().unwrap() <= sum);
+    }
 }
