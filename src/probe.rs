@@ -21,7 +21,7 @@ const QUICK: Duration = Duration::from_millis(200);
 const BUDGET: Duration = Duration::from_millis(4700);
 
 /// On a line that is never quiet each request takes longer; further addresses are then given up at this time.
-const LATEST: Duration = Duration::from_secs(7);
+const LATEST: Duration = Duration::from_millis(5500);
 
 /// Listening goes on for so long once a master was overheard: its cycle takes up to 6.7 s.
 const CYCLE: Duration = Duration::from_secs(7);

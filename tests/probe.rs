@@ -321,7 +321,7 @@ fn a_line_that_is_never_quiet_is_given_up_too() {
     let port = ScriptPort::silent(&clock).babbling(Moment::default(), Duration::from_millis(3), &[0xFF, 0x00]);
     let verdict = not_found(run(port, &clock, &six()).0);
     assert!(matches!(verdict.nearest(), Heard::Noise { .. }), "{verdict}");
-    assert!(seconds(&clock) <= 9.0, "{} s", seconds(&clock));
+    assert!(seconds(&clock) <= 8.0, "{} s", seconds(&clock));
 }
 
 #[test]
