@@ -128,7 +128,41 @@ fn converse(mut stream: TcpStream, shared: &Shared, answers: &mut Answers) {
 
 /// The recorded replies of the vectors with these names; what one does not answer the next may.
 pub(crate) fn replay(names: &[&str]) -> Answers {
-    let pairs: Vec<(Vec<u8>, Vec<u8>)> = names.iter().flat_map(|name| pairs(&vector(name))).collect();
+    answer(names.iter().flat_map(|name| pairs(&vector(name))).collect())
+}
+
+/// As [`replay`], with the identification that a JK board would give; no recording has one.
+pub(crate) fn replay_jk(name: &str, volts: f64) -> Answers {
+    let frame = |command: u8, kind: u8, content: &[u8]| {
+        let length = u16::try_from(content.len() + 18).unwrap().to_be_bytes();
+        let mut frame = [&[0x4E, 0x57][..], &length, &[0, 0, 0, 0, command, if kind == 0 { 3 } else { 0 }, kind], content].concat();
+        frame.extend([0, 0, 0, 0, 0x68, 0, 0]);
+        let sum: u16 = frame.iter().map(|byte| u16::from(*byte)).sum();
+        frame.extend(sum.to_be_bytes());
+        frame
+    };
+    let [high, low] = ((volts * 100.0).round() as u16).to_be_bytes();
+    let mut all = pairs(&vector(name));
+    all.push((frame(3, 0, &[0x83]), frame(3, 1, &[0x83, high, low])));
+    answer(all)
+}
+
+/// The frames of a recorded Daly session, each when its command is asked for.
+pub(crate) fn replay_daly(name: &str) -> Answers {
+    let received = vector(name).received();
+    let mut all: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for frame in received.chunks_exact(13) {
+        let mut request = vec![0xA5, 0x40, frame[2], 8, 0, 0, 0, 0, 0, 0, 0, 0];
+        request.push(request.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)));
+        match all.iter_mut().find(|(known, _)| *known == request) {
+            Some((_, reply)) => reply.extend_from_slice(frame),
+            None => all.push((request, frame.to_vec())),
+        }
+    }
+    answer(all)
+}
+
+fn answer(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Answers {
     let longest = pairs.iter().map(|(request, _)| request.len()).max().unwrap();
     let mut buffer: Vec<u8> = Vec::new();
     Box::new(move |input| {
