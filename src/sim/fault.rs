@@ -13,6 +13,14 @@ pub struct Faults {
     pub drop_pct: f64,
     /// Replies with one damaged byte.
     pub corrupt_pct: f64,
+    /// Replies with two to eight damaged bytes.
+    pub burst_pct: f64,
+    /// Replies that lack one byte.
+    pub lose_pct: f64,
+    /// Replies that end early.
+    pub cut_pct: f64,
+    /// Replies in whose place the one before comes again.
+    pub previous_pct: f64,
     /// Replies that come twice.
     pub duplicate_pct: f64,
     /// Replies that say something impossible with a right checksum.
@@ -32,7 +40,8 @@ pub struct Faults {
 pub enum FaultError {
     /// No such fault.
     #[error(
-        "no fault is called {name:?}; there are drop=%, corrupt=%, duplicate=%, nonsense=%, late=MS or late=MS@%, silent-after=S, noise"
+        "no fault is called {name:?}; there are drop=%, corrupt=%, burst=%, lose=%, cut=%, previous=%, duplicate=%, nonsense=%, \
+         late=MS or late=MS@%, silent-after=S, noise"
     )]
     Unknown {
         /// What was written.
@@ -70,6 +79,10 @@ impl Faults {
         match name {
             "drop" => self.drop_pct = share(value)?,
             "corrupt" => self.corrupt_pct = share(value)?,
+            "burst" => self.burst_pct = share(value)?,
+            "lose" => self.lose_pct = share(value)?,
+            "cut" => self.cut_pct = share(value)?,
+            "previous" => self.previous_pct = share(value)?,
             "duplicate" => self.duplicate_pct = share(value)?,
             "nonsense" => self.nonsense_pct = share(value)?,
             "late" => {
@@ -99,12 +112,16 @@ fn number(text: &str, most: f64) -> Option<f64> {
 pub struct Injector {
     faults: Faults,
     random: Random,
+    /// The last reply as it was meant.
+    previous: Option<Reply>,
+    /// Replies that were damaged so far: bytes changed, lost or cut off.
+    pub damaged: u64,
 }
 
 impl Injector {
     /// An injector of `faults`.
     pub fn new(faults: Faults, seed: u64) -> Self {
-        Self { faults, random: Random::new(seed) }
+        Self { faults, random: Random::new(seed), previous: None, damaged: 0 }
     }
 
     /// Whether the BMS has gone silent `since_start`.
@@ -131,15 +148,15 @@ impl Injector {
     }
 
     /// What comes in place of `reply`.
-    pub fn apply(&mut self, mut reply: Reply) -> Vec<Reply> {
+    pub fn apply(&mut self, reply: Reply) -> Vec<Reply> {
+        let before = self.previous.replace(reply.clone());
+        let mut reply = before.filter(|_| self.random.chance(self.faults.previous_pct)).unwrap_or(reply);
         if self.random.chance(self.faults.drop_pct) {
             return Vec::new();
         }
-        if self.random.chance(self.faults.corrupt_pct) {
-            let place = self.random.below(reply.bytes.len());
-            let change = self.random.byte().max(1);
-            reply.bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= change);
-        }
+        let whole = reply.bytes.clone();
+        self.damage(&mut reply.bytes);
+        self.damaged = self.damaged.saturating_add(u64::from(reply.bytes != whole));
         if self.faults.noise {
             let count = self.random.below(7);
             let mut noisy: Vec<u8> = (0..count).map(|_| self.random.byte()).collect();
@@ -151,6 +168,32 @@ impl Injector {
         }
         let copies = if self.random.chance(self.faults.duplicate_pct) { 2 } else { 1 };
         vec![reply; copies]
+    }
+
+    fn damage(&mut self, bytes: &mut Vec<u8>) {
+        if self.random.chance(self.faults.corrupt_pct) {
+            self.change(bytes, 1);
+        }
+        if self.random.chance(self.faults.burst_pct) {
+            let count = 2usize.saturating_add(self.random.below(7));
+            self.change(bytes, count);
+        }
+        if self.random.chance(self.faults.lose_pct) && !bytes.is_empty() {
+            bytes.remove(self.random.below(bytes.len()));
+        }
+        if self.random.chance(self.faults.cut_pct) {
+            bytes.truncate(self.random.below(bytes.len()));
+        }
+    }
+
+    /// Changes `count` different bytes, or all if there are fewer.
+    fn change(&mut self, bytes: &mut [u8], count: usize) {
+        let mut places: Vec<usize> = (0..bytes.len()).collect();
+        for _ in 0..count.min(bytes.len()) {
+            let place = places.swap_remove(self.random.below(places.len()));
+            let change = self.random.byte().max(1);
+            bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= change);
+        }
     }
 }
 
@@ -191,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn the_reply_before_comes_in_place_of_the_right_one() {
+        let mut injector = Injector::new(Faults::parse("previous=100").unwrap(), 1);
+        let reply = |byte| Reply { after: Duration::ZERO, bytes: vec![byte] };
+        assert_eq!(injector.apply(reply(1)), [reply(1)], "there was none before");
+        assert_eq!(injector.apply(reply(2)), [reply(1)]);
+        assert_eq!(injector.apply(reply(3)), [reply(2)]);
+        assert_eq!(injector.damaged, 0);
+    }
+
+    #[test]
     fn shares_are_kept() {
         let dropped = apply_1000("drop=20", 1).iter().filter(|replies| replies.is_empty()).count();
         assert!((150..250).contains(&dropped), "{dropped}");
@@ -198,6 +251,10 @@ mod tests {
         assert!((25..80).contains(&doubled), "{doubled}");
         let damaged = apply_1000("corrupt=100", 1);
         assert!(damaged.iter().all(|replies| replies[0].bytes != [0xDD, 3, 0, 0, 0, 0, 0x77]));
+        let changed = |reply: &Reply| reply.bytes.iter().zip([0xDD, 3, 0, 0, 0, 0, 0x77]).filter(|(a, b)| **a != *b).count();
+        assert!(apply_1000("burst=100", 1).iter().all(|replies| (2..=7).contains(&changed(&replies[0]))));
+        assert!(apply_1000("lose=100", 1).iter().all(|replies| replies[0].bytes.len() == 6));
+        assert!(apply_1000("cut=100", 1).iter().all(|replies| replies[0].bytes.len() < 7));
         assert!(apply_1000("late=50", 1).iter().all(|replies| replies[0].after == Duration::from_millis(50)));
         assert!(apply_1000("", 1).iter().all(|replies| replies.len() == 1 && replies[0].bytes.len() == 7));
     }
