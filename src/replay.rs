@@ -8,6 +8,7 @@ use crate::model::{Limits, LinkStats, Reading};
 use crate::units::Moment;
 use crate::vector::{Direction, Event, Vector, prefer};
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// One reading of a recording.
@@ -32,7 +33,7 @@ pub fn readings(recording: &Vector, driver: &'static Driver) -> Vec<Played> {
         match event.direction {
             Direction::Sent => {
                 prefer(&mut asked, event);
-                if made.contains(&event.bytes.as_slice()) {
+                if made.contains(&event.bytes.as_slice()) && !search.optional.contains(&event.bytes) {
                     let found = search.found(&event.bytes, made.last().copied());
                     player.cut(|address| !found.contains(&address));
                     made.clear();
@@ -52,13 +53,25 @@ pub fn readings(recording: &Vector, driver: &'static Driver) -> Vec<Played> {
     player.complete_with(recording.play(driver).readings())
 }
 
-/// The requests of a search. Their answers are no readings: what was found is read in full at once.
-struct Search(Vec<(Option<u8>, Cow<'static, [u8]>)>);
+/// What is known of the requests.
+struct Search {
+    /// Those of a search. Their answers are no readings: what was found is read in full at once.
+    identify: Vec<(Option<u8>, Cow<'static, [u8]>)>,
+    /// Those that a reading can do without. They are made twice within a reading: see `link::poll`.
+    optional: HashSet<Vec<u8>>,
+}
 
 impl Search {
     fn new(driver: &'static Driver) -> Self {
         let addresses = [None].into_iter().chain((0..=u8::MAX).map(Some));
-        Self(addresses.map(|address| (address, (driver.new)(address).identify().bytes)).collect())
+        let (mut identify, mut optional) = (Vec::new(), HashSet::new());
+        for address in addresses {
+            let mut protocol = (driver.new)(address);
+            identify.push((address, protocol.identify().bytes));
+            let plan = protocol.plan(&Reading::default());
+            optional.extend(plan.into_iter().filter(|request| !request.required).map(|request| request.bytes.into_owned()));
+        }
+        Self { identify, optional }
     }
 
     /// The address that was just found, with all that share its request: that is made twice in a row, for the first time.
@@ -66,7 +79,7 @@ impl Search {
         if before != Some(request) {
             return Vec::new();
         }
-        self.0.extract_if(.., |(_, identify)| **identify == *request).map(|(address, _)| address).collect()
+        self.identify.extract_if(.., |(_, identify)| **identify == *request).map(|(address, _)| address).collect()
     }
 }
 

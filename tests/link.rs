@@ -128,6 +128,44 @@ fn a_dead_bms_costs_a_poll_no_more_than_two_seconds() {
     assert!(failure.to_string().contains("RX/TX"), "{failure}");
 }
 
+/// What the second of two polls believes when its first answer about the pack, with a right check, is of another battery.
+/// `spoil` does something to the n-th answer of all (from 0).
+fn second_poll(spoil: fn(usize, Vec<u8>) -> Vec<u8>) -> (Reading, usize) {
+    let clock = SimClock::default();
+    let second = Arc::new(Mutex::new(false));
+    let wrong = Arc::clone(&second);
+    let mut count = 0;
+    let port = ScriptPort::new(&clock, move |sent, _| {
+        let answer = healthy(sent).unwrap();
+        count += 1;
+        let one = std::mem::take(&mut *wrong.lock().unwrap());
+        vec![Sound::after_ms(20, &if one { hex(OTHER_BASIC) } else { spoil(count - 1, answer) })]
+    });
+    let record = port.record();
+    let mut link = link(port, &clock);
+    let mut protocol = protocol();
+    let known = link.poll(protocol.as_mut(), &empty()).unwrap();
+    *second.lock().unwrap() = true;
+    let before = sent(&record).len();
+    (link.poll(protocol.as_mut(), &known).unwrap(), sent(&record).len() - before)
+}
+
+#[test]
+fn on_a_calm_line_an_answer_with_a_right_check_is_believed() {
+    let (reading, requests) = second_poll(|_, answer| answer);
+    assert_eq!((reading.current.unwrap().get(), requests), (-4.98, 2));
+}
+
+#[test]
+fn on_a_disturbed_line_an_answer_counts_that_agrees_with_another() {
+    let (reading, requests) = second_poll(|count, mut answer| {
+        answer[8] ^= u8::from(count == 0);
+        answer
+    });
+    assert_eq!(reading.current, expected().current, "what differs was asked for again");
+    assert_eq!(requests, 3);
+}
+
 #[test]
 fn noise_is_told_with_its_amount() {
     let clock = SimClock::default();

@@ -107,7 +107,7 @@ impl Protocol for Daly {
 
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
         (self.current, self.state) = (None, None);
-        [&mut self.cells, &mut self.temperatures, &mut self.code].into_iter().for_each(Parts::restart);
+        self.restart();
         let mut plan: Vec<Request> = [COUNTS, PACK, STATE, FAILURES, TEMPERATURES].iter().map(|read| self.request(read)).collect();
         // Limits depend on the capacity, which comes first of these.
         plan.extend(self.next_fixed(known));
@@ -118,6 +118,10 @@ impl Protocol for Daly {
         // Boards that always send 16 frames talk on after the last cell: nothing is asked after that.
         plan.push(self.request(&CELLS));
         plan
+    }
+
+    fn restart(&mut self) {
+        [&mut self.cells, &mut self.temperatures, &mut self.code].into_iter().for_each(Parts::restart);
     }
 
     fn framing(&self, buf: &[u8]) -> Framing {

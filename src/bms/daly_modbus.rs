@@ -167,6 +167,10 @@ impl Protocol for DalyModbus {
         if crc16_modbus(body).to_le_bytes() == crc { Framing::Frame(0..end) } else { skip(buf) }
     }
 
+    fn is_weak(&self) -> bool {
+        false
+    }
+
     fn source(&self, frame: &[u8]) -> Option<u8> {
         frame.first().map(|from| if *from == 0xD2 { 0xD2 } else { from.wrapping_sub(0x50) })
     }

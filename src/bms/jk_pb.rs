@@ -37,7 +37,7 @@ pub const DRIVER: Driver = Driver {
     // A polling master speaks at least every 220 ms.
     listen: Duration::from_millis(800),
     shared: true,
-    new: |address| Box::new(JkPb { address, poll: 0 }),
+    new: |address| Box::new(JkPb { address, poll: 0, settings_heard: false }),
 };
 
 const HEADER: [u8; 4] = [0x55, 0xAA, 0xEB, 0x90];
@@ -74,6 +74,8 @@ struct JkPb {
     address: Option<u8>,
     /// Polls so far, from 0 again after [`RARELY`].
     poll: u8,
+    /// The settings were heard since.
+    settings_heard: bool,
 }
 
 /// Settings are read again after so many polls: owners change them in the app.
@@ -113,7 +115,8 @@ impl Protocol for JkPb {
         self.poll = poll.saturating_add(1) % RARELY;
         let mut plan = vec![self.request(Kind::Live)];
         if matches!(self.address, Some(1..=15)) && poll < PATIENCE {
-            if poll == 0 || known.settings.cell_ovp.is_none() {
+            self.settings_heard &= poll > 0;
+            if !self.settings_heard || known.settings.cell_ovp.is_none() {
                 plan.push(self.request(Kind::Settings));
             }
             if known.model.is_none() {
@@ -169,7 +172,10 @@ impl Protocol for JkPb {
         }
         match kind {
             Kind::Live => content::live(frame, into)?,
-            Kind::Settings => content::settings(frame, into)?,
+            Kind::Settings => {
+                content::settings(frame, into)?;
+                self.settings_heard = true;
+            }
             Kind::Device => content::device(frame, into)?,
         }
         Ok(if listening && kind != Kind::Live { Progress::More } else { Progress::Done })
@@ -299,8 +305,26 @@ mod tests {
         known.settings.cell_ovp = Some(crate::units::Volts::new(3.65));
         known.model = Some("JK".into());
         let later: Vec<_> = (2..=RARELY).map(|_| asked(&known)).collect();
-        assert_eq!(later.iter().filter(|asked| asked.contains(&"settings")).count(), 1, "once in {RARELY} polls");
+        let again = later.iter().filter(|asked| asked.contains(&"settings")).count();
+        assert_eq!(again, usize::from(PATIENCE) - 1, "asked again, as long as there is patience, when nothing comes");
         assert!(later.iter().all(|asked| asked[0] == "live data" && !asked.contains(&"device data")));
+    }
+
+    #[test]
+    fn settings_that_were_heard_are_left_alone_for_a_while() {
+        let vector = include_str!("../../tests/vectors/jk-pb/v15.41-settings-addr3.json");
+        let frame = crate::vector::Vector::parse("settings", vector).unwrap().received();
+        let mut protocol = (DRIVER.new)(Some(3));
+        let mut known = Reading::default();
+        let mut count = 0;
+        for _ in 0..2 * RARELY {
+            if protocol.plan(&known).iter().any(|request| request.what == "settings") {
+                count += 1;
+                let _ = protocol.decode(Asked::Anything, &frame, &mut known).unwrap();
+            }
+            (known.voltage, known.model) = (Some(crate::units::Volts::new(52.0)), Some("JK".into()));
+        }
+        assert_eq!(count, 2, "once in {RARELY} polls");
     }
 
     /// Two boards speak; each listener hears its own, and only live data completes a reading.

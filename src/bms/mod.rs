@@ -106,6 +106,14 @@ pub trait Protocol: Send {
     /// [`DecodeError::Short`] when the content ends early. `into` may then hold part of the frame and must be dropped.
     fn decode(&mut self, asked: Asked<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError>;
 
+    /// Drops what was kept of the frames of an answer: the next one is to stand on its own.
+    fn restart(&mut self) {}
+
+    /// The check of a frame is a sum, which one in some hundred damaged frames passes; with a CRC it is one in 65,536.
+    fn is_weak(&self) -> bool {
+        true
+    }
+
     /// The length of the frame with a right check at the start of `buf`, whoever sent it; 0 when there is none.
     fn whole(&self, buf: &[u8]) -> usize {
         match self.framing(buf) {

@@ -125,6 +125,11 @@ impl<'a> Answer<'a> {
         self.foreign
     }
 
+    /// Something began like a frame and was none.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.broken > 0
+    }
+
     /// Our own request came back.
     pub(super) fn has_echo(&self) -> bool {
         self.echo_bytes > 0

@@ -23,6 +23,9 @@ pub enum LinkError {
     /// Something began like a frame of this BMS, but its check failed.
     #[error("the answer came damaged: check ground, shield, termination and length of the cable")]
     Damaged,
+    /// Answers passed their check, but no two of them agree.
+    #[error("answers to the same request contradict each other: the line is disturbed. Check ground, shield and termination")]
+    Contradictory,
     /// Some frames of an answer of several frames came.
     #[error("only {frames} frames of the answer came: the BMS is overloaded or the line loses bytes")]
     Incomplete {

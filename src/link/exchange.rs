@@ -13,8 +13,14 @@ use std::time::Duration;
 /// A pause of this length and twenty byte times ends whatever was being sent.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// When the line is quiet for so long behind a damaged answer, nothing more comes.
+const GIVE_UP: Duration = Duration::from_millis(150);
+
 /// Quiet time wanted after a request that was not answered: the answer may still be under way.
 const AFTER_LOSS: Duration = Duration::from_millis(30);
+
+/// A line that damaged an answer counts as disturbed for so long: what passes a weak check by chance is one of hundreds.
+const DISTURBED: Duration = Duration::from_secs(600);
 
 /// Overheard bytes older than this are stale.
 const STALE: Duration = Duration::from_millis(100);
@@ -31,6 +37,7 @@ pub struct Link {
     last_activity: Option<Moment>,
     unanswered: bool,
     echoes: bool,
+    damaged_at: Option<Moment>,
 }
 
 impl Link {
@@ -47,6 +54,7 @@ impl Link {
             last_activity: None,
             unanswered: false,
             echoes: false,
+            damaged_at: None,
         }
     }
 
@@ -63,6 +71,11 @@ impl Link {
     /// This line returns our own requests (a half-duplex adapter, or a sleeping Daly).
     pub fn echoes(&self) -> bool {
         self.echoes
+    }
+
+    /// An answer came damaged not long ago.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.damaged_at.is_some_and(|at| self.clock.now().since(at) < DISTURBED)
     }
 
     /// How the line is doing, since the start or the last [`Link::take_stats`].
@@ -86,6 +99,8 @@ impl Link {
             self.line = Some(line);
             self.pace = Pace::default();
             self.leftover = Input::default();
+            // What was heard at another speed says nothing about this one.
+            self.damaged_at = None;
         }
         Ok(())
     }
@@ -192,10 +207,12 @@ impl Link {
                 progress = answer.look_behind()?;
                 break;
             }
-            let wait = if answer.is_doubtful() { left.min(self.pause()) } else { left };
-            let n = self.receive(&mut buf, wait)?;
+            let n = self.receive(&mut buf, left.min(self.patience(answer)))?;
             if n == 0 {
                 progress = answer.look_behind()?;
+                if progress == Progress::More && answer.is_damaged() && self.is_quiet() {
+                    break;
+                }
                 continue;
             }
             looks = looks.saturating_add(1);
@@ -214,6 +231,19 @@ impl Link {
         Ok(())
     }
 
+    /// How long to wait for the next byte before looking at what there is.
+    fn patience(&self, answer: &Answer<'_>) -> Duration {
+        match answer {
+            answer if answer.is_doubtful() => self.pause(),
+            answer if answer.is_damaged() => GIVE_UP,
+            _ => Duration::MAX,
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.last_activity.is_some_and(|last| self.clock.now().since(last) >= GIVE_UP)
+    }
+
     /// Lets some bytes come together, rather than waking up for each: those known to be missing, else eight.
     fn gather(&self, missing: usize, left: Duration) {
         let bytes = if missing == 0 { 8 } else { missing };
@@ -223,16 +253,21 @@ impl Link {
     fn count(&mut self, answer: &Answer<'_>, result: &Result<(), LinkError>) {
         let stats = &mut self.stats;
         stats.foreign = stats.foreign.saturating_add(u64::try_from(answer.foreign()).unwrap_or(u64::MAX));
+        let mut damaged = answer.is_damaged();
         let counter = match result {
             Ok(()) | Err(LinkError::Refused { .. }) => &mut stats.ok,
             Err(
                 LinkError::Silent | LinkError::EchoOnly | LinkError::Foreign { .. } | LinkError::Vanished(_) | LinkError::Io(_),
             ) => &mut stats.lost,
-            Err(LinkError::Noise { .. } | LinkError::Damaged | LinkError::Incomplete { .. } | LinkError::Short { .. }) => {
+            Err(_) => {
+                damaged = true;
                 &mut stats.damaged
             }
         };
         *counter = counter.saturating_add(1);
+        if damaged {
+            self.damaged_at = Some(self.clock.now());
+        }
         self.echoes |= answer.has_echo();
         self.unanswered = result.is_err();
     }

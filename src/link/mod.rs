@@ -1,6 +1,7 @@
 //! The line to a BMS: a [`Port`] moves bytes, [`Link::exchange`] turns one request into one decoded answer.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod agreement;
 mod answer;
 mod error;
 mod exchange;

@@ -82,7 +82,9 @@ impl From<&LinkError> for Heard {
             LinkError::EchoOnly => Heard::Echo,
             LinkError::Noise { bytes } => Heard::Noise { bytes: *bytes },
             LinkError::Foreign { .. } => Heard::Foreign,
-            LinkError::Damaged | LinkError::Incomplete { .. } | LinkError::Short { .. } => Heard::Damaged,
+            LinkError::Damaged | LinkError::Contradictory | LinkError::Incomplete { .. } | LinkError::Short { .. } => {
+                Heard::Damaged
+            }
             LinkError::Refused { code } => Heard::Refused { code: *code },
         }
     }
