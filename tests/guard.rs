@@ -102,6 +102,23 @@ fn a_possible_step_is_accepted_on_its_third_reading_and_by_time() {
 }
 
 #[test]
+fn a_strong_current_that_moves_no_voltage_is_looked_at_twice() {
+    let current = |snapshot: Snapshot| snapshot.reading.current.unwrap().get();
+    let mut seconds = Seconds::new();
+    let surge = |volts: f64| {
+        with(|r| {
+            r.current = Some(Amps::new(-290.0));
+            r.voltage = Some(Volts::new(volts));
+        })
+    };
+    assert_eq!(current(seconds.read(surge(52.96))), -12.5, "nearly 300 A and not a millivolt less");
+    assert_eq!(current(seconds.read(good())), -12.5);
+    assert_eq!(current(seconds.read(surge(52.45))), -290.0, "1 % less: believed at once");
+    let mut seconds = Seconds::new();
+    assert_eq!(current(seconds.read(with(|r| r.current = Some(Amps::new(-150.0))))), -150.0, "what a load may draw comes and goes");
+}
+
+#[test]
 fn the_impossible_is_never_published_however_long_it_stands() {
     let mut seconds = Seconds::new();
     let mut last = None;
