@@ -4,6 +4,7 @@ use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL, chemistry::preset};
 use crate::guard::Guard;
 use crate::history;
 use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Reading, Snapshot};
+use crate::quality::Quality;
 use crate::soc::{self, forecast, health};
 use crate::units::{AmpHours, Celsius, Moment, Percent, Volts};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,7 @@ pub struct Battery {
     reading: Reading,
     facts: Facts,
     link: LinkStats,
+    quality: Quality,
     read_at: Option<Moment>,
     intervals: VecDeque<Duration>,
     current_avg: forecast::Average,
@@ -77,6 +79,7 @@ impl Battery {
             reading: Reading::default(),
             facts: Facts::default(),
             link: LinkStats::default(),
+            quality: Quality::default(),
             read_at: None,
             intervals: VecDeque::new(),
             current_avg: forecast::Average::default(),
@@ -111,6 +114,7 @@ impl Battery {
         let guarded = self.guard.judge(reading.multiplied(self.config.parallel_blocks), now.at);
         self.report_held(&guarded.held);
         self.link = link;
+        self.notices.extend(self.quality.count(link, now.at));
         self.read_at = Some(now.at);
         self.reading = guarded.reading;
         self.facts = charge::Facts { unix: now.unix, ..guarded.facts };
@@ -130,6 +134,9 @@ impl Battery {
     pub fn tick(&mut self, link: LinkStats, now: Now) -> Snapshot {
         self.link = link;
         let freshness = self.freshness(now.at);
+        if freshness != Freshness::Fresh {
+            self.quality.forget(link);
+        }
         let limits = self.decide(now.at);
         let derived = self.derive(freshness);
         self.snapshot(freshness, derived, limits, now)
@@ -319,6 +326,7 @@ impl Battery {
             history: self.history.clone(),
             since_full,
             link: self.link,
+            line: self.quality.state(),
             cell_count: self.cell_count,
             limits,
         }

@@ -24,6 +24,7 @@ pub mod link;
 pub mod model;
 pub mod plot;
 pub mod probe;
+mod quality;
 pub mod record;
 pub mod replay;
 pub mod run;

@@ -286,6 +286,38 @@ pub struct LinkStats {
     pub foreign: u64,
 }
 
+/// How the line to a battery has been doing in the last minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LineState {
+    /// Hardly a request fails.
+    #[default]
+    Good,
+    /// Answers come damaged.
+    Damaging {
+        /// At least so many of the requests fail, %, in coarse steps.
+        percent: u8,
+    },
+    /// Requests stay without answer.
+    Losing {
+        /// At least so many of the requests fail, %, in coarse steps.
+        percent: u8,
+    },
+}
+
+impl std::fmt::Display for LineState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LineState::Good => f.write_str("good"),
+            LineState::Damaging { percent } => {
+                write!(f, "{percent} % or more of the answers come damaged, check ground, shield and termination")
+            }
+            LineState::Losing { percent } => {
+                write!(f, "{percent} % or more of the requests stay without answer, check plugs and wires")
+            }
+        }
+    }
+}
+
 impl std::ops::AddAssign for LinkStats {
     fn add_assign(&mut self, more: Self) {
         self.ok += more.ok;
@@ -450,8 +482,10 @@ pub struct Snapshot {
     pub history: History,
     /// Seconds since the last full charge, when that is known.
     pub since_full: Option<Duration>,
-    /// The line.
+    /// The line, since the start.
     pub link: LinkStats,
+    /// The line, lately.
+    pub line: LineState,
     /// Cells in series that charge control has accepted.
     pub cell_count: Option<u8>,
     /// What the battery may be charged and discharged with.

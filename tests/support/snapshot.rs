@@ -1,7 +1,9 @@
 //! Snapshots of a realistic 16-cell battery, for the tests of what is shown of one.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use dbus_bms::model::{Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LinkStats, Mode, Reading, Snapshot};
+use dbus_bms::model::{
+    Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LineState, LinkStats, Mode, Reading, Snapshot,
+};
 use dbus_bms::sink::dbus::Context;
 use dbus_bms::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use std::time::Duration;
@@ -52,6 +54,7 @@ pub(crate) fn discharging() -> Snapshot {
         history: history(),
         since_full: Some(Duration::from_secs(7_265)),
         link: LinkStats { ok: 1000, lost: 1, damaged: 2, foreign: 0 },
+        line: LineState::Good,
         cell_count: Some(16),
         limits: Limits {
             cvl: Limit { value: Volts::new(55.2), why: "absorption" },

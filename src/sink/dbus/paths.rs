@@ -5,7 +5,7 @@
 
 use super::alarms::{alarm, cable, error_code, state};
 use super::items::{Context, Extent, Format, Get, Item, Value, Writable};
-use crate::model::{Freshness, Limit, Snapshot};
+use crate::model::{Freshness, Limit, LineState, Snapshot};
 use crate::units::{Amps, Celsius, Volts};
 use Extent::{CountedSoc, OwnSoc, PerSocLevel};
 use std::borrow::Cow;
@@ -64,7 +64,7 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/Family", PLAIN, |c, _, _| Value::text(c.family.as_deref())),
     writable("/CustomName", Writable::CustomName, |c, _, _| Value::text(Some(&c.custom_name))),
     row("/Connected", PLAIN, |_, s, _| Value::flag(Some(s.freshness != Freshness::Lost))),
-    row("/ConnectionInformation", PLAIN, |_, s, _| Value::text(Some(line_state(s)))),
+    row("/ConnectionInformation", PLAIN, |_, s, _| line_state(s)),
     row("/State", PLAIN, |_, s, _| state(s)),
     row("/ErrorCode", PLAIN, |_, s, _| error_code(s)),
     // Measurements
@@ -260,15 +260,12 @@ fn reason(context: &Context, limit: Limit<Amps>) -> Value<'static> {
 }
 
 /// How the line is doing, in words that change only with the state.
-fn line_state(snapshot: &Snapshot) -> &'static str {
-    let link = snapshot.link;
-    let failed = link.damaged.saturating_add(link.lost);
-    let noisy = failed >= 20 && failed.saturating_mul(50) > link.ok;
-    match snapshot.freshness {
-        Freshness::Fresh if noisy => "answers; line noisy, check wiring and ground",
-        Freshness::Fresh => "answers",
-        Freshness::Stale => "no answer",
-        Freshness::Silent => "no answer for a minute, check the cable",
-        Freshness::Lost => "no answer for minutes, check cable and BMS",
-    }
+fn line_state(snapshot: &Snapshot) -> Value<'static> {
+    Value::Text(match (snapshot.freshness, snapshot.line) {
+        (Freshness::Fresh, LineState::Good) => Cow::Borrowed("answers"),
+        (Freshness::Fresh, line) => Cow::Owned(format!("answers; {line}")),
+        (Freshness::Stale, _) => Cow::Borrowed("no answer"),
+        (Freshness::Silent, _) => Cow::Borrowed("no answer for a minute, check the cable"),
+        (Freshness::Lost, _) => Cow::Borrowed("no answer for minutes, check cable and BMS"),
+    })
 }
