@@ -1,0 +1,157 @@
+//! Faults on the line against every protocol, in simulated time, with an oracle that knows the truth.
+//!
+//! A simulated board answers the driver's own loop over a line that loses, damages, delays and repeats; guard and charge control
+//! follow as in `run`. Counted is what would have reached D-Bus. `FAULTS_MINUTES=60 cargo test --release --test faults -- --nocapture`
+//! prints the table of `docs/faults.md`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the columns of the table are computed side by side")]
+
+mod oracle;
+mod table;
+mod trial;
+
+use dbus_bms::bms::driver;
+use dbus_bms::model::{AlarmName, Level, Reading};
+use dbus_bms::sim::battery::PackConfig;
+use dbus_bms::sim::scenario::Scenario;
+use dbus_bms::sim::{BOARDS, Board, Unit};
+use dbus_bms::units::{Moment, Volts};
+use std::time::Duration;
+use trial::{Events, Findings, Trial};
+
+/// The boards of the table, one per protocol.
+const COLUMNS: [&str; 6] = ["jk", "jk-pb", "jbd", "daly", "daly-modbus", "topbms"];
+
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    /// As for `simulate --fault`.
+    faults: &'static str,
+    events: Events,
+    /// The longest time between readings that is allowed.
+    gap: Duration,
+}
+
+/// What an owner must not notice.
+const GAP: Duration = Duration::from_secs(5);
+/// Where a fifth of all frames fails; values are then unknown for a moment.
+const WORST: Duration = Duration::from_secs(15);
+
+const NONE: Events = Events { trickle: false, babble: false, silence: None, gone: None, suspended: None, wall_clock: false };
+
+const fn line(name: &'static str, faults: &'static str) -> Row {
+    Row { name, faults, events: NONE, gap: GAP }
+}
+
+const fn hard(name: &'static str, faults: &'static str) -> Row {
+    Row { name, faults, events: NONE, gap: WORST }
+}
+
+const fn event(name: &'static str, events: Events) -> Row {
+    Row { name, faults: "", events, gap: GAP }
+}
+
+const ROWS: &[Row] = &[
+    line("none", ""),
+    line("5 % of the replies lost", "drop=5"),
+    line("5 %: one byte damaged", "corrupt=5"),
+    hard("20 %: one byte damaged", "corrupt=20"),
+    hard("20 %: two to eight bytes damaged", "burst=20"),
+    hard("10 %: one byte lost", "lose=10"),
+    hard("10 %: cut short", "cut=10"),
+    hard("20 % late by 300 ms", "late=300@20"),
+    hard("20 % late by 800 ms", "late=800@20"),
+    line("20 % twice", "duplicate=20"),
+    line("10 %: the reply before comes again", "previous=10"),
+    line("10 % wrong with a right checksum", "nonsense=10"),
+    event("byte by byte", Events { trickle: true, ..NONE }),
+    line("noise before replies", "noise"),
+    event("noise at any time", Events { babble: true, ..NONE }),
+    event("silent for 90 s, every 5 minutes", Events { silence: Some(Duration::from_secs(90)), ..NONE }),
+    event("port gone for 20 s, every 5 minutes", Events { gone: Some(Duration::from_secs(20)), ..NONE }),
+    event("program suspended for 2 minutes, every 5", Events { suspended: Some(Duration::from_secs(120)), ..NONE }),
+    event("wall clock jumps", Events { wall_clock: true, ..NONE }),
+    Row {
+        name: "all of it, a little",
+        faults: "drop=2,corrupt=3,burst=2,lose=1,cut=1,late=300@2,duplicate=2,previous=1,nonsense=1",
+        events: Events { babble: true, ..NONE },
+        gap: WORST,
+    },
+];
+
+/// Minutes per field of the table; a long run takes 600.
+fn minutes() -> u64 {
+    std::env::var("FAULTS_MINUTES").map_or(10, |text| text.parse().expect("FAULTS_MINUTES is a number"))
+}
+
+fn column(name: &str) -> Vec<Findings> {
+    let board: &'static Board = BOARDS.iter().find(|board| board.name == name).unwrap();
+    let driver = driver(board.driver).unwrap();
+    let length = Duration::from_secs(60 * minutes());
+    let trial = |row: &Row| Trial { driver, board, faults: row.faults, events: row.events, length, seed: 1 }.run();
+    ROWS.iter().map(trial).collect()
+}
+
+/// What must hold in a field of the table; the text names what does not.
+fn check(row: &Row, family: &str, found: &Findings) -> Result<(), String> {
+    let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(format!("{} on {family}: {what}: {found:#?}", row.name)) };
+    must(found.readings > 50 * minutes() / 10, "hardly any reading")?;
+    must(found.bold == 0, "a limit above what the truth allows")?;
+    must(found.gap <= row.gap, "the gap between readings")?;
+    must(found.recovery <= Duration::from_secs(3), "time to recover")?;
+    must(found.not_found <= u64::from(row.gap > GAP), "a battery that was not found")?;
+    if row.faults.contains("nonsense") {
+        // A BMS that repeats nonsense is believed in the end; what no battery can be is not.
+        let possible = |what: &String| what.starts_with("current_a") || what.starts_with("alarm");
+        return must(found.examples.keys().all(possible), "an impossible value");
+    }
+    must(found.far == 0 && found.longest_wrong <= 1, "a wrong value got out")?;
+    must(found.alarms == 0, "an alarm without cause")?;
+    let weak = ["jk-pb", "daly"].contains(&family) && !row.faults.starts_with("corrupt");
+    must(found.plausible == 0 || (weak && found.plausible * 10_000 <= found.damaged.max(10_000)), "a slightly wrong value got out")
+}
+
+#[test]
+fn nothing_wrong_gets_out() {
+    let columns: Vec<(&str, Vec<Findings>)> = std::thread::scope(|scope| {
+        let all: Vec<_> = COLUMNS.iter().map(|name| (*name, scope.spawn(move || column(name)))).collect();
+        all.into_iter().map(|(name, column)| (name, column.join().unwrap())).collect()
+    });
+    let fields: Vec<Vec<&Findings>> = (0..ROWS.len()).map(|row| columns.iter().map(|(_, found)| &found[row]).collect()).collect();
+    println!("{}", table::markdown(ROWS, &COLUMNS, &fields, minutes()));
+    let rows = ROWS.iter().zip(&fields);
+    let wrong: Vec<String> =
+        rows.flat_map(|(row, found)| COLUMNS.iter().zip(found).filter_map(|(name, found)| check(row, name, found).err())).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_oracle_sees_what_is_wrong() {
+    let board = BOARDS.iter().find(|board| board.name == "jbd").unwrap();
+    let driver = driver("jbd").unwrap();
+    let mut unit = Unit::new(1, &PackConfig::default(), Scenario::default());
+    let mut truth = oracle::Truth::new(driver, board);
+    truth.note(&unit, Moment::from_secs(1.0));
+    let right = truth.undisturbed(&unit);
+    let judge = |truth: &oracle::Truth, change: fn(&mut Reading), now: f64| {
+        let mut reading = right.clone();
+        change(&mut reading);
+        truth
+            .judge_reading(&reading, Moment::from_secs(now))
+            .into_iter()
+            .map(|(what, how)| format!("{what} {how:?}"))
+            .collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(judge(&truth, |_| {}, 1.0), none);
+    assert_eq!(judge(&truth, |r| r.cells[2] = r.cells[2] + Volts::new(0.001), 1.0), ["cell_voltages_v[2] Plausible"]);
+    assert_eq!(judge(&truth, |r| r.cells[2] = r.cells[2] + Volts::new(0.5), 1.0), ["cell_voltages_v[2] Far"]);
+    assert_eq!(judge(&truth, |r| r.cells.truncate(15), 1.0), ["cell_voltages_v Far"]);
+    assert_eq!(judge(&truth, |r| r.charge_fet = Some(false), 1.0), ["charge_fet Far"]);
+    assert_eq!(judge(&truth, |r| r.raise(AlarmName::LowSoc, Level::Warning), 1.0), ["alarms Far"]);
+    assert_eq!(judge(&truth, |r| r.model = Some("x".into()), 1.0), ["model Far"]);
+    unit.advance(Duration::from_secs(60));
+    truth.note(&unit, Moment::from_secs(2.0));
+    assert_eq!(judge(&truth, |_| {}, 4.0), none, "true a moment ago");
+    assert!(!judge(&truth, |_| {}, 9.0).is_empty(), "true long ago");
+}

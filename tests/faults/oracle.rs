@@ -1,0 +1,157 @@
+//! Knows the truth: compares what a battery publishes with what its pack really was.
+
+use dbus_bms::bms::Driver;
+use dbus_bms::link::Link;
+use dbus_bms::link::script::{ScriptPort, SimClock, Sound};
+use dbus_bms::model::{Reading, Snapshot};
+use dbus_bms::sim::{Board, Unit};
+use dbus_bms::units::Moment;
+use serde_json::{Map, Value as Json};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A reading may be so old when it arrives: retries included, it is as fresh as the line allows.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// While the guard holds a value the one before stands, for so long.
+const STANDS: Duration = Duration::from_secs(14);
+
+/// What is derived by us and has no truth of its own.
+const OURS: [&str; 2] = ["power_w", "address"];
+
+/// How far a wrong value is from the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// As far as a battery may change within a second.
+    Plausible,
+    /// Further.
+    Far,
+}
+
+/// What the pack was, moment by moment, as an undisturbed line would have told it.
+pub(crate) struct Truth {
+    driver: &'static Driver,
+    board: &'static Board,
+    known: VecDeque<(Moment, Map<String, Json>)>,
+    last: Option<dbus_bms::sim::battery::Shown>,
+}
+
+impl Truth {
+    pub(crate) fn new(driver: &'static Driver, board: &'static Board) -> Self {
+        Self { driver, board, known: VecDeque::new(), last: None }
+    }
+
+    /// Notes what the pack is now. The board's replies are decoded by our own decoder, which recordings vouch for: so every
+    /// value has the resolution of the wire and the comparison is exact.
+    pub(crate) fn note(&mut self, unit: &Unit, now: Moment) {
+        if self.last.as_ref() == Some(unit.pack.shown()) {
+            return;
+        }
+        self.last = Some(unit.pack.shown().clone());
+        let reading = self.undisturbed(unit);
+        self.known.push_back((now, plain(&reading)));
+        while self.known.front().is_some_and(|(at, _)| now.since(*at) > STANDS) && self.known.len() > 1 {
+            self.known.pop_front();
+        }
+    }
+
+    /// What an undisturbed line tells of `unit`.
+    pub(crate) fn undisturbed(&self, unit: &Unit) -> Reading {
+        let clock = SimClock::default();
+        let (mut board, mut units) = ((self.board.new)(), [unit.clone()]);
+        units[0].pack.silent = false;
+        let port = ScriptPort::new(&clock, move |sent, _| {
+            board.answer(sent, &mut units).into_iter().map(|reply| Sound::after_ms(1, &reply.bytes)).collect()
+        });
+        let mut link = Link::new(Box::new(port), Box::new(clock));
+        let address = self.driver.addresses.first().copied();
+        link.prepare(self.driver.lines[0], Duration::ZERO).unwrap();
+        let mut protocol = (self.driver.new)(address);
+        let empty = Reading::new(self.driver.name, address);
+        // Some things are asked for only in later readings.
+        (0..4).fold(empty, |known, _| link.poll(protocol.as_mut(), &known).unwrap())
+    }
+
+    /// What of a reading that the line let through is not the truth.
+    pub(crate) fn judge_reading(&self, reading: &Reading, now: Moment) -> Vec<(String, Wrong)> {
+        self.judge(&plain(reading), now, FRESH)
+    }
+
+    /// What of a published snapshot is not the truth.
+    pub(crate) fn judge_snapshot(&self, snapshot: &Snapshot, now: Moment) -> Vec<(String, Wrong)> {
+        let mut wrong = self.judge(&plain(&snapshot.reading), now, STANDS);
+        let told: Vec<Json> = self.known.iter().filter_map(|(_, truth)| truth.get("alarms")).flat_map(list).cloned().collect();
+        for alarm in &snapshot.alarms {
+            if !told.contains(&serde_json::to_value(alarm).unwrap()) {
+                wrong.push((format!("alarm {:?}", alarm.name), Wrong::Far));
+            }
+        }
+        wrong
+    }
+
+    fn judge(&self, said: &Map<String, Json>, now: Moment, window: Duration) -> Vec<(String, Wrong)> {
+        // What was true when the window begins is true in it.
+        let first = self.known.iter().rposition(|(at, _)| now.since(*at) >= window).unwrap_or(0);
+        let truths: Vec<_> = self.known.iter().skip(first).map(|(_, truth)| truth).collect();
+        let mut wrong = Vec::new();
+        for (key, value) in said.iter().filter(|(key, _)| !OURS.contains(&key.as_str())) {
+            let mut truth: Vec<&Json> = truths.iter().filter_map(|truth| truth.get(key)).collect();
+            if key == "capacity_ah" {
+                // Until a lost answer with the nominal capacity comes, the learned one stands in for it.
+                truth.extend(truths.iter().filter_map(|truth| truth.get("full_charge_ah")));
+            }
+            // A cell that is 0 is one that is not known.
+            let elements = list(value).iter().enumerate().filter(|(_, one)| one.as_f64() != Some(0.0));
+            match value {
+                Json::Array(_) if truth.iter().all(|truth| list(truth).len() == list(value).len()) => {
+                    for (index, one) in elements {
+                        let truth: Vec<&Json> = truth.iter().map(|truth| &list(truth)[index]).collect();
+                        wrong.extend(distance(key, one, &truth).map(|far| (format!("{key}[{index}]"), far)));
+                    }
+                }
+                _ => wrong.extend(distance(key, value, &truth).map(|far| (key.clone(), far))),
+            }
+        }
+        wrong
+    }
+}
+
+fn list(value: &Json) -> &[Json] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn plain(reading: &Reading) -> Map<String, Json> {
+    match serde_json::to_value(reading).unwrap() {
+        Json::Object(map) => map,
+        other => panic!("no object: {other}"),
+    }
+}
+
+/// How far `value` is from all of `truths`; `None` when it is one of them.
+fn distance(key: &str, value: &Json, truths: &[&Json]) -> Option<Wrong> {
+    if truths.contains(&value) {
+        return None;
+    }
+    let Some(said) = value.as_f64() else { return Some(Wrong::Far) };
+    // Daly tells amount and direction in two answers: around zero they may be of two moments.
+    if key == "current_a" && said.abs() < 2.0 && truths.iter().any(|truth| truth.as_f64() == Some(-said)) {
+        return None;
+    }
+    let near = truths.iter().filter_map(|truth| truth.as_f64()).any(|truth| (said - truth).abs() <= band(key, truth) + 1e-9);
+    Some(if near { Wrong::Plausible } else { Wrong::Far })
+}
+
+/// What a value may change within a second.
+fn band(key: &str, truth: f64) -> f64 {
+    match key {
+        "soc_pct" | "soh_pct" => 3.0,
+        "cell_voltages_v" => 0.030,
+        "voltage_v" => truth.abs() * 0.01,
+        "temperatures_c" => 3.0,
+        "mos_temperature_c" => 10.0,
+        "remaining_ah" => truth.abs() * 0.03,
+        "current_a" => (truth.abs() * 0.2).max(5.0),
+        "balance_current_a" => 0.5,
+        _ => 0.0,
+    }
+}
