@@ -122,7 +122,7 @@ impl Ended {
 }
 
 impl Driver {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, output) = (Arc::default(), Arc::default());
         let readers = vec![collect(child.stderr.take().unwrap(), &log), collect(child.stdout.take().unwrap(), &output)];
