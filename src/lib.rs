@@ -16,6 +16,7 @@ pub mod charge;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 mod draft;
 pub mod guard;
 pub mod hex;

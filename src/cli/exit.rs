@@ -73,6 +73,12 @@ pub enum Failure {
         /// What the operating system says.
         source: io::Error,
     },
+    /// `doctor` has found something.
+    #[error("{problems} to set right: see the lines marked PROBLEM")]
+    Unwell {
+        /// How many.
+        problems: usize,
+    },
     /// What was to be printed could not be.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -94,6 +100,7 @@ impl Failure {
             | Self::Demo(_)
             | Self::Simulate(_)
             | Self::File { .. }
+            | Self::Unwell { .. }
             | Self::Output(_) => Exit::Failed,
         }
     }

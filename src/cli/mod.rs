@@ -6,6 +6,7 @@ mod curves;
 pub mod day;
 pub mod decode;
 pub mod demo;
+pub mod doctor;
 mod exit;
 pub mod limits;
 pub mod options;
@@ -26,6 +27,7 @@ use config::ConfigCommand;
 use day::SimulateDayArgs;
 use decode::DecodeArgs;
 use demo::DemoArgs;
+use doctor::DoctorArgs;
 use limits::LimitsArgs;
 use log::LevelFilter;
 use output::Show;
@@ -72,6 +74,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Show what a recording says: its readings, and the limits that charge control would have given
     Replay(ReplayArgs),
+    /// Look at installation, ports, services and D-Bus, and say what is wrong and what to do
+    Doctor(DoctorArgs),
     /// Check a configuration, or print the default one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -116,6 +120,7 @@ impl Command {
             Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
             Self::Record(args) => args.run(out),
             Self::Replay(args) => args.run(out, Show::choose(args.json)),
+            Self::Doctor(args) => args.run(out, Show::choose(args.json)),
             Self::Config(command) => command.run(out),
         }
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A small com.victronenergy.settings for tests.
 
-  fake_settings.py [--hang] [PATH=TEXT ...]   starts with these settings, prints "ready" and lives until stdin closes
+  fake_settings.py [--hang] [PATH=TEXT | PATH#=NUMBER ...]   starts with these settings, prints "ready", lives until stdin closes
 
 An instance (`battery:7`) that another device of the class has is moved to the next free one, as the real service does.
 With --hang it is on the bus but never answers.
@@ -21,11 +21,14 @@ INSTANCE = '/ClassAndVrmInstance'
 
 class Setting(dbus.service.Object):
 	def __init__(self, service, path, value):
+		self.is_number, path = path.endswith('#'), path.rstrip('#')
 		super().__init__(service.bus, path)
 		self.service, self.path, self.value = service, path, value
 
 	@dbus.service.method(ITEM, out_signature='v')
 	def GetValue(self):
+		if self.is_number:
+			return dbus.Int32(int(self.value), variant_level=1)
 		return dbus.String(self.value, variant_level=1)
 
 	@dbus.service.method(ITEM, in_signature='v', out_signature='i')

@@ -13,6 +13,7 @@ mod calls;
 mod items;
 mod names;
 mod paths;
+mod reader;
 mod service;
 mod settings;
 mod wire;
@@ -20,6 +21,7 @@ mod wire;
 pub use bus::{BusAddress, DbusError};
 pub use items::{Context, Items, Value, Writable};
 pub use names::{DeviceId, service_name};
+pub use reader::{BusReader, Read};
 pub use settings::Settings;
 
 use crate::model::Snapshot;

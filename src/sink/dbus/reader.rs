@@ -1,0 +1,78 @@
+//! What is on the bus, read from outside as any other program would: for `doctor`.
+
+use super::bus::{BUS, BUS_PATH, BusAddress, DbusError};
+use super::calls::BUS_ITEM;
+use super::names::BATTERY_PREFIX;
+use zbus::{Connection, OwnedVariant, Variant};
+
+/// A connection that only asks.
+#[derive(Debug)]
+pub struct BusReader(Connection);
+
+/// A value that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Read {
+    /// Any kind of number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl Read {
+    /// The number, if it is one.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(_) => None,
+        }
+    }
+    /// The text, if it is one.
+    pub fn text(self) -> Option<String> {
+        match self {
+            Self::Number(_) => None,
+            Self::Text(text) => Some(text),
+        }
+    }
+}
+
+impl BusReader {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nothing answers at the address.
+    pub async fn connect(bus: &BusAddress) -> Result<Self, DbusError> {
+        Ok(Self(bus.connect().await?))
+    }
+
+    /// The battery services, sorted.
+    pub async fn batteries(&self) -> Vec<String> {
+        let reply = self.0.call_method(Some(BUS), BUS_PATH, Some(BUS), "ListNames", &()).await;
+        let mut names: Vec<String> = reply.and_then(|reply| reply.body().deserialize()).unwrap_or_default();
+        names.retain(|name| name.starts_with(BATTERY_PREFIX));
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether somebody has the name.
+    pub async fn is_there(&self, service: &str) -> bool {
+        let reply = self.0.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &service).await;
+        reply.and_then(|reply| reply.body().deserialize()).unwrap_or(false)
+    }
+
+    /// A value of a service; `None` when it is unknown, not there, or not told in time.
+    pub async fn read(&self, service: &str, path: &str) -> Option<Read> {
+        let reply = self.0.call_method(Some(service), path, Some(BUS_ITEM), "GetValue", &()).await.ok()?;
+        let value: OwnedVariant = reply.body().deserialize().ok()?;
+        match &*value {
+            Variant::Str(text) => Some(Read::Text(text.as_str().to_owned())),
+            Variant::F64(number) => Some(Read::Number(*number)),
+            Variant::U8(number) => Some(Read::Number(f64::from(*number))),
+            Variant::I16(number) => Some(Read::Number(f64::from(*number))),
+            Variant::U16(number) => Some(Read::Number(f64::from(*number))),
+            Variant::I32(number) => Some(Read::Number(f64::from(*number))),
+            Variant::U32(number) => Some(Read::Number(f64::from(*number))),
+            Variant::I64(number) => Some(Read::Number(*number as f64)),
+            _ => None,
+        }
+    }
+}
