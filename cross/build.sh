@@ -10,6 +10,7 @@ set -euo pipefail
 
 TARGET=${1:-armv7-unknown-linux-musleabihf}
 BUDGET=3500000 # bytes; the smallest devices have little flash left
+FRAME=dd03001d060b000001ed01f400002c7c00000000100080630204030ba00b9d0b98fa5577
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 GX_DIR=${GX_DIR:-$HOME/.cache/gx}
 BUILT=${CARGO_TARGET_DIR:-$ROOT/target}/cross
@@ -17,11 +18,11 @@ BUILT=${CARGO_TARGET_DIR:-$ROOT/target}/cross
 die() { echo "cross/build.sh: $*" >&2; exit 1; }
 
 case $TARGET in
-armv7-unknown-linux-musleabihf) MACHINE=ARM ;;
-aarch64-unknown-linux-musl) MACHINE=AArch64 ;;
+armv7-unknown-linux-musleabihf) MACHINE=ARM EMULATOR=qemu-arm-static ;;
+aarch64-unknown-linux-musl) MACHINE=AArch64 EMULATOR=qemu-aarch64-static ;;
 *) die "unknown target $TARGET; known are armv7-unknown-linux-musleabihf and aarch64-unknown-linux-musl" ;;
 esac
-"$ROOT/tests/need.sh" readelf=binutils
+"$ROOT/tests/need.sh" readelf=binutils "$EMULATOR=qemu-user-static"
 
 build_with_rustup() {
     command -v cargo-zigbuild >/dev/null || die "cargo-zigbuild is missing: pip install cargo-zigbuild ziglang"
@@ -55,6 +56,16 @@ check() {
     [ "$size" -le "$BUDGET" ] || die "$binary is larger than its budget"
 }
 
+# Fails unless the binary runs on an emulated processor of its kind, and understands a recorded reply of a JBD board there.
+try_out() {
+    local version reading
+    version=$("$EMULATOR" "$1" --version) || die "$1 does not start"
+    reading=$(echo "$FRAME" | "$EMULATOR" "$1" decode --bms jbd) || die "$1 does not decode a recorded frame"
+    grep -q '"voltage_v":15.47,' <<<"$reading" || die "$1 decodes a recorded frame as $reading"
+    if echo "${FRAME/060b/060c}" | "$EMULATOR" "$1" decode --bms jbd 2>/dev/null; then die "$1 takes a damaged frame"; fi
+    echo "$version under emulation: $reading"
+}
+
 cd "$ROOT"
 if command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -qx "$TARGET"; then
     build_with_rustup
@@ -63,3 +74,4 @@ else
 fi
 install -D "$BUILT/$TARGET/release/dbus-bms" "cross/out/$TARGET/dbus-bms"
 check "cross/out/$TARGET/dbus-bms"
+try_out "cross/out/$TARGET/dbus-bms"

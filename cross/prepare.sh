@@ -3,7 +3,7 @@
 #
 #   toolchain  rustc and cargo with the source of their standard library (Debian's rust-web), zig, cargo-zigbuild:
 #              static ARM builds without rustup targets
-#   vm         kernel, busybox, dbus-daemon and daemontools of an emulated 32-bit ARM GX
+#   vm         kernel, bash, busybox, dbus-daemon and daemontools of an emulated 32-bit ARM GX
 #
 # Packages are unpacked, not installed, except qemu-system-arm and python3-venv. With rustup and its target none of this is needed to build.
 set -euo pipefail
@@ -30,12 +30,19 @@ unpack() {
     done
 }
 
+# update [OPTION…]: fetches the lists of packages.
+update() {
+    apt-get update -q "$@" >/dev/null || echo "cross/prepare.sh: apt-get update failed; trying with the package lists that are there" >&2
+}
+
 # dependency PACKAGE PATTERN: the name of PACKAGE's dependency that begins like PATTERN.
 dependency() { apt-cache depends "$1" | sed -n "s/.*Depends: \\($2[^ ]*\\).*/\\1/p" | grep -v '<' | head -n 1; }
 
 toolchain() {
     local rust=$GX_DIR/rust std llvm
     if [ ! -x "$rust/usr/bin/cargo" ]; then
+        # Of this machine's own packages only: another architecture's list that is just being changed would leave all of them old.
+        update -o "APT::Architectures=$(dpkg --print-architecture)"
         std=$(dependency libstd-rust-web-dev 'libstd-rust-web-[0-9]')
         [ -n "$std" ] || die "Debian's package libstd-rust-web-dev is not known here; run apt-get update, or use rustup target add"
         llvm=$(dependency "$std" libllvm)
@@ -52,16 +59,14 @@ toolchain() {
 vm() {
     local root=$GX_DIR/root-armhf kernel
     if ! ls "$root"/boot/vmlinuz-* >/dev/null 2>&1; then
-        if ! dpkg --print-foreign-architectures | grep -qx armhf; then
-            dpkg --add-architecture armhf
-            apt-get update -q >/dev/null
-        fi
+        dpkg --print-foreign-architectures | grep -qx armhf || dpkg --add-architecture armhf
+        update
         kernel=$(dependency linux-image-armmp-lpae:armhf linux-image-)
         [ -n "$kernel" ] || die "Debian's armhf kernel is not known here; run apt-get update"
-        unpack "$root" "${kernel%%:*}:armhf" busybox-static:armhf dbus-daemon:armhf dbus-bin:armhf daemontools:armhf \
+        unpack "$root" "${kernel%%:*}:armhf" bash:armhf busybox-static:armhf dbus-daemon:armhf dbus-bin:armhf daemontools:armhf \
             libapparmor1:armhf libaudit1:armhf libc6:armhf libcap-ng0:armhf libcap2:armhf libdbus-1-3:armhf libexpat1:armhf \
             libgcc-s1:armhf libgcrypt20:armhf libgpg-error0:armhf liblz4-1:armhf liblzma5:armhf libpcre2-8-0:armhf \
-            libselinux1:armhf libsystemd0:armhf libzstd1:armhf
+            libselinux1:armhf libsystemd0:armhf libtinfo6:armhf libzstd1:armhf
     fi
     [ -x "$GX_DIR/root-host/bin/busybox" ] || unpack "$GX_DIR/root-host" busybox-static
     "$NEED" qemu-system-arm=qemu-system-arm

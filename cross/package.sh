@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# cross/package.sh   packs a release into cross/out/release, out of the binaries that cross/build.sh made for both targets
+#
+#   venus-data.tar.gz        for GX devices: USB stick, SFTP, and what install.sh downloads
+#   dbus-bms-linux.tar.gz    for a Raspberry Pi with systemd
+#   install.sh               alone, for the one line over SSH
+#   dbus-bms.cdx.json        bill of materials (CycloneDX)
+#   SHA256SUMS
+#
+# The same sources and binaries give the same bytes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+RELEASE=cross/out/release
+TARGETS=(armv7-unknown-linux-musleabihf aarch64-unknown-linux-musl)
+VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# The time of the last change; files that are not from a checkout have a fixed one.
+EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1767225600)}
+
+die() { echo "cross/package.sh: $*" >&2; exit 1; }
+
+tests/need.sh python3=python3
+
+# pack ARCHIVE FOLDER MEMBER…: members as they are named here, since Venus OS looks for rc/ and not for ./rc/.
+pack() {
+    local archive=$1 folder=$2
+    shift 2
+    tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$EPOCH" --format=ustar --mode='u=rwX,go=rX' \
+        -C "$folder" -cf - "$@" | gzip -9n >"$archive"
+}
+
+# binaries FOLDER: both, under the names that install.sh looks for.
+binaries() {
+    mkdir -p "$1"
+    for target in "${TARGETS[@]}"; do
+        [ -x "cross/out/$target/dbus-bms" ] || die "cross/out/$target/dbus-bms is missing: run cross/build.sh $target first"
+        install -m755 "cross/out/$target/dbus-bms" "$1/dbus-bms-${target%%-*}"
+    done
+}
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+rm -rf "$RELEASE"
+mkdir -p "$RELEASE"
+
+setup=$stage/venus/dbus-bms-setup
+binaries "$setup/bin"
+cp -r install.sh rc.local config.toml LICENSE service serial-starter.d "$setup/"
+echo "$VERSION" >"$setup/VERSION"
+cp -r cross/rc "$stage/venus/rc"
+pack "$RELEASE/venus-data.tar.gz" "$stage/venus" dbus-bms-setup rc
+
+linux=$stage/linux/dbus-bms-$VERSION
+binaries "$linux/bin"
+cp cross/linux/* config.toml LICENSE "$linux/"
+echo "$VERSION" >"$linux/VERSION"
+pack "$RELEASE/dbus-bms-linux.tar.gz" "$stage/linux" "dbus-bms-$VERSION"
+
+cp install.sh "$RELEASE/install.sh"
+python3 cross/sbom.py "${TARGETS[@]}" >"$RELEASE/dbus-bms.cdx.json"
+(cd "$RELEASE" && sha256sum -- * >SHA256SUMS)
+echo "dbus-bms $VERSION in $RELEASE:"
+(cd "$RELEASE" && stat -c '%9s  %n' -- *)

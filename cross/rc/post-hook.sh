@@ -1,0 +1,48 @@
+#!/bin/sh
+# Venus OS runs this after it has unpacked venus-data.tar.gz from a USB stick or SD card over /data.
+#
+# What was done stands on the stick, in dbus-bms.txt. A file dbus-bms.toml beside the archive becomes the configuration; one named
+# dbus-bms-uninstall takes the driver away instead.
+SETUP=/data/dbus-bms-setup
+CONFIG=/data/conf/dbus-bms/config.toml
+
+# Other projects' archives have the same name.
+is_ours() { tar tzf "$1" 2>/dev/null | grep -q '^dbus-bms-setup/'; }
+
+# take_config STICK: a configuration with a mistake is refused, and the old one kept.
+take_config() {
+    new=$1/dbus-bms.toml
+    [ -f "$new" ] || return 0
+    /data/apps/dbus-bms/bin/dbus-bms config check "$new" || { echo "dbus-bms.toml was not taken; see above."; return 1; }
+    [ ! -f "$CONFIG" ] || cp "$CONFIG" "$CONFIG.old"
+    cp "$new" "$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG" && mv -f "$new" "$1/dbus-bms_installed.toml"
+    echo "dbus-bms.toml is the configuration now; the one before is $CONFIG.old."
+    for service in /service/dbus-bms.*; do [ ! -e "$service/run" ] || svc -t "$service"; done
+}
+
+work() {
+    date
+    if [ "${2:-success}" != success ]; then
+        echo "Not installed: Venus OS could not unpack the archive; copy it to the stick again."
+    elif [ -e "$1/dbus-bms-uninstall" ]; then
+        sh "$SETUP/install.sh" uninstall && mv -f "$1/dbus-bms-uninstall" "$1/dbus-bms-uninstalled"
+    else
+        # Nobody can be asked here; whoever puts this driver on a stick wants this driver.
+        sh "$SETUP/install.sh" install --replace-serialbattery && take_config "$1"
+    fi
+}
+
+status=1
+for stick in /media/*; do
+    for archive in "$stick"/venus-data*.tar.gz "$stick"/venus-data*.tgz "$stick"/venus-runtime*.tar.gz "$stick"/venus-runtime*.tgz; do
+        is_ours "$archive" || continue
+        work "$stick" "${1:-success}" </dev/null >"$stick/dbus-bms.txt" 2>&1
+        status=$?
+        # Or the next start would install it again.
+        mv -f "$archive" "$stick/dbus-bms_installed.tar.gz"
+        sync
+        break 2
+    done
+done
+rm -rf "$SETUP"
+exit "$status"

@@ -1,0 +1,501 @@
+#!/bin/sh
+# install.sh [install|update|uninstall] [OPTIONS]   dbus-bms on a Victron GX device
+#
+#   install                  (or nothing) puts the driver on this device, or puts right what an installation lacks
+#   update                   fetches the newest version and installs it
+#   uninstall                takes the driver away; your configuration and history stay
+#     --purge                these, too
+#   --root DIR               works on the file system in DIR; starts and stops nothing
+#   --replace-serialbattery  leaves dbus-serialbattery out without asking; its files stay, uninstall brings it back
+#   --keep-serialbattery     lets both drivers try the ports
+#
+# Runs from an unpacked venus-data.tar.gz, from a source folder with a build in it, or alone: then it downloads. DBUS_BMS_URL is
+# where from. Plain sh, as that is what every GX device has.
+# shellcheck disable=SC2015 # `… && … || die`: nothing goes on behind die
+set -u
+
+URL=${DBUS_BMS_URL:-https://github.com/dbus-bms/dbus-bms/releases/latest/download}
+ARCHIVE=venus-data.tar.gz
+OLDEST=2.90
+# Least free space on /data, kB: both versions during an update, and what the device itself needs.
+SPACE=8192
+MARK='# dbus-bms'
+
+say() { echo "$*"; }
+warn() { echo "install.sh: $*" >&2; }
+die() {
+    warn "$*"
+    exit 1
+}
+# unless_scratch SENTENCE: ends here on a device, only warns in a scratch root.
+unless_scratch() { if [ -n "$ROOT" ]; then warn "$*"; else die "$*"; fi; }
+
+usage() {
+    cat >&2 <<'END'
+usage: install.sh [install|update|uninstall] [--root DIR] [--purge] [--replace-serialbattery|--keep-serialbattery]
+
+  install     puts dbus-bms on this GX device, or puts right what an installation lacks
+  update      fetches the newest version and installs it
+  uninstall   takes it away; configuration and history stay unless --purge is given
+END
+    exit 2
+}
+
+read_arguments() {
+    COMMAND='' ROOT='' PURGE='' BESIDE=''
+    while [ $# -gt 0 ]; do
+        case $1 in
+        install | update | uninstall)
+            [ -z "$COMMAND" ] || usage
+            COMMAND=$1
+            ;;
+        --root)
+            [ $# -ge 2 ] && [ -d "$2" ] || die "--root needs a folder that exists"
+            ROOT=$(cd "$2" && pwd)
+            [ "$ROOT" != / ] || ROOT=
+            shift
+            ;;
+        --root=*)
+            [ -d "${1#--root=}" ] || die "--root needs a folder that exists"
+            ROOT=$(cd "${1#--root=}" && pwd)
+            [ "$ROOT" != / ] || ROOT=
+            ;;
+        --purge) PURGE=1 ;;
+        --replace-serialbattery) BESIDE=replace ;;
+        --keep-serialbattery) BESIDE=keep ;;
+        *) usage ;;
+        esac
+        shift
+    done
+    COMMAND=${COMMAND:-install}
+    [ -z "$PURGE" ] || [ "$COMMAND" = uninstall ] || usage
+    DATA=$ROOT/data
+    APPS=$DATA/apps
+    APP=$APPS/dbus-bms
+    CONF=$DATA/conf/dbus-bms
+    CONFIG=$CONF/config.toml
+    # What was not there before us, and goes with us.
+    MADE=$CONF/.made
+    REPLACED=$CONF/replaced-programs
+}
+
+# ---- the device ----------------------------------------------------------------------------------------------------------
+
+# Says which binary this device takes.
+cpu() {
+    case $(uname -m) in
+    armv7l | armv8l) echo armv7 ;;
+    aarch64) echo aarch64 ;;
+    *) echo ;;
+    esac
+}
+
+check_device() {
+    [ -n "$ROOT" ] || [ "$(id -u)" -eq 0 ] || die "only root may do this; log in as root"
+    version_file=$ROOT/opt/victronenergy/version
+    if [ -r "$version_file" ]; then
+        version=$(head -n 1 "$version_file")
+        if ! echo "$version" | awk -v oldest="$OLDEST" '
+            { sub(/^v/, ""); split($0, is, /[.~-]/); split(oldest, least, ".")
+              exit !(is[1] > least[1] + 0 || (is[1] == least[1] + 0 && is[2] + 0 >= least[2] + 0)) }'; then
+            unless_scratch "Venus OS $version is too old: dbus-bms needs v$OLDEST or newer. Update it first (Settings, Firmware, Online updates)."
+        fi
+    else
+        unless_scratch "this is not Venus OS: $version_file is missing. On other computers see INSTALL.md in dbus-bms-linux.tar.gz."
+    fi
+    [ -n "$(cpu)" ] || unless_scratch "no binary for this processor ($(uname -m)): dbus-bms comes for armv7l and aarch64."
+    # A scratch root may be empty.
+    space=$(df -Pk "$ROOT/" | awk 'NR == 2 { print $4 }')
+    [ ! -d "$DATA" ] || space=$(df -Pk "$DATA" | awk 'NR == 2 { print $4 }')
+    [ "${space:-0}" -ge "$SPACE" ] ||
+        unless_scratch "only ${space:-0} kB are free on /data, $SPACE are needed: delete something there, /data/log holds the largest files as a rule."
+}
+
+# ---- the payload: everything that comes onto the device ----------------------------------------------------------------
+
+# The folder of this script, if it is one that was not piped into a shell.
+find_here() {
+    HERE=
+    case $0 in
+    */install.sh) HERE=$(cd "$(dirname "$0")" && pwd -P) ;;
+    install.sh) HERE=$(pwd -P) ;;
+    esac
+    [ -n "$HERE" ] && [ -f "$HERE/install.sh" ] && [ -f "$HERE/service/run" ] || HERE=
+}
+
+is_installed_copy() { [ -n "$HERE" ] && [ "$HERE" = "$(cd "$APP" 2>/dev/null && pwd -P)" ]; }
+
+# Says which file is the driver for this device; nothing if there is none.
+find_binary() {
+    cpu=$(cpu)
+    # In a scratch root on a computer: what nearly all GX devices take.
+    for file in "$HERE/bin/dbus-bms-${cpu:-armv7}" "$HERE/bin/dbus-bms"; do
+        [ ! -f "$file" ] || { echo "$file"; return; }
+    done
+    case $cpu in
+    armv7) targets="cross/out/armv7-unknown-linux-musleabihf" ;;
+    aarch64) targets="cross/out/aarch64-unknown-linux-musl" ;;
+    *) targets="cross/out/armv7-unknown-linux-musleabihf ${CARGO_TARGET_DIR:-target}/release ${CARGO_TARGET_DIR:-target}/debug" ;;
+    esac
+    for target in $targets; do
+        case $target in /*) ;; *) target=$HERE/$target ;; esac
+        [ ! -f "$target/dbus-bms" ] || { echo "$target/dbus-bms"; return; }
+    done
+}
+
+find_version() {
+    if [ -f "$HERE/VERSION" ]; then cat "$HERE/VERSION"; else sed -n 's/^version = "\(.*\)"/\1/p' "$HERE/Cargo.toml" | head -n 1; fi
+}
+
+fetch() {
+    if command -v curl >/dev/null; then curl -fsSL -o "$2" "$1"; else wget -q -O "$2" "$1"; fi ||
+        die "cannot download $1; is the device online and its clock right? You can also copy $ARCHIVE over: see the README."
+}
+
+# Downloads the package, and lets its own installer go on.
+download_and_run() {
+    folder=$DATA/.dbus-bms-download
+    trap 'rm -rf "$folder"' EXIT
+    trap 'exit 1' HUP INT TERM
+    rm -rf "$folder"
+    mkdir -p "$folder" || die "cannot write to $DATA"
+    say "Downloading $URL/$ARCHIVE"
+    fetch "$URL/SHA256SUMS" "$folder/SHA256SUMS"
+    fetch "$URL/$ARCHIVE" "$folder/$ARCHIVE"
+    right=$(awk -v name="$ARCHIVE" '$2 == name || $2 == "*" name { print $1 }' "$folder/SHA256SUMS")
+    got=$({ sha256sum "$folder/$ARCHIVE" || openssl dgst -sha256 -r "$folder/$ARCHIVE"; } 2>/dev/null | cut -d' ' -f1)
+    [ -n "$right" ] && [ "$right" = "$got" ] || die "the download is damaged: its checksum is $got, not ${right:-known}. Try again."
+    # Not by its name: the member names are fixed by the platform, and rc is for the stick.
+    tar xzf "$folder/$ARCHIVE" -C "$folder" dbus-bms-setup || die "the download cannot be unpacked"
+    rm -f "$folder/$ARCHIVE"
+    set -- "$COMMAND"
+    [ -z "$ROOT" ] || set -- "$@" --root "$ROOT"
+    [ -z "$BESIDE" ] || set -- "$@" "--$BESIDE-serialbattery"
+    sh "$folder/dbus-bms-setup/install.sh" "$@" </dev/null
+    exit
+}
+
+# ---- beside another driver -----------------------------------------------------------------------------------------------
+
+# The name by which serial-starter knows dbus-serialbattery here, if it does.
+serialbattery_program() {
+    for file in "$ROOT/etc/venus/serial-starter.conf" "$DATA"/conf/serial-starter.d/*.conf; do
+        [ -r "$file" ] && awk '$1 == "service" && $3 == "dbus-serialbattery" { print $2 }' "$file"
+    done | head -n 1
+}
+
+decide_on_serialbattery() {
+    program=$(serialbattery_program)
+    [ -n "$program" ] || return 0
+    [ "$BESIDE" != keep ] || rm -f "$REPLACED"
+    [ ! -e "$REPLACED" ] || return 0
+    if [ -z "$BESIDE" ] && [ -z "$ROOT" ] && (: </dev/tty) 2>/dev/null; then
+        say "dbus-serialbattery is installed. Both drivers would try for the same batteries, and the first one keeps them."
+        printf 'Leave it out? Its files stay, and uninstalling dbus-bms brings it back. [Y/n] '
+        read -r answer </dev/tty
+        case $answer in [nN]*) BESIDE=keep ;; *) BESIDE=replace ;; esac
+    fi
+    case $BESIDE in
+    replace)
+        echo "$program" >"$REPLACED"
+        say "dbus-serialbattery is left out from now on (its Bluetooth and CAN batteries are not touched)."
+        ;;
+    keep) ;;
+    *)
+        say "dbus-serialbattery is installed and stays on: whichever driver finds a battery first keeps it."
+        say "To leave it out: $APP/install.sh install --replace-serialbattery"
+        ;;
+    esac
+}
+
+# ---- installing ----------------------------------------------------------------------------------------------------------
+
+make_folders() {
+    [ -d "$DATA" ] || mkdir -p "$DATA" || die "cannot write to $DATA"
+    # serial-starter of old releases read this as one file.
+    if [ -f "$DATA/conf/serial-starter.d" ]; then
+        mv "$DATA/conf/serial-starter.d" "$DATA/conf/serial-starter.d.file"
+        mkdir "$DATA/conf/serial-starter.d" && mv "$DATA/conf/serial-starter.d.file" "$DATA/conf/serial-starter.d/serial-starter.conf"
+    fi
+    made=$(cat "$MADE" 2>/dev/null)
+    for place in apps conf conf/serial-starter.d rc.local rcS.local; do
+        [ -e "$DATA/$place" ] || was_made "$place" || made="$made $place"
+    done
+    mkdir -p "$APPS" "$CONF" "$DATA/conf/serial-starter.d" || die "cannot write to $DATA"
+    keep_made "$made"
+}
+
+was_made() { grep -qx "$1" "$MADE" 2>/dev/null; }
+
+# keep_made PLACES: what is to go with us.
+keep_made() {
+    for place in $1; do echo "$place"; done >"$MADE.new" && mv -f "$MADE.new" "$MADE" || die "cannot write to $CONF"
+}
+
+# Fills a folder with the new version. Nothing points to it yet.
+fill() {
+    slot=$1 binary=$2
+    rm -rf "$slot"
+    mkdir -p "$slot/bin" "$slot/service/log" "$slot/serial-starter.d" &&
+        cp "$binary" "$slot/bin/dbus-bms" &&
+        cp "$HERE/install.sh" "$HERE/rc.local" "$HERE/config.toml" "$HERE/LICENSE" "$slot/" &&
+        cp "$HERE/service/run" "$HERE/service/down" "$slot/service/" &&
+        cp "$HERE/service/log/run" "$HERE/service/log/down" "$slot/service/log/" &&
+        cp "$HERE/serial-starter.d/merge.awk" "$HERE/serial-starter.d/zz-dbus-bms.conf" "$slot/serial-starter.d/" &&
+        find_version >"$slot/VERSION" &&
+        chmod 755 "$slot/bin/dbus-bms" "$slot/install.sh" "$slot/rc.local" "$slot/service/run" "$slot/service/log/run" &&
+        sync
+}
+
+# Whether the new version runs here, and takes the configuration that is here.
+try_out() {
+    says=$("$1/bin/dbus-bms" --version 2>&1) || { unless_scratch "the new version does not run on this device: $says"; return 0; }
+    # A recorded reply of a JBD board.
+    says=$(echo dd03001d060b000001ed01f400002c7c00000000100080630204030ba00b9d0b98fa5577 | "$1/bin/dbus-bms" decode --bms jbd 2>&1) ||
+        { unless_scratch "the new version fails its test on this device: $says"; return 0; }
+    [ ! -f "$CONFIG" ] || says=$("$1/bin/dbus-bms" config check "$CONFIG" 2>&1) ||
+        unless_scratch "the new version does not take your configuration: $says. Nothing was changed; correct $CONFIG first."
+}
+
+# The names and contents of all files below a folder.
+contents() { (cd "$1" && find . -type f | sort | xargs md5sum); }
+
+# Puts the new version in place with one rename: whoever looks finds the old one or the new one, whole.
+put_in_place() {
+    current=$(readlink "$APP" 2>/dev/null)
+    case $current in *-a) next=.dbus-bms-b ;; *) next=.dbus-bms-a ;; esac
+    fill "$APPS/$next" "$1" || { rm -rf "${APPS:?}/$next"; die "cannot copy the new version to $APPS; is /data full or read-only?"; }
+    if [ -n "$current" ] && [ "$(contents "$APP/")" = "$(contents "$APPS/$next")" ]; then
+        rm -rf "${APPS:?}/$next"
+        say "dbus-bms $(cat "$APP/VERSION") is there already."
+        return
+    fi
+    (try_out "$APPS/$next") || { rm -rf "${APPS:?}/$next"; exit 1; }
+    [ -z "$current" ] || say "Replacing version $(cat "$APP/VERSION")."
+    # An earlier way of installing had a folder here.
+    [ -L "$APP" ] || rm -rf "$APP"
+    rm -rf "$APPS/.dbus-bms-link"
+    mkdir "$APPS/.dbus-bms-link" && ln -s "$next" "$APPS/.dbus-bms-link/dbus-bms" && mv -f "$APPS/.dbus-bms-link/dbus-bms" "$APPS/" ||
+        die "cannot put the new version in place in $APPS"
+    sync
+    rmdir "$APPS/.dbus-bms-link"
+    [ -z "$current" ] || rm -rf "${APPS:?}/$current"
+    say "Installed dbus-bms $(cat "$APP/VERSION") in $APP."
+    CHANGED=1
+}
+
+# The configuration as it comes; a newer one only over one that nobody edited.
+put_config() {
+    if [ ! -e "$CONFIG" ] || { [ -n "${OLD_CONFIG:-}" ] && [ "$OLD_CONFIG" = "$(cat "$CONFIG")" ]; }; then
+        cmp -s "$APP/config.toml" "$CONFIG" || { cp "$APP/config.toml" "$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG"; }
+    fi
+}
+
+# hook FILE WHEN: one line right behind the first, where no `exit` of somebody else's comes before it.
+hook() {
+    line="[ ! -x /data/apps/dbus-bms/rc.local ] || /data/apps/dbus-bms/rc.local $2 || true $MARK"
+    if [ ! -e "$1" ]; then
+        printf '#!/bin/bash\n%s\n' "$line" >"$1.dbus-bms" && chmod 755 "$1.dbus-bms" && mv -f "$1.dbus-bms" "$1" || die "cannot write $1"
+        return
+    fi
+    [ -x "$1" ] || warn "$1 is not executable, so Venus OS does not run it: chmod +x $1"
+    ! grep -qxF "$line" "$1" || return 0
+    unhook "$1"
+    cp -p "$1" "$1.dbus-bms" &&
+        case $(head -n 1 "$1") in
+        '#!'*) { head -n 1 "$1" && echo "$line" && tail -n +2 "$1"; } >"$1.dbus-bms" ;;
+        *) { echo "$line" && cat "$1"; } >"$1.dbus-bms" ;;
+        esac && mv -f "$1.dbus-bms" "$1" || die "cannot write $1"
+}
+
+# unhook FILE: takes our lines out. Byte by byte the others stay, also a last one that does not end.
+unhook() {
+    [ -e "$1" ] || return 0
+    while number=$(grep -n "/data/apps/dbus-bms/rc.local .*$MARK\$" "$1" | head -n 1 | cut -d: -f1) && [ -n "$number" ]; do
+        cp -p "$1" "$1.dbus-bms" &&
+            { head -n $((number - 1)) "$1" && tail -n +$((number + 1)) "$1"; } >"$1.dbus-bms" &&
+            mv -f "$1.dbus-bms" "$1" || die "cannot write $1"
+    done
+}
+
+# remove_hook FILE: and with it the file, if we made it and nobody else wrote to it.
+remove_hook() {
+    unhook "$1"
+    if was_made "${1#"$DATA"/}" && [ "$(cat "$1" 2>/dev/null)" = '#!/bin/bash' ]; then rm -f "$1"; fi
+}
+
+install() {
+    check_device
+    make_folders
+    decide_on_serialbattery
+    OLD_CONFIG=$(cat "$APP/config.toml" 2>/dev/null)
+    CHANGED=
+    # The hooks come first: without the driver they do nothing, and the driver is complete once it is there.
+    hook "$DATA/rcS.local" early
+    hook "$DATA/rc.local" late
+    if ! is_installed_copy; then
+        binary=$(find_binary)
+        [ -n "$binary" ] || die "no driver for this device beside $HERE/install.sh; build one with cross/build.sh"
+        put_in_place "$binary"
+    fi
+    put_config
+    sh "$APP/rc.local" ${ROOT:+--root "$ROOT"} now || die "serial-starter could not be set up; see above"
+    [ -n "$ROOT" ] || { stop_replaced; renew_services; }
+    tell
+}
+
+# ---- services on a running device -----------------------------------------------------------------------------------------
+
+LOCKS=/var/lock/serial-starter
+CACHE=/data/var/lib/serial-starter
+
+is_supervised() { case $(svstat "$1" 2>/dev/null) in *': up '* | *': down '*) true ;; *) false ;; esac; }
+
+# stop_service NAME: NAME is as in /service, program.tty. Frees the port's lock if the service died without.
+stop_service() {
+    tty=${1##*.}
+    place=$(readlink "/service/$1") || place=/service/$1
+    lock=$(ls -di "$LOCKS/$tty" 2>/dev/null)
+    rm -f "/service/$1"
+    svc -dx "$place" 2>/dev/null
+    [ ! -d "$place/log" ] || svc -dx "$place/log" 2>/dev/null
+    wait=0
+    while is_supervised "$place" && [ "$wait" -lt 10 ]; do
+        sleep 1
+        wait=$((wait + 1))
+    done
+    # Still the same lock: nobody else can have taken it meanwhile.
+    [ -z "$lock" ] || [ "$lock" != "$(ls -di "$LOCKS/$tty" 2>/dev/null)" ] || rm -f "$LOCKS/$tty"
+    case $place in /var/volatile/services/*) rm -rf "$place" ;; esac
+}
+
+# The other driver's services end; its ports come to us with their next turn.
+stop_replaced() {
+    [ -s "$REPLACED" ] || return 0
+    for cached in "$CACHE"/*; do
+        [ -f "$cached" ] && grep -qxF -f "$REPLACED" "$cached" || continue
+        echo dbusbms >"$cached"
+        rm -f "/tmp/${cached##*/}.prog"
+    done
+    for service in /service/dbus-serialbattery.*; do
+        if [ -e "$service" ] || [ -L "$service" ]; then stop_service "${service##*/}"; fi
+    done
+}
+
+# Services that run go on with the new version, without giving their port away.
+renew_services() {
+    [ -n "$CHANGED" ] || return 0
+    for service in /service/dbus-bms.*; do
+        [ ! -e "$service/run" ] || svc -t "$service"
+    done
+}
+
+stop_ours() {
+    # serial-starter takes up to 6 s to start what it has begun with; it was just told to begin no more.
+    if is_supervised /service/serial-starter; then sleep 7; fi
+    for service in /service/dbus-bms.*; do
+        if [ -e "$service" ] || [ -L "$service" ]; then stop_service "${service##*/}"; fi
+    done
+    # One whose supervisor was killed.
+    for process in /proc/[0-9]*; do
+        case $(readlink "$process/exe" 2>/dev/null) in
+        /data/apps/.dbus-bms-?/bin/dbus-bms*) [ "${process##*/}" = $$ ] || kill "${process##*/}" 2>/dev/null ;;
+        esac
+    done
+    for file in "$CACHE"/* /tmp/*.prog; do
+        [ -f "$file" ] && [ "$(cat "$file")" = dbusbms ] || continue
+        if [ -s "$REPLACED" ]; then head -n 1 "$REPLACED" >"$file"; else rm -f "$file"; fi
+    done
+    rm -rf /run/serial-starter/dbusbms
+}
+
+# ---- uninstalling ----------------------------------------------------------------------------------------------------------
+
+uninstall() {
+    setup=$APP
+    [ -f "$setup/rc.local" ] || setup=$HERE
+    if [ -n "$setup" ] && [ -f "$setup/rc.local" ]; then
+        sh "$setup/rc.local" ${ROOT:+--root "$ROOT"} remove
+    else
+        rm -f "$DATA/conf/serial-starter.d/zz-dbus-bms.conf"
+    fi
+    [ -n "$ROOT" ] || stop_ours
+    remove_hook "$DATA/rcS.local"
+    remove_hook "$DATA/rc.local"
+    if [ -f "$CONFIG" ] && { cmp -s "$APP/config.toml" "$CONFIG" || [ -n "$PURGE" ]; }; then rm -f "$CONFIG"; fi
+    [ ! -e "$REPLACED" ] || say "dbus-serialbattery gets the ports again."
+    rm -f "$REPLACED"
+    rm -f "$APP"
+    rm -rf "$APPS/.dbus-bms-a" "$APPS/.dbus-bms-b" "$APPS/.dbus-bms-link" "$DATA/.dbus-bms-download"
+    # Not in a scratch root as /var/log: that may lead out of it.
+    rm -rf "$DATA"/log/dbus-bms.*
+    [ -n "$ROOT" ] || rm -rf /var/log/dbus-bms.*
+    if [ -n "$PURGE" ]; then
+        forget_settings
+        rm -rf "${CONF:?}"/*
+    fi
+    was_made conf/serial-starter.d && rmdir "$DATA/conf/serial-starter.d" 2>/dev/null
+    was_made apps && rmdir "$APPS" 2>/dev/null
+    kept=$(ls "$CONF" 2>/dev/null)
+    if [ -z "$kept" ]; then
+        made=$(cat "$MADE" 2>/dev/null)
+        rm -rf "$CONF"
+        case " $(echo "$made" | tr '\n' ' ') " in *' conf '*) rmdir "$DATA/conf" 2>/dev/null ;; esac
+        say "dbus-bms is gone."
+        return 0
+    fi
+    keep_made "$(while read -r place; do [ ! -e "$DATA/$place" ] || echo "$place"; done <"$MADE")"
+    say "dbus-bms is gone. Kept for next time, in /data/conf/dbus-bms:"
+    for file in $kept; do say "  $file"; done
+    [ -n "$ROOT" ] || say "and the batteries' names and instance numbers in the device's settings."
+    say "To delete these as well: install.sh uninstall --purge"
+}
+
+# The batteries' DeviceInstances and names; each has a state file named after it.
+forget_settings() {
+    [ -z "$ROOT" ] || return 0
+    for file in "$CONF"/*.json; do
+        name=${file##*/}
+        name=${name%.json}
+        case $name in port-* | '*') continue ;; esac
+        device=/Settings/Devices/$(echo "$name" | sed 's/[^A-Za-z0-9]/_/g; s/^_*//')
+        dbus-send --system --print-reply --dest=com.victronenergy.settings / com.victronenergy.Settings.RemoveSettings \
+            "array:string:$device/ClassAndVrmInstance,$device/CustomName" >/dev/null 2>&1
+    done
+}
+
+# ---- the end -----------------------------------------------------------------------------------------------------------------
+
+tell() {
+    cat <<END
+
+What you should see now:
+  * Within a minute or two of plugging in the adapter the battery is in the device list. dbus-bms takes its turn on
+    every USB serial port that no other device answers on.
+  * tail -F /var/log/dbus-bms.ttyUSB0/current says "connected: ..." with the BMS's model, or "no BMS answered ..." and
+    what was heard instead.
+  * Switch DVCC on (Settings, DVCC): the charge limits count only then.
+
+Your settings:  /data/conf/dbus-bms/config.toml   (then: svc -t /service/dbus-bms.*)
+Update:         /data/apps/dbus-bms/install.sh update
+Uninstall:      /data/apps/dbus-bms/install.sh uninstall
+END
+    if [ -z "$ROOT" ] && "$APP/bin/dbus-bms" doctor --help >/dev/null 2>&1; then "$APP/bin/dbus-bms" doctor || true; fi
+}
+
+# In one piece: a script that is piped into a shell and breaks off must do nothing.
+main() {
+    read_arguments "$@"
+    find_here
+    if [ "$COMMAND" = uninstall ]; then
+        uninstall
+    elif [ -z "$HERE" ] || { [ "$COMMAND" = update ] && is_installed_copy; }; then
+        check_device
+        download_and_run
+    else
+        install
+    fi
+}
+
+main "$@"
+exit
