@@ -105,8 +105,9 @@ check_device() {
     fi
     [ -n "$(cpu)" ] || unless_scratch "no binary for this processor ($(uname -m)): dbus-bms comes for armv7l and aarch64."
     # A scratch root may be empty.
-    space=$(df -Pk "$ROOT/" | awk 'NR == 2 { print $4 }')
-    [ ! -d "$DATA" ] || space=$(df -Pk "$DATA" | awk 'NR == 2 { print $4 }')
+    place=$DATA
+    [ -d "$place" ] || place=$ROOT/
+    space=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
     [ "${space:-0}" -ge "$SPACE" ] ||
         unless_scratch "only ${space:-0} kB are free on /data, $SPACE are needed: delete something there, /data/log holds the largest files as a rule."
 }

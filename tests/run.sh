@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # tests/run.sh [--quick]   all tests
 #
-# Unit, property, replay and whole-program tests with cargo, the build of the fuzz targets, then the static binary for GX
-# devices and its start on an emulated one; --quick leaves out that last part (about ten minutes on two cores).
+# Unit, property, replay and whole-program tests with cargo, the build of the fuzz targets, installations in scratch roots, then
+# the static binaries for GX devices, their release, and what it does on an emulated one; --quick leaves out that last part
+# (about twenty minutes on two cores).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -26,8 +27,14 @@ step "tools" tests/need.sh cc=gcc c++=g++ dbus-daemon=dbus-daemon dbus-send=dbus
 step "tests" cargo test --locked --all-features
 # Not --locked: this lock file trails the program's, and what it builds is never shipped.
 step "fuzz targets" cargo build --manifest-path fuzz/Cargo.toml
+step "installations" tests/install.sh
 if [ -z "$quick" ]; then
-    step "static armv7 binary" cross/build.sh armv7-unknown-linux-musleabihf
+    ARMV7=armv7-unknown-linux-musleabihf
+    step "static armv7 binary" cross/build.sh "$ARMV7"
+    step "static aarch64 binary" cross/build.sh aarch64-unknown-linux-musl
+    step "release" cross/package.sh
     step "emulated GX" env GX_HOST=tests/gx/host.sh tests/gx/run.sh
+    step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
+        tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 560 tests/gx/venus cross/out/release
 fi
 echo "all tests passed in $SECONDS s"

@@ -14,9 +14,11 @@ take_config() {
     new=$1/dbus-bms.toml
     [ -f "$new" ] || return 0
     /data/apps/dbus-bms/bin/dbus-bms config check "$new" || { echo "dbus-bms.toml was not taken; see above."; return 1; }
-    [ ! -f "$CONFIG" ] || cp "$CONFIG" "$CONFIG.old"
+    if ! cmp -s "$CONFIG" /data/apps/dbus-bms/config.toml && cp "$CONFIG" "$CONFIG.old"; then
+        echo "The configuration before is kept as $CONFIG.old."
+    fi
     cp "$new" "$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG" && mv -f "$new" "$1/dbus-bms_installed.toml"
-    echo "dbus-bms.toml is the configuration now; the one before is $CONFIG.old."
+    echo "dbus-bms.toml is the configuration now."
     for service in /service/dbus-bms.*; do [ ! -e "$service/run" ] || svc -t "$service"; done
 }
 

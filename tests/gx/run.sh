@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tests/gx/run.sh [BINARY [GUEST_SCRIPT [SECONDS]]]   tries the static armv7 binary on an emulated 32-bit ARM GX
+# tests/gx/run.sh [BINARY [GUEST_SCRIPT [SECONDS [FILE…]]]]   tries the static armv7 binary on an emulated 32-bit ARM GX
 #
-# Boots it, runs GUEST_SCRIPT (default guest.sh) there, prints what it said and ends with its exit status. A program named in
+# Boots it, runs GUEST_SCRIPT (default guest.sh) there, where each FILE is in /extra, prints what it said and ends with its exit status. A program named in
 # GX_HOST runs meanwhile on this side, with the folder of the sockets usb0.sock and usb1.sock, the other ends of the guest's
 # ttyUSB0 and ttyUSB1, as its argument.
 set -uo pipefail
@@ -11,6 +11,7 @@ ROOT=$(cd "$HERE/../.." && pwd)
 BINARY=${1:-$ROOT/cross/out/armv7-unknown-linux-musleabihf/dbus-bms}
 SCRIPT=${2:-$HERE/guest.sh}
 LIMIT=${3:-180}
+FILES=("${@:4}")
 
 die() { echo "tests/gx/run.sh: $*" >&2; exit 2; }
 
@@ -26,7 +27,7 @@ end() {
 }
 trap end EXIT
 
-"$HERE/mkinitramfs.sh" "$folder/initramfs.gz" "$BINARY" "$SCRIPT" "$((LIMIT > 60 ? LIMIT - 40 : LIMIT))" ||
+"$HERE/mkinitramfs.sh" "$folder/initramfs.gz" "$BINARY" "$SCRIPT" "$((LIMIT > 60 ? LIMIT - 40 : LIMIT))" "${FILES[@]}" ||
     die "the image cannot be packed"
 if [ -n "${GX_HOST:-}" ]; then
     "$GX_HOST" "$folder" &
@@ -35,6 +36,6 @@ fi
 start=$SECONDS
 "$HERE/boot.sh" "$folder/initramfs.gz" "$folder" "$LIMIT"
 status=$?
-tr -d '\r' <"$folder/console.log" | tail -n 80
+tr -d '\r' <"$folder/console.log" | tail -n "${GX_LINES:-80}"
 echo "emulated GX: exit status $status after $((SECONDS - start)) s"
 exit "$status"

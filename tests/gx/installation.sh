@@ -1,0 +1,199 @@
+#!/bin/bash
+# Runs as root on the emulated GX: the release's archive goes through the life of an installation there.
+#
+# A simulated JK is on ttyUSB0, nothing on ttyUSB1. Everything is the real thing but Venus OS' own parts, which are in venus/.
+# shellcheck disable=SC2317 # many functions are called by check and wait_for only
+set -u
+failed=0
+# shellcheck disable=SC1091 # there on the device
+. /extra/venus/venus.sh
+SERVICE=com.victronenergy.battery.ttyUSB0
+
+# check WHAT COMMAND…: says whether it worked.
+check() {
+    local what=$1
+    shift
+    if "$@"; then echo "GUEST: ok $what"; else
+        echo "GUEST: BAD $what"
+        failed=1
+    fi
+}
+
+# Without a battery nothing that follows makes sense.
+needs_battery() {
+    check "$1" wait_for "$2" is_number /Soc
+    [ "$failed" -eq 0 ] || { tell_all; exit 1; }
+}
+tell_all() { cat /data/log/serial-starter/current /run/dbus-bms/boot.log /tmp/turns; tail -n 20 /data/log/dbus-bms.*/current; } 2>/dev/null
+
+now() { cut -d' ' -f1 /proc/uptime; }
+since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.1f", to - from }'; }
+# within SECONDS TIME
+within() { awk -v limit="$1" -v time="$2" 'BEGIN { exit !(time <= limit) }'; }
+not() { ! "$@"; }
+value() { dbus-send --system --print-reply=literal --dest="$SERVICE" "$1" com.victronenergy.BusItem.GetValue 2>&1; }
+is_number() { [[ $(value "$1") == *double\ [0-9]* ]]; }
+limits_are_valid() { is_number /Info/MaxChargeVoltage && is_number /Info/MaxChargeCurrent && is_number /Info/MaxDischargeCurrent; }
+has_left() { [[ $(value /Soc) == *Error* ]]; }
+# processes PATTERN: the numbers of those whose command line is like it.
+processes() {
+    local file words
+    for file in /proc/[0-9]*/cmdline; do
+        mapfile -d '' -t words <"$file"
+        # shellcheck disable=SC2053 # a pattern
+        [[ "${words[*]}" != $1 ]] || { file=${file%/*} && echo "${file##*/}"; }
+    done 2>/dev/null
+}
+driver() { processes "*/bin/dbus-bms run /dev/$1"; }
+log_of() { cat "/data/log/dbus-bms.$1/current" 2>/dev/null; }
+says() { log_of "$1" | grep -q "$2"; }
+programs() { sed -n 's/^alias default //p' /data/conf/serial-starter.d/zz-dbus-bms.conf 2>/dev/null; }
+files() { (cd /data && find . ! -path './log*' ! -path './var*' | sort); }
+
+# wait_for SECONDS COMMAND…
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+section() { echo "GUEST: -- $* ($(now) s)"; }
+
+# ---- a device with somebody else's driver on it ------------------------------------------------------------------------
+start_platform
+lay_firmware v3.55
+printf '#!/bin/bash\necho somebody else >>/tmp/hooks\nexit 0' >/data/rc.local
+chmod 755 /data/rc.local
+mkdir /data/conf/serial-starter.d
+printf 'service smart smart-dbus\nalias default gps:vedirect:smart\n' >/data/conf/serial-starter.d/smart.conf
+files >/tmp/files.before
+cp /data/rc.local /tmp/rc.local.before
+
+section "installed from a USB stick, at start"
+mkdir /media/sda1
+cp /extra/release/venus-data.tar.gz /media/sda1/
+printf 'max_charge_current_a = 80\n' >/media/sda1/dbus-bms.toml
+boot
+booted=$(now)
+sed 's/^/  | /' /media/sda1/dbus-bms.txt
+check "the archive on the stick is renamed" test -f /media/sda1/dbus-bms_installed.tar.gz -a ! -e /media/sda1/venus-data.tar.gz
+check "nothing is left of what was unpacked" test ! -e /data/dbus-bms-setup
+check "the configuration on the stick counts" grep -q '= 80' /data/conf/dbus-bms/config.toml
+check "the other project's line runs" grep -q 'somebody else' /tmp/hooks
+check "the aliases are merged: $(programs)" test "$(programs)" = gps:vedirect:smart:dbusbms
+check "the root file system is as it was" test ! -w /opt/victronenergy/version
+check "has the ports" wait_for 30 test -c /dev/ttyUSB0 -a -c /dev/ttyUSB1
+
+section "its turn on both ports"
+needs_battery "the battery appears" 90
+soc=$(since "$booted")
+log_of ttyUSB0 | tail -n 3 | sed 's/^/  | /'
+check "limits are valid" limits_are_valid
+check "says: connected" says ttyUSB0 'connected: '
+check "the configured limit counts: $(value /Info/MaxChargeCurrent)" wait_for 10 limits_are_valid
+check "the silent port is given back" wait_for 60 says ttyUSB1 'no BMS answered'
+log_of ttyUSB1 | tail -n 2 | sed 's/^/  | /'
+turns=$(grep -c ttyUSB1 /tmp/turns)
+silent=$(now)
+more_turns() { [ "$(grep -c ttyUSB1 /tmp/turns)" -gt "$turns" ]; }
+check "another program gets its turn" wait_for 20 more_turns
+echo "GUEST: … after $(since "$silent") s"
+dropped() { [ "$(programs)" = gps:vedirect:dbusbms ]; }
+
+section "what it needs"
+pid=$(driver ttyUSB0)
+ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
+before=$(ticks)
+sleep 60
+check "memory $(sed -n 's/^VmRSS:[^0-9]*//p' "/proc/$pid/status"), CPU time per minute $(($(ticks) - before))0 ms" test -n "$pid"
+check "the program that has no template is left out, a minute after the start" dropped
+
+section "killed, and told to start again"
+for how in "kill -9" "svc -t"; do
+    pid=$(driver ttyUSB0)
+    start=$(now)
+    case $how in
+    kill*) kill -9 "$pid" ;;
+    svc*) svc -t /service/dbus-bms.ttyUSB0 ;;
+    esac
+    is_new() { local new; new=$(driver ttyUSB0) && [ -n "$new" ] && [ "$new" != "$pid" ] && limits_are_valid; }
+    check "$how: valid limits again" wait_for 20 is_new
+    took=$(since "$start")
+    check "$how: after $took s" within 3 "$took"
+    check "$how: the port is still ours" test -L /var/lock/serial-starter/ttyUSB0
+done
+check "no other program had a turn there meanwhile" test "$(grep -c ttyUSB0 /tmp/turns)" -le 2
+
+section "unplugged and plugged in"
+port=$(readlink -f /sys/class/tty/ttyUSB0/device)
+usb=${port%/*}
+usb=${usb%/*}
+[ -f "$usb/authorized" ] || usb=${port%/*}
+start=$(now)
+echo 0 >"$usb/authorized"
+check "leaves the bus" wait_for 10 has_left
+echo "GUEST: … after $(since "$start") s"
+check "the service is gone" wait_for 15 test ! -e /service/dbus-bms.ttyUSB0
+sleep 2
+echo 1 >"$usb/authorized"
+plugged=$(now)
+needs_battery "the battery is back" 60
+adapter=$(since "$plugged")
+echo "GUEST: … $adapter s from the adapter to the first valid SoC"
+
+section "updated over the network, one line"
+mkdir -p /tmp/www/dbus-bms-setup
+tar xzf /extra/release/venus-data.tar.gz -C /tmp/www
+echo 0.1.1 >/tmp/www/dbus-bms-setup/VERSION
+(cd /tmp/www && tar czf venus-data.tar.gz dbus-bms-setup rc && sha256sum venus-data.tar.gz >SHA256SUMS)
+httpd -p 127.0.0.1:8080 -h /tmp/www
+export DBUS_BMS_URL=http://127.0.0.1:8080
+pid=$(driver ttyUSB0)
+start=$(now)
+wget -qO- "$DBUS_BMS_URL/dbus-bms-setup/install.sh" | sh -s update 2>&1 | sed 's/^/  | /'
+check "version $(cat /data/apps/dbus-bms/VERSION)" grep -qx 0.1.1 /data/apps/dbus-bms/VERSION
+check "goes on with the new version" wait_for 10 is_new
+check "the port is still ours" test -L /var/lock/serial-starter/ttyUSB0
+check "the edited configuration stays" grep -q '= 80' /data/conf/dbus-bms/config.toml
+echo broken >>/tmp/www/venus-data.tar.gz
+check "a damaged download is refused" not /data/apps/dbus-bms/install.sh update
+check "and changes nothing" grep -qx 0.1.1 /data/apps/dbus-bms/VERSION
+
+section "a firmware update"
+files >/tmp/files.installed
+halt
+rm -f /tmp/hooks
+lay_firmware v3.60
+sed -i 's/^alias default .*/alias default gps:vedirect:newone/; $a service newone gps-dbus' /etc/venus/serial-starter.conf
+check "the template is gone" test ! -e /opt/victronenergy/service-templates/dbus-bms
+boot
+booted=$(now)
+needs_battery "the battery is back" 90
+echo "GUEST: … $(since "$booted") s after the start"
+check "the new programs are in the list: $(programs)" test "$(programs)" = gps:vedirect:smart:newone:dbusbms
+check "nothing else changed" cmp /tmp/files.installed <(files)
+
+section "uninstalled"
+start=$(now)
+/data/apps/dbus-bms/install.sh uninstall 2>&1 | sed 's/^/  | /'
+echo "GUEST: … in $(since "$start") s"
+check "has left the bus" has_left
+check "no process is left" test -z "$(processes '*dbus-bms*')"
+check "no service is left" test -z "$(ls -d /service/dbus-bms.* /var/volatile/services/dbus-bms.* /opt/victronenergy/service-templates/dbus-bms /run/dbus-bms /run/serial-starter/dbusbms 2>/dev/null)"
+check "no log is left" test -z "$(ls -d /data/log/dbus-bms* 2>/dev/null)"
+check "serial-starter has forgotten it" not grep -rq dbusbms /data/var/lib/serial-starter /tmp/ttyUSB0.prog /tmp/ttyUSB1.prog
+check "the configuration that was edited is kept" grep -q '= 80' /data/conf/dbus-bms/config.toml
+turns=$(grep -c ttyUSB0 /tmp/turns)
+more_turns() { [ "$(grep -c ttyUSB0 /tmp/turns)" -gt "$turns" ]; }
+check "another program gets the port" wait_for 30 more_turns
+sh /tmp/www/dbus-bms-setup/install.sh uninstall --purge | sed 's/^/  | /'
+files >/tmp/files.after
+check "all files are as before" diff /tmp/files.before /tmp/files.after
+check "the other project's hook is as it was, byte by byte" cmp /data/rc.local /tmp/rc.local.before
+
+[ "$failed" -eq 0 ] || tell_all
+echo "GUEST: start to first SoC $soc s, adapter to first SoC $adapter s, done after $(now) s"
+exit "$failed"

@@ -1,0 +1,17 @@
+#!/bin/bash
+# What Venus OS does at start with archives on a USB stick: hooks in rc/, everything else over /data.
+for stick in /media/*; do
+    for archive in "$stick"/venus-data-*.tar.gz "$stick"/venus-data.tar.gz; do
+        [ -f "$archive" ] || continue
+        hooks=$(mktemp -d)
+        tar xzf "$archive" -C "$hooks" rc
+        if [ ! -f "$hooks/rc/pre-hook.sh" ] || sh "$hooks/rc/pre-hook.sh"; then
+            result=success
+            # This busybox' tar cannot leave out members, but it can take all others.
+            mapfile -t members < <(tar tzf "$archive" | grep -v '^rc\(/\|$\)')
+            tar xzf "$archive" -C /data "${members[@]}" || result=extraction-failed
+            [ ! -f "$hooks/rc/post-hook.sh" ] || sh "$hooks/rc/post-hook.sh" "$result"
+        fi
+        rm -rf "$hooks"
+    done
+done
