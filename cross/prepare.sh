@@ -3,7 +3,7 @@
 #
 #   toolchain  rustc and cargo with the source of their standard library (Debian's rust-web), zig, cargo-zigbuild:
 #              static ARM builds without rustup targets
-#   vm         kernel, bash, busybox, dbus-daemon and daemontools of an emulated 32-bit ARM GX
+#   vm         kernel, shells, busybox, dbus-daemon and daemontools of an emulated 32-bit ARM GX
 #
 # Packages are unpacked, not installed, except qemu-system-arm and python3-venv. With rustup and its target none of this is needed to build.
 set -euo pipefail
@@ -13,20 +13,22 @@ NEED=$(cd "$(dirname "$0")/.." && pwd)/tests/need.sh
 
 die() { echo "cross/prepare.sh: $*" >&2; exit 1; }
 
+# mark FOLDER PACKAGE: the file that says that PACKAGE is unpacked there.
+mark() { echo "$1/.have-${2//[:\/]/_}"; }
+
 # unpack FOLDER PACKAGE…: downloads and unpacks what is not there yet. The folder name stays free of package versions.
 unpack() {
-    local folder=$1 package name mark deb
+    local folder=$1 package name deb
     shift
     mkdir -p "$GX_DIR/debs" "$folder"
     for package; do
-        mark=$folder/.have-${package//[:\/]/_}
-        [ -e "$mark" ] && continue
+        [ ! -e "$(mark "$folder" "$package")" ] || continue
         name=${package%%:*}
         # Of an older version nothing may stay.
         rm -f "$GX_DIR/debs/$name"_*.deb
         (cd "$GX_DIR/debs" && apt-get download -q "$package" >/dev/null) || die "cannot download $package; run apt-get update and try again"
         for deb in "$GX_DIR/debs/$name"_*.deb; do dpkg -x "$deb" "$folder"; done
-        touch "$mark"
+        touch "$(mark "$folder" "$package")"
     done
 }
 
@@ -57,16 +59,20 @@ toolchain() {
 }
 
 vm() {
-    local root=$GX_DIR/root-armhf kernel
-    if ! ls "$root"/boot/vmlinuz-* >/dev/null 2>&1; then
+    local root=$GX_DIR/root-armhf kernel package missing=
+    local packages=(bash dash busybox-static dbus-daemon dbus-bin daemontools libapparmor1 libaudit1 libc6 libcap-ng0 libcap2
+        libdbus-1-3 libexpat1 libgcc-s1 libgcrypt20 libgpg-error0 liblz4-1 liblzma5 libpcre2-8-0 libselinux1 libsystemd0
+        libtinfo6 libzstd1)
+    for package in "${packages[@]}"; do [ -e "$(mark "$root" "$package:armhf")" ] || missing=1; done
+    if [ -n "$missing" ] || ! ls "$root"/boot/vmlinuz-* >/dev/null 2>&1; then
         dpkg --print-foreign-architectures | grep -qx armhf || dpkg --add-architecture armhf
         update
+        unpack "$root" "${packages[@]/%/:armhf}"
+    fi
+    if ! ls "$root"/boot/vmlinuz-* >/dev/null 2>&1; then
         kernel=$(dependency linux-image-armmp-lpae:armhf linux-image-)
         [ -n "$kernel" ] || die "Debian's armhf kernel is not known here; run apt-get update"
-        unpack "$root" "${kernel%%:*}:armhf" bash:armhf busybox-static:armhf dbus-daemon:armhf dbus-bin:armhf daemontools:armhf \
-            libapparmor1:armhf libaudit1:armhf libc6:armhf libcap-ng0:armhf libcap2:armhf libdbus-1-3:armhf libexpat1:armhf \
-            libgcc-s1:armhf libgcrypt20:armhf libgpg-error0:armhf liblz4-1:armhf liblzma5:armhf libpcre2-8-0:armhf \
-            libselinux1:armhf libsystemd0:armhf libtinfo6:armhf libzstd1:armhf
+        unpack "$root" "${kernel%%:*}:armhf"
     fi
     [ -x "$GX_DIR/root-host/bin/busybox" ] || unpack "$GX_DIR/root-host" busybox-static
     "$NEED" qemu-system-arm=qemu-system-arm

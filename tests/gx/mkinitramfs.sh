@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/gx/mkinitramfs.sh OUT BINARY GUEST_SCRIPT SECONDS [FILE…]   packs the emulated GX
 #
-# busybox, bash, kernel modules, dbus-daemon and daemontools from GX_DIR; BINARY as /bin/dbus-bms; GUEST_SCRIPT, which may take
+# busybox, shells, kernel modules, dbus-daemon and daemontools from GX_DIR; BINARY as /bin/dbus-bms; GUEST_SCRIPT, which may take
 # SECONDS; each FILE in /extra.
 set -euo pipefail
 
@@ -18,7 +18,7 @@ mkdir -p "$image"/{bin,dev,etc,extra,lib,modules,proc,run,sbin,service,sys,tmp,u
 
 install -m755 "$HERE/init" "$image/init"
 install -m755 "$GX/bin/busybox" "$image/bin/busybox"
-install -m755 "$GX/bin/bash" "$image/bin/bash"
+install -m755 "$GX/bin/bash" "$GX/bin/dash" "$image/bin/"
 install -m755 "$BINARY" "$image/bin/dbus-bms"
 install -m755 "$SCRIPT" "$image/guest.sh"
 install -m644 "$HERE/bus.conf" "$image/etc/bus.conf"

@@ -7,7 +7,7 @@ for service in /service/*."$1"; do
     place=$(readlink "$service")
     rm "$service"
     svc -dx "$place" "$place/log"
-    sleep 1
+    for _ in 1 2 3 4 5 6 7 8 9 10; do [[ $(svstat "$place" 2>/dev/null) == *': '[ud]* ]] && sleep 0.2; done
     rm -rf "$place"
 done
 rm -f "/tmp/$1.prog"

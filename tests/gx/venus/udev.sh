@@ -15,7 +15,7 @@ while :; do
         [ ! -e "/dev/$tty" ] || continue
         known=${known//$tty/}
         rm -f "/dev/serial-starter/$tty"
-        /opt/victronenergy/serial-starter/cleanup.sh "$tty" &
+        /opt/victronenergy/serial-starter/cleanup.sh "$tty"
     done
     sleep 0.2
 done
