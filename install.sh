@@ -322,7 +322,8 @@ unhook() {
 # remove_hook FILE: and with it the file, if we made it and nobody else wrote to it.
 remove_hook() {
     unhook "$1"
-    if was_made "${1#"$DATA"/}" && [ "$(cat "$1" 2>/dev/null)" = '#!/bin/bash' ]; then rm -f "$1"; fi
+    name=${1#"$DATA"/}
+    if was_made "${name%.disabled}" && [ "$(cat "$1" 2>/dev/null)" = '#!/bin/bash' ]; then rm -f "$1"; fi
 }
 
 install() {
@@ -392,15 +393,13 @@ renew_services() {
 }
 
 stop_ours() {
-    # serial-starter takes up to 6 s to start what it has begun with; it was just told to begin no more.
-    if is_supervised /service/serial-starter; then sleep 7; fi
     for service in /service/dbus-bms.*; do
         if [ -e "$service" ] || [ -L "$service" ]; then stop_service "${service##*/}"; fi
     done
-    # One whose supervisor was killed.
+    # A driver whose supervisor was killed; the hook that waits for the device to settle.
     for process in /proc/[0-9]*; do
-        case $(readlink "$process/exe" 2>/dev/null) in
-        /data/apps/.dbus-bms-?/bin/dbus-bms*) [ "${process##*/}" = $$ ] || kill "${process##*/}" 2>/dev/null ;;
+        case $(readlink "$process/exe" 2>/dev/null),$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) in
+        /data/apps/.dbus-bms-?/bin/dbus-bms* | *" /data/apps/dbus-bms/rc.local late "*) kill "${process##*/}" 2>/dev/null ;;
         esac
     done
     for file in "$CACHE"/* /tmp/*.prog; do
@@ -421,8 +420,11 @@ uninstall() {
         rm -f "$DATA/conf/serial-starter.d/zz-dbus-bms.conf"
     fi
     [ -n "$ROOT" ] || stop_ours
-    remove_hook "$DATA/rcS.local"
-    remove_hook "$DATA/rc.local"
+    # The device's settings pages can disable both files; then they have another name.
+    for file in rcS.local rc.local; do
+        remove_hook "$DATA/$file"
+        remove_hook "$DATA/$file.disabled"
+    done
     if [ -f "$CONFIG" ] && { cmp -s "$APP/config.toml" "$CONFIG" || [ -n "$PURGE" ]; }; then rm -f "$CONFIG"; fi
     [ ! -e "$REPLACED" ] || say "dbus-serialbattery gets the ports again."
     rm -f "$REPLACED"

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 set +e # from here on a failure is counted
 DRIVER=${CARGO_TARGET_DIR:-$PWD/target}/debug/dbus-bms
-tests/need.sh curl=curl busybox=busybox-static
+tests/need.sh curl=curl busybox=busybox-static systemd-analyze=systemd
 [ -x "$DRIVER" ] || { echo "$DRIVER is missing: run cargo build first" >&2; exit 2; }
 
 work=$(mktemp -d)
@@ -99,6 +99,20 @@ check "without the platform's file, its known aliases" alias_is rs485 cgwacs:fzs
 check "uninstalls" installer one uninstall
 check "no file is left" test -z "$(find "$root/data" -mindepth 1)"
 check "a folder that is not there is named" not busybox sh "$work/one/install.sh" install --root "$root/none"
+
+echo "-- where not all is as it should be"
+device
+tree "$root" >"$work/before"
+echo v2.87~4 >"$root/opt/victronenergy/version"
+installer one install >"$work/list" 2>&1
+check "an old release is named" grep -q 'v2.87~4 is too old: .* v2.90 or newer' "$work/list"
+echo v3.70~12 >"$root/opt/victronenergy/version"
+installer one install >"$work/list" 2>&1
+check "a new one is not" not grep -q 'too old' "$work/list"
+for file in rc.local rcS.local; do mv "$root/data/$file" "$root/data/$file.disabled"; done
+check "uninstalls where the hooks are disabled" installer one uninstall
+mv "$root/data/rc.local.disabled" "$root/data/rc.local"
+check "and leaves nothing" diff "$work/before" <(tree "$root")
 
 echo "-- with the owner's configuration and history"
 device
@@ -238,8 +252,8 @@ check "purge is for uninstall" not installer one install --purge
 echo "-- a driver that ends"
 mkdir -p "$work/app/bin" "$work/app/service" "$work/locks" "$work/bin" "$work/starter"
 sed 's/TTY/null/' service/run >"$work/app/service/run"
-printf '#!/bin/sh\necho "$*" >>"%s/runs"\ntrap "exit 0" TERM\nread -r code <"%s/ends"\n[ "$code" = stay ] || exit "$code"\nwhile :; do sleep 0.1; done\n' \
-    "$work" "$work" >"$work/app/bin/dbus-bms"
+printf '#!/bin/sh\necho "$*" >>"%s/runs"\necho $$ >"%s/pid"\ntrap "exit 0" TERM\nread -r code <"%s/ends"\n[ "$code" = stay ] || exit "$code"\nwhile :; do sleep 0.1; done\n' \
+    "$work" "$work" "$work" >"$work/app/bin/dbus-bms"
 printf '#!/bin/sh\ncat "%s/svstat"\n' "$work" >"$work/bin/svstat"
 chmod +x "$work/app/bin/dbus-bms" "$work/app/service/run" "$work/bin/svstat"
 
@@ -282,7 +296,7 @@ check "starts" wait_runs 1
 kill -TERM "$service"
 check "svc -t: starts again" wait_runs 2
 check "svc -t: the port stays ours" is_locked
-pkill -KILL -f "$work/app/bin/dbus-bms run" # by its folder: only the one above
+kill -KILL "$(cat "$work/pid")"
 check "killed: starts again" wait_runs 3
 check "killed: the port stays ours" is_locked
 echo '.: up (pid 1) 1 seconds, normally down, want down' >"$work/svstat"
@@ -294,6 +308,12 @@ sed 's/TTY/absent/' service/run >"$work/app/service/run"
 serve 4 ''
 ended
 check "the port is gone: once" test "$(wc -l <"$work/runs")" = 1
+
+echo "-- with systemd"
+sed 's|/usr/local/bin/dbus-bms|/bin/true|; /^Documentation/d' cross/linux/dbus-bms@.service >"$work/dbus-bms@.service"
+check "the unit is valid" systemd-analyze verify "$work/dbus-bms@.service"
+check "without a complaint" test ! -s "$work/said"
+check "and lets the driver do little" systemd-analyze security --offline=true --threshold=20 "$work/dbus-bms@.service"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

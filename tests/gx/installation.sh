@@ -93,9 +93,12 @@ soc=$(since "$booted")
 log_of ttyUSB0 | tail -n 3 | sed 's/^/  | /'
 check "limits are valid" limits_are_valid
 check "says: connected" says ttyUSB0 'connected: '
-check "the configured limit counts: $(value /Info/MaxChargeCurrent)" wait_for 10 limits_are_valid
+charge_is() { [[ $(value /Info/MaxChargeCurrent) == *"double $1" ]]; }
+check "the configured limit counts" wait_for 10 charge_is 80
 check "the silent port is given back" wait_for 60 says ttyUSB1 'no BMS answered'
-log_of ttyUSB1 | tail -n 2 | sed 's/^/  | /'
+log_of ttyUSB1 | head -n 1 | sed 's/^/  | /'
+took=$(log_of ttyUSB1 | sed -n '1s/.* in \([0-9.]*\) s .*/\1/p')
+check "the silent port is given back after $took s" within 8 "$took"
 turns=$(grep -c ttyUSB1 /tmp/turns)
 silent=$(now)
 more_turns() { [ "$(grep -c ttyUSB1 /tmp/turns)" -gt "$turns" ]; }
@@ -108,7 +111,9 @@ pid=$(driver ttyUSB0)
 ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
 before=$(ticks)
 sleep 60
-check "memory $(sed -n 's/^VmRSS:[^0-9]*//p' "/proc/$pid/status"), CPU time per minute $(($(ticks) - before))0 ms" test -n "$pid"
+rss=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+check "memory: $rss kB resident" within 3000 "$rss"
+echo "GUEST: … and $(($(ticks) - before))0 ms of this emulated processor in a minute"
 check "the program that has no template is left out, a minute after the start" dropped
 
 section "killed, and told to start again"
@@ -210,6 +215,19 @@ sh /tmp/www/dbus-bms-setup/install.sh uninstall --purge | sed 's/^/  | /'
 files >/tmp/files.after
 check "all files are as before" diff /tmp/files.before /tmp/files.after
 check "the other project's hook is as it was, byte by byte" cmp /data/rc.local /tmp/rc.local.before
+
+section "from a stick with a mistake, and taken away by a stick"
+mv /media/sda1/dbus-bms_installed.tar.gz /media/sda1/venus-data.tar.gz
+echo 'max_charge_curent_a = 80' >/media/sda1/dbus-bms.toml
+bash /extra/venus/update-data.sh
+check "the mistake is named: $(grep -m 1 curent /media/sda1/dbus-bms.txt)" grep -q max_charge_current_a /media/sda1/dbus-bms.txt
+check "the configuration is the old one" cmp /data/conf/dbus-bms/config.toml /data/apps/dbus-bms/config.toml
+mv /media/sda1/dbus-bms_installed.tar.gz /media/sda1/venus-data.tar.gz
+touch /media/sda1/dbus-bms-uninstall
+bash /extra/venus/update-data.sh
+check "the stick says so: $(tail -n 1 /media/sda1/dbus-bms.txt)" test -f /media/sda1/dbus-bms-uninstalled
+files >/tmp/files.after
+check "all files are as before" diff /tmp/files.before /tmp/files.after
 
 [ "$failed" -eq 0 ] || tell_all
 echo "GUEST: start to first SoC $soc s, adapter to first SoC $adapter s, done after $(now) s"
