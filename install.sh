@@ -398,7 +398,7 @@ stop_ours() {
     done
     # A driver whose supervisor was killed; the hook that waits for the device to settle.
     for process in /proc/[0-9]*; do
-        case $(readlink "$process/exe" 2>/dev/null),$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) in
+        case $(readlink "$process/exe" 2>/dev/null),$({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
         /data/apps/.dbus-bms-?/bin/dbus-bms* | *" /data/apps/dbus-bms/rc.local late "*) kill "${process##*/}" 2>/dev/null ;;
         esac
     done

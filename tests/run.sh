@@ -35,6 +35,6 @@ if [ -z "$quick" ]; then
     step "release" cross/package.sh
     step "emulated GX" env GX_HOST=tests/gx/host.sh tests/gx/run.sh
     step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
-        tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 560 tests/gx/venus cross/out/release
+        tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 600 tests/gx/venus cross/out/release
 fi
 echo "all tests passed in $SECONDS s"

@@ -229,6 +229,25 @@ check "the stick says so: $(tail -n 1 /media/sda1/dbus-bms.txt)" test -f /media/
 files >/tmp/files.after
 check "all files are as before" diff /tmp/files.before /tmp/files.after
 
+section "in place of dbus-serialbattery, on a running device"
+# Behind the other project by name: of two that know nothing of each other the last one counts.
+printf 'service sbattery dbus-serialbattery\nalias default gps:vedirect:sbattery\n' >/data/conf/serial-starter.d/zb-serialbattery.conf
+for tty in ttyUSB0 ttyUSB1; do echo sbattery >"/data/var/lib/serial-starter/$tty"; done
+rm -f /tmp/*.prog
+svc -t /service/serial-starter
+holds() { [[ $(svstat /service/dbus-serialbattery.ttyUSB0 2>/dev/null) == *': up '* ]]; }
+check "the other driver has the port" wait_for 40 holds
+files >/tmp/files.before
+sh /tmp/www/dbus-bms-setup/install.sh install --replace-serialbattery 2>&1 | sed -n '/^$/q; s/^/  | /p'
+replaced=$(now)
+needs_battery "the battery appears" 60
+echo "GUEST: … after $(since "$replaced") s"
+check "the other driver has ended" not holds
+/data/apps/dbus-bms/install.sh uninstall --purge | sed 's/^/  | /'
+check "the other driver has the port again" wait_for 40 holds
+files >/tmp/files.after
+check "all files are as before" diff /tmp/files.before /tmp/files.after
+
 [ "$failed" -eq 0 ] || tell_all
 echo "GUEST: start to first SoC $soc s, adapter to first SoC $adapter s, done after $(now) s"
 exit "$failed"

@@ -12,9 +12,10 @@ lay_firmware() {
     echo "$1" >/opt/victronenergy/version
     cp "$VENUS/serial-starter.conf" /etc/venus/
     cp "$VENUS"/{serial-starter,functions,run-service,cleanup}.sh /opt/victronenergy/serial-starter/
-    for prober in $PROBERS; do
+    for prober in $PROBERS dbus-serialbattery; do
         mkdir -p "/opt/victronenergy/service-templates/$prober/log"
         cp "$VENUS/prober.run" "/opt/victronenergy/service-templates/$prober/run"
+        [ "$prober" != dbus-serialbattery ] || cp "$VENUS/holder.run" "/opt/victronenergy/service-templates/$prober/run"
         printf '#!/bin/sh\nexec multilog t s25000 n4 /var/log/%s.TTY\n' "$prober" >"/opt/victronenergy/service-templates/$prober/log/run"
         touch "/opt/victronenergy/service-templates/$prober"/{,log/}down
         chmod +x "/opt/victronenergy/service-templates/$prober"/{,log/}run
