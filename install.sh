@@ -483,7 +483,11 @@ Your settings:  /data/conf/dbus-bms/config.toml   (then: svc -t /service/dbus-bm
 Update:         /data/apps/dbus-bms/install.sh update
 Uninstall:      /data/apps/dbus-bms/install.sh uninstall
 END
-    if [ -z "$ROOT" ] && "$APP/bin/dbus-bms" doctor --help >/dev/null 2>&1; then "$APP/bin/dbus-bms" doctor || true; fi
+    # While the device starts there is nothing to look at yet.
+    if [ -z "$ROOT" ] && is_supervised /service/serial-starter && "$APP/bin/dbus-bms" doctor --help >/dev/null 2>&1; then
+        say
+        "$APP/bin/dbus-bms" doctor || true
+    fi
 }
 
 # In one piece: a script that is piped into a shell and breaks off must do nothing.
