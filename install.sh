@@ -486,6 +486,8 @@ END
     # While the device starts there is nothing to look at yet.
     if [ -z "$ROOT" ] && is_supervised /service/serial-starter && "$APP/bin/dbus-bms" doctor --help >/dev/null 2>&1; then
         say
+        # Batteries that were just started again need a moment to be back.
+        [ -z "$CHANGED" ] || sleep 5
         "$APP/bin/dbus-bms" doctor || true
     fi
 }
