@@ -241,7 +241,8 @@ impl Items {
             (Value::Int(n), Format::Plain) => write!(text, "{n}"),
             (Value::Int(n), Format::Unit { unit, .. }) => write!(text, "{n}{unit}"),
             (Value::Double(x), Format::Unit { decimals, unit }) => {
-                write!(text, "{x:.precision$}{unit}", precision = usize::try_from(decimals).unwrap_or(0))
+                write_decimal(text, *x, decimals);
+                text.write_str(unit)
             }
             (Value::Double(x), _) => write!(text, "{x}"),
         };
@@ -259,6 +260,24 @@ impl Items {
     }
 }
 
+/// A number that is rounded to these decimals, as text. The formatter of the standard library does the same for any number,
+/// and takes ten times as long.
+fn write_decimal(text: &mut String, x: f64, decimals: u32) {
+    let scale = 10u64.saturating_pow(decimals);
+    let scaled = (x.abs() * scale as f64).round();
+    let written = if scaled < 1e15 {
+        let (sign, scaled) = (if x < 0.0 { "-" } else { "" }, scaled as u64);
+        let (whole, part) = (scaled / scale, scaled % scale);
+        match usize::try_from(decimals).unwrap_or(0) {
+            0 => write!(text, "{sign}{whole}"),
+            width => write!(text, "{sign}{whole}.{part:0width$}"),
+        }
+    } else {
+        write!(text, "{x:.precision$}", precision = usize::try_from(decimals).unwrap_or(0))
+    };
+    debug_assert!(written.is_ok(), "writing to a string cannot fail");
+}
+
 /// The entries of a row in a service: none, one, or one per cell or level. Their value is that of nothing known yet.
 fn entries_of(item: &'static Item, context: &Context) -> Vec<Entry> {
     let entry = |index, path| Entry { item, index, path, value: Value::Invalid };
@@ -274,4 +293,29 @@ fn entries_of(item: &'static Item, context: &Context) -> Vec<Entry> {
         Extent::CountedSoc => context.counted_soc,
     };
     if exists { vec![entry(0, Cow::Borrowed(item.path))] } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn decimals_read_as_the_standard_library_writes_them(x in -1e6f64..1e6, decimals in 0u32..4) {
+            let rounded = round(x, decimals) + 0.0;
+            let mut text = String::new();
+            write_decimal(&mut text, rounded, decimals);
+            prop_assert_eq!(text, format!("{rounded:.width$}", width = decimals as usize));
+        }
+    }
+
+    #[test]
+    fn no_number_is_too_large_to_be_written() {
+        for x in [0.0, 1e15, -1e300, f64::MAX] {
+            let mut text = String::new();
+            write_decimal(&mut text, x, 2);
+            assert_eq!(text, format!("{x:.2}"));
+        }
+    }
 }

@@ -1,8 +1,7 @@
-//! Items as D-Bus bodies, serialised straight from memory: no maps, no variants, one text buffer per message.
+//! Items as D-Bus bodies, written straight from memory: no maps, no variants, one text buffer per message.
 
 use super::items::{Items, Value};
-use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
-use std::cell::RefCell;
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::collections::HashMap;
 use zbus::as_variant::Serialize as AsVariant;
 use zbus::{Signature, Type, Variant};
@@ -29,49 +28,110 @@ impl Serialize for Shown<'_> {
 }
 
 /// Items with value and text, by their full path: `a{sa{sv}}`, the body of `GetItems` and `ItemsChanged`.
-pub(crate) struct Listing<'a, N> {
-    items: &'a Items,
-    numbers: N,
-    text: RefCell<String>,
-}
+///
+/// It is written here rather than by zbus' serializer, which looks up a signature and writes a few bytes at a time for each of
+/// the four strings and two variants of an item: that took two thirds of all the CPU time of a reading.
+pub(crate) struct Listing(Marshaller);
 
-impl<'a, N: Iterator<Item = usize> + Clone> Listing<'a, N> {
+impl Listing {
     /// The items with these `numbers`.
-    pub(crate) fn new(items: &'a Items, numbers: N) -> Self {
-        Self { items, numbers, text: RefCell::default() }
+    pub(crate) fn new(items: &Items, numbers: impl Iterator<Item = usize>) -> Self {
+        let (mut body, mut text) = (Marshaller::default(), String::new());
+        for number in numbers {
+            let Some((path, value)) = items.get(number) else { continue };
+            items.write_text(number, &mut text);
+            body.align(8);
+            body.string(path);
+            body.array(8, |facts| {
+                facts.string("Value");
+                facts.variant(value);
+                facts.align(8);
+                facts.string("Text");
+                facts.variant_text(&text);
+            });
+        }
+        Self(body)
     }
 }
 
-impl<N> Type for Listing<'_, N> {
+impl Type for Listing {
     const SIGNATURE: &'static Signature = <HashMap<&str, HashMap<&str, Variant<'_>>>>::SIGNATURE;
 }
 
-impl<N: Iterator<Item = usize> + Clone> Serialize for Listing<'_, N> {
+impl Serialize for Listing {
+    /// zbus writes the length of the array and what is to stand in it; it does not mind the content coming in words of eight
+    /// bytes, which is the alignment that the first entry has.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = self.text.try_borrow_mut().map_err(S::Error::custom)?;
-        let mut map = serializer.serialize_map(None)?;
-        for number in self.numbers.clone() {
-            if let Some((path, value)) = self.items.get(number) {
-                self.items.write_text(number, &mut text);
-                map.serialize_entry(path, &Facts { value, text: &text })?;
-            }
+        let mut array = serializer.serialize_seq(None)?;
+        let (words, rest) = self.0.bytes.as_chunks::<8>();
+        for word in words {
+            array.serialize_element(&u64::from_ne_bytes(*word))?;
         }
-        map.end()
+        for byte in rest {
+            array.serialize_element(byte)?;
+        }
+        array.end()
     }
 }
 
-/// What `GetItems` says of one item.
-struct Facts<'a> {
-    value: &'a Value<'static>,
-    text: &'a str,
+/// Bytes as D-Bus wants them, in the byte order of this computer; the first is aligned to eight.
+#[derive(Default)]
+struct Marshaller {
+    bytes: Vec<u8>,
 }
 
-impl Serialize for Facts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("Value", &Shown(self.value))?;
-        map.serialize_entry("Text", &AsVariant(&self.text))?;
-        map.end()
+impl Marshaller {
+    fn align(&mut self, to: usize) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(to), 0);
+    }
+
+    fn length(&mut self, length: usize) {
+        self.align(4);
+        // No message is longer than 128 MiB.
+        self.bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
+    }
+
+    fn string(&mut self, text: &str) {
+        self.length(text.len());
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.push(0);
+    }
+
+    /// An array whose elements have this alignment; its length is known only when they are written.
+    fn array(&mut self, alignment: usize, elements: impl FnOnce(&mut Self)) {
+        self.length(0);
+        let length_ends = self.bytes.len();
+        self.align(alignment);
+        let start = self.bytes.len();
+        elements(self);
+        let length = u32::try_from(self.bytes.len().saturating_sub(start)).unwrap_or(u32::MAX);
+        let place = self.bytes.get_mut(length_ends.saturating_sub(4)..length_ends).unwrap_or_default();
+        place.iter_mut().zip(length.to_ne_bytes()).for_each(|(to, from)| *to = from);
+    }
+
+    fn variant(&mut self, value: &Value<'_>) {
+        match value {
+            Value::Invalid => {
+                self.bytes.extend_from_slice(b"\x02ai\0");
+                self.length(INVALID.len());
+            }
+            Value::Int(n) => {
+                self.bytes.extend_from_slice(b"\x01i\0");
+                self.align(4);
+                self.bytes.extend_from_slice(&n.to_ne_bytes());
+            }
+            Value::Double(x) => {
+                self.bytes.extend_from_slice(b"\x01d\0");
+                self.align(8);
+                self.bytes.extend_from_slice(&x.to_ne_bytes());
+            }
+            Value::Text(text) => self.variant_text(text),
+        }
+    }
+
+    fn variant_text(&mut self, text: &str) {
+        self.bytes.extend_from_slice(b"\x01s\0");
+        self.string(text);
     }
 }
 
@@ -122,4 +182,61 @@ impl Serialize for Texts<'_> {
 /// `path` as seen from `node`, without a leading slash.
 fn relative<'a>(path: &'a str, node: &str) -> &'a str {
     path.strip_prefix(node).unwrap_or(path).trim_start_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::items::Context;
+    use super::*;
+    use crate::model::{Freshness, History, Limit, Limits, LinkStats, Mode, Reading, Snapshot};
+    use crate::units::{Amps, Volts};
+    use zbus::{Message, OwnedVariant};
+
+    /// What a client would make of the body, compared with the items it was written from.
+    #[test]
+    fn a_listing_reads_back_as_the_items() {
+        let reading = Reading { voltage: Some(Volts::new(52.87)), model: Some("PB2A".into()), ..Reading::new("jk-pb", Some(3)) };
+        let zero = Limit { value: Amps::ZERO, why: "no data" };
+        let snapshot = Snapshot {
+            reading,
+            derived: Default::default(),
+            alarms: Vec::new(),
+            cable: None,
+            freshness: Freshness::Fresh,
+            history: History::default(),
+            since_full: None,
+            link: LinkStats::default(),
+            cell_count: Some(16),
+            limits: Limits {
+                cvl: Limit { value: Volts::new(55.2), why: "" },
+                ccl: zero,
+                dcl: zero,
+                low_voltage: Volts::new(46.4),
+                mode: Mode::Bulk,
+            },
+        };
+        let context = Context { cells: 16, control: true, product_name: "Zelle ⚡".into(), ..Context::default() };
+        let items = Items::new(&context, &snapshot);
+        // Of any length: what stands behind the last word counts as well.
+        for count in 0..items.len() {
+            let body = Listing::new(&items, 0..count);
+            let message = Message::signal("/", "com.victronenergy.BusItem", "ItemsChanged").build(&body).unwrap();
+            assert_eq!(message.body().signature(), Listing::SIGNATURE);
+            let read: HashMap<String, HashMap<String, OwnedVariant>> = message.body().deserialize().unwrap();
+            assert_eq!(read.len(), count);
+            for (path, value) in (0..count).map(|number| items.get(number).unwrap()) {
+                let (facts, mut text) = (&read[path], String::new());
+                items.write_text(items.find(path).unwrap(), &mut text);
+                assert_eq!(&*facts["Text"], &Variant::from(text.as_str()), "{path}");
+                let expected = match value {
+                    Value::Invalid => Variant::from(Vec::<i32>::new()),
+                    Value::Int(n) => Variant::from(*n),
+                    Value::Double(x) => Variant::from(*x),
+                    Value::Text(text) => Variant::from(text.as_ref()),
+                };
+                assert_eq!(&*facts["Value"], &expected, "{path}");
+                assert_eq!(facts.len(), 2, "{path}");
+            }
+        }
+    }
 }
