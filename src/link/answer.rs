@@ -14,8 +14,10 @@ const TELLING: usize = 4;
 pub(super) struct Answer<'a> {
     protocol: &'a mut dyn Protocol,
     request: &'a Request,
-    /// A copy of the caller's reading: what a failed exchange has decoded is dropped with it.
-    reading: Reading,
+    /// The caller's reading, which stays as it is: what a failed exchange has decoded is dropped.
+    known: &'a Reading,
+    /// `known` with what the frames so far have said.
+    reading: Option<Reading>,
     input: Input,
     /// Bytes not searched yet for a frame behind a false start.
     fresh: bool,
@@ -30,13 +32,14 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     /// Begins with `leftover` bytes, which a listening request takes over from the one before.
-    pub(super) fn new(protocol: &'a mut dyn Protocol, request: &'a Request, reading: Reading, leftover: Input) -> Self {
+    pub(super) fn new(protocol: &'a mut dyn Protocol, request: &'a Request, known: &'a Reading, leftover: Input) -> Self {
         let heard = leftover.window().len();
         let echoed = request.bytes.is_empty();
         Self {
             protocol,
             request,
-            reading,
+            known,
+            reading: None,
             input: leftover,
             fresh: heard > 0,
             echoed,
@@ -94,8 +97,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The answer that is complete: the reading, the bytes behind it, and how many were heard.
-    pub(super) fn finish(self) -> (Reading, Input) {
+    /// The answer that is complete: the reading, if a frame has changed it, and the bytes behind it.
+    pub(super) fn finish(self) -> (Option<Reading>, Input) {
         (self.reading, self.input)
     }
 
@@ -170,11 +173,11 @@ impl<'a> Answer<'a> {
 
     fn decode(&mut self, start: usize, end: usize) -> Result<Progress, LinkError> {
         let Some(frame) = self.input.window().get(start..end) else { return Ok(Progress::More) };
-        let mut reading = self.reading.clone();
+        let mut reading = self.reading.as_ref().unwrap_or(self.known).clone();
         match self.protocol.decode(Asked::Request(self.request), frame, &mut reading) {
             Ok(progress) => {
                 self.frames = self.frames.saturating_add(1);
-                self.reading = reading;
+                self.reading = Some(reading);
                 return Ok(progress);
             }
             Err(DecodeError::Refused { code }) => return Err(LinkError::Refused { code }),
@@ -249,7 +252,8 @@ mod tests {
         for pattern in [&[0xDD, 0x03, 0x00, 0x80][..], &[0xDD], &[0x00]] {
             let mut protocol = (DRIVER.new)(None);
             let request = protocol.identify();
-            let mut answer = Answer::new(protocol.as_mut(), &request, Reading::default(), Input::default());
+            let known = Reading::default();
+            let mut answer = Answer::new(protocol.as_mut(), &request, &known, Input::default());
             for _ in 0..1000 {
                 assert!(matches!(answer.take(&pattern.repeat(100)), Ok(Progress::More)));
                 assert!(answer.input.bytes.len() <= 2 * MOST);
@@ -276,7 +280,8 @@ mod tests {
         }
         let request = Endless.identify();
         let mut endless = Endless;
-        let mut answer = Answer::new(&mut endless, &request, Reading::default(), Input::default());
+        let known = Reading::default();
+        let mut answer = Answer::new(&mut endless, &request, &known, Input::default());
         for _ in 0..1000 {
             assert!(matches!(answer.take(&[0; 100]), Ok(Progress::More)));
             assert!(answer.input.bytes.len() <= 2 * MOST);

@@ -112,11 +112,17 @@ impl Link {
     /// What came in place of the answer.
     pub fn exchange(&mut self, protocol: &mut dyn Protocol, request: &Request, into: &mut Reading) -> Result<(), LinkError> {
         let leftover = if request.bytes.is_empty() { self.keep_fresh()? } else { self.send(&request.bytes)? };
-        let mut answer = Answer::new(protocol, request, into.clone(), leftover);
+        let mut answer = Answer::new(protocol, request, into, leftover);
         let result = self.listen(&mut answer, request);
         self.count(&answer, &result);
+        let (reading, leftover) = answer.finish();
         match result {
-            Ok(()) => (*into, self.leftover) = answer.finish(),
+            Ok(()) => {
+                self.leftover = leftover;
+                if let Some(reading) = reading {
+                    *into = reading;
+                }
+            }
             Err(_) => self.pace.forget(request.what),
         }
         log::trace!("{}: {}: {result:?}", self.port.name(), request.what);
@@ -174,12 +180,18 @@ impl Link {
         let latest = self.clock.now().after(gap.saturating_mul(2).saturating_add(STALE));
         let mut buf = [0; 256];
         while !gap.is_zero() && self.clock.now() < latest {
-            let quiet = self.last_activity.map_or(gap, |last| self.clock.now().since(last));
-            if self.receive(&mut buf, gap.saturating_sub(quiet))? == 0 {
+            // Nobody has to be woken up for a byte that is not wanted.
+            self.sleep(self.ready_at(gap).since(self.clock.now()));
+            if self.receive(&mut buf, Duration::ZERO)? == 0 {
                 break;
             }
         }
         self.port.clear()
+    }
+
+    /// When the line, if it stays quiet, has been so for `gap`.
+    fn ready_at(&self, gap: Duration) -> Moment {
+        self.last_activity.map_or(Moment::default(), |last| last.after(gap))
     }
 
     /// What a listening request may still use: bytes that came just now.
