@@ -159,6 +159,25 @@ impl Reading {
         }
     }
 
+    /// Takes over what does not change from another reading of the same battery, as far as this one does not say it.
+    pub fn inherit(&mut self, other: &Self) {
+        fn fill<T: Clone>(slot: &mut Option<T>, value: &Option<T>) {
+            if slot.is_none() {
+                slot.clone_from(value);
+            }
+        }
+        fill(&mut self.capacity, &other.capacity);
+        fill(&mut self.cell_count, &other.cell_count);
+        fill(&mut self.model, &other.model);
+        fill(&mut self.serial_number, &other.serial_number);
+        fill(&mut self.hw_version, &other.hw_version);
+        fill(&mut self.sw_version, &other.sw_version);
+        fill(&mut self.production_date, &other.production_date);
+        if self.settings == BmsSettings::default() {
+            self.settings = other.settings.clone();
+        }
+    }
+
     /// Raises an alarm; of two levels the higher stays.
     pub fn raise(&mut self, name: AlarmName, level: Level) {
         let alarms = self.alarms.get_or_insert_default();

@@ -1,10 +1,12 @@
 //! Finding out what answers on a port: drivers × line settings × addresses, in two passes.
 //!
-//! The quick pass asks every driver once, at its usual line and first address, and finds nearly every BMS within a second. The
+//! Where a family may have a master of its own on the line, that is listened for before anything is sent: then only listening is
+//! allowed. The quick pass asks every driver once, at its usual line and first address, and finds nearly every BMS within a second. The
 //! patient pass listens, waits longer and looks at all addresses, within a budget of time that the requests share. Only a full
 //! reading confirms a hit: an identification alone may be chance, or another device with the same manners.
 
-use crate::bms::{DRIVERS, Driver, Line, Protocol, Request};
+use crate::bms::overheard::Overheard;
+use crate::bms::{DRIVERS, Driver, Line, Protocol, Request, Sharing};
 use crate::link::{Link, LinkError};
 use crate::model::Reading;
 use crate::units::Moment;
@@ -23,8 +25,11 @@ const BUDGET: Duration = Duration::from_millis(4700);
 /// On a line that is never quiet each request takes longer; further addresses are then given up at this time.
 const LATEST: Duration = Duration::from_millis(5500);
 
-/// Listening goes on for so long once a master was overheard: its cycle takes up to 6.7 s.
-const CYCLE: Duration = Duration::from_secs(7);
+/// Time to hear a master before anything is sent: it asks at least every 220 ms.
+const FIRST_LISTEN: Duration = Duration::from_millis(250);
+
+/// Listening goes on for so long once a master was overheard: its cycle takes up to 15 s.
+const CYCLE: Duration = Duration::from_secs(20);
 
 /// Shortest and longest wait of the patient pass: at a main address, at a further one, and for the time of listening.
 const MAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(500));
@@ -41,11 +46,13 @@ pub struct Scope {
     pub line: Option<Line>,
     /// What answered the last time: tried first, if it is among the drivers and addresses to try.
     pub remembered: Option<Candidate>,
+    /// Nothing may be sent: only batteries that others ask are found.
+    pub listen_only: bool,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { drivers: DRIVERS.to_vec(), addresses: Vec::new(), line: None, remembered: None }
+        Self { drivers: DRIVERS.to_vec(), addresses: Vec::new(), line: None, remembered: None, listen_only: false }
     }
 }
 
@@ -76,6 +83,8 @@ pub struct Found {
     pub reading: Reading,
     /// From the start of the search to the end of that reading.
     pub elapsed: Duration,
+    /// It was not asked from here: another master talks on this line.
+    pub overheard: bool,
 }
 
 /// Why a search ended without a battery.
@@ -97,19 +106,33 @@ pub enum ProbeError {
 pub fn search(link: &mut Link, scope: &Scope) -> Result<Vec<Found>, ProbeError> {
     let start = link.now();
     let verdict = NotFound::new(link.name());
-    let mut walk = Walk { link, scope, start, verdict };
-    let first = match walk.first() {
-        Ok(first) => first,
-        Err(error) => return Err(ProbeError::Port(error)),
-    };
-    match first {
-        Some(first) => walk.gather(first).map_err(ProbeError::Port),
-        None => {
-            let elapsed = walk.elapsed();
-            let verdict = walk.verdict.after(elapsed);
-            Err(ProbeError::NotFound(verdict))
-        }
+    let mut walk = Walk { link, scope, start, verdict, another_master: false, babble: false };
+    let mut found = walk.find().map_err(ProbeError::Port)?;
+    if found.is_empty() {
+        let elapsed = walk.elapsed();
+        return Err(ProbeError::NotFound(walk.verdict.after(elapsed)));
     }
+    found.sort_by_key(|found| found.candidate.address);
+    Ok(found)
+}
+
+/// Who may still be missing beside the batteries of one line, all of a family: those that may be there although they did not
+/// answer.
+pub fn absent(scope: &Scope, present: &[Candidate]) -> Vec<Candidate> {
+    let Some(first) = present.first() else { return Vec::new() };
+    let Some(last) = present.iter().filter_map(|candidate| candidate.address).max() else { return Vec::new() };
+    let addresses: Vec<u8> = match (scope.addresses.as_slice(), first.driver.sharing) {
+        ([], Sharing::Any) => first.driver.addresses.to_vec(),
+        ([], Sharing::Numbered(most)) if last < most => vec![last.saturating_add(1)],
+        (wanted, _) => wanted.to_vec(),
+    };
+    let candidates = addresses.into_iter().map(|address| Candidate { address: Some(address), ..*first });
+    candidates.filter(|candidate| present.iter().all(|present| present.address != candidate.address)).collect()
+}
+
+/// Whether this battery is asked, or only listened for.
+pub(crate) fn is_asked(candidate: &Candidate) -> bool {
+    !candidate.protocol().identify().bytes.is_empty()
 }
 
 /// Asks one candidate for its identification and a full reading.
@@ -169,6 +192,10 @@ struct Walk<'a> {
     scope: &'a Scope,
     start: Moment,
     verdict: NotFound,
+    /// Somebody else asks the batteries of this line: nothing may be sent.
+    another_master: bool,
+    /// Frames came, but no reading: nothing more is to be learned by listening again.
+    babble: bool,
 }
 
 impl Walk<'_> {
@@ -176,17 +203,44 @@ impl Walk<'_> {
         self.link.now().since(self.start)
     }
 
-    /// The first battery that answers.
-    fn first(&mut self) -> Result<Option<Found>, LinkError> {
+    /// All batteries; none when another master was heard but no battery, or when nobody answers.
+    fn find(&mut self) -> Result<Vec<Found>, LinkError> {
         let remembered = self.scope.remembered.filter(|candidate| is_wanted(self.scope, candidate));
-        if let Some(candidate) = remembered
-            && let Some(found) = self.ask(candidate, MAIN.1)?
-        {
-            return Ok(Some(found));
+        let (talks, quiet) = match remembered {
+            Some(candidate) if candidate.driver.listen.is_zero() => (None, Some(candidate)),
+            other => (other, None),
+        };
+        if let Some(first) = self.ask_first(quiet)? {
+            return self.gather(vec![first]);
         }
+        for driver in self.scope.drivers.iter().copied().filter(|driver| !driver.listen.is_zero()) {
+            let Some(line) = lines(self.scope, driver).first().copied() else { continue };
+            let found = self.overhear(driver, line, FIRST_LISTEN)?;
+            if !found.is_empty() || self.another_master {
+                return Ok(found);
+            }
+        }
+        if self.scope.listen_only {
+            return Ok(Vec::new());
+        }
+        match self.ask_first(talks)? {
+            Some(first) => self.gather(vec![first]),
+            None => self.walk(),
+        }
+    }
+
+    fn ask_first(&mut self, candidate: Option<Candidate>) -> Result<Option<Found>, LinkError> {
+        match candidate {
+            Some(candidate) if !self.scope.listen_only && is_asked(&candidate) => self.ask(candidate, MAIN.1),
+            _ => Ok(None),
+        }
+    }
+
+    /// Both passes, up to the first battery that answers, and all beside it.
+    fn walk(&mut self) -> Result<Vec<Found>, LinkError> {
         for candidate in quick(self.scope) {
             if let Some(found) = self.ask(candidate, QUICK)? {
-                return Ok(Some(found));
+                return self.gather(vec![found]);
             }
         }
         let steps = patient(self.scope);
@@ -198,19 +252,23 @@ impl Walk<'_> {
             let (least, most) = step.time;
             let time = least.saturating_add(most.saturating_sub(least).mul_f64(share));
             let found = match step.kind {
-                Kind::Listen => self.overhear(step.candidate, time)?,
-                Kind::Main | Kind::Further => self.ask(step.candidate, time)?,
+                Kind::Listen if self.babble => continue,
+                Kind::Listen => self.overhear(step.candidate.driver, step.candidate.line, time)?,
+                Kind::Main | Kind::Further => match self.ask(step.candidate, time)? {
+                    Some(found) => return self.gather(vec![found]),
+                    None => Vec::new(),
+                },
             };
-            if found.is_some() {
+            if !found.is_empty() || self.another_master {
                 return Ok(found);
             }
         }
-        Ok(None)
+        Ok(Vec::new())
     }
 
     fn ask(&mut self, candidate: Candidate, wait: Duration) -> Result<Option<Found>, LinkError> {
         match confirm(self.link, &candidate, wait)? {
-            Ok(reading) => Ok(Some(Found { candidate, reading, elapsed: self.elapsed() })),
+            Ok(reading) => Ok(Some(Found { candidate, reading, elapsed: self.elapsed(), overheard: false })),
             Err(heard) => {
                 log::debug!("{} at {} baud, address {:?}: {heard}", candidate.driver.label, candidate.line.baud, candidate.address);
                 self.verdict.note(&candidate, heard);
@@ -219,36 +277,50 @@ impl Walk<'_> {
         }
     }
 
-    /// Listens for a master that talks by itself, then asks where it was heard from.
-    fn overhear(&mut self, candidate: Candidate, time: Duration) -> Result<Option<Found>, LinkError> {
-        self.link.prepare(candidate.line, candidate.driver.gap)?;
-        let protocol = (candidate.driver.new)(None);
-        for address in self.link.overhear(protocol.as_ref(), time, CYCLE)? {
-            let candidate = Candidate { address, ..candidate };
-            if is_wanted(self.scope, &candidate)
-                && let Some(found) = self.ask(candidate, CYCLE)?
-            {
-                return Ok(Some(found));
+    /// Listens for `time`, and for a whole cycle of a master that is heard. Where it only tells of itself, the others are asked.
+    fn overhear(&mut self, driver: &'static Driver, line: Line, time: Duration) -> Result<Vec<Found>, LinkError> {
+        self.link.prepare(line, driver.gap)?;
+        let start = self.link.now();
+        let candidate = |address| Candidate { driver, line, address };
+        let silent =
+            !self.scope.addresses.is_empty() && self.scope.addresses.iter().all(|address| !is_asked(&candidate(Some(*address))));
+        let mut until = start.after(if silent || self.scope.listen_only { CYCLE } else { time });
+        let (mut heard, mut found): (_, Vec<Found>) = (Overheard::new(driver), Vec::new());
+        let mut whole_cycle = false;
+        while !whole_cycle && self.link.now() < until {
+            self.link.listen(&mut heard, until)?;
+            if heard.requests() > 0 || heard.frames().0 > 0 {
+                until = start.after(CYCLE);
+            }
+            for reading in heard.take() {
+                let candidate = candidate(reading.address);
+                // Whoever speaks for the second time closes the circle.
+                whole_cycle |= found.iter().any(|found| found.candidate.address == reading.address);
+                if !whole_cycle && implausible(&reading).is_none() {
+                    found.push(Found { candidate, reading, elapsed: self.elapsed(), overheard: true });
+                }
             }
         }
-        Ok(None)
+        self.another_master = heard.requests() > 0;
+        self.babble = heard.frames().0 > 0;
+        found.retain(|found| is_wanted(self.scope, &found.candidate));
+        if found.is_empty() && self.another_master {
+            self.verdict.note(&candidate(None), Heard::Foreign);
+        }
+        if found.is_empty() || self.another_master || self.scope.listen_only { Ok(found) } else { self.gather(found) }
     }
 
-    /// All batteries beside the first one.
-    fn gather(&mut self, first: Found) -> Result<Vec<Found>, LinkError> {
-        let candidate = first.candidate;
-        let (addresses, wait) = match self.scope.addresses.as_slice() {
-            [] if candidate.driver.shared => (candidate.driver.addresses, FURTHER.1),
-            addresses => (addresses, MAIN.1),
-        };
-        let mut found = vec![first];
-        if candidate.address.is_some() {
-            for address in addresses.iter().copied().filter(|address| Some(*address) != candidate.address) {
-                found.extend(self.ask(Candidate { address: Some(address), ..candidate }, wait)?);
-            }
+    /// All batteries beside those that are found.
+    fn gather(&mut self, mut found: Vec<Found>) -> Result<Vec<Found>, LinkError> {
+        let wait = if self.scope.addresses.is_empty() { FURTHER.1 } else { MAIN.1 };
+        let mut tried = Vec::new();
+        loop {
+            let present: Vec<Candidate> = found.iter().map(|found| found.candidate).collect();
+            let untried = |candidate: &Candidate| is_asked(candidate) && !tried.contains(&candidate.address);
+            let Some(next) = absent(self.scope, &present).into_iter().find(untried) else { return Ok(found) };
+            tried.push(next.address);
+            found.extend(self.ask(next, wait)?);
         }
-        found.sort_by_key(|found| found.candidate.address);
-        Ok(found)
     }
 }
 
@@ -282,7 +354,7 @@ fn quick(scope: &Scope) -> Vec<Candidate> {
         let address = addresses(scope, driver).first().copied().flatten();
         Some(Candidate { driver, line: *lines(scope, driver).first()?, address })
     });
-    by_line(candidates.collect(), |candidate| candidate.line)
+    by_line(candidates.filter(is_asked).collect(), |candidate| candidate.line)
 }
 
 fn patient(scope: &Scope) -> Vec<Step> {
@@ -298,7 +370,10 @@ fn patient(scope: &Scope) -> Vec<Step> {
             for (place, address) in addresses.iter().copied().enumerate().filter(|(place, _)| usual || *place == 0) {
                 let main = place == 0 || !scope.addresses.is_empty();
                 let (time, kind) = if main { (MAIN, Kind::Main) } else { (FURTHER, Kind::Further) };
-                steps.push(Step { candidate: Candidate { driver, line, address }, time, kind });
+                let candidate = Candidate { driver, line, address };
+                if is_asked(&candidate) {
+                    steps.push(Step { candidate, time, kind });
+                }
             }
         }
     }

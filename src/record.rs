@@ -88,13 +88,14 @@ impl Session {
     fn ask<C: Clock + Clone + 'static>(&mut self, port: Box<dyn Port>, clock: &C, scope: &Scope, interval: Duration, tape: &Tape) {
         let mut port = Some(port);
         let open = move || port.take().ok_or_else(|| OpenError::Missing { name: "the port".to_owned() });
-        let poller = Poller { open: Box::new(open), scope: scope.clone(), interval, persistent: false };
+        let poller =
+            Poller { open: Box::new(open), scope: scope.clone(), interval, active_fill: false, persistent: false, hopeful: false };
         poller.run(clock, |event| {
             let over = tape.is_over(clock.now());
             match event {
                 PortEvent::Found(found) => {
-                    self.readings = found.len();
-                    self.found = found.iter().map(|found| found.candidate).collect();
+                    self.readings = self.readings.saturating_add(found.len());
+                    self.found.extend(found.iter().map(|found| found.candidate));
                 }
                 PortEvent::NotFound(heard) => self.not_found = Some(heard),
                 PortEvent::Reading { .. } => self.readings = self.readings.saturating_add(1),

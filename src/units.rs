@@ -115,6 +115,12 @@ impl Moment {
     pub fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(wait))
     }
+    /// The next moment that is a whole number of `intervals` after the origin; this one if there are none.
+    pub fn next_multiple_of(self, interval: Duration) -> Self {
+        let (now, interval) = (self.0.as_nanos(), interval.as_nanos());
+        let begun = now.checked_rem(interval).unwrap_or(0);
+        Self(self.0.saturating_add(Duration::from_nanos(u64::try_from(interval.saturating_sub(begun)).unwrap_or(u64::MAX))))
+    }
     /// The time since the clock's origin.
     pub const fn since_origin(self) -> Duration {
         self.0

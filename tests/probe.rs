@@ -3,12 +3,13 @@
 
 use dbus_bms::bms::bytes::sum8;
 use dbus_bms::bms::jbd::DRIVER as JBD;
-use dbus_bms::bms::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
+use dbus_bms::bms::{Asked, DRIVERS, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing, jk_pb};
 use dbus_bms::link::script::{Record, ScriptPort, SimClock, Sound};
 use dbus_bms::link::{Clock, Link, LinkError};
 use dbus_bms::model::Reading;
 use dbus_bms::probe::{Candidate, Found, Heard, NotFound, ProbeError, Scope, search};
 use dbus_bms::units::{Moment, Volts};
+use dbus_bms::vector::Vector;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -76,14 +77,25 @@ const fn fake(
     new: fn(Option<u8>) -> Box<dyn Protocol>,
 ) -> Driver {
     let gap = Duration::from_millis(gap_ms);
-    Driver { name, label: name, boards: "", lines, lines_only: false, addresses, gap, listen: Duration::ZERO, shared: false, new }
+    Driver {
+        name,
+        label: name,
+        boards: "",
+        lines,
+        lines_only: false,
+        addresses,
+        gap,
+        listen: Duration::ZERO,
+        sharing: Sharing::Alone,
+        new,
+    }
 }
 
 // The families that are to come, with their lines, addresses and gaps.
 static JK: Driver = fake("jk", &[FAST], &[], 0, |address| Box::new(Fake { tag: 0x4E, address }));
 static JK_PB: Driver = Driver {
     listen: Duration::from_millis(800),
-    shared: true,
+    sharing: Sharing::Any,
     lines_only: true,
     ..fake("jk-pb", &[FAST], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], 100, |address| {
         Box::new(Fake { tag: 0x55, address })
@@ -159,7 +171,8 @@ fn drivers_in_any_order_are_tried_line_by_line() {
     let clock = SimClock::default();
     let scope = Scope { drivers: vec![&DALY, &JK, &JBD, &JK_PB, &TOPBMS], ..Scope::default() };
     let (_, record) = run(ScriptPort::silent(&clock), &clock, &scope);
-    assert_eq!(record.lock().unwrap().lines, [SLOW, FAST, SLOW, FAST]);
+    // Before anything is sent, a master is listened for at its speed.
+    assert_eq!(record.lock().unwrap().lines, [FAST, SLOW, FAST, SLOW, FAST]);
 }
 
 #[test]
@@ -190,8 +203,8 @@ fn a_jbd_is_found_in_the_quick_pass_with_a_full_reading() {
     let found = run(jbd(&clock), &clock, &six()).0.unwrap();
     assert_eq!(names(&found), [("jbd", None)]);
     assert!(found[0].reading.is_complete());
-    // The model is not answered here and costs its time-out.
-    assert!(found[0].elapsed < Duration::from_millis(1200), "{:?}", found[0].elapsed);
+    // The model is not answered here and costs its time-out; a quarter of a second was listened for a master before.
+    assert!(found[0].elapsed < Duration::from_millis(1400), "{:?}", found[0].elapsed);
 }
 
 #[test]
@@ -296,12 +309,28 @@ fn what_answered_last_time_does_not_widen_the_search() {
     }
 }
 
+/// A master that tells only of itself, as recorded, and nobody else on the line.
 #[test]
 fn a_master_that_talks_unasked_is_found_by_listening() {
+    let recorded = Vector::parse("broadcast", include_str!("vectors/jk-pb/sniff-phinix-master-broadcast.json")).unwrap();
+    for remembered in [None, Some(Candidate { driver: &jk_pb::DRIVER, line: FAST, address: Some(0) })] {
+        let clock = SimClock::default();
+        let port = ScriptPort::silent(&clock).babbling(Moment::default(), Duration::from_millis(220), &recorded.received());
+        let scope = Scope { drivers: DRIVERS.to_vec(), remembered, ..Scope::default() };
+        let found = run(port, &clock, &scope).0.unwrap();
+        assert_eq!(names(&found), [("jk-pb", Some(0))]);
+        assert!(found[0].overheard && found[0].reading.is_complete());
+    }
+}
+
+#[test]
+fn an_address_that_is_never_asked_is_waited_for() {
     let clock = SimClock::default();
-    let port = ScriptPort::silent(&clock).babbling(Moment::default(), Duration::from_millis(220), &frame(0x55, 0, 52));
-    let found = run(port, &clock, &six()).0.unwrap();
-    assert_eq!(names(&found), [("jk-pb", Some(0))]);
+    let port = ScriptPort::silent(&clock);
+    let (result, record) = run(port, &clock, &Scope { drivers: vec![&jk_pb::DRIVER], addresses: vec![0], ..Scope::default() });
+    not_found(result);
+    assert!(seconds(&clock) >= 20.0, "a master's cycle takes up to 15 s");
+    assert!(record.lock().unwrap().sent.is_empty(), "nothing is ever sent to address 0");
 }
 
 #[test]

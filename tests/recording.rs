@@ -3,7 +3,7 @@
 
 mod vector_files;
 
-use dbus_bms::bms::{self, Driver, Line};
+use dbus_bms::bms::{self, Driver, Line, Sharing};
 use dbus_bms::charge;
 use dbus_bms::link::record::{MAX_BYTES, Recorder, Tape};
 use dbus_bms::link::script::{ScriptPort, SimClock, Sound};
@@ -80,7 +80,14 @@ fn read_live(board: &str, addresses: &[u8], scope: Scope) -> Vec<Reading> {
     let clock = SimClock::default();
     let mut port: Option<Box<dyn Port>> = Some(Box::new(simulated(&clock, board, addresses)));
     let mut all = Vec::new();
-    let poller = Poller { open: Box::new(move || Ok(port.take().unwrap())), scope, interval: SECOND, persistent: false };
+    let poller = Poller {
+        open: Box::new(move || Ok(port.take().unwrap())),
+        scope,
+        interval: SECOND,
+        active_fill: false,
+        persistent: false,
+        hopeful: false,
+    };
     poller.run(&clock, |event| {
         match event {
             PortEvent::Found(found) => all.extend(found.into_iter().map(|found| found.reading)),
@@ -104,7 +111,7 @@ fn of(readings: &[Reading], address: Option<u8>) -> Vec<&Reading> {
 fn a_replay_gives_what_was_read() {
     for board in BOARDS {
         let driver = bms::driver(board.driver).unwrap();
-        let addresses: &[u8] = if driver.shared { &[1, 2] } else { &[usual_address(driver)] };
+        let addresses: &[u8] = if driver.sharing == Sharing::Any { &[1, 2] } else { &[usual_address(driver)] };
         let recorded = record_board(board.name, addresses, only(driver));
         let Recorded { recording, .. } = &recorded;
         assert_eq!((recording.bms.as_str(), recorded.missed), (driver.name, 0), "{}: {:?}", board.name, recording.note);

@@ -24,7 +24,7 @@ pub(crate) mod failures;
 mod parts;
 
 use super::bytes::{Reader, set_bits, skip_to, sum8, text};
-use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
+use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
 use crate::model::Reading;
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use failures::failures;
@@ -42,7 +42,7 @@ pub const DRIVER: Driver = Driver {
     addresses: &[1, SECOND_HOST],
     gap: Duration::from_millis(20),
     listen: Duration::ZERO,
-    shared: false,
+    sharing: Sharing::Numbered(16),
     new: |address| Box::new(Daly { address, ..Daly::default() }),
 };
 

@@ -18,7 +18,7 @@
 
 use super::bytes::{Reader, crc16_modbus, set_bits, u16s_be};
 use super::daly::failures::failures;
-use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
+use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
 use crate::model::{Chemistry, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use std::borrow::Cow;
@@ -35,7 +35,7 @@ pub const DRIVER: Driver = Driver {
     addresses: &[0xD2, 1],
     gap: Duration::from_millis(20),
     listen: Duration::ZERO,
-    shared: false,
+    sharing: Sharing::Numbered(16),
     new: |address| Box::new(DalyModbus { host: host(address.unwrap_or(0xD2)), ..DalyModbus::default() }),
 };
 

@@ -9,7 +9,7 @@
 //! 05 model. Values are big endian. Source: Jiabaida "Communication Protocol" V4 and the recordings in `tests/vectors/jbd`.
 
 use super::bytes::{Reader, set_bits, skip_to, sum16, text, u16s_be};
-use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
+use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
 use crate::model::{AlarmName, Level, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use std::borrow::Cow;
@@ -25,7 +25,7 @@ pub const DRIVER: Driver = Driver {
     addresses: &[],
     gap: Duration::ZERO,
     listen: Duration::ZERO,
-    shared: false,
+    sharing: Sharing::Alone,
     new: |_| Box::new(Jbd::default()),
 };
 

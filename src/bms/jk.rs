@@ -16,7 +16,7 @@ mod registers;
 
 use super::bytes::{skip_to, sum16, text, u16s_be};
 use super::redaction::overwrite;
-use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
+use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
 use crate::model::{AlarmName, Chemistry, Level, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use registers::{CELL_COUNT, CELLS, Registers, passwords};
@@ -34,7 +34,7 @@ pub const DRIVER: Driver = Driver {
     addresses: &[],
     gap: Duration::ZERO,
     listen: Duration::ZERO,
-    shared: false,
+    sharing: Sharing::Alone,
     new: |_| Box::new(Jk),
 };
 

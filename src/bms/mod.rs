@@ -15,6 +15,7 @@ pub mod daly_modbus;
 pub mod jbd;
 pub mod jk;
 pub mod jk_pb;
+pub mod overheard;
 pub mod redaction;
 pub mod topbms;
 pub mod traffic;
@@ -52,10 +53,21 @@ pub struct Driver {
     pub gap: Duration,
     /// How long a probe listens before it asks, for BMSs that talk unasked; zero for all others.
     pub listen: Duration,
-    /// Several batteries may share the line: a probe that finds one looks at all addresses.
-    pub shared: bool,
+    /// Who else may be on the line of a battery that was found.
+    pub sharing: Sharing,
     /// A fresh decoder for the battery at this address.
     pub new: fn(Option<u8>) -> Box<dyn Protocol>,
+}
+
+/// Who else may be on the line of a battery that answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody, unless the owner names the addresses.
+    Alone,
+    /// Boards that are numbered from 1 without gaps, up to this number.
+    Numbered(u8),
+    /// Boards at any of [`Driver::addresses`].
+    Any,
 }
 
 /// Settings of a serial line; always eight data bits, no parity, one stop bit.
@@ -112,6 +124,13 @@ pub trait Protocol: Send {
     /// The check of a frame is a sum, which one in some hundred damaged frames passes; with a CRC it is one in 65,536.
     fn is_weak(&self) -> bool {
         true
+    }
+
+    /// The address that a whole request at the start of `buf` asks, for families that are overheard on a line where another
+    /// master asks: its request tells whose answer is to come.
+    fn asks(&self, buf: &[u8]) -> Option<u8> {
+        let _ = buf;
+        None
     }
 
     /// The length of the frame with a right check at the start of `buf`, whoever sent it; 0 when there is none.

@@ -18,7 +18,7 @@
 //! Source: kekemar/TopBMS_To_Domoticz (BMS/Protocol_BMS.pdf, README.md). Reply 44 is known from the document only.
 
 use super::bytes::{Reader, set_bits, skip_to, sum16, u16s_be};
-use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request};
+use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
 use crate::hex;
 use crate::model::Reading;
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
@@ -37,7 +37,7 @@ pub const DRIVER: Driver = Driver {
     addresses: &[1, 0],
     gap: Duration::from_millis(20),
     listen: Duration::ZERO,
-    shared: false,
+    sharing: Sharing::Numbered(16),
     new: |address| Box::new(TopBms { address: address.unwrap_or(1), without_alarms: 0 }),
 };
 

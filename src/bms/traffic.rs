@@ -10,13 +10,31 @@ pub struct Traffic {
     batteries: Vec<(Option<u8>, Box<dyn Protocol>, Reading)>,
     buffer: Vec<u8>,
     heard: Vec<Option<u8>>,
+    /// The end of what was no frame: a request may have begun in it.
+    tail: Vec<u8>,
+    /// Whom the last request asked, as long as no answer came.
+    asked: Option<u8>,
+    /// The line was quiet since that request for longer than a board takes to answer.
+    unanswered: bool,
+    /// Whose echo is no request of another master.
+    own: Option<u8>,
     /// Frames that passed their check.
     pub frames: usize,
+    /// Requests of another master.
+    pub requests: usize,
+    /// Starts of frames whose check failed.
+    pub damaged: usize,
     /// Bytes that belonged to no frame.
     pub skipped: usize,
     /// Why valid frames gave no values: the first of them, in order.
     pub declined: Vec<DecodeError>,
 }
+
+/// As long as the longest request, so that one that comes in pieces is seen whole.
+const TAIL: usize = 16;
+
+/// So many bytes tell whether something begins like a frame.
+const TELLING: usize = 4;
 
 /// Reasons kept in [`Traffic::declined`]; a recording of days must not fill the memory.
 const MAX_DECLINED: usize = 64;
@@ -25,8 +43,22 @@ impl Traffic {
     /// Traffic of `driver`'s protocol.
     pub fn new(driver: &'static Driver) -> Self {
         let framer = (driver.new)(None);
-        let (batteries, buffer, heard, declined) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { driver, framer, batteries, buffer, heard, frames: 0, skipped: 0, declined }
+        Self {
+            driver,
+            framer,
+            batteries: Vec::new(),
+            buffer: Vec::new(),
+            heard: Vec::new(),
+            tail: Vec::new(),
+            asked: None,
+            unanswered: false,
+            own: None,
+            frames: 0,
+            requests: 0,
+            damaged: 0,
+            skipped: 0,
+            declined: Vec::new(),
+        }
     }
 
     /// Adds bytes and decodes every frame that is now complete.
@@ -42,6 +74,38 @@ impl Traffic {
         while let Some(step) = self.step(true) {
             self.take(step, asked);
         }
+    }
+
+    /// Says that the line was quiet for longer than any pause in a frame. What has begun does not go on: a record that comes
+    /// now belongs to another frame.
+    pub fn pause(&mut self) {
+        while let Some(step) = self.step(false).or(if self.buffer.is_empty() { None } else { Some(Framing::Skip(1)) }) {
+            self.take(step, &[]);
+        }
+    }
+
+    /// Says that the line was quiet for longer than a board takes to answer: whoever was asked last is not there.
+    pub fn silence(&mut self) {
+        self.unanswered = true;
+    }
+
+    /// Says that bytes may have been lost: what comes now has nothing to do with what came before.
+    pub fn forget(&mut self) {
+        self.skipped = self.skipped.saturating_add(self.buffer.len());
+        self.buffer.clear();
+        self.tail.clear();
+        self.asked = None;
+    }
+
+    /// Says that this request was sent from here. Its answer is heard like any other.
+    pub fn sent(&mut self, request: &[u8]) {
+        (self.asked, self.unanswered) = (self.framer.asks(request), false);
+        self.own = self.asked;
+    }
+
+    /// Whom the last request asked, as long as no frame came after it.
+    pub fn asked(&self) -> Option<u8> {
+        self.asked
     }
 
     /// Bytes that wait for the rest of their frame.
@@ -92,22 +156,61 @@ impl Traffic {
             Framing::Skip(n) => {
                 let n = n.clamp(1, self.buffer.len());
                 self.skipped = self.skipped.saturating_add(n);
-                self.buffer.drain(..n);
+                let begun = self.buffer.get(..TELLING).is_some_and(|head| self.framer.framing(head) == Framing::Incomplete);
+                self.damaged = self.damaged.saturating_add(usize::from(begun));
+                self.tail.extend(self.buffer.drain(..n));
+                self.look_for_requests();
             }
             Framing::Frame(range) => {
                 self.skipped = self.skipped.saturating_add(range.start);
                 let end = range.end.clamp(1, self.buffer.len());
                 let taken: Vec<u8> = self.buffer.drain(..end).collect();
+                self.tail.clear();
                 if let Some(frame) = taken.get(range) {
                     self.frames = self.frames.saturating_add(1);
-                    self.decode(frame, asked);
+                    self.attribute(frame, asked);
                 }
             }
         }
     }
 
-    fn decode(&mut self, frame: &[u8], asked: &[Request]) {
+    /// Requests in what was no frame.
+    fn look_for_requests(&mut self) {
+        let mut start: usize = 0;
+        while let Some(rest) = self.tail.get(start..).filter(|rest| !rest.is_empty()) {
+            start = start.saturating_add(1);
+            if let Some(address) = self.framer.asks(rest) {
+                (self.asked, self.unanswered) = (Some(address), false);
+                if self.own.take() != Some(address) {
+                    self.requests = self.requests.saturating_add(1);
+                }
+                self.tail.drain(..start);
+                start = 0;
+            }
+        }
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+    }
+
+    /// Takes a frame for the battery that it names, unless another one was asked: then the line has lost what was between. One
+    /// that nobody asks speaks only when those who were asked have answered, or are not there.
+    fn attribute(&mut self, frame: &[u8], requests: &[Request]) {
         let address = self.framer.source(frame);
+        let can_be_asked = address.is_some_and(|address| self.driver.addresses.contains(&address));
+        match self.asked.take() {
+            Some(asked) if address != Some(asked) && (can_be_asked || !self.unanswered) => {
+                self.decline(DecodeError::Foreign { what: "a frame after a request to another board" });
+            }
+            _ => self.decode(address, frame, requests),
+        }
+    }
+
+    fn decline(&mut self, why: DecodeError) {
+        if self.declined.len() < MAX_DECLINED {
+            self.declined.push(why);
+        }
+    }
+
+    fn decode(&mut self, address: Option<u8>, frame: &[u8], asked: &[Request]) {
         let index = match self.batteries.iter().position(|(known, _, _)| *known == address) {
             Some(index) => index,
             None => {
@@ -125,12 +228,10 @@ impl Traffic {
                 }
             }
             Err(error) => {
-                if self.declined.len() < MAX_DECLINED {
-                    self.declined.push(error);
-                }
                 if *reading == Reading::new(self.driver.name, address) {
                     self.batteries.remove(index);
                 }
+                self.decline(error);
             }
         }
     }

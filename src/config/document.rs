@@ -17,7 +17,7 @@ const HEAD: &str = "\
 #     [battery.\"ID\"]
 #     recovery.hold_s = 60.0
 # ID is the battery's identity as the log names it. dbus.* and state.* belong to the whole program, bms, addresses,
-# poll_interval_s and serial.* to a port. `dbus-bms config check FILE` checks a file.
+# listen_only, active_fill, poll_interval_s and serial.* to a port. `dbus-bms config check FILE` checks a file.
 ";
 
 /// The default file: every key with its meaning and its default, commented out.

@@ -67,6 +67,12 @@ pub const KEYS: &[Key] = &[
         "BMS families to look for, such as [\"jbd\"]. Empty: all."),
     key("addresses", Port, Any, |s| &mut s.addresses, "",
         "Addresses of the batteries on one cable, such as [1, 2]; each becomes a battery of its own. Empty: look for one battery."),
+    key("listen_only", Port, Any, |s| &mut s.listen_only, "",
+        "true = send nothing on this port; find and hear the batteries that another master asks (a JK PB chain with a board at \
+         address 0). Found out by listening otherwise: where a master is heard, nothing is sent."),
+    key("active_fill", Port, Any, |s| &mut s.active_fill, "",
+        "true = on a line with a master put requests in between its own for what it never asks (model, serial number, values that \
+         are overdue), and ask the batteries from here when it is gone."),
     key("poll_interval_s", Port, Between(0.2, 60.0), |s| &mut s.poll_interval, "",
         "Time in s from the start of one reading to the start of the next."),
     key("charge_by_cell_voltage", Battery, Curve(1.5, 4.3, "V", Shape::FallingToZero), |s| &mut s.charge.curves.charge_by_cell_voltage,

@@ -16,6 +16,10 @@ pub struct Settings {
     pub addresses: Vec<u8>,
     /// Time from the start of one reading to the start of the next.
     pub poll_interval: Duration,
+    /// Nothing is sent on the port.
+    pub listen_only: bool,
+    /// Requests are put in between those of another master.
+    pub active_fill: bool,
     /// Name to show; `None` = the one in the GX settings, else model and port.
     pub name: Option<String>,
     /// False = observe: no limits are published.
@@ -38,6 +42,8 @@ impl Default for Settings {
             bms: Vec::new(),
             addresses: Vec::new(),
             poll_interval: Duration::from_secs(1),
+            listen_only: false,
+            active_fill: false,
             name: None,
             control: true,
             charge: Charge::default(),

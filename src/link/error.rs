@@ -14,6 +14,9 @@ pub enum LinkError {
     /// Only our own request came back.
     #[error("only our own request came back: adapter and wires carry it, but the BMS is asleep, switched off or not connected")]
     EchoOnly,
+    /// Nothing of this battery was overheard.
+    #[error("nothing was heard of it: check that it is switched on and that the master (DIP address 0) still asks it")]
+    Unheard,
     /// Bytes came, but nothing like a frame.
     #[error("{bytes} bytes of noise came back: wrong baud rate, A and B swapped, no common ground, or another kind of BMS")]
     Noise {

@@ -4,7 +4,7 @@ use super::answer::{Answer, Input};
 use super::error::LinkError;
 use super::pace::Pace;
 use super::{Clock, Port};
-use crate::bms::{Framing, Line, Progress, Protocol, Request};
+use crate::bms::{Line, Progress, Protocol, Request};
 use crate::model::{LinkStats, Reading};
 use crate::units::Moment;
 use std::io;
@@ -27,17 +27,19 @@ const STALE: Duration = Duration::from_millis(100);
 
 /// A port in use: the line, its clock, what was learned about it and how it is doing.
 pub struct Link {
-    port: Box<dyn Port>,
+    pub(super) port: Box<dyn Port>,
     pub(super) clock: Box<dyn Clock>,
     line: Option<Line>,
     gap: Duration,
-    stats: LinkStats,
+    pub(super) stats: LinkStats,
     pace: Pace,
     leftover: Input,
-    last_activity: Option<Moment>,
+    pub(super) last_activity: Option<Moment>,
     unanswered: bool,
     echoes: bool,
     damaged_at: Option<Moment>,
+    /// When [`Link::listen`] looked last, unless something else has read the port since.
+    pub(super) listened: Option<Moment>,
 }
 
 impl Link {
@@ -55,6 +57,7 @@ impl Link {
             unanswered: false,
             echoes: false,
             damaged_at: None,
+            listened: None,
         }
     }
 
@@ -66,6 +69,11 @@ impl Link {
     /// The present moment on the link's clock.
     pub fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// Does nothing until then.
+    pub fn sleep_until(&self, moment: Moment) {
+        self.sleep(moment.since(self.clock.now()));
     }
 
     /// This line returns our own requests (a half-duplex adapter, or a sleeping Daly).
@@ -86,6 +94,11 @@ impl Link {
     /// The counters since the last call, for the battery that was polled; they start again at zero.
     pub fn take_stats(&mut self) -> LinkStats {
         std::mem::take(&mut self.stats)
+    }
+
+    /// When the next request can go out, if the line stays quiet until then.
+    pub fn ready_at(&self) -> Moment {
+        self.last_activity.map_or(Moment::default(), |last| last.after(self.gap))
     }
 
     /// Sets the line and the quiet time before requests; does nothing when they are already so.
@@ -111,9 +124,10 @@ impl Link {
     /// # Errors
     /// What came in place of the answer.
     pub fn exchange(&mut self, protocol: &mut dyn Protocol, request: &Request, into: &mut Reading) -> Result<(), LinkError> {
+        self.listened = None;
         let leftover = if request.bytes.is_empty() { self.keep_fresh()? } else { self.send(&request.bytes)? };
         let mut answer = Answer::new(protocol, request, into, leftover);
-        let result = self.listen(&mut answer, request);
+        let result = self.await_answer(&mut answer, request);
         self.count(&answer, &result);
         let (reading, leftover) = answer.finish();
         match result {
@@ -127,42 +141,6 @@ impl Link {
         }
         log::trace!("{}: {}: {result:?}", self.port.name(), request.what);
         result
-    }
-
-    /// Listens for `time`, and for `longer` in all once a valid frame was heard; tells who spoke, in order of appearance.
-    ///
-    /// # Errors
-    /// The port's.
-    pub fn overhear(&mut self, protocol: &dyn Protocol, time: Duration, longer: Duration) -> Result<Vec<Option<u8>>, LinkError> {
-        let mut input = Input::default();
-        let mut speakers = Vec::new();
-        let start = self.clock.now();
-        let mut buf = [0; 512];
-        loop {
-            let time = if speakers.is_empty() { time } else { longer };
-            let left = time.saturating_sub(self.clock.now().since(start));
-            if left.is_zero() {
-                return Ok(speakers);
-            }
-            let n = self.receive(&mut buf, left)?;
-            input.extend(buf.get(..n).unwrap_or_default());
-            while !input.window().is_empty() {
-                match protocol.framing(input.window()) {
-                    // Longer than any frame: a false start.
-                    Framing::Incomplete if input.window().len() > 1024 => input.skip(1),
-                    Framing::Incomplete => break,
-                    Framing::Skip(n) => input.skip(n.max(1)),
-                    Framing::Frame(range) => {
-                        let speaker = input.window().get(range.clone()).and_then(|frame| protocol.source(frame));
-                        input.skip(range.end.max(1));
-                        if !speakers.contains(&speaker) {
-                            speakers.push(speaker);
-                        }
-                    }
-                }
-            }
-            self.gather(0, left);
-        }
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<Input, LinkError> {
@@ -181,17 +159,13 @@ impl Link {
         let mut buf = [0; 256];
         while !gap.is_zero() && self.clock.now() < latest {
             // Nobody has to be woken up for a byte that is not wanted.
-            self.sleep(self.ready_at(gap).since(self.clock.now()));
+            let quiet_at = self.last_activity.map_or(Moment::default(), |last| last.after(gap));
+            self.sleep(quiet_at.since(self.clock.now()));
             if self.receive(&mut buf, Duration::ZERO)? == 0 {
                 break;
             }
         }
         self.port.clear()
-    }
-
-    /// When the line, if it stays quiet, has been so for `gap`.
-    fn ready_at(&self, gap: Duration) -> Moment {
-        self.last_activity.map_or(Moment::default(), |last| last.after(gap))
     }
 
     /// What a listening request may still use: bytes that came just now.
@@ -204,7 +178,7 @@ impl Link {
         Ok(Input::default())
     }
 
-    fn listen(&mut self, answer: &mut Answer<'_>, request: &Request) -> Result<(), LinkError> {
+    fn await_answer(&mut self, answer: &mut Answer<'_>, request: &Request) -> Result<(), LinkError> {
         let start = self.clock.now();
         let expected = self.pace.expected(request.what).filter(|_| !request.bytes.is_empty());
         // At least a quarter of the time is left for an answer that is later than ever.
@@ -269,7 +243,12 @@ impl Link {
         let counter = match result {
             Ok(()) | Err(LinkError::Refused { .. }) => &mut stats.ok,
             Err(
-                LinkError::Silent | LinkError::EchoOnly | LinkError::Foreign { .. } | LinkError::Vanished(_) | LinkError::Io(_),
+                LinkError::Silent
+                | LinkError::Unheard
+                | LinkError::EchoOnly
+                | LinkError::Foreign { .. }
+                | LinkError::Vanished(_)
+                | LinkError::Io(_),
             ) => &mut stats.lost,
             Err(_) => {
                 damaged = true;
@@ -284,7 +263,7 @@ impl Link {
         self.unanswered = result.is_err();
     }
 
-    fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
+    pub(super) fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
         let n = self.port.receive(buf, wait)?;
         if n > 0 {
             self.last_activity = Some(self.clock.now());
@@ -292,7 +271,7 @@ impl Link {
         Ok(n)
     }
 
-    fn sleep(&self, time: Duration) {
+    pub(super) fn sleep(&self, time: Duration) {
         if !time.is_zero() {
             self.clock.sleep(time);
         }

@@ -5,6 +5,7 @@ mod agreement;
 mod answer;
 mod error;
 mod exchange;
+mod listen;
 mod open;
 mod pace;
 mod poll;

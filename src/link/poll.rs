@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(6);
 
 /// A reading failed.
 #[derive(Debug, Error)]
-#[error("no {what} (asked {tries} times): {error}")]
+#[error("no {what}{}: {error}", if *tries > 0 { format!(" (asked {tries} times)") } else { String::new() })]
 pub struct PollError {
     /// The request that failed.
     pub what: &'static str,
@@ -57,8 +57,9 @@ impl Proof {
     }
 }
 
-/// The time that a poll has lost.
+/// The time that a poll has lost, and how often a request may be made.
 struct Lost {
+    tries: usize,
     /// Since the last answer.
     in_row: Duration,
     /// When there is no time left for anything.
@@ -72,13 +73,22 @@ impl Lost {
 }
 
 impl Link {
-    /// Asks for everything that makes a reading. `known` is the previous reading, or an empty one with the battery's names.
+    /// As [`Link::poll_within`], with patience: for a battery that has its line for itself.
+    ///
+    /// # Errors
+    /// As [`Link::poll_within`].
+    pub fn poll(&mut self, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
+        self.poll_within(TRIES, protocol, known)
+    }
+
+    /// Asks for everything that makes a reading, at most `tries` times each. `known` is the previous reading, or an empty one
+    /// with the battery's names.
     ///
     /// On a disturbed line, and where something is new that will last, answers count only when repeated (`agreement.rs`).
     ///
     /// # Errors
     /// The first required request that stays without answer; no part of the reading is then returned.
-    pub fn poll(&mut self, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
+    pub fn poll_within(&mut self, tries: usize, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
         let plan = protocol.plan(known);
         let proof = match protocol.is_weak() {
             false => Proof::Nothing,
@@ -86,13 +96,13 @@ impl Link {
             true if known.voltage.is_none() => Proof::WhatLasts,
             true => Proof::Nothing,
         };
-        let reading = self.ask_all(protocol, &plan, known, proof)?;
+        let reading = self.ask_all(protocol, &plan, known, proof, tries)?;
         if proof == Proof::Everything || !changes_what_lasts(known, &reading) {
             return Ok(reading);
         }
         log::debug!("{}: capacity, a name or a setting is not what it was; asking again", self.name());
         protocol.restart();
-        self.ask_all(protocol, &plan, known, Proof::Everything)
+        self.ask_all(protocol, &plan, known, Proof::Everything, tries)
     }
 
     fn ask_all(
@@ -101,9 +111,10 @@ impl Link {
         plan: &[Request],
         known: &Reading,
         proof: Proof,
+        tries: usize,
     ) -> Result<Reading, PollError> {
         let mut reading = known.next();
-        let mut lost = Lost { in_row: Duration::ZERO, latest: self.clock.now().after(LONGEST) };
+        let mut lost = Lost { tries, in_row: Duration::ZERO, latest: self.clock.now().after(LONGEST) };
         for request in plan {
             let result = if proof.covers(request) {
                 self.insist_on_proof(protocol, request, known, &mut reading, &mut lost)
@@ -157,7 +168,7 @@ impl Link {
         reading: &mut Reading,
         lost: &mut Lost,
     ) -> Result<(), PollError> {
-        let most = if request.required { TRIES } else { OPTIONAL_TRIES };
+        let most = if request.required { lost.tries } else { lost.tries.min(OPTIONAL_TRIES) };
         let mut tries: usize = 0;
         loop {
             let start = self.clock.now();

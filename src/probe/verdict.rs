@@ -78,7 +78,7 @@ impl fmt::Display for Heard {
 impl From<&LinkError> for Heard {
     fn from(error: &LinkError) -> Self {
         match error {
-            LinkError::Silent | LinkError::Vanished(_) | LinkError::Io(_) => Heard::Silence,
+            LinkError::Silent | LinkError::Unheard | LinkError::Vanished(_) | LinkError::Io(_) => Heard::Silence,
             LinkError::EchoOnly => Heard::Echo,
             LinkError::Noise { bytes } => Heard::Noise { bytes: *bytes },
             LinkError::Foreign { .. } => Heard::Foreign,

@@ -125,6 +125,7 @@ pub(crate) fn scope(settings: &crate::config::Settings, remembered: Option<crate
         addresses: settings.addresses.clone(),
         line: settings.serial.baud.map(|baud| crate::bms::Line { baud }),
         remembered,
+        listen_only: settings.listen_only,
     }
 }
 
@@ -141,6 +142,8 @@ fn poller(port: &str, settings: &crate::config::Settings, scope: Scope) -> Polle
         open: Box::new(move || open(&name, &options)),
         scope,
         interval: settings.poll_interval,
+        active_fill: settings.active_fill,
+        hopeful: false,
         persistent: is_persistent(port, settings.dbus.required),
     }
 }

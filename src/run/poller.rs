@@ -1,30 +1,30 @@
-//! The port's side of `run`: a blocking loop that finds the batteries and reads them in turn.
+//! The port's side of `run`: a blocking loop that finds the batteries and reads them in turn, or hears them where a master asks.
 
-use crate::bms::Protocol;
+mod line;
+
 use crate::link::{Clock, Link, LinkError, OpenError, PollError, Port};
 use crate::model::{LinkStats, Reading};
-use crate::probe::{self, Candidate, Found, NotFound, ProbeError, Scope};
-use crate::units::Moment;
+use crate::probe::{self, Found, NotFound, ProbeError, Scope};
+use line::LineInUse;
 use std::time::Duration;
 
 /// How long a port that failed rests before it is opened again.
 const REST: Duration = Duration::from_secs(1);
 
-/// A battery that failed so often in a row no longer gets its turn on a line with others …
-const PATIENCE: u32 = 3;
-/// … but every so often: waiting for it costs the others their readings.
-const ABSENCE: Duration = Duration::from_secs(10);
+/// How long a port without a battery rests before it is searched again.
+const SEARCH_AGAIN: Duration = Duration::from_secs(30);
 
 /// What the port's thread tells the rest of the program.
 #[derive(Debug)]
 pub enum PortEvent {
-    /// The batteries on this port, in the order of their numbers, with their first readings.
+    /// Batteries that were found, with their first readings. They are numbered in the order in which they are told: those of
+    /// the search come first, others may join them later.
     Found(Vec<Found>),
     /// Nothing that is known answers.
     NotFound(NotFound),
     /// A reading of battery `number`.
     Reading {
-        /// Its place in `Found`.
+        /// Its place among the batteries found.
         number: usize,
         /// What it said.
         reading: Box<Reading>,
@@ -33,7 +33,7 @@ pub enum PortEvent {
     },
     /// A poll of battery `number` failed.
     Missed {
-        /// Its place in `Found`.
+        /// Its place among the batteries found.
         number: usize,
         /// Why.
         error: PollError,
@@ -57,35 +57,32 @@ pub struct Poller {
     pub scope: Scope,
     /// Time from reading to reading of one battery.
     pub interval: Duration,
+    /// Where another master asks, requests are put in between for what it does not ask.
+    pub active_fill: bool,
     /// A port that fails is opened again for ever; otherwise its failure ends the loop.
     pub persistent: bool,
-}
-
-/// One battery in the loop.
-struct Polled {
-    candidate: Candidate,
-    protocol: Box<dyn Protocol>,
-    known: Reading,
-    due: Moment,
-    /// Polls that failed since the last reading.
-    missed: u32,
+    /// A port without a battery is searched again for ever; otherwise that ends the loop.
+    pub hopeful: bool,
 }
 
 impl Poller {
     /// Runs until `tell` returns false, the search finds nothing, or the port ends it.
     pub fn run<C: Clock + Clone + 'static>(mut self, clock: &C, mut tell: impl FnMut(PortEvent) -> bool) {
-        let mut batteries = Vec::new();
+        let mut line = None;
         loop {
             let event = match (self.open)() {
-                Ok(port) => self.use_port(port, clock, &mut batteries, &mut tell),
+                Ok(port) => self.use_port(port, clock, &mut line, &mut tell),
                 Err(error) => Some(PortEvent::Closed(error)),
             };
             let Some(event) = event else { return };
-            let final_word = matches!(event, PortEvent::NotFound(_));
-            if !tell(event) || final_word || !self.persistent {
+            let (rest, goes_on) = match event {
+                PortEvent::NotFound(_) => (SEARCH_AGAIN, self.hopeful),
+                _ => (REST, self.persistent),
+            };
+            if !tell(event) || !goes_on {
                 return;
             }
-            clock.sleep(REST);
+            clock.sleep(rest);
         }
     }
 
@@ -94,71 +91,27 @@ impl Poller {
         &self,
         port: Box<dyn Port>,
         clock: &C,
-        batteries: &mut Vec<Polled>,
+        line: &mut Option<LineInUse>,
         tell: &mut impl FnMut(PortEvent) -> bool,
     ) -> Option<PortEvent> {
         let mut link = Link::new(port, Box::new(clock.clone()));
-        if batteries.is_empty() {
-            let found = match probe::search(&mut link, &self.scope) {
-                Ok(found) => found,
-                Err(ProbeError::NotFound(heard)) => return Some(PortEvent::NotFound(heard)),
-                Err(ProbeError::Port(error)) => return Some(PortEvent::Broken(error)),
-            };
-            let now = clock.now();
-            batteries.extend(found.iter().map(|found| Polled {
-                candidate: found.candidate,
-                protocol: found.candidate.protocol(),
-                known: found.reading.clone(),
-                due: now.after(self.interval),
-                missed: 0,
-            }));
-            // What other protocols were asked in the search says nothing about this line.
-            link.take_stats();
-            if !tell(PortEvent::Found(found)) {
-                return None;
-            }
-        }
-        self.read_in_turn(&mut link, clock, batteries, tell)
-    }
-
-    /// Reads whoever is due next, until the port fails; `None` when nobody listens any more.
-    fn read_in_turn<C: Clock>(
-        &self,
-        link: &mut Link,
-        clock: &C,
-        batteries: &mut [Polled],
-        tell: &mut impl FnMut(PortEvent) -> bool,
-    ) -> Option<PortEvent> {
-        let several = batteries.len() > 1;
-        loop {
-            let (number, battery) = batteries.iter_mut().enumerate().min_by_key(|(_, battery)| battery.due)?;
-            clock.sleep(battery.due.since(clock.now()));
-            // From start to start; a poll that took too long is not made up for.
-            battery.due = battery.due.after(self.interval).max(clock.now());
-            let event = match poll(link, battery) {
-                Ok(()) => {
-                    battery.missed = 0;
-                    PortEvent::Reading { number, reading: Box::new(battery.known.clone()), line: link.take_stats() }
+        let line = match line {
+            Some(line) => line,
+            none => {
+                let found = match probe::search(&mut link, &self.scope) {
+                    Ok(found) => found,
+                    Err(ProbeError::NotFound(heard)) => return Some(PortEvent::NotFound(heard)),
+                    Err(ProbeError::Port(error)) => return Some(PortEvent::Broken(error)),
+                };
+                // What other protocols were asked in the search says nothing about this line.
+                link.take_stats();
+                let line = none.insert(LineInUse::new(&found, self, clock.now()));
+                if !tell(PortEvent::Found(found)) {
+                    return None;
                 }
-                Err(PollError { error, .. }) if error.is_port() => return Some(PortEvent::Broken(error)),
-                Err(error) => {
-                    battery.missed = battery.missed.saturating_add(1);
-                    if several && battery.missed >= PATIENCE {
-                        battery.due = battery.due.max(clock.now().after(ABSENCE));
-                    }
-                    PortEvent::Missed { number, error, line: link.take_stats() }
-                }
-            };
-            if !tell(event) {
-                return None;
+                line
             }
-        }
+        };
+        line.read(self, &mut link, tell)
     }
-}
-
-fn poll(link: &mut Link, battery: &mut Polled) -> Result<(), PollError> {
-    let Candidate { driver, line, .. } = battery.candidate;
-    link.prepare(line, driver.gap).map_err(|error| PollError { what: "line settings", tries: 1, error })?;
-    battery.known = link.poll(battery.protocol.as_mut(), &battery.known)?;
-    Ok(())
 }

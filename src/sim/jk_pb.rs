@@ -113,6 +113,15 @@ impl Responder for JkPb {
     }
 }
 
+/// What a board says to one of the triggers, its record behind it: also that of a master, which nobody asks.
+pub(super) fn own_frames(unit: &Unit, register: u8) -> Vec<u8> {
+    let mut bytes = if register == 0x1E { settings(unit) } else { live(unit.pack.shown()) }.finish();
+    let record = [unit.address, 0x10, 0x16, register, 0, 1];
+    bytes.extend(record);
+    bytes.extend(crc16_modbus(&record).to_le_bytes());
+    bytes
+}
+
 fn understand(bytes: &[u8]) -> Option<Asked> {
     let (summed, crc) = bytes.split_last_chunk::<2>()?;
     let (&[address, _, high, low, ..], _) = summed.split_first_chunk::<7>()?;
@@ -156,6 +165,8 @@ fn live(shown: &Shown) -> Frame {
     for (cell, volts) in shown.cells_v.iter().take(32).enumerate() {
         frame.put(cell.saturating_mul(2).saturating_add(6), ((volts * 1000.0).round() as u16).to_le_bytes());
     }
+    let mean = shown.cells_v.iter().sum::<f64>() / shown.cells_v.len().max(1) as f64;
+    frame.put(74, ((mean * 1000.0).round() as u16).to_le_bytes());
     frame.put(70, (0..shown.cells_v.len().min(32)).fold(0u32, |mask, cell| mask | 1 << cell).to_le_bytes());
     let [first, second] = shown.temperatures_c;
     frame.put(144, deci(shown.mos_c));

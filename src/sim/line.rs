@@ -50,18 +50,28 @@ pub fn serve(
     }
     let mut injector = Injector::new(options.faults.clone(), options.seed);
     let start = clock.now();
-    let mut last = start;
+    let (mut last, mut heard_at) = (start, start);
     let mut buf = [0; 256];
     while !stop.load(Ordering::Relaxed) {
-        let count = port.receive(&mut buf, QUIET)?;
+        let wait = responder.next_word().map_or(QUIET, |at| start.after(at).since(clock.now()).min(QUIET));
+        let count = port.receive(&mut buf, wait)?;
         let now = clock.now();
         units.iter_mut().for_each(|unit| unit.advance(now.since(last)));
         last = now;
+        let wire = Wire { clock, line: options.pace.then(|| responder.line()), stop };
+        let words = responder.unasked(now.since(start), units);
+        let silent = injector.silent(now.since(start));
+        for word in words.into_iter().flat_map(|word| injector.apply(word)).filter(|_| !silent) {
+            wire.send(port, &word)?;
+        }
         let input = buf.get(..count).unwrap_or_default();
         if input.is_empty() {
-            responder.quiet();
+            if now.since(heard_at) >= QUIET {
+                responder.quiet();
+            }
             continue;
         }
+        heard_at = now;
         let writes = responder.writes();
         let replies = answer(responder, input, units, &mut injector);
         if responder.writes() > writes {
@@ -70,7 +80,6 @@ pub fn serve(
         if injector.silent(now.since(start)) {
             continue;
         }
-        let wire = Wire { clock, line: options.pace.then(|| responder.line()), stop };
         // The request was still on the wire for its own time.
         wire.wait(options.latency.saturating_add(wire.time_of(input.len())));
         for reply in replies.into_iter().flat_map(|reply| injector.apply(reply)) {
@@ -81,7 +90,7 @@ pub fn serve(
 }
 
 /// The replies to `input`, some of them about a battery that shows nonsense.
-fn answer(responder: &mut dyn Responder, input: &[u8], units: &mut [Unit], injector: &mut Injector) -> Vec<Reply> {
+pub(super) fn answer(responder: &mut dyn Responder, input: &[u8], units: &mut [Unit], injector: &mut Injector) -> Vec<Reply> {
     let truths: Vec<_> =
         units.iter_mut().map(|unit| injector.nonsense(unit.pack.shown()).map(|nonsense| unit.pack.show(nonsense))).collect();
     let replies = responder.answer(input, units);

@@ -13,9 +13,11 @@ pub mod daly_modbus;
 pub mod fault;
 pub mod jbd;
 pub mod jk;
+pub mod jk_chain;
 pub mod jk_pb;
 pub mod line;
 pub mod plant;
+pub mod port;
 mod protection;
 pub mod random;
 pub mod scenario;
@@ -47,6 +49,16 @@ pub trait Responder: Send {
     fn quiet(&mut self);
     /// How many requests so far would change the BMS.
     fn writes(&self) -> usize;
+    /// What is said unasked at this time since the start; to be called at [`Responder::next_word`], and whenever time is to be
+    /// known.
+    fn unasked(&mut self, now: Duration, units: &mut [Unit]) -> Vec<Reply> {
+        let _ = (now, units);
+        Vec::new()
+    }
+    /// When, since the start, something is said unasked the next time.
+    fn next_word(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Bytes that a BMS sends.
@@ -65,22 +77,25 @@ pub struct Board {
     pub name: &'static str,
     /// The driver that reads it, as in [`crate::bms::DRIVERS`].
     pub driver: &'static str,
+    /// The addresses of its batteries if no others are asked for.
+    pub addresses: &'static [u8],
     /// A fresh one.
     pub new: fn() -> Box<dyn Responder>,
 }
 
 /// All simulated boards.
 pub const BOARDS: &[Board] = &[
-    Board { name: "jbd", driver: "jbd", new: || Box::new(jbd::Jbd::new(false)) },
-    Board { name: "jbd-2022", driver: "jbd", new: || Box::new(jbd::Jbd::new(true)) },
-    Board { name: "jk", driver: "jk", new: || Box::new(jk::Jk::new(false)) },
-    Board { name: "jk-2020", driver: "jk", new: || Box::new(jk::Jk::new(true)) },
-    Board { name: "jk-pb", driver: "jk-pb", new: || Box::new(jk_pb::JkPb::new(false)) },
-    Board { name: "jk-pb-15.41", driver: "jk-pb", new: || Box::new(jk_pb::JkPb::new(true)) },
-    Board { name: "daly", driver: "daly", new: || Box::new(daly::Daly::default()) },
-    Board { name: "daly-newer", driver: "daly", new: || Box::new(daly::Daly::new(daly::NEWER)) },
-    Board { name: "daly-modbus", driver: "daly-modbus", new: || Box::new(daly_modbus::DalyModbus::default()) },
-    Board { name: "topbms", driver: "topbms", new: || Box::new(topbms::TopBms::default()) },
+    Board { name: "jbd", driver: "jbd", addresses: &[1], new: || Box::new(jbd::Jbd::new(false)) },
+    Board { name: "jbd-2022", driver: "jbd", addresses: &[1], new: || Box::new(jbd::Jbd::new(true)) },
+    Board { name: "jk", driver: "jk", addresses: &[1], new: || Box::new(jk::Jk::new(false)) },
+    Board { name: "jk-2020", driver: "jk", addresses: &[1], new: || Box::new(jk::Jk::new(true)) },
+    Board { name: "jk-pb", driver: "jk-pb", addresses: &[1], new: || Box::new(jk_pb::JkPb::new(false)) },
+    Board { name: "jk-pb-15.41", driver: "jk-pb", addresses: &[1], new: || Box::new(jk_pb::JkPb::new(true)) },
+    Board { name: "jk-pb-chain", driver: "jk-pb", addresses: &[0, 1, 2, 3], new: || Box::new(jk_chain::JkChain::default()) },
+    Board { name: "daly", driver: "daly", addresses: &[1], new: || Box::new(daly::Daly::default()) },
+    Board { name: "daly-newer", driver: "daly", addresses: &[1], new: || Box::new(daly::Daly::new(daly::NEWER)) },
+    Board { name: "daly-modbus", driver: "daly-modbus", addresses: &[1], new: || Box::new(daly_modbus::DalyModbus::default()) },
+    Board { name: "topbms", driver: "topbms", addresses: &[1], new: || Box::new(topbms::TopBms::default()) },
 ];
 
 /// A fresh responder of the board called `name`.
@@ -226,7 +241,8 @@ fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
             Scenario::parse(&name, &text, cells)?
         }
     };
-    let addresses = if options.addresses.is_empty() { &[1] } else { options.addresses.as_slice() };
+    let usual = BOARDS.iter().find(|board| board.name == options.bms).map_or(&[1][..], |board| board.addresses);
+    let addresses = if options.addresses.is_empty() { usual } else { options.addresses.as_slice() };
     let numbered = addresses.iter().zip(0u8..);
     let unit = |(address, number): (&u8, u8)| {
         let standard = PackConfig::default();

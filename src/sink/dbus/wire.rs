@@ -188,7 +188,7 @@ fn relative<'a>(path: &'a str, node: &str) -> &'a str {
 mod tests {
     use super::super::items::Context;
     use super::*;
-    use crate::model::{Freshness, History, Limit, Limits, LinkStats, Mode, Reading, Snapshot};
+    use crate::model::{Freshness, History, Limit, Limits, LineState, LinkStats, Mode, Reading, Snapshot};
     use crate::units::{Amps, Volts};
     use zbus::{Message, OwnedVariant};
 
@@ -206,6 +206,7 @@ mod tests {
             history: History::default(),
             since_full: None,
             link: LinkStats::default(),
+            line: LineState::Good,
             cell_count: Some(16),
             limits: Limits {
                 cvl: Limit { value: Volts::new(55.2), why: "" },
