@@ -6,6 +6,7 @@ use dbus_bms::cli::demo::DemoArgs;
 use dbus_bms::cli::limits::LimitsArgs;
 use dbus_bms::cli::probe::ProbeArgs;
 use dbus_bms::cli::read::ReadArgs;
+use dbus_bms::cli::Exit;
 use dbus_bms::cli::run::RunArgs;
 use dbus_bms::cli::simulate::SimulateArgs;
 use dbus_bms::sim::fault::Faults;
@@ -163,18 +164,20 @@ fn the_command_line_wins_over_the_file() {
         "--no-dbus",
     ];
     let args: RunArgs = parse(&all).unwrap();
-    let settings = args.config().unwrap().settings(Some(&args.on.port), None);
+    let settings = args.config().unwrap().settings(Some(&args.ports[0]), None);
     assert_eq!((settings.bms, settings.addresses, settings.control), (vec!["jbd"], vec![1, 2], false));
     assert_eq!((settings.dbus.bus.as_deref(), settings.dbus.required), (Some("session"), false));
 
     let bare: RunArgs = parse(&["/dev/ttyUSB0", "--config", file.path()]).unwrap();
-    let settings = bare.config().unwrap().settings(Some(&bare.on.port), None);
+    let settings = bare.config().unwrap().settings(Some(&bare.ports[0]), None);
     assert_eq!((settings.addresses, settings.control, settings.dbus.required), (vec![8], true, true));
 
     let wrong: RunArgs = parse(&["/dev/ttyUSB0", "--config", file.path(), "--bus", "systm"]).unwrap();
     assert!(wrong.config().err().unwrap().to_string().starts_with("--bus: "));
     assert!(parse::<RunArgs>(&["/dev/ttyUSB0", "--addresses", "256"]).is_err());
-    assert!(parse::<RunArgs>(&["--observe"]).is_err(), "a port is needed");
+    let nowhere: RunArgs = parse(&["--observe", "--config", file.path()]).unwrap();
+    let failure = nowhere.run().unwrap_err();
+    assert!(failure.exit() == Exit::Usage && failure.to_string().starts_with("no port"), "a port is needed: {failure}");
 }
 
 #[test]

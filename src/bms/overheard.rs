@@ -19,7 +19,7 @@ pub struct Overheard {
 impl Overheard {
     /// Nobody yet, on a line of this family.
     pub fn new(driver: &'static Driver) -> Self {
-        Self { traffic: Traffic::new(driver), waiting: Vec::new(), known: Vec::new() }
+        Self { traffic: Traffic::live(driver), waiting: Vec::new(), known: Vec::new() }
     }
 
     /// Takes what has come.

@@ -14,6 +14,8 @@ pub struct Traffic {
     tail: Vec<u8>,
     /// Whom the last request asked, as long as no answer came.
     asked: Option<u8>,
+    /// Pauses are told: see [`Traffic::live`].
+    timed: bool,
     /// The line was quiet since that request for longer than a board takes to answer.
     unanswered: bool,
     /// Whose echo is no request of another master.
@@ -51,6 +53,7 @@ impl Traffic {
             heard: Vec::new(),
             tail: Vec::new(),
             asked: None,
+            timed: false,
             unanswered: false,
             own: None,
             frames: 0,
@@ -59,6 +62,12 @@ impl Traffic {
             skipped: 0,
             declined: Vec::new(),
         }
+    }
+
+    /// As [`Traffic::new`], for a line that is being listened to: [`Traffic::pause`] and [`Traffic::silence`] will tell when it
+    /// was quiet.
+    pub fn live(driver: &'static Driver) -> Self {
+        Self { timed: true, ..Self::new(driver) }
     }
 
     /// Adds bytes and decodes every frame that is now complete.
@@ -197,7 +206,7 @@ impl Traffic {
         let address = self.framer.source(frame);
         let can_be_asked = address.is_some_and(|address| self.driver.addresses.contains(&address));
         match self.asked.take() {
-            Some(asked) if address != Some(asked) && (can_be_asked || !self.unanswered) => {
+            Some(asked) if address != Some(asked) && (can_be_asked || (self.timed && !self.unanswered)) => {
                 self.decline(DecodeError::Foreign { what: "a frame after a request to another board" });
             }
             _ => self.decode(address, frame, requests),

@@ -42,6 +42,9 @@ pub enum Failure {
     /// The configuration, or an option that stands for one of its keys.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// `run` without a port.
+    #[error("no port: name one (`dbus-bms run /dev/ttyUSB0`), or set `ports` in the configuration")]
+    NoPort,
     /// `decode`
     #[error(transparent)]
     Decode(#[from] DecodeFailure),
@@ -88,7 +91,7 @@ impl Failure {
     /// The exit code that says it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) => Exit::Usage,
+            Self::Config(_) | Self::NoPort => Exit::Usage,
             Self::Decode(failure) => failure.exit(),
             Self::Replay(failure) => failure.exit(),
             Self::Run(RunError::NothingFound(_)) => Exit::Nothing,

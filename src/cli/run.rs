@@ -1,16 +1,22 @@
-//! `run PORT`: serve the batteries of a port on D-Bus.
+//! `run PORT…`: serve the batteries of one or several ports on D-Bus.
 
 use super::Failure;
-use super::options::OnPort;
+use super::options::{Batteries, ConfigFile};
 use crate::config::{Config, ConfigError, Written};
 use clap::Args;
 
 /// Serve every battery on PORT on D-Bus until stopped
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Where, and which batteries.
+    /// Serial ports (/dev/ttyUSB0) or TCP serial servers (tcp://HOST:PORT); those of the configuration if none is named
+    #[arg(value_name = "PORT")]
+    pub ports: Vec<String>,
+    /// Configuration file.
     #[command(flatten)]
-    pub on: OnPort,
+    pub file: ConfigFile,
+    /// Which batteries.
+    #[command(flatten)]
+    pub batteries: Batteries,
     /// D-Bus to use [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
     #[arg(long, value_name = "system|session|ADDRESS")]
     pub bus: Option<String>,
@@ -28,7 +34,8 @@ impl RunArgs {
     /// # Errors
     /// [`ConfigError`]
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let mut config = self.on.config()?;
+        let mut config = self.file.load()?;
+        self.batteries.apply(&mut config)?;
         if let Some(bus) = &self.bus {
             config.set("--bus", "dbus.bus", Written::Text(bus.clone()))?;
         }
@@ -44,8 +51,16 @@ impl RunArgs {
     /// Serves until a signal comes.
     ///
     /// # Errors
-    /// [`Failure::Config`], [`Failure::Run`]
+    /// [`Failure::NoPort`], [`Failure::Config`], [`Failure::Run`]
     pub fn run(&self) -> Result<(), Failure> {
-        Ok(crate::run::run(self.config()?, &self.on.port)?)
+        let config = self.config()?;
+        let named = if self.ports.is_empty() { config.settings(None, None).ports } else { self.ports.clone() };
+        let mut ports: Vec<String> = Vec::new();
+        for port in named {
+            if !ports.contains(&port) {
+                ports.push(port);
+            }
+        }
+        if ports.is_empty() { Err(Failure::NoPort) } else { Ok(crate::run::run(config, &ports)?) }
     }
 }

@@ -63,6 +63,9 @@ pub const KEYS: &[Key] = &[
         "false = observe: measured values are published, charge limits are not."),
     key("name", Battery, Any, |s| &mut s.name, "\"Battery 1\"",
         "First name of the battery, until one is given on the GX device. Not set: model and port are shown."),
+    key("ports", File, Any, |s| &mut s.ports, "",
+        "Ports to serve when the command line names none, such as [\"/dev/ttyUSB0\", \"tcp://10.0.0.5:23\"]. On several ports \
+         one that fails is opened again, and does not end the others."),
     key("bms", Port, Any, |s| &mut s.bms, "",
         "BMS families to look for, such as [\"jbd\"]. Empty: all."),
     key("addresses", Port, Any, |s| &mut s.addresses, "",

@@ -16,6 +16,8 @@ pub struct Settings {
     pub addresses: Vec<u8>,
     /// Time from the start of one reading to the start of the next.
     pub poll_interval: Duration,
+    /// Ports to serve when the command line names none.
+    pub ports: Vec<String>,
     /// Nothing is sent on the port.
     pub listen_only: bool,
     /// Requests are put in between those of another master.
@@ -42,6 +44,7 @@ impl Default for Settings {
             bms: Vec::new(),
             addresses: Vec::new(),
             poll_interval: Duration::from_secs(1),
+            ports: Vec::new(),
             listen_only: false,
             active_fill: false,
             name: None,

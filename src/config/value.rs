@@ -226,6 +226,17 @@ impl Value for Vec<&'static str> {
     }
 }
 
+/// Ports.
+impl Value for Vec<String> {
+    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+        let text = |item: &Written| if let Written::Text(text) = item { Some(text.clone()) } else { None };
+        list(written, text).ok_or_else(|| "a list of different texts, such as [\"/dev/ttyUSB0\", \"/dev/ttyUSB1\"]".to_owned())
+    }
+    fn write(&self) -> Written {
+        Written::texts(self.iter().map(String::as_str))
+    }
+}
+
 /// Bus addresses, SoC levels.
 impl Value for Vec<u8> {
     fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {

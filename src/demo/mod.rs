@@ -89,7 +89,7 @@ pub fn demo(show: Show) -> Result<(), DemoError> {
     }
     let name = port.to_string_lossy().into_owned();
     let view = View::new(show, bus.to_string(), name.clone());
-    let ended = runtime::block_on(run::serve(config, name, |_, snapshots| {
+    let ended = runtime::block_on(run::serve(config, &[name], |_, snapshots| {
         tokio::spawn(watch_it(view.clone(), snapshots));
     }))?;
     STOP.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -1,24 +1,25 @@
-//! `run`: finds the batteries on a port and serves them until stopped.
+//! `run`: finds the batteries on one or several ports and serves them until stopped.
 //!
 //! ```text
-//! port thread (poller) ──events──▶ this loop ──▶ Battery (pure) ──watch──▶ D-Bus service (one task each)
+//! thread per port (poller) ──events──▶ this loop ──▶ Battery (pure) ──watch──▶ D-Bus service (one task each)
 //! ```
 //! The loop waits for the next of four things: a word from the port, the moment at which a silent battery's limits move, a
 //! signal, or a service that ended.
 
 mod identity;
 pub mod poller;
+mod port;
 mod seat;
 mod serving;
 
-use crate::config::{Config, Places, port_name};
-use crate::link::{OpenError, PortOptions, open};
+use crate::config::{Config, Places};
+use crate::link::{OpenError, PortOptions};
 use crate::model::{LinkStats, Snapshot};
 use crate::probe::{Found, Scope};
 use crate::runtime::{self, StopSignals, SystemClock, now};
 use crate::sink::dbus::{BusAddress, DbusError, Settings as BusSettings};
-use crate::state::StateFile;
-use poller::{Poller, PortEvent};
+use poller::PortEvent;
+use port::PortInUse;
 use seat::Seat;
 use serving::{Bus, SeatEvent};
 use std::io;
@@ -55,39 +56,44 @@ pub enum RunError {
 struct Run<S> {
     shown: S,
     config: Config,
-    port: String,
+    ports: Vec<PortInUse>,
     bus: Bus,
     state_folder: PathBuf,
-    remembered: StateFile,
-    several: bool,
     seats: Vec<Seat>,
     seat_events: mpsc::Sender<(usize, SeatEvent)>,
-    /// The port failed and is not back yet.
-    port_lost: bool,
 }
 
-/// Serves the batteries on `port` until a signal comes.
+/// Serves the batteries on `ports` until a signal comes.
 ///
 /// # Errors
 /// [`RunError`]; the program's exit code follows from it.
-pub fn run(config: Config, port: &str) -> Result<(), RunError> {
-    runtime::block_on(serve(config, port.to_owned(), |_, _| {}))?
+pub fn run(config: Config, ports: &[String]) -> Result<(), RunError> {
+    runtime::block_on(serve(config, ports, |_, _| {}))?
 }
 
 /// As [`run`], inside an event loop; `shown` is told of every battery with a name for it and its snapshots.
 ///
 /// # Errors
 /// [`RunError`]
-pub async fn serve(config: Config, port: String, shown: impl FnMut(&str, watch::Receiver<Arc<Snapshot>>)) -> Result<(), RunError> {
+pub async fn serve(
+    config: Config,
+    ports: &[String],
+    shown: impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
+) -> Result<(), RunError> {
     let mut signals = StopSignals::new()?;
-    let settings = config.settings(Some(&port), None);
+    let settings = config.settings(None, None);
     let address = BusAddress::from_env(settings.dbus.bus.as_deref())?;
     let state_folder = settings.state_folder.clone().unwrap_or_else(|| Places::here().state);
-    let mut remembered = StateFile::new(&state_folder, &format!("port-{}", port_name(&port)));
     let (tell, port_events) = mpsc::channel(16);
-    let scope = scope(&settings, seat::last_hit(&mut remembered));
-    let poller = poller(&port, &settings, scope);
-    runtime::spawn("port", move || poller.run(&SystemClock, |event| tell.blocking_send(event).is_ok()))?;
+    let alone = ports.len() == 1;
+    let mut in_use = Vec::new();
+    for (number, name) in ports.iter().enumerate() {
+        let (port, poller) = PortInUse::new(name, alone, &config.settings(Some(name), None), &state_folder);
+        let tell = tell.clone();
+        runtime::spawn("port", move || poller.run(&SystemClock, |event| tell.blocking_send((number, event)).is_ok()))?;
+        in_use.push(port);
+    }
+    drop(tell);
 
     let mut bus = Bus { address, required: settings.dbus.required, settings: None };
     if bus.required {
@@ -100,9 +106,7 @@ pub async fn serve(config: Config, port: String, shown: impl FnMut(&str, watch::
         };
     }
     let (seat_events, from_seats) = mpsc::channel(16);
-    let several = !settings.addresses.is_empty();
-    let seats = Vec::new();
-    let mut run = Run { shown, config, port, bus, state_folder, remembered, several, seats, seat_events, port_lost: false };
+    let mut run = Run { shown, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
     run.leave(if ended.is_ok() { "driver stopped" } else { "driver ended" }).await;
     ended
@@ -136,37 +140,20 @@ pub(crate) fn port_options(settings: &crate::config::Settings) -> PortOptions {
     PortOptions { line, rs485: settings.serial.rs485, low_latency: settings.serial.low_latency }
 }
 
-fn poller(port: &str, settings: &crate::config::Settings, scope: Scope) -> Poller {
-    let (name, options) = (port.to_owned(), port_options(settings));
-    Poller {
-        open: Box::new(move || open(&name, &options)),
-        scope,
-        interval: settings.poll_interval,
-        active_fill: settings.active_fill,
-        hopeful: false,
-        persistent: is_persistent(port, settings.dbus.required),
-    }
-}
-
-/// Under serial-starter a device node that is gone ends the process; a TCP server or a standalone port comes back.
-fn is_persistent(port: &str, bus_required: bool) -> bool {
-    !bus_required || port.contains("://")
-}
-
 impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
     /// Passes on what happens until a signal comes or something ends the program.
     async fn until_ended(
         &mut self,
         signals: &mut StopSignals,
-        mut from_port: mpsc::Receiver<PortEvent>,
+        mut from_ports: mpsc::Receiver<(usize, PortEvent)>,
         mut from_seats: mpsc::Receiver<(usize, SeatEvent)>,
     ) -> Result<(), RunError> {
         loop {
             let wake = self.seats.iter().map(Seat::due).min();
             tokio::select! {
-                event = from_port.recv() => match event {
-                    Some(event) => self.on_port(event)?,
-                    None => return Err(RunError::PortGone(format!("nothing reads {} any more", self.port))),
+                event = from_ports.recv() => match event {
+                    Some((port, event)) => self.on_port(port, event)?,
+                    None => return Err(RunError::PortGone("no port is read any more".to_owned())),
                 },
                 Some((number, event)) = from_seats.recv() => self.on_seat(number, event)?,
                 () = sleep_until(wake) => self.tick(),
@@ -190,7 +177,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
             }
         };
         if tokio::time::timeout(GOODBYE, farewell).await.is_err() {
-            log::warn!("D-Bus did not take the goodbye of {} in time", self.port);
+            log::warn!("D-Bus did not take the goodbye of all batteries in time");
         }
         // Only now: a disk that hangs must not keep the limits up.
         for seat in &mut self.seats {
@@ -198,66 +185,57 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         }
     }
 
-    fn on_port(&mut self, event: PortEvent) -> Result<(), RunError> {
+    fn on_port(&mut self, number: usize, event: PortEvent) -> Result<(), RunError> {
+        let Some(port) = self.ports.get_mut(number) else { return Ok(()) };
         match event {
-            PortEvent::Found(found) => self.seat_all(found),
-            PortEvent::NotFound(heard) => return Err(RunError::NothingFound(heard.to_string())),
+            PortEvent::Found(found) => {
+                port.is_back();
+                self.seat_all(number, found);
+            }
+            PortEvent::NotFound(heard) => {
+                port.is_back();
+                port.is_empty(&heard)?;
+                if self.seats.is_empty() && self.ports.iter().all(|port| port.empty) {
+                    return Err(RunError::NothingFound("no battery was found on any of the ports".to_owned()));
+                }
+            }
             PortEvent::Reading { number, reading, line } => {
-                self.port_lost = false;
-                if let Some(seat) = self.seats.get_mut(number) {
+                port.is_back();
+                let place = port.seats.get(number).copied();
+                if let Some((place, seat)) = place.and_then(|place| Some((place, self.seats.get_mut(place)?))) {
                     seat.read(*reading, line, now());
-                    seat.serve(number, &self.bus, &self.seat_events, &mut self.shown);
+                    seat.serve(place, &self.bus, &self.seat_events, &mut self.shown);
                 }
             }
             PortEvent::Missed { number, error, line } => {
-                self.port_lost = false;
-                if let Some(seat) = self.seats.get_mut(number) {
+                port.is_back();
+                if let Some(seat) = port.seats.get(number).and_then(|place| self.seats.get_mut(*place)) {
                     seat.missed(&error, line, now());
                 }
             }
-            PortEvent::Closed(error) if !self.may_open_later(&error) => return Err(error.into()),
-            PortEvent::Closed(error) => self.on_port_trouble(&error.to_string())?,
-            PortEvent::Broken(error) => self.on_port_trouble(&error.to_string())?,
-        }
-        Ok(())
-    }
-
-    /// A port that is to be waited for may not be there yet. Before the first battery anything else is for the owner to set
-    /// right; later it may pass, as the rights on a device node that has just come back.
-    fn may_open_later(&self, error: &OpenError) -> bool {
-        let absent = matches!(error, OpenError::Missing { .. } | OpenError::Unreachable { .. });
-        is_persistent(&self.port, self.bus.required) && (absent || !self.seats.is_empty())
-    }
-
-    /// The port failed: the end, or a pause until it is back.
-    fn on_port_trouble(&mut self, error: &str) -> Result<(), RunError> {
-        if !is_persistent(&self.port, self.bus.required) {
-            return Err(RunError::PortGone(format!("{}: {error}", self.port)));
-        }
-        if !std::mem::replace(&mut self.port_lost, true) {
-            log::warn!("{error}; trying again until it is back");
-        }
-        for seat in &mut self.seats {
-            seat.port_trouble(now());
+            PortEvent::Closed(error) if !port.may_open_later(&error) => return Err(error.into()),
+            PortEvent::Closed(error) => port.in_trouble(&error.to_string(), &mut self.seats)?,
+            PortEvent::Broken(error) => port.in_trouble(&error.to_string(), &mut self.seats)?,
         }
         Ok(())
     }
 
     /// Gives every battery that was found its place.
-    fn seat_all(&mut self, found: Vec<Found>) {
-        self.port_lost = false;
-        let several = self.several || found.len() > 1;
-        if let Some(first) = found.first() {
-            seat::remember_hit(&mut self.remembered, first, now().at);
-            if self.several && first.candidate.address.is_none() {
-                log::warn!("{}: {} has no addresses, so those that are set mean nothing", self.port, first.candidate.driver.label);
-            }
+    fn seat_all(&mut self, number: usize, found: Vec<Found>) {
+        let Some(port) = self.ports.get_mut(number) else { return };
+        let several = port.several || found.len() > 1 || !port.seats.is_empty();
+        if port.seats.is_empty()
+            && let Some(first) = found.first()
+        {
+            port.remember(first);
         }
-        for (number, found) in found.into_iter().enumerate() {
-            let mut seat = Seat::new(&self.config, &self.port, several, &found, &self.state_folder);
+        for found in found {
+            let place = self.seats.len();
+            let mut seat = Seat::new(&self.config, &port.name, several, &found, &self.state_folder);
             seat.read(found.reading, LinkStats::default(), now());
-            seat.serve(number, &self.bus, &self.seat_events, &mut self.shown);
+            seat.serve(place, &self.bus, &self.seat_events, &mut self.shown);
             self.seats.push(seat);
+            port.seats.push(place);
         }
     }
 

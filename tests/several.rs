@@ -1,0 +1,226 @@
+//! Several batteries, on one port and on several, from the wire to a real bus.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "boards live in real time")]
+
+#[path = "support/board.rs"]
+mod board;
+#[path = "support/bus.rs"]
+mod bus;
+#[path = "support/driver.rs"]
+mod driver;
+
+use board::{Answers, Board, nobody, replay, simulated, vector};
+use bus::Bus;
+use dbus_bms::bms::bytes::crc16_modbus;
+use dbus_bms::sim::battery::PackConfig;
+use dbus_bms::sim::scenario::Scenario;
+use dbus_bms::sim::{Unit, responder};
+use driver::{Home, until};
+use serde_json::{Map, Value as Json, json};
+use std::time::{Duration, Instant};
+
+const NAME: &str = "com.victronenergy.battery.ttyUSB7";
+
+/// The items of a service, once it is there.
+async fn items(bus: &Bus, name: &str) -> Map<String, Json> {
+    let start = Instant::now();
+    loop {
+        if let Some(items) = bus.items(name).await {
+            return items;
+        }
+        assert!(start.elapsed() < driver::PATIENCE, "{name} is not there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until `path` of a service has this value.
+async fn until_value(bus: &Bus, name: &str, path: &str, value: &Json) {
+    let start = Instant::now();
+    loop {
+        let seen = items(bus, name).await[path].clone();
+        if seen == *value {
+            return;
+        }
+        assert!(start.elapsed() < driver::PATIENCE, "{name}{path} is {seen}, not {value}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A trigger, `AA 10 16 RR 00 01 02 00 00 crc`, or the record behind a frame, `AA 10 16 RR 00 01 crc`.
+fn modbus(address: u8, register: u8, data: &[u8]) -> Vec<u8> {
+    let mut bytes = [&[address, 0x10, 0x16, register, 0, 1], data].concat();
+    bytes.extend(crc16_modbus(&bytes).to_le_bytes());
+    bytes
+}
+
+fn ask(address: u8, register: u8) -> Vec<u8> {
+    modbus(address, register, &[2, 0, 0])
+}
+
+/// What the master of a chain of four says and hears in one cycle, from recordings: itself, its slave 1, a board with firmware
+/// 15.41 at 3, and at 7 a board whose live frame was recorded without its record.
+fn recorded_cycle() -> Vec<Vec<u8>> {
+    let cycle = vector("jk-pb/sniff-phinix-cycle").received();
+    let of = |name: &str| vector(name).received();
+    let [master_live, master_settings] = [&cycle[..308], &cycle[308..616]];
+    let [first_live, first_settings] = [&cycle[616..935], &cycle[935..1254]];
+    let [third_live, third_settings] = [of("jk-pb/v15.41-status-addr3"), of("jk-pb/v15.41-settings-addr3")];
+    let [last_live, last_settings] = [of("jk-pb/passive-16s-discharging"), of("jk-pb/txubelaxu-slave7-settings")];
+    let mut words = vec![master_live.to_vec(), master_settings.to_vec(), first_live.to_vec(), first_settings.to_vec()];
+    for address in 2..=15 {
+        match address {
+            3 => words.extend([[ask(3, 0x20), third_live.clone()].concat(), [ask(3, 0x1E), third_settings.clone()].concat()]),
+            7 => words.extend([
+                [ask(7, 0x20), last_live.clone(), modbus(7, 0x20, &[])].concat(),
+                [ask(7, 0x1E), last_settings.clone(), modbus(7, 0x1E, &[])].concat(),
+            ]),
+            _ => words.push(ask(address, 0x20)),
+        }
+    }
+    words
+}
+
+/// Says one of the words every 100 ms, over and over.
+fn talking(words: Vec<Vec<u8>>) -> Answers {
+    let (start, mut said) = (Instant::now(), 0);
+    Box::new(move |_| {
+        let due = usize::try_from(start.elapsed().as_millis() / 100).unwrap();
+        let new = (said..due).flat_map(|number| words[number % words.len()].clone()).collect();
+        said = due;
+        new
+    })
+}
+
+#[tokio::test]
+async fn a_chain_that_is_overheard_is_on_the_bus_with_the_recorded_values() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let board = Board::on_pty(&home.path("ttyUSB7"), talking(recorded_cycle()));
+    let driver = home.run(&bus, &board.port, &[]);
+    let recorded = |name: &str, number: usize| vector(name).readings[number].clone();
+    let expected = [
+        (0, recorded("jk-pb/sniff-phinix-cycle", 0), 314.0),
+        (1, recorded("jk-pb/sniff-phinix-cycle", 1), 314.0),
+        (3, recorded("jk-pb/v15.41-status-addr3", 0), 280.0),
+        (7, recorded("jk-pb/passive-16s-discharging", 0), 304.0),
+    ];
+    for (address, reading, capacity) in expected {
+        let items = items(&bus, &format!("{NAME}__{address}")).await;
+        let volts = (reading["voltage_v"].as_f64().unwrap() * 100.0).round() / 100.0;
+        let amps = (reading["current_a"].as_f64().unwrap() * 100.0).round() / 100.0;
+        assert_eq!(items["/Dc/0/Voltage"], json!(["d", volts]), "{address}");
+        assert_eq!(items["/Dc/0/Current"], json!(["d", amps]), "{address}");
+        assert_eq!(items["/Soc"], json!(["d", reading["soc_pct"].as_f64().unwrap()]), "{address}");
+        assert_eq!(items["/InstalledCapacity"], json!(["d", capacity]), "{address}");
+        for (number, cell) in reading["cell_voltages_v"].as_array().unwrap().iter().enumerate() {
+            assert_eq!(items[&format!("/Voltages/Cell{}", number + 1)], json!(["d", cell.as_f64().unwrap()]), "{address}");
+        }
+    }
+    assert_eq!(bus.items(&format!("{NAME}__2")).await, None);
+    assert!(board.heard().is_empty(), "nothing was sent to a line with a master: {:02x?}", board.heard());
+    driver.stop();
+}
+
+/// Boards at these addresses, each with a capacity of its own.
+fn boards(name: &str, addresses: impl IntoIterator<Item = u8>) -> Answers {
+    let mut board = responder(name).unwrap();
+    let mut units: Vec<Unit> = addresses
+        .into_iter()
+        .map(|address| {
+            let config = PackConfig { capacity_ah: capacity(address), seed: u64::from(address), ..PackConfig::default() };
+            Unit::new(address, &config, Scenario::default())
+        })
+        .collect();
+    let mut last = Instant::now();
+    Box::new(move |input| {
+        let now = Instant::now();
+        units.iter_mut().for_each(|unit| unit.advance(now - last));
+        last = now;
+        board.answer(input, &mut units).into_iter().flat_map(|reply| reply.bytes).collect()
+    })
+}
+
+fn capacity(address: u8) -> f64 {
+    100.0 + 10.0 * f64::from(address)
+}
+
+async fn assert_capacities(bus: &Bus, addresses: impl IntoIterator<Item = u8>) {
+    for address in addresses {
+        let items = items(bus, &format!("{NAME}__{address}")).await;
+        assert_eq!(items["/InstalledCapacity"], json!(["d", capacity(address)]), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn fifteen_batteries_on_a_line_are_fifteen_services() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let board = Board::on_pty(&home.path("ttyUSB7"), boards("jk-pb", 1..=15));
+    let driver = home.run(&bus, &board.port, &["--bms", "jk-pb"]);
+    assert_capacities(&bus, 1..=15).await;
+    assert_eq!(items(&bus, &format!("{NAME}__15")).await["/Serial"], json!(["s", "31114800015"]));
+    driver.stop();
+}
+
+#[tokio::test]
+async fn boards_that_are_numbered_are_found_up_to_the_first_that_is_missing() {
+    for family in ["daly", "topbms"] {
+        let (home, bus) = (Home::new(), Bus::start());
+        let board = Board::on_pty(&home.path("ttyUSB7"), boards(family, [1, 2, 4]));
+        let driver = home.run(&bus, &board.port, &["--bms", family]);
+        assert_capacities(&bus, [1, 2]).await;
+        assert_eq!(bus.items(&format!("{NAME}__4")).await, None, "{family}");
+        driver.stop();
+    }
+}
+
+#[tokio::test]
+async fn boards_at_named_addresses_are_each_a_service() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let board = Board::on_pty(&home.path("ttyUSB7"), boards("daly-modbus", [1, 2, 5]));
+    let driver = home.run(&bus, &board.port, &["--bms", "daly-modbus", "--addresses", "1,5,7"]);
+    assert_capacities(&bus, [1, 5]).await;
+    driver.stop();
+}
+
+#[tokio::test]
+async fn a_port_that_vanishes_does_not_end_the_others() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let other = "com.victronenergy.battery.ttyUSB8";
+    let first = Board::on_pty(&home.path("ttyUSB7"), simulated());
+    let second = Board::on_pty(&home.path("ttyUSB8"), replay(&["jbd/readme-4s", "jbd/sp04s034"]));
+    let empty = Board::on_pty(&home.path("ttyUSB9"), nobody());
+    let silence = "poll_interval_s = 0.2\n[silence]\nvalues_after_s = 2\n";
+    let bus_address = bus.address().to_string();
+    let ports = [&first.port, &second.port, &empty.port].map(String::as_str);
+    let options = ["--bus", &bus_address, "--bms", "jbd"];
+    let driver = home.configure(silence).start(&[&["run"][..], &ports, &options].concat());
+    assert_eq!(items(&bus, other).await["/Dc/0/Voltage"], json!(["d", 15.47]));
+    items(&bus, NAME).await;
+    driver.wait_for_log("searching again");
+
+    // The plug of the second is pulled: its values become unknown, those of the first go on.
+    drop(second);
+    let unknown: Json = serde_json::from_str(r#"["ai",[]]"#).unwrap();
+    until_value(&bus, other, "/Dc/0/Voltage", &unknown).await;
+    let mut watcher = bus.watch(NAME).await;
+    until(&mut watcher, |event| event.get("changed").is_some()).await;
+    assert_ne!(items(&bus, NAME).await["/Dc/0/Voltage"], unknown);
+
+    // And it is back.
+    let _again = Board::on_pty(&home.path("ttyUSB8"), replay(&["jbd/readme-4s", "jbd/sp04s034"]));
+    until_value(&bus, other, "/Dc/0/Voltage", &json!(["d", 15.47])).await;
+    let log = driver.stop().log;
+    assert_eq!(log.iter().filter(|line| line.contains("trying again until it is back")).count(), 1, "{log:#?}");
+}
+
+#[test]
+fn ports_without_any_battery_are_exit_3() {
+    let home = Home::new();
+    let bus = Bus::start();
+    let boards = ["ttyUSB7", "ttyUSB8"].map(|name| Board::on_pty(&home.path(name), nobody()));
+    let ports = boards.each_ref().map(|board| format!("{:?}", board.port)).join(", ");
+    home.configure(&format!("ports = [{ports}]\nbms = [\"jbd\"]\n"));
+    let ended = home.start(&["run", "--bus", &bus.address().to_string()]).end();
+    ended.assert(3, &["no battery", "any of the ports"]);
+    let said = ended.log.iter().filter(|line| line.contains("no BMS answered")).count();
+    assert_eq!(said, 2, "each port says what it heard: {:#?}", ended.log);
+}
