@@ -1,4 +1,5 @@
-//! A simulated Daly Modbus board at D2; the registers are described in [`crate::bms::daly_modbus`].
+//! Simulated Daly Modbus boards: one at D2, or several at 80 and their number, which have the same values at other places; the
+//! registers are described in [`crate::bms::daly_modbus`].
 //!
 //! It answers reads of the live values (0 to 4F) and of the settings (80 to A8), takes the FET switches A5 and A6, and refuses
 //! all other registers with an exception.
@@ -12,6 +13,9 @@ use crate::bms::daly::failures::BITS;
 use std::time::Duration;
 
 const ADDRESS: u8 = 0xD2;
+/// What is added to a board's number in requests, and in replies.
+const ASKED: u8 = 0x80;
+const ANSWERED: u8 = 0x50;
 const REQUEST: usize = 8;
 const LIVE: usize = 0x50;
 const SETTINGS: usize = 0x80;
@@ -25,18 +29,18 @@ pub struct DalyModbus {
 }
 
 impl DalyModbus {
-    /// The next whole request in the buffer: function, register, and words or value; what is none is dropped.
-    fn take(&mut self) -> Option<(u8, u16, u16)> {
+    /// The next whole request in the buffer: address, function, register, and words or value; what is none is dropped.
+    fn take(&mut self) -> Option<(u8, u8, u16, u16)> {
         loop {
-            let start = self.buffer.iter().position(|byte| *byte == ADDRESS).unwrap_or(self.buffer.len());
+            let start = self.buffer.iter().position(|byte| matches!(byte, &ADDRESS | 0x81..=0x90)).unwrap_or(self.buffer.len());
             self.buffer.drain(..start);
             let request = self.buffer.first_chunk::<REQUEST>().copied()?;
             let [summed @ .., crc_low, crc_high] = request;
-            let [_, function, high, low, value_high, value_low] = summed;
+            let [address, function, high, low, value_high, value_low] = summed;
             let known = matches!(function, 3 | 6) && crc16_modbus(&summed).to_le_bytes() == [crc_low, crc_high];
             self.buffer.drain(..if known { REQUEST } else { 1 });
             if known {
-                return Some((function, u16::from_be_bytes([high, low]), u16::from_be_bytes([value_high, value_low])));
+                return Some((address, function, u16::from_be_bytes([high, low]), u16::from_be_bytes([value_high, value_low])));
             }
         }
     }
@@ -62,17 +66,25 @@ impl Responder for DalyModbus {
     }
 
     fn addressed(&self) -> bool {
-        false
+        true
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
         self.buffer.extend_from_slice(input);
         let mut replies = Vec::new();
-        while let Some((function, register, value)) = self.take() {
+        while let Some((address, function, register, value)) = self.take() {
             self.writes = self.writes.saturating_add(usize::from(function != 3));
-            let Some(unit) = units.first_mut().filter(|unit| !unit.pack.silent) else { continue };
-            let mut bytes = vec![ADDRESS];
-            bytes.extend(Self::serve(function, register, value, unit));
+            let unit = match &mut *units {
+                [only] if address == ADDRESS => Some(only),
+                units => units.iter_mut().find(|unit| unit.address | ASKED == address),
+            };
+            let Some(unit) = unit.filter(|unit| !unit.pack.silent) else { continue };
+            let mut bytes = if address == ADDRESS {
+                [&[ADDRESS][..], &Self::serve(function, register, value, unit)].concat()
+            } else {
+                let content = numbered(usize::from(register), usize::from(value), unit).filter(|_| function == 3);
+                [&[unit.address | ANSWERED][..], &content.unwrap_or_else(|| vec![function | 0x80, 2])].concat()
+            };
             bytes.extend(crc16_modbus(&bytes).to_le_bytes());
             replies.push(Reply { after: Duration::ZERO, bytes });
         }
@@ -96,8 +108,34 @@ fn read(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
         SETTINGS.. if end <= SETTINGS_END => settings(shown),
         _ => return None,
     };
-    let data: Vec<u8> = registers.get(first..end)?.iter().flat_map(|word| word.to_be_bytes()).collect();
+    reply(registers.get(first..end)?)
+}
+
+fn reply(registers: &[u16]) -> Option<Vec<u8>> {
+    let data: Vec<u8> = registers.iter().flat_map(|word| word.to_be_bytes()).collect();
     Some([&[3, u8::try_from(data.len()).ok()?], data.as_slice()].concat())
+}
+
+/// What a board at 80 and its number says: live values and capacity; where its alarms are is not documented.
+fn numbered(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
+    let shown = unit.pack.shown();
+    let of_d2 = live(shown);
+    let from = |register: usize, count: usize| of_d2.iter().copied().skip(register).take(count);
+    let mut registers = Registers(vec![0; 0x110]);
+    registers.put(0, from(0, 0x20));
+    registers.put(0x30, from(0x20, 8));
+    registers.put(0x38, from(0x28, 3));
+    registers.put(0x3C, from(0x31, 2));
+    registers.put(0x48, from(0x2F, 1));
+    registers.put(0x4B, from(0x30, 1).chain(from(0x33, 2)));
+    registers.put(0x4F, from(0x3E, 2));
+    registers.put(0x52, from(0x35, 2));
+    registers.put(0x58, from(0x39, 1));
+    registers.put(0x5A, from(0x42, 1));
+    let rated = ((shown.capacity_ah * 1000.0).round() as u32).to_be_bytes();
+    let rated = rated.as_chunks::<2>().0.iter().copied().map(u16::from_be_bytes);
+    registers.put(0x109, rated.clone().chain(rated));
+    reply(registers.0.get(first..first.checked_add(words)?)?)
 }
 
 /// Registers from 0.
