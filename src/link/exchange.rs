@@ -162,7 +162,7 @@ impl Link {
             let quiet_at = self.last_activity.map_or(Moment::default(), |last| last.after(gap));
             self.sleep(quiet_at.since(self.clock.now()));
             if self.receive(&mut buf, Duration::ZERO)? == 0 {
-                break;
+                return Ok(());
             }
         }
         self.port.clear()

@@ -263,19 +263,34 @@ impl Items {
 /// A number that is rounded to these decimals, as text. The formatter of the standard library does the same for any number,
 /// and takes ten times as long.
 fn write_decimal(text: &mut String, x: f64, decimals: u32) {
-    let scale = 10u64.saturating_pow(decimals);
-    let scaled = (x.abs() * scale as f64).round();
-    let written = if scaled < 1e15 {
-        let (sign, scaled) = (if x < 0.0 { "-" } else { "" }, scaled as u64);
-        let (whole, part) = (scaled / scale, scaled % scale);
-        match usize::try_from(decimals).unwrap_or(0) {
-            0 => write!(text, "{sign}{whole}"),
-            width => write!(text, "{sign}{whole}.{part:0width$}"),
+    let scaled = (x.abs() * f64::from(10u32.saturating_pow(decimals))).round();
+    if scaled >= 1e15 {
+        let written = write!(text, "{x:.precision$}", precision = usize::try_from(decimals).unwrap_or(0));
+        debug_assert!(written.is_ok(), "writing to a string cannot fail");
+        return;
+    }
+    let (mut digits, mut rest) = ([0u8; 17], scaled as u64);
+    let least = usize::try_from(decimals).unwrap_or(0).saturating_add(1);
+    let mut count: usize = 0;
+    // From the last digit on.
+    for place in digits.iter_mut().rev() {
+        if rest == 0 && count >= least {
+            break;
         }
-    } else {
-        write!(text, "{x:.precision$}", precision = usize::try_from(decimals).unwrap_or(0))
-    };
-    debug_assert!(written.is_ok(), "writing to a string cannot fail");
+        (*place, rest) = (b'0' + (rest % 10) as u8, rest / 10);
+        count = count.saturating_add(1);
+    }
+    if x < 0.0 {
+        text.push('-');
+    }
+    let shown = digits.len().saturating_sub(count);
+    let point = digits.len().saturating_sub(least.saturating_sub(1));
+    for (at, digit) in digits.iter().enumerate().skip(shown) {
+        if at == point {
+            text.push('.');
+        }
+        text.push(char::from(*digit));
+    }
 }
 
 /// The entries of a row in a service: none, one, or one per cell or level. Their value is that of nothing known yet.

@@ -27,6 +27,9 @@ impl Serialize for Shown<'_> {
     }
 }
 
+/// As long as a signal in which nearly everything changes; `GetItems` takes twice as much.
+const ROOM: usize = 8192;
+
 /// Items with value and text, by their full path: `a{sa{sv}}`, the body of `GetItems` and `ItemsChanged`.
 ///
 /// It is written here rather than by zbus' serializer, which looks up a signature and writes a few bytes at a time for each of
@@ -36,7 +39,7 @@ pub(crate) struct Listing(Marshaller);
 impl Listing {
     /// The items with these `numbers`.
     pub(crate) fn new(items: &Items, numbers: impl Iterator<Item = usize>) -> Self {
-        let (mut body, mut text) = (Marshaller::default(), String::new());
+        let (mut body, mut text) = (Marshaller { bytes: Vec::with_capacity(ROOM) }, String::new());
         for number in numbers {
             let Some((path, value)) = items.get(number) else { continue };
             items.write_text(number, &mut text);
@@ -82,7 +85,8 @@ struct Marshaller {
 
 impl Marshaller {
     fn align(&mut self, to: usize) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(to), 0);
+        let missing = self.bytes.len().next_multiple_of(to).saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice([0; 8].get(..missing).unwrap_or_default());
     }
 
     fn length(&mut self, length: usize) {
