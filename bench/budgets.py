@@ -175,25 +175,51 @@ def is_true(path, value):
 	return checks.get(path, lambda: True)()
 
 
-def bank(rig, table, options):
-	"""Many batteries on one line in one process: 15, as many as a JK master can poll. The line allows fewer readings than one
-	per second and battery (the boards want a pause between requests): CPU is counted per reading and shown for 16 at 1 Hz."""
-	addresses = [str(address) for address in range(1, 16)]
-	bms = rig.bms('jk-pb', '--addresses', ','.join(addresses))
-	listeners = [rig.listener('%s__%s' % (rig.service, address)) for address in addresses]
-	driver, _ = rig.driver('--addresses', ','.join(addresses))
+def many(rig, table, options):
+	"""16 batteries in one process, each read once a second with every value changing: four ports with four JK PB boards each, at
+	the pace of the real line."""
+	scenario = rig.write('scenario.toml', alternating())
+	addresses = '1,2,3,4'
+	ports = [rig.path('ttyBENCH%d' % number) for number in range(4)]
+	simulators = [rig.bms('jk-pb', '--addresses', addresses, '--scenario', scenario, port=port) for port in ports]
+	names = ['com.victronenergy.battery.%s__%s' % (os.path.basename(port), address) for port in ports for address in addresses.split(',')]
+	listeners = [rig.listener(name) for name in names]
+	driver, _ = rig.driver('--bms', 'jk-pb', '--addresses', addresses, ports=ports)
 	rig.wait(lambda: all(listener.signals() for listener in listeners), 60)
-	at_1_hz, readings = [], []
+	time.sleep(5)
+	per_minute, readings = [], []
 	for _ in range(options.runs):
 		from_s, from_cpu = time.monotonic(), cpu_seconds(driver.pid)
 		time.sleep(options.window)
 		spent, seconds = cpu_seconds(driver.pid) - from_cpu, time.monotonic() - from_s
-		signals = sum(len(listener.signals(from_s)) for listener in listeners)
-		at_1_hz.append(spent / signals * 60 * 16)
-		readings.append(60 * signals / seconds / len(addresses))
-	table.row('15 × jk-pb in one process: readings per minute and battery', readings, '', None, None, 1)
-	table.row('15 × jk-pb in one process: CPU per minute, reckoned for 16 at 1 Hz', at_1_hz, 's', 0.18, 0.10, 3)
-	table.row('15 × jk-pb in one process: memory (PSS)', [memory_kb(driver.pid) / 1024], 'MB', 6.0)
+		per_minute.append(60 * spent / seconds)
+		readings.append(60 * sum(len(listener.signals(from_s)) for listener in listeners) / seconds / len(listeners))
+	rig.service = names[0]
+	table.row('16 batteries on 4 ports: readings per minute and battery', readings, '', None, None, 1)
+	table.row('16 batteries on 4 ports: CPU per minute', per_minute, 's', 0.18, 0.10, 3)
+	table.row('16 batteries on 4 ports: memory (PSS)', [memory_kb(driver.pid) / 1024], 'MB', 6.0)
+	table.row('16 batteries on 4 ports: D-Bus answer p95', [answers(rig) for _ in range(options.runs)], 'ms', 2.0, 1.0)
+	for child in (driver, *simulators, *(listener.child for listener in listeners)):
+		rig.stop(child)
+
+
+def chain(rig, table, options):
+	"""15 JK PB boards on one line, as many as it can have: the time between two readings of one battery."""
+	addresses = [str(address) for address in range(1, 16)]
+	bms = rig.bms('jk-pb', '--addresses', ','.join(addresses), '--scenario', rig.write('scenario.toml', alternating()))
+	listeners = [rig.listener('%s__%s' % (rig.service, address)) for address in addresses]
+	driver, began = rig.driver('--bms', 'jk-pb')
+	table.row('15 × jk-pb on one line: start → last /Soc', [max(listener.first_soc() for listener in listeners) - began], 's')
+	since, from_cpu = time.monotonic(), cpu_seconds(driver.pid)
+	time.sleep(max(60, options.window))
+	spent, seconds = cpu_seconds(driver.pid) - from_cpu, time.monotonic() - since
+	gaps = []
+	for listener in listeners:
+		times = [line['t'] for line in listener.signals(since)]
+		gaps += [later - earlier for earlier, later in zip(times, times[1:])]
+	table.row('15 × jk-pb on one line: between two readings, median', [statistics.median(gaps)], 's')
+	table.row('15 × jk-pb on one line: between two readings, longest', [max(gaps)], 's', 4.0)
+	table.row('15 × jk-pb on one line: CPU per minute', [60 * spent / seconds], 's', None, None, 3)
 	for child in (driver, bms, *(listener.child for listener in listeners)):
 		rig.stop(child)
 
@@ -217,7 +243,7 @@ def main():
 	parser = argparse.ArgumentParser(description=__doc__)
 	parser.add_argument('--binary', required=True)
 	parser.add_argument('--families', default=','.join(FAMILIES))
-	parser.add_argument('--only', default='start,silent,steady,damaged,bank,size')
+	parser.add_argument('--only', default='start,silent,steady,damaged,many,chain,size')
 	parser.add_argument('--runs', type=int, default=3, help='repetitions of what has a median')
 	parser.add_argument('--window', type=float, default=20, help='seconds in which CPU and signals are counted')
 	parser.add_argument('--settle', type=float, default=60, help='seconds after which memory is looked at')
@@ -230,7 +256,7 @@ def main():
 			if measure.__name__ in wanted:
 				with Rig(options.binary) as rig:
 					measure(rig, table, name, FAMILIES[name], options)
-	for measure in (silent, bank):
+	for measure in (silent, many, chain):
 		if measure.__name__ in wanted:
 			with Rig(options.binary) as rig:
 				measure(rig, table, options)

@@ -77,14 +77,15 @@ class Rig:
 		self.children.remove(child)
 		return end(child)
 
-	def bms(self, board, *options):
-		child = self.start([self.simulator, 'simulate', board, '--link', self.port, '--pace', *options])
-		self.wait(lambda: os.path.exists(self.port))
+	def bms(self, board, *options, port=None):
+		port = port or self.port
+		child = self.start([self.simulator, 'simulate', board, '--link', port, '--pace', *options])
+		self.wait(lambda: os.path.exists(port))
 		return child
 
-	def driver(self, *options):
-		"""The driver on the port, and when it was started."""
-		command = [self.binary, 'run', self.port, '--config', self.path('dbus-bms.toml'), '--bus', self.address, *options]
+	def driver(self, *options, ports=None):
+		"""The driver on the port or on several, and when it was started."""
+		command = [self.binary, 'run', *(ports or [self.port]), '--config', self.path('dbus-bms.toml'), '--bus', self.address, *options]
 		began = time.monotonic()
 		return self.start(command), began
 
