@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use clap::{Args, Command as Clap, FromArgMatches};
+use dbus_bms::cli::Exit;
 use dbus_bms::cli::demo::DemoArgs;
 use dbus_bms::cli::limits::LimitsArgs;
 use dbus_bms::cli::probe::ProbeArgs;
 use dbus_bms::cli::read::ReadArgs;
-use dbus_bms::cli::Exit;
 use dbus_bms::cli::run::RunArgs;
 use dbus_bms::cli::simulate::SimulateArgs;
 use dbus_bms::sim::fault::Faults;
