@@ -182,7 +182,8 @@ fn a_battery_that_is_switched_on_later_joins() {
         assert!((60 * SECOND..130 * SECOND).contains(&joined), "{joined:?}");
         assert_attributed(&heard);
         let longest = heard.longest(heard.found_at[0]);
-        assert!(longest[&1] < 2 * SECOND && longest[&2] < 2 * SECOND, "{longest:?}");
+        // Its first reading, names and settings read twice, takes a good second.
+        assert!(longest[&1] < 3 * SECOND && longest[&2] < 3 * SECOND, "{longest:?}");
         assert!(heard.missed.is_empty(), "nobody misses who was never there: {:?}", heard.missed);
     }
 }

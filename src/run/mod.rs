@@ -12,6 +12,7 @@ mod port;
 mod seat;
 mod serving;
 
+use crate::battery::Now;
 use crate::config::{Config, Places};
 use crate::link::{OpenError, PortOptions};
 use crate::model::{LinkStats, Snapshot};
@@ -199,11 +200,11 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     return Err(RunError::NothingFound("no battery was found on any of the ports".to_owned()));
                 }
             }
-            PortEvent::Reading { number, reading, line } => {
+            PortEvent::Reading { number, reading, at, line } => {
                 port.is_back();
                 let place = port.seats.get(number).copied();
                 if let Some((place, seat)) = place.and_then(|place| Some((place, self.seats.get_mut(place)?))) {
-                    seat.read(*reading, line, now());
+                    seat.read(*reading, line, Now { at, ..now() });
                     seat.serve(place, &self.bus, &self.seat_events, &mut self.shown);
                 }
             }

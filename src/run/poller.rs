@@ -5,6 +5,7 @@ mod line;
 use crate::link::{Clock, Link, LinkError, OpenError, PollError, Port};
 use crate::model::{LinkStats, Reading};
 use crate::probe::{self, Found, NotFound, ProbeError, Scope};
+use crate::units::Moment;
 use line::LineInUse;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub enum PortEvent {
         number: usize,
         /// What it said.
         reading: Box<Reading>,
+        /// When: the readings of a round are told together.
+        at: Moment,
         /// The line since the last report.
         line: LinkStats,
     },

@@ -179,6 +179,8 @@ impl Trial {
                 scope: Scope { drivers: vec![self.driver], ..Scope::default() },
                 interval: Duration::from_secs(1),
                 persistent: true,
+                active_fill: false,
+                hopeful: false,
             };
             poller.run(&clock, |event| {
                 watch.on_port(event);

@@ -29,6 +29,10 @@ const LOOK_WAIT: Duration = Duration::from_millis(150);
 /// Time between looks when everybody is there.
 const NOBODY_ABSENT: Duration = Duration::from_secs(3600);
 
+/// Readings wait for others of the same round for this time at most; a poll takes about as long as is said here.
+const TOGETHER: Duration = Duration::from_millis(600);
+const EXCHANGE: Duration = Duration::from_millis(70);
+
 /// A line that is never quiet for the pause that boards want is used all the same after this time.
 const NEVER_QUIET: Duration = Duration::from_secs(1);
 
@@ -108,18 +112,26 @@ impl LineInUse {
         {
             return Some(PortEvent::Broken(error));
         }
+        let mut events = Vec::new();
         loop {
-            match self.turn(poller, link) {
-                Ok(events) => {
-                    for event in events {
-                        if !tell(event) {
-                            return None;
-                        }
-                    }
-                }
-                Err(error) => return Some(PortEvent::Broken(error)),
+            let result = self.turn(poller, link);
+            let failure = result.map(|more| events.extend(more)).err();
+            if (failure.is_some() || self.is_time_to_tell(&events, poller, link)) && !events.drain(..).all(&mut *tell) {
+                return None;
+            }
+            if let Some(error) = failure {
+                return Some(PortEvent::Broken(error));
             }
         }
+    }
+
+    /// Readings that follow closely are told together: to be woken up for each costs more than to take it in. News of another
+    /// kind is told at once.
+    fn is_time_to_tell(&self, events: &[PortEvent], poller: &Poller, link: &Link) -> bool {
+        let Some(PortEvent::Reading { at: oldest, .. }) = events.first() else { return !events.is_empty() };
+        let others = events.iter().any(|event| !matches!(event, PortEvent::Reading { .. }));
+        let next = self.wake(poller, link).max(link.now()).after(EXCHANGE);
+        others || self.heard.is_some() || next.since(*oldest) > TOGETHER
     }
 
     /// Waits for the next thing to do, and does it.
@@ -222,7 +234,7 @@ impl Member {
         match polled {
             Ok(reading) => {
                 (self.missed, self.read_at, self.known) = (0, link.now(), reading);
-                Ok(PortEvent::Reading { number, reading: Box::new(self.known.clone()), line: link.take_stats() })
+                Ok(PortEvent::Reading { number, reading: Box::new(self.known.clone()), at: self.read_at, line: link.take_stats() })
             }
             Err(PollError { error, .. }) if error.is_port() => Err(error),
             Err(error) => {

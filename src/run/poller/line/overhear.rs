@@ -91,7 +91,7 @@ impl LineInUse {
         // A battery that has just spoken need not be asked.
         member.due = if member.asked { member.due.max(now.next_multiple_of(poller.interval)) } else { now.after(ABSENCE) };
         (member.read_at, member.missed, member.known) = (now, 0, reading);
-        Some(PortEvent::Reading { number, reading: Box::new(member.known.clone()), line: link.take_stats() })
+        Some(PortEvent::Reading { number, reading: Box::new(member.known.clone()), at: now, line: link.take_stats() })
     }
 
     /// While the master waits for a board that is not there, asks another one for what the master does not ask: who it is, or
