@@ -235,6 +235,29 @@ fn an_hour_of_damage_gives_no_value_to_the_wrong_battery() {
 }
 
 #[test]
+fn a_setting_that_is_overheard_has_to_be_heard_twice_to_change() {
+    let clock = SimClock::default();
+    let (port, far) = chain(&clock, 0..=3, "");
+    let mut changed = false;
+    let heard = run(&clock, port, pb(&[]), false, 120 * SECOND, |now| {
+        if now > 60 * SECOND && !std::mem::replace(&mut changed, true) {
+            let config = PackConfig { capacity_ah: 500.0, soc_pct: 46.0, ..PackConfig::default() };
+            far.lock().unwrap().units[2] = Unit::new(2, &config, Scenario::default());
+        }
+    });
+    let of_second: Vec<(Moment, f64)> = heard
+        .readings
+        .iter()
+        .filter(|(_, address, _)| *address == 2)
+        .map(|(at, _, reading)| (*at, reading.capacity.unwrap().get()))
+        .collect();
+    let at = of_second.iter().position(|(_, capacity)| *capacity == 500.0).unwrap();
+    let gap = of_second[at].0.since(of_second[at - 1].0);
+    assert!(gap > 8 * SECOND && gap < 10 * SECOND, "one reading is not believed: {gap:?}");
+    assert!(of_second[at..].iter().all(|(_, capacity)| *capacity == 500.0));
+}
+
+#[test]
 fn staleness_counts_for_each_battery_that_is_overheard() {
     let clock = SimClock::default();
     let (port, far) = chain(&clock, 0..=3, "");

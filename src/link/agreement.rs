@@ -24,7 +24,7 @@ pub(super) fn agreed(answers: &[Reading]) -> Option<&Reading> {
 }
 
 /// Something that lasts is said differently than `before`.
-pub(super) fn changes_what_lasts(before: &Reading, answer: &Reading) -> bool {
+pub(crate) fn changes_what_lasts(before: &Reading, answer: &Reading) -> bool {
     fn changed<T: PartialEq>(before: &Option<T>, now: &Option<T>) -> bool {
         before.is_some() && before != now
     }

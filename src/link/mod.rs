@@ -15,6 +15,7 @@ pub mod script;
 pub mod serial;
 pub mod tcp;
 
+pub(crate) use agreement::changes_what_lasts;
 pub use error::LinkError;
 pub use exchange::Link;
 pub use open::{OpenError, PortOptions, open};

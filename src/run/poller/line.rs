@@ -48,6 +48,8 @@ struct Member {
     /// Polls that failed since the last reading.
     missed: u32,
     asked: bool,
+    /// What was overheard that would change what lasts, and is not believed yet.
+    doubted: Option<Reading>,
 }
 
 /// What the loop knows of a line.
@@ -102,6 +104,7 @@ impl LineInUse {
             read_at: now,
             missed: 0,
             asked,
+            doubted: None,
         });
     }
 
