@@ -101,3 +101,46 @@ impl Overheard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bms::bytes::crc16_modbus;
+    use crate::bms::jk_pb::{DRIVER, trigger};
+
+    fn record(address: u8) -> Vec<u8> {
+        let mut record = vec![address, 0x10, 0x16, 0x20, 0, 1];
+        record.extend(crc16_modbus(&record).to_le_bytes());
+        record
+    }
+
+    /// Who is heard when a frame of nobody in particular is followed by this.
+    fn heard(parts: &[&[u8]], pause_after: Option<usize>) -> Vec<Option<u8>> {
+        let mut heard = Overheard::new(&DRIVER);
+        // A first reading waits for settings or for its second frame.
+        for _ in 0..2 {
+            for (number, part) in parts.iter().enumerate() {
+                heard.feed(part);
+                if pause_after == Some(number) {
+                    heard.pause();
+                }
+            }
+        }
+        heard.take().iter().chain(&heard.waiting).map(|reading| reading.address).collect()
+    }
+
+    #[test]
+    fn a_frame_is_only_taken_for_whom_it_must_be() {
+        let recorded = include_str!("../../tests/vectors/jk-pb/passive-16s-discharging.json");
+        let frame = crate::vector::Vector::parse("frame", recorded).unwrap().received();
+        let mut damaged = record(2);
+        damaged[7] ^= 1;
+        assert_eq!(heard(&[&trigger(2, 0x20), &frame, &record(2)], None), [Some(2)]);
+        assert_eq!(heard(&[&trigger(1, 0x20), &frame, &record(2)], None), [], "another board was asked");
+        assert_eq!(heard(&[&frame, &trigger(2, 0x20)], None), [], "a request is no record");
+        assert_eq!(heard(&[&frame, &damaged], None), [], "a damaged record");
+        assert_eq!(heard(&[&frame, &record(2)], Some(0)), [], "a record after a pause");
+        assert_eq!(heard(&[&trigger(15, 0x20), &frame, &record(0)], None), [], "the master before its time");
+        assert_eq!(heard(&[&frame, &record(16)], None), [], "no board has this address");
+    }
+}
