@@ -91,7 +91,9 @@ impl Celsius {
 /// Rounds half away from zero at `digits` decimals; the result is the double nearest to the decimal value.
 pub fn round(value: f64, digits: u32) -> f64 {
     let scale = f64::from(10u32.saturating_pow(digits));
-    (value * scale).round() / scale
+    let scaled = (value * scale).round() / scale;
+    // A value so large that it cannot be scaled has no decimals.
+    if scaled.is_finite() { scaled } else { value }
 }
 
 /// A moment on a monotonic clock: the time since an origin that only the runtime knows.
@@ -137,6 +139,7 @@ mod tests {
         assert_eq!(Amps::centi(-604i16).get().to_string(), "-6.04");
         assert_eq!(Celsius::deci_kelvin(2946).get().to_string(), "21.5");
         assert_eq!(round(3.31000000001, 3).to_string(), "3.31");
+        assert_eq!(round(f64::MAX, 3), f64::MAX, "finite stays finite");
     }
 
     #[test]

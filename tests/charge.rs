@@ -179,6 +179,19 @@ fn an_input_that_goes_missing_holds_then_falls() {
 }
 
 #[test]
+fn limits_stay_finite_for_numbers_that_no_battery_has() {
+    for huge in [1e300, f64::MAX] {
+        for facts in [json!({"voltage": huge}), json!({"cells": [huge]}), json!({"cells": cells(huge), "capacity_ah": huge})] {
+            let limits = healthy(facts.clone());
+            for key in ["cvl", "ccl", "dcl"] {
+                assert!(limits[key].as_f64().is_some_and(|limit| limit >= 0.0), "{facts}: {limits}");
+            }
+            assert_eq!(limits["ccl"], 0.0, "{facts}: {limits}");
+        }
+    }
+}
+
+#[test]
 fn the_input_is_checked() {
     for bad in ["", "{", "[]", r#"{"t":0,"cells":3.3}"#, r#"{"t":"x"}"#] {
         assert!(Filter::new(Config::default()).line(bad).is_err(), "{bad}");
