@@ -174,6 +174,29 @@ fn a_minimum_current_yields_to_everything_that_forbids() {
     assert_eq!(ask(json!({"owner_ccl": 0})), 0.0);
 }
 
+#[test]
+fn a_minimum_current_does_not_lift_the_maximum() {
+    let maximum = Some(Amps::new(3.0));
+    let minimum = Amps::new(10.0);
+    let config = Config {
+        max_charge_current: maximum,
+        max_discharge_current: maximum,
+        min_charge_current: minimum,
+        min_discharge_current: minimum,
+        ..Config::default()
+    };
+    let answer = Day::new(config).second(&level(3.33), 0.0, 50.0);
+    assert_eq!((&answer["ccl"], &answer["dcl"]), (&json!(3.0), &json!(3.0)));
+}
+
+#[test]
+fn fewer_cells_than_before_end_the_way_down_to_float_from_the_voltage_of_more() {
+    let mut day = Day::new(Config::default());
+    assert_eq!(day.hold(1000, &level(3.448), 4.0, 100.0)["mode"], "float");
+    let fewer = day.second(&level(3.448)[..15], 4.0, 100.0)["cvl"].as_f64().unwrap();
+    assert!(fewer <= 15.0 * 3.55, "{fewer}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

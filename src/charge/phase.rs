@@ -266,7 +266,8 @@ impl Phases {
     /// Lets the voltage down to float, slowly or along with the pack.
     fn float_target(&mut self, now: &Situation<'_>, seconds: f64, full: bool) -> Target {
         let float = now.float() * now.cells;
-        let from = self.float_cvl.unwrap_or(float);
+        // What is remembered may be of more cells, or from a damaged file.
+        let from = self.float_cvl.unwrap_or(float).min(now.balance() * now.cells);
         let pack = now.facts.cautious_voltage().map_or(0.0, |voltage| voltage.get());
         let below = if now.config.phases.float_follows_pack { 0.0 } else { BELOW_PACK * now.cells };
         let cvl = (from - now.config.phases.float_ramp * seconds).max(pack - below).min(from).max(float);

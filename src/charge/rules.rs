@@ -72,7 +72,7 @@ pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: O
         _ => 0.0,
     };
     inputs::apply(config, facts, chemistry, lift, memory, now, full, &mut verdict);
-    floors(config, facts, &mut verdict);
+    floors(config, facts, full, &mut verdict);
     bms_limits(facts, &mut verdict);
     damage(config, facts, chemistry, &mut verdict);
     if facts.broken_cell {
@@ -179,8 +179,9 @@ fn currents(config: &Config, facts: &Facts, verdict: &mut Verdict) {
     }
 }
 
-/// A current that the curves never go below, for inverters that misread 0 A. Everything that forbids comes later and wins.
-fn floors(config: &Config, facts: &Facts, verdict: &mut Verdict) {
+/// A current that the curves never go below, for inverters that misread 0 A; `full` are the maxima, which it does not lift.
+/// Everything that forbids comes later and wins.
+fn floors(config: &Config, facts: &Facts, full: (Amps, Amps), verdict: &mut Verdict) {
     let why = "configured minimum";
     let raise = |limit: &mut Limit<Amps>, floor: Amps| {
         if limit.value < floor {
@@ -189,10 +190,10 @@ fn floors(config: &Config, facts: &Facts, verdict: &mut Verdict) {
     };
     let owner_stops = |limit: Option<Amps>| limit.is_some_and(|limit| limit <= Amps::ZERO);
     if !owner_stops(facts.owner_charge_limit) {
-        raise(&mut verdict.limits.ccl, config.min_charge_current);
+        raise(&mut verdict.limits.ccl, config.min_charge_current.min(full.0));
     }
     if !owner_stops(facts.owner_discharge_limit) {
-        raise(&mut verdict.limits.dcl, config.min_discharge_current);
+        raise(&mut verdict.limits.dcl, config.min_discharge_current.min(full.1));
     }
 }
 
