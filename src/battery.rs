@@ -137,7 +137,9 @@ impl Battery {
         if freshness != Freshness::Fresh {
             self.quality.forget(link);
         }
-        let limits = self.decide(now.at);
+        // Before the first reading there is nothing to allow anything by, and nothing that charge control could remember.
+        let known = self.read_at.is_some();
+        let limits = if known { self.decide(now.at) } else { charge::off(Volts::ZERO, &self.facts, "no reading yet") };
         let derived = self.derive(freshness);
         self.snapshot(freshness, derived, limits, now)
     }

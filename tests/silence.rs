@@ -26,6 +26,26 @@ fn at(seconds: f64) -> Now {
     Now { at: Moment::from_secs(seconds), unix: None }
 }
 
+#[test]
+fn a_battery_that_was_never_read_may_nothing() {
+    let mut battery = Battery::new(Config { cells: Some(16), ..Config::default() }, Saved::default());
+    let unread = battery.tick(LinkStats::default(), at(1.0));
+    assert_eq!(unread.freshness, Freshness::Lost);
+    assert_eq!([unread.limits.ccl.value, unread.limits.dcl.value], [Amps::ZERO; 2]);
+    let first = battery.read(reading(3.31), LinkStats::default(), at(2.0));
+    assert_eq!(first.limits.ccl.value.get(), 50.0, "and its first reading does not wait for a ramp");
+}
+
+#[test]
+fn a_damaged_state_file_lifts_no_limit() {
+    let saved = r#"{"chemistry":"lfp","phases":{"phase":"float","float_cvl":1e300,"in_phase_s":-1e300,"soc_at_float":-1e300}}"#;
+    let mut battery = Battery::new(Config::default(), serde_json::from_str(saved).unwrap());
+    for second in 0..100 {
+        let limits = battery.read(reading(3.31), LinkStats::default(), at(f64::from(second))).limits;
+        assert!(limits.cvl.value.get() <= 16.0 * 3.65, "{limits:?}");
+    }
+}
+
 /// A battery that was read once a second for ten seconds; its last reading is at t = 0 of the returned times.
 struct Silenced(Battery);
 
