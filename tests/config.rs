@@ -219,6 +219,16 @@ fn the_default_file_is_the_defaults() {
 }
 
 #[test]
+fn settings_written_out_give_the_same_settings() {
+    let examples = KEYS.iter().filter(|key| !key.example.is_empty()).map(|key| format!("{} = {}\n", key.path, key.example));
+    let names = [r#"name = "Bank \"south\" \\ shed""#, "name = \"a\u{200b}b\u{301} é\"", "name = 'C:\\new'"];
+    for text in names.into_iter().map(str::to_owned).chain(examples).chain([String::new()]) {
+        let meant = settings(&text);
+        assert_eq!(settings(&meant.to_toml()), meant, "{text}");
+    }
+}
+
+#[test]
 fn the_presets_of_silence_are_those_of_charge_control() {
     for (name, preset) in [("gentle", charge::Silence::GENTLE), ("strict", charge::Silence::STRICT)] {
         let set = settings(&format!("silence.preset = \"{name}\"")).charge.silence;

@@ -1,4 +1,4 @@
-//! The documented default file, written from the table of keys.
+//! Settings as files, written from the table of keys: the documented defaults, or those that are in force.
 
 use super::keys::{KEYS, Key};
 use super::settings::Settings;
@@ -34,6 +34,20 @@ pub fn document() -> String {
         describe(key, leaf, &mut defaults, &mut text);
     }
     text
+}
+
+impl Settings {
+    /// These settings as the text of a file that gives the same: one line for each key that is set.
+    pub fn to_toml(&self) -> String {
+        let mut settings = self.clone();
+        KEYS.iter().fold(String::new(), |mut text, key| {
+            if let Some(value) = (key.place)(&mut settings).written() {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{} = {value}", key.path);
+            }
+            text
+        })
+    }
 }
 
 fn describe(key: &Key, leaf: &str, defaults: &mut Settings, text: &mut String) {

@@ -1,6 +1,6 @@
 //! Values as they stand in a file or on the command line, before anybody asked what they mean.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use toml::de::DeValue;
 
 /// A value as it was written.
@@ -51,6 +51,19 @@ impl Written {
     }
 }
 
+/// Text in quotes. Rust's own quoting escapes what TOML does not know.
+fn quote(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(f, "\\{c}")?,
+            c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
+            c => f.write_char(c)?,
+        }
+    }
+    f.write_char('"')
+}
+
 /// As TOML.
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +71,7 @@ impl fmt::Display for Written {
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Whole(number) => write!(f, "{number}"),
             Self::Number(number) => write!(f, "{number:?}"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => quote(text, f),
             Self::Other(what) => f.write_str(what),
             Self::List(items) => {
                 f.write_str("[")?;
