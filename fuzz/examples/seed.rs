@@ -1,0 +1,102 @@
+//! Writes what the targets begin with into `corpus/`: recordings, the default configuration, states, lines of facts. See seed.sh.
+
+use dbus_bms::battery::{Battery, Now, Saved};
+use dbus_bms::bms::DRIVERS;
+use dbus_bms::config::document;
+use dbus_bms::model::LinkStats;
+use dbus_bms::soc;
+use dbus_bms::units::Moment;
+use dbus_bms::vector::Vector;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A scenario with every key (src/sim/scenario.rs).
+const SCENARIO: &str = "repeat_s = 600\n[[step]]\nt = 0\ncurrent_a = -20.0\nsoc_pct = 95\n[[step]]\nt = 30.5\naddress = 1\n\
+    temperature_c = 4.0\ncell = 3\noffset_v = 0.12\nalarms = [\"short_circuit\"]\ncharge_fet = false\ndischarge_fet = true\n\
+    [[step]]\nt = 40\nlive = true\nsilent = true\n";
+
+/// Lines for the `limits` filter: a healthy battery, a high cell, silence, a broken wire, all facts.
+const FACTS: &str = r#"{"t":0,"cells":[3.31,3.32,3.31,3.31],"current":5,"soc":60,"temperatures":[22],"charge_allowed":true}
+{"t":1,"cells":[3.31,3.56,3.31,3.31],"current":5,"soc":61,"temperatures":[22],"mos_temperature":75}
+{"t":20,"age_s":19,"cells":[3.31,3.32,3.31,3.31],"bms_ccl":40,"bms_dcl":0,"owner_ccl":3,"owner_dcl":1}
+{"t":61,"cells":[0,3.32,3.31,3.31],"cell_count":4,"voltage":13.25,"capacity_ah":280}
+{"t":70,"cells":[2.4,2.41,2.4,2.4],"cell_ovp":3.65,"cell_uvp":2.5,"charge_ocp":100,"discharge_ocp":100,"discharge_allowed":false}
+"#;
+
+fn main() -> io::Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = |target: &str, name: &str, bytes: Vec<u8>| -> io::Result<()> {
+        let folder = here.join("corpus").join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(name), bytes)
+    };
+    for family in fs::read_dir(here.join("../tests/vectors"))? {
+        for file in fs::read_dir(family?.path())? {
+            let path = file?.path();
+            let text = fs::read_to_string(&path)?;
+            let vector = Vector::parse(&path.display().to_string(), &text).map_err(io::Error::other)?;
+            let name = format!("{}-{}", vector.bms, path.file_stem().unwrap_or_default().display());
+            let received = vector.received();
+            for number in 0..u8::try_from(DRIVERS.len()).unwrap_or(u8::MAX) {
+                // Which driver (everything counts), and pieces of 64 bytes.
+                corpus("decode", &format!("{name}-{number}"), [&[number << 1, 64], received.as_slice()].concat())?;
+            }
+            let own = DRIVERS.iter().position(|driver| driver.name == vector.bms).unwrap_or_default();
+            for address in [0, 128] {
+                corpus("exchange", &format!("{name}-{address}"), exchange(u8::try_from(own).unwrap_or(0), address, &received))?;
+            }
+            corpus("files", &name, [&[0], text.as_bytes()].concat())?;
+        }
+    }
+    let example = |line: &str| line.strip_prefix("#example: ").unwrap_or(line).to_owned();
+    let set = |line: &str| {
+        if line.contains(" = ") && !line.starts_with("# ") { line.trim_start_matches('#').to_owned() } else { example(line) }
+    };
+    let all: String = document().lines().map(|line| set(&example(line)) + "\n").collect();
+    corpus("config", "defaults", document().into_bytes())?;
+    corpus("config", "all", all.clone().into_bytes())?;
+    corpus(
+        "config",
+        "tables",
+        format!("[port.ttyUSB0]\ncells = 8\n[battery.\"jbd_1\"]\nrecovery.hold_s = 60.0\n{all}").into_bytes(),
+    )?;
+    for (number, line) in all.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).enumerate() {
+        corpus("config", &format!("line-{number}"), line.as_bytes().to_vec())?;
+    }
+    corpus("files", "scenario", [&[1], SCENARIO.as_bytes()].concat())?;
+    for (name, choice) in [("state", 2u8), ("state-counted", 2 + 126 + 64)] {
+        corpus("files", name, [&[choice], state().as_bytes()].concat())?;
+    }
+    for choice in (0..32u8).step_by(2) {
+        corpus("limits", &format!("facts-{choice}"), [&[choice], FACTS.as_bytes()].concat())?;
+    }
+    Ok(())
+}
+
+/// One request of this driver, answered with these bytes in pieces of at most 510.
+fn exchange(driver: u8, address: u8, bytes: &[u8]) -> Vec<u8> {
+    let pieces: Vec<&[u8]> = bytes.chunks(510).take(7).collect();
+    let mut input = vec![driver, address, 0, 2, u8::try_from(pieces.len()).unwrap_or(7)];
+    for piece in pieces {
+        input.extend([20, 0, u8::try_from(piece.len() / 2).unwrap_or(u8::MAX)]);
+        input.extend(&piece[..piece.len() / 2 * 2]);
+    }
+    input
+}
+
+/// What a battery saves after an hour that it was charged and counted in.
+fn state() -> String {
+    let config = soc::Config { source: soc::Source::Counted, ..soc::Config::default() };
+    let mut battery = Battery::new(dbus_bms::charge::Config::default(), Saved::default()).with_soc(config);
+    let mut reading = held::limits::good_reading();
+    for second in 0..3600u32 {
+        if second == 1000 {
+            reading.cells.fill(dbus_bms::units::Volts::new(3.449));
+            reading.voltage = Some(dbus_bms::units::Volts::new(55.184));
+        }
+        let now = Now { at: Moment::from_secs(f64::from(second)), unix: Some(1_800_000_000 + u64::from(second)) };
+        battery.read(reading.clone(), LinkStats::default(), now);
+    }
+    serde_json::to_string(&battery.saved()).unwrap_or_default()
+}

@@ -1,0 +1,133 @@
+//! The real requests of any driver over a line on which anything happens: what comes, when and in which pieces, is in the input.
+//! No panic, an end within the time that `exchange` promises, bounded memory, and nothing of a failed answer in the reading.
+#![no_main]
+
+use dbus_bms::bms::{DRIVERS, Driver, Line};
+use dbus_bms::link::script::{ScriptPort, SimClock, Sound};
+use dbus_bms::link::{Clock, Link};
+use dbus_bms::model::Reading;
+use dbus_bms::sim::battery::PackConfig;
+use dbus_bms::sim::scenario::Scenario;
+use dbus_bms::sim::{BOARDS, Responder, Unit};
+use dbus_bms::units::Moment;
+use held::draw::Draw;
+use libfuzzer_sys::fuzz_target;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+/// The pack behind the simulated board; made once, it takes longer than all else.
+static UNIT: LazyLock<Unit> = LazyLock::new(|| Unit::new(1, &PackConfig::default(), Scenario::default()));
+
+/// Longest time that `exchange` waits for a line to be quiet, beside the gap: see `wait_for_quiet` in src/link/exchange.rs.
+const QUIET: Duration = Duration::from_millis(100);
+const AFTER_LOSS: Duration = Duration::from_millis(30);
+
+fuzz_target!(|input: &[u8]| {
+    let mut draw = Draw::new(input);
+    let driver = *draw.one_of(DRIVERS);
+    let address = match draw.byte() {
+        0..=127 => driver.addresses.first().copied(),
+        128..=191 => None,
+        any => Some(any),
+    };
+    let vanishes = draw.byte();
+    let steps = draw.byte();
+    held::heap::bounded(8 << 20, || talk(driver, address, vanishes, steps, draw));
+});
+
+fn talk(driver: &'static Driver, address: Option<u8>, vanishes: u8, steps: u8, draw: Draw) {
+    let clock = SimClock::default();
+    let mut end = Other::new(driver, address, draw);
+    let mut port = ScriptPort::new(&clock, move |sent, line| end.hear(sent, line));
+    if vanishes >= 250 {
+        port = port.vanishing(Moment::new(Duration::from_millis(u64::from(vanishes - 250) * 700)));
+    }
+    let mut link = Link::new(Box::new(port), Box::new(clock.clone()));
+    let mut protocol = (driver.new)(address);
+    let _ = link.prepare(driver.lines[usize::from(steps >> 6) % driver.lines.len()], driver.gap);
+    let mut known = Reading::new(driver.name, address);
+    let slack = driver.gap.max(AFTER_LOSS) * 3 + QUIET + Duration::from_millis(1);
+
+    for step in 0..usize::from(steps & 7) + 1 {
+        let start = clock.now();
+        if steps & 8 == 0 || step % 2 == 0 {
+            let plan = protocol.plan(&known);
+            let request = if step == 0 { protocol.identify() } else { plan[step % plan.len()].clone() };
+            let before = known.clone();
+            let result = link.exchange(protocol.as_mut(), &request, &mut known);
+            let took = clock.now().since(start);
+            assert!(took <= request.timeout + slack, "{}: {took:?} for {:?}", driver.name, request.timeout);
+            assert!(result.is_ok() || known == before, "a failed answer left something behind");
+        } else {
+            let most: Duration = protocol.plan(&known).iter().map(|request| request.timeout + slack).sum();
+            let result = link.poll(protocol.as_mut(), &known);
+            let took = clock.now().since(start);
+            assert!(took <= most + Duration::from_secs(2) + slack, "{}: {took:?} for a poll", driver.name);
+            known = result.unwrap_or(known);
+        }
+        held::reading::assert_sound(&known);
+    }
+    if steps & 16 != 0 {
+        let start = clock.now();
+        let (time, longer) = (Duration::from_millis(300), Duration::from_millis(900));
+        let _ = link.overhear(protocol.as_ref(), time, longer);
+        assert!(clock.now().since(start) <= longer + Duration::from_millis(10));
+    }
+}
+
+/// The other end of the line.
+struct Other {
+    draw: Draw,
+    board: Box<dyn Responder>,
+    unit: Arc<Mutex<Vec<Unit>>>,
+    last: Vec<u8>,
+}
+
+impl Other {
+    fn new(driver: &Driver, address: Option<u8>, draw: Draw) -> Self {
+        let board = BOARDS.iter().find(|board| board.driver == driver.name).expect("every driver has a simulated board");
+        let mut unit = UNIT.clone();
+        unit.address = address.unwrap_or(1);
+        Self { draw, board: (board.new)(), unit: Arc::new(Mutex::new(vec![unit])), last: Vec::new() }
+    }
+
+    /// What comes after `sent`: nothing to seven pieces, each noise, an echo, the true answer or what a line makes of it.
+    fn hear(&mut self, sent: &[u8], line: Line) -> Vec<Sound> {
+        let mut units = self.unit.lock().expect("one thread");
+        let answer: Vec<u8> = self.board.answer(sent, &mut units).into_iter().flat_map(|reply| reply.bytes).collect();
+        let draw = &mut self.draw;
+        let mut sounds = Vec::new();
+        for _ in 0..draw.below(8) {
+            let after = Duration::from_millis(match draw.byte() {
+                ms @ 0..=127 => u64::from(ms / 4),
+                ms => u64::from(ms - 127) * 20,
+            });
+            let kind = draw.byte();
+            let mut bytes = match kind % 8 {
+                0 | 1 => {
+                    let length = usize::from(draw.byte()) * 2;
+                    draw.bytes(length)
+                }
+                2 => sent.to_vec(),
+                3 => self.last.clone(),
+                _ => answer.clone(),
+            };
+            match kind % 8 {
+                5 => {
+                    let (at, change) = (usize::from(draw.byte()) + usize::from(draw.byte()), draw.byte());
+                    let length = bytes.len().max(1);
+                    bytes.get_mut(at % length).into_iter().for_each(|byte| *byte ^= change);
+                }
+                6 => {
+                    let (from, to) = (usize::from(draw.byte()), usize::from(draw.byte()) * 2);
+                    bytes = bytes.get(from.min(to)..from.max(to).min(bytes.len())).unwrap_or_default().to_vec();
+                }
+                _ => {}
+            }
+            let sound = Sound { after, bytes };
+            if kind & 128 != 0 && kind % 8 == 7 { sounds.extend(sound.trickle(line)) } else { sounds.push(sound) }
+        }
+        self.last = answer;
+        sounds
+    }
+}

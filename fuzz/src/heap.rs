@@ -1,0 +1,31 @@
+//! Bounded memory: a run that takes more than it may ends as a finding.
+
+use cap::Cap;
+use std::alloc::System;
+use std::panic;
+use std::sync::Once;
+
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Runs `what` with at most `bytes` of memory more than before; an allocation beyond that aborts the process, which the fuzzer
+/// reports with the input.
+pub fn bounded(bytes: usize, what: impl FnOnce()) {
+    static REPORT: Once = Once::new();
+    REPORT.call_once(|| {
+        // The report of a panic takes more memory than what it reports on.
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            lift();
+            report(info);
+        }));
+    });
+    let most = HEAP.allocated().saturating_add(bytes);
+    HEAP.set_limit(most).expect("no limit below what is in use");
+    what();
+    lift();
+}
+
+fn lift() {
+    HEAP.set_limit(usize::MAX).expect("all that is in use is allowed");
+}

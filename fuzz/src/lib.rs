@@ -1,0 +1,6 @@
+//! What every target holds the program to: bounded memory, readings and limits that are what contract.md says.
+
+pub mod draw;
+pub mod heap;
+pub mod limits;
+pub mod reading;

@@ -1,0 +1,25 @@
+//! What a reading may never hold, whatever was on the line.
+
+use dbus_bms::model::Reading;
+
+/// Most cells, sensors and notes that any frame of any protocol can hold.
+const MOST: usize = 255;
+/// Longest text.
+const LONGEST: usize = 256;
+
+/// Bounded, printable, finite.
+pub fn assert_sound(reading: &Reading) {
+    assert!(reading.cells.len() <= MOST && reading.notes.len() <= MOST);
+    assert!(reading.temperatures.as_ref().is_none_or(|sensors| sensors.len() <= MOST));
+    assert!(reading.alarms.as_ref().is_none_or(|alarms| alarms.len() <= MOST));
+    let texts = [&reading.model, &reading.serial_number, &reading.hw_version, &reading.sw_version, &reading.production_date];
+    for text in texts.into_iter().flatten() {
+        assert!(text.len() <= LONGEST && !text.chars().any(char::is_control), "{text:?}");
+    }
+    let json = serde_json::to_value(reading).expect("every reading has a JSON form");
+    for (key, value) in json.as_object().expect("which is an object") {
+        // JSON has no NaN and no infinity: they would show as null.
+        assert!(!value.is_null(), "{key} is no number: {reading:?}");
+    }
+    assert!(reading.cells.iter().chain(&reading.voltage).all(|volts| volts.get().is_finite()), "{reading:?}");
+}
