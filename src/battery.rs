@@ -1,4 +1,5 @@
 //! One battery over time: readings go in, snapshots for the sinks come out. Pure; the runtime says what time it is.
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL, chemistry::preset};
 use crate::guard::Guard;
@@ -157,10 +158,11 @@ impl Battery {
         let Some(read_at) = self.read_at else { return now.after(Duration::from_secs(60)) };
         let silence = &self.config.silence;
         let stale = silence.stale_after(self.period());
-        let just_after = Duration::from_millis(1);
-        let stages = [stale + just_after, silence.silent.max(stale), silence.lost.max(stale)].map(|age| read_at.after(age));
-        let moving = read_at.after(stale + silence.fade + Duration::from_secs(1));
-        let step = (now >= stages[0] && now <= moving).then(|| now.after(Duration::from_secs(1)));
+        let (just_after, second) = (Duration::from_millis(1), Duration::from_secs(1));
+        let moving_from = read_at.after(stale).after(just_after);
+        let moving_to = read_at.after(stale).after(silence.fade).after(second);
+        let stages = [moving_from, read_at.after(silence.silent.max(stale)), read_at.after(silence.lost.max(stale))];
+        let step = (moving_from..=moving_to).contains(&now).then(|| now.after(second));
         let next = stages.into_iter().filter(|stage| *stage > now).chain(step).min();
         next.unwrap_or_else(|| now.after(Duration::from_secs(60)))
     }

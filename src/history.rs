@@ -1,4 +1,5 @@
 //! Counters over a battery's life: extremes, charge, energy, alarms.
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 use crate::model::{Alarm, AlarmName, Derived, History, Level, Reading};
 use crate::units::round;

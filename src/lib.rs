@@ -9,6 +9,10 @@
 //! ```
 //! Data flows one way; nothing on the left knows anything on the right. Protocols, guard and charge control are pure:
 //! bytes, state and time go in, values come out. Threads, clocks, sleeps and signals live in `runtime` alone.
+//!
+//! Nothing panics on any input: what could is denied here and in `Cargo.toml`, and the calls that panic on certain arguments are
+//! listed with their reasons in `docs/panics.md`.
+#![deny(clippy::indexing_slicing, clippy::string_slice, clippy::unreachable, clippy::unimplemented, clippy::get_unwrap)]
 
 pub mod battery;
 pub mod bms;

@@ -1,4 +1,5 @@
 //! `replay`: a recording as the driver would have read it, reading by reading, with the limits at each. Pure.
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 use crate::battery::{Battery, Now, Saved};
 use crate::bms::Driver;
@@ -147,7 +148,7 @@ impl Control {
         let known = self.batteries.iter().position(|(address, _)| *address == reading.address);
         let place = known.unwrap_or_else(|| {
             self.batteries.push((reading.address, Battery::new(self.config.clone(), Saved::default())));
-            self.batteries.len() - 1
+            self.batteries.len().saturating_sub(1)
         });
         let (_, battery) = self.batteries.get_mut(place)?;
         let now = Now { at: Moment::new(*at), unix: None };

@@ -2,6 +2,7 @@
 //!
 //! The folder is on flash: a file is written at most once in ten minutes, after each per cent of counted SoC and at exit, and
 //! only when it changed. A read-only or full disk costs the memory, never the battery: it is said once, and the driver goes on.
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 use crate::draft::Draft;
 use crate::units::{Moment, Percent};

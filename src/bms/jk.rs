@@ -113,7 +113,7 @@ impl Protocol for Jk {
             false => passwords(body, sound).into_iter().for_each(|place| overwrite(body.get_mut(place).unwrap_or_default(), sound)),
         }
         if sound && let Some((summed, [_, _, check @ ..])) = buf.split_last_chunk_mut::<4>() {
-            check.copy_from_slice(&sum16(summed).to_be_bytes());
+            *check = sum16(summed).to_be_bytes();
         }
         true
     }

@@ -16,7 +16,9 @@ const MISSING_HOLD: Duration = Duration::from_secs(30);
 const CELL_NOISE: f64 = 0.006;
 
 /// The reasons of limits that react to the current they allow.
-pub(super) const BY_CELLS: [&str; 2] = ["highest cell voltage", "lowest cell voltage"];
+pub(super) const BY_CELLS: [&str; 2] = [HIGHEST, LOWEST];
+const HIGHEST: &str = "highest cell voltage";
+const LOWEST: &str = "lowest cell voltage";
 
 /// The number of inputs.
 const COUNT: usize = 4;
@@ -97,8 +99,8 @@ pub(super) fn apply(
             values: memory.seen.cells.map(|(high, low)| ([high - lift; 2], [low; 2])),
             charge: Some(tables.charge_by_cell),
             discharge: Some(tables.discharge_by_cell),
-            charge_why: BY_CELLS[0],
-            discharge_why: BY_CELLS[1],
+            charge_why: HIGHEST,
+            discharge_why: LOWEST,
             never_given: "the BMS gives no cell voltages: no limit by cell voltage",
         },
         Input {

@@ -3,6 +3,7 @@
 //! [`step`] is pure: configuration, facts, explicit [`Memory`] and time go in, limits with reasons come out. It may be called
 //! at any interval. Order: freshness → rules → ramp on recovery → rounding. A reduction acts in the same step; a rise waits
 //! for a hold time and then follows a ramp, and never happens without a new, undisputed reading.
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 pub(crate) mod cells;
 pub mod chemistry;

@@ -54,7 +54,7 @@ fn describe(key: &Key, leaf: &str, defaults: &mut Settings, text: &mut String) {
     text.push('\n');
     let mut line = String::from("#");
     for word in key.doc.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+        if line.chars().chain([' ']).chain(word.chars()).count() > WIDTH {
             let _ = writeln!(text, "{line}");
             line = String::from("#");
         }

@@ -6,7 +6,7 @@
 //! Later layers win, key by key. The defaults stand in `settings`, everything else about a key in one table ([`keys::KEYS`]).
 //! A wrong key or value is an error even in a table that is not used now: an owner learns of it when it is written, not on the
 //! day the second battery is plugged in.
-#![deny(clippy::indexing_slicing)]
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 mod document;
 pub mod keys;

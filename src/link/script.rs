@@ -113,7 +113,7 @@ impl ScriptPort {
 
     /// Lets `bytes` arrive at a moment, unasked.
     pub fn at(mut self, moment: Moment, bytes: &[u8]) -> Self {
-        self.expect(moment, bytes.to_vec());
+        self.schedule(moment, bytes.to_vec());
         self
     }
 
@@ -138,7 +138,7 @@ impl ScriptPort {
         write(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn expect(&mut self, moment: Moment, bytes: Vec<u8>) {
+    fn schedule(&mut self, moment: Moment, bytes: Vec<u8>) {
         let place = self.coming.partition_point(|(at, _)| *at <= moment);
         self.coming.insert(place, (moment, bytes));
     }
@@ -192,7 +192,7 @@ impl Port for ScriptPort {
         let now = self.clock.now();
         self.note(|record| record.sent.push((now, bytes.to_vec())));
         for sound in (self.responder)(bytes, self.line) {
-            self.expect(now.after(sound.after), sound.bytes);
+            self.schedule(now.after(sound.after), sound.bytes);
         }
         Ok(())
     }

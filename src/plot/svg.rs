@@ -146,7 +146,7 @@ impl Place {
     }
 
     fn line(&self, out: &mut String, line: &Line) -> fmt::Result {
-        let inside = |y: f64| self.y(y.clamp(self.y.0, self.y.1));
+        let inside = |y: f64| self.y(y.max(self.y.0).min(self.y.1));
         let known = line.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
         let points: Vec<(f64, f64)> = known.map(|(x, y)| (self.x(*x), inside(*y))).collect();
         let points = thin(&points, 1.0, 0.15);

@@ -4,7 +4,6 @@
 //! scenario ──▶ pack (cells, BMS) ──shown──▶ responder (protocol) ──▶ faults ──▶ line (latency, byte times) ──▶ pty
 //! ```
 //! Everything but [`simulate`] is pure; a new protocol is one file with a [`Responder`] and one line in [`BOARDS`].
-#![deny(clippy::indexing_slicing)]
 
 pub mod battery;
 mod cell;
@@ -30,7 +29,7 @@ use battery::{Pack, PackConfig, TICK};
 use fault::Faults;
 use line::ServeOptions;
 use scenario::{Scenario, ScenarioError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -218,7 +217,14 @@ pub fn simulate(options: &SimulateOptions, stop: &AtomicBool) -> Result<(), SimE
     let mut units = units(options)?;
     let mut pty = Pty::open(&options.link)?;
     let baud = responder.line().baud;
-    eprintln!("a simulated {} with {} cells listens on {} ({baud} baud)", options.bms, cells(options), options.link.display());
+    // Nobody need listen to where it listens.
+    let _ = writeln!(
+        io::stderr(),
+        "a simulated {} with {} cells listens on {} ({baud} baud)",
+        options.bms,
+        cells(options),
+        options.link.display()
+    );
     let serve = ServeOptions { pace: options.pace, faults: options.faults.clone(), seed: options.seed, ..ServeOptions::default() };
     Ok(line::serve(&mut pty, &SystemClock, responder.as_mut(), &mut units, &serve, stop)?)
 }

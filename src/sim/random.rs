@@ -37,6 +37,7 @@ impl Random {
 
     /// Any byte.
     pub fn byte(&mut self) -> u8 {
-        self.bits().to_le_bytes()[7]
+        let [.., high] = self.bits().to_le_bytes();
+        high
     }
 }

@@ -4,6 +4,7 @@ use super::{End, Input, Memory, Outcome};
 use crate::model::Reading;
 use crate::units::{AmpHours, Amps, Moment, Percent};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Readings in a row that must agree on the BMS's SoC before it is counted from, and how near they must be, %.
@@ -11,6 +12,8 @@ const AGREEING: u32 = 3;
 const NEAR: f64 = 2.0;
 /// More than this, %, must not have gone uncounted in a gap.
 const MISSED: f64 = 5.0;
+/// Capacities that can be counted in, Ah; what is near 0 or infinity would make the count no number.
+const CAPACITIES: RangeInclusive<f64> = 0.1..=1e6;
 /// Left an end by so much, %, reaching it again is a new synchronisation.
 const LEFT: f64 = 2.0;
 
@@ -71,7 +74,7 @@ pub struct Count {
 
 /// One reading further: the counted SoC, once there is a count.
 pub(super) fn step(input: &Input<'_>, end: Option<End>, memory: &mut Memory, outcome: &mut Outcome) -> Option<f64> {
-    let capacity = input.capacity.map(AmpHours::get).filter(|capacity| *capacity > 0.0 && capacity.is_finite());
+    let capacity = input.capacity.map(AmpHours::get).filter(|capacity| CAPACITIES.contains(capacity));
     let counts = |at: Option<(f64, Moment)>| at.is_some_and(|(_, at)| input.now.since(at) <= input.longest);
     if memory.count.as_ref().is_some_and(|count| !counts(count.last)) {
         memory.bms = Steady::default();
@@ -118,8 +121,9 @@ impl Count {
 
     /// The numbers are those of a battery; a file may hold anything.
     pub(super) fn is_sound(&self) -> bool {
-        let capacity = self.capacity_ah > 0.0 && self.capacity_ah.is_finite();
-        capacity && (0.0..=self.capacity_ah).contains(&self.charge_ah) && (0.0..=100.0).contains(&self.drift_pct)
+        CAPACITIES.contains(&self.capacity_ah)
+            && (0.0..=self.capacity_ah).contains(&self.charge_ah)
+            && (0.0..=100.0).contains(&self.drift_pct)
     }
 
     /// Another capacity, as the owner or the BMS has set it, leaves the SoC as it is.

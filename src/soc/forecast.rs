@@ -24,7 +24,7 @@ impl Average {
         let elapsed = self.at.replace(now).map(|at| now.since(at)).filter(|elapsed| *elapsed <= longest);
         match (self.value, elapsed) {
             (Some(average), Some(elapsed)) => {
-                self.seen = (self.seen + elapsed).min(over.max(elapsed));
+                self.seen = self.seen.saturating_add(elapsed).min(over.max(elapsed));
                 let share = elapsed.as_secs_f64() / self.seen.as_secs_f64().max(f64::MIN_POSITIVE);
                 self.value = Some(average + (current - average) * share);
             }

@@ -9,6 +9,7 @@
 //!   otherwise it stands. So a saved count needs no clock to be trusted, and a restart is a gap like any other.
 //! - **What is shown** follows the count by at most 1 % per second, so that nothing on the bus jumps when the count is set anew.
 //! - **Charge control** sees the cautious one: the higher of both SoCs for charging, the lower for discharging.
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 mod counter;
 mod ends;

@@ -143,7 +143,7 @@ impl<'a> Plant<'a> {
             min_cell_v: cells.fold(f64::INFINITY, f64::min),
             soc_pct: self.pack.actual_soc_pct(),
             shown_soc_pct: self.pack.shown().soc_pct,
-            temperature_c: self.pack.shown().temperatures_c[0],
+            temperature_c: self.pack.shown().temperatures_c.first().copied().unwrap_or(f64::NAN),
             sun_a: bus.sun_w / bus.voltage_v.max(1.0),
             load_a: self.chargers.load_a(bus),
             cvl_v: told.cvl_v,
