@@ -65,7 +65,7 @@ fn ask(filter: &mut Filter, config: &Config, line: &str) {
         (serde_json::from_str(line).expect("it was understood"), serde_json::from_str(&answer).expect("the answer is JSON"));
     let [cvl, ccl, dcl] = ["cvl", "ccl", "dcl"].map(|key| answer[key].as_f64().expect("a number"));
     assert!(cvl.is_finite() && cvl >= 0.0 && ccl >= 0.0 && dcl >= 0.0, "{line} gives {answer}");
-    let most = |set: Option<Amps>, default: f64| set.map_or(default, Amps::get) + 1e-9;
+    let most = |set: Option<Amps>, default: f64| set.map_or(default, Amps::get) + 1e-6;
     assert!(
         ccl <= most(config.max_charge_current, 50.0) && dcl <= most(config.max_discharge_current, 60.0),
         "{line} gives {answer}"

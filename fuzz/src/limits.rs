@@ -23,7 +23,7 @@ pub fn assert_sound(limits: &Limits, config: &Config, pack: Option<Volts>, cells
         assert!(value.is_finite() && value >= 0.0, "{limits:?}");
     }
     let (most_ccl, most_dcl) = maxima(config);
-    assert!(ccl <= most_ccl + 1e-9 && dcl <= most_dcl + 1e-9, "above the configured maximum: {limits:?}");
+    assert!(ccl <= most_ccl + 1e-6 && dcl <= most_dcl + 1e-6, "above the configured maximum: {limits:?}");
     for why in [limits.cvl.why, limits.ccl.why, limits.dcl.why] {
         assert!(!why.is_empty() && why != "no limit", "{limits:?}");
     }
