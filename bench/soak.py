@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+"""The program over hours on a faulty line; started by soak.sh.
+
+A simulated BMS loses, damages, delays and doubles replies, speaks nonsense with a right checksum and sends noise; its port
+vanishes and comes back; the D-Bus daemon ends and starts again. Every ten seconds the process is looked at. What is compared is
+the beginning (after a time to settle) with the end: nothing may have grown.
+
+A reading every 0.2 s, the shortest that the configuration allows, makes five times the readings of usual operation in the same
+time; what happens per hour (state files, silence, restarts of the bus) is not sped up by it.
+"""
+import argparse
+import os
+import statistics
+import sys
+import time
+
+import dbus
+import dbus.bus
+
+from rig import Rig, cpu_seconds
+
+FAULTS = 'drop=2,corrupt=3,duplicate=2,nonsense=1,late=300@2,noise'
+SAMPLE_S = 10
+# The port is gone for so long, so often; the bus likewise. Neither is a multiple of the other.
+PORT_EVERY_S, PORT_GONE_S = 170, 25
+BUS_EVERY_S, BUS_GONE_S = 430, 15
+# Growth from the first fifth to the last that is no growth: a step of the allocator, a tick of the clock.
+MEMORY_KB, MEMORY_SHARE = 64, 0.03
+CPU_SHARE = 0.25
+
+
+def memory(pid):
+	"""Resident, proportional and private memory in kB."""
+	with open('/proc/%d/smaps_rollup' % pid, encoding='ascii') as file:
+		facts = {line.split(':')[0]: int(line.split()[1]) for line in file if line.endswith('kB\n')}
+	return facts['Rss'], facts['Pss'], facts['Private_Clean'] + facts['Private_Dirty']
+
+
+def owner(bus, name):
+	return bus.call_blocking('org.freedesktop.DBus', '/', 'org.freedesktop.DBus', 'GetConnectionUnixProcessID', 's', [name])
+
+
+def connections(address, pid):
+	"""Connections that the process has to the bus, and whether its service is there; None while there is no bus."""
+	try:
+		bus = dbus.bus.BusConnection(address)
+	except dbus.DBusException:
+		return None
+	try:
+		names = [str(name) for name in bus.list_names()]
+		own = sum(owner(bus, name) == pid for name in names if name.startswith(':'))
+		return own, any(name.startswith('com.victronenergy.battery.') for name in names)
+	except dbus.DBusException:
+		return None
+	finally:
+		bus.close()
+
+
+class Writes:
+	"""Counts files in a folder that were replaced or changed, at a look each second."""
+
+	def __init__(self, folder):
+		self.folder, self.seen, self.count = folder, {}, 0
+
+	def look(self):
+		try:
+			entries = list(os.scandir(self.folder))
+		except FileNotFoundError:
+			return
+		for entry in entries:
+			try:
+				stat = entry.stat()
+			except FileNotFoundError:
+				continue
+			mark = (stat.st_ino, stat.st_mtime_ns)
+			self.count += self.seen.get(entry.name) != mark
+			self.seen[entry.name] = mark
+
+
+class Disturbance:
+	"""Something that goes away and comes back, again and again."""
+
+	def __init__(self, every, gone, leave, come):
+		self.every, self.gone, self.leave, self.come = every, gone, leave, come
+		self.next, self.away, self.times = time.monotonic() + every, False, 0
+
+	def look(self):
+		if time.monotonic() < self.next:
+			return
+		if self.away:
+			self.come()
+			self.next += self.every
+		else:
+			self.leave()
+			self.times += 1
+			self.next += self.gone
+		self.away = not self.away
+
+
+def soak(rig, options):
+	config = rig.write('dbus-bms.toml', 'poll_interval_s = %s\n[state]\nfolder = "%s"\n' % (options.interval, rig.path('state')))
+	children = {}
+
+	def bms():
+		if os.path.lexists(rig.port):
+			os.unlink(rig.port)
+		children['bms'] = rig.start([
+			rig.simulator, 'simulate', options.board, '--link', rig.port, '--fault', options.fault, '--seed', str(len(samples) + 1)])
+
+	def daemon():
+		if os.path.exists(rig.path('bus')):
+			os.unlink(rig.path('bus'))
+		children['bus'] = rig.start(['dbus-daemon', '--config-file=' + rig.path('bus.conf'), '--nofork', '--nopidfile'])
+
+	samples = []
+	children['bus'] = rig.children[0]
+	bms()
+	rig.wait(lambda: os.path.exists(rig.port))
+	driver = rig.start([rig.binary, 'run', rig.port, '--config', config, '--bus', rig.address, '--no-dbus'])
+	writes = Writes(rig.path('state'))
+	port = Disturbance(PORT_EVERY_S, PORT_GONE_S, lambda: rig.stop(children['bms']), bms)
+	bus = Disturbance(BUS_EVERY_S, BUS_GONE_S, lambda: rig.stop(children['bus']), daemon)
+	began = time.monotonic()
+	end, due, cpu = began + options.hours * 3600, began + SAMPLE_S, cpu_seconds(driver.pid)
+	while time.monotonic() < end:
+		time.sleep(1)
+		port.look()
+		bus.look()
+		writes.look()
+		if driver.poll() is not None:
+			with open(rig.path('log'), encoding='utf-8') as log:
+				sys.exit('the driver ended with code %s; it said:\n%s' % (driver.returncode, ''.join(log.readlines()[-20:])))
+		if time.monotonic() < due:
+			continue
+		due += SAMPLE_S
+		spent, cpu = cpu_seconds(driver.pid) - cpu, cpu_seconds(driver.pid)
+		rss, pss, private = memory(driver.pid)
+		on_bus = connections(rig.address, driver.pid)
+		samples.append({
+			't': time.monotonic() - began, 'rss': rss, 'pss': pss, 'private': private, 'cpu': spent,
+			'fds': len(os.listdir('/proc/%d/fd' % driver.pid)), 'threads': len(os.listdir('/proc/%d/task' % driver.pid)),
+			'connections': on_bus[0] if on_bus else None, 'served': bool(on_bus and on_bus[1]), 'writes': writes.count,
+			'disturbed': port.away or bus.away})
+		if options.samples:
+			with open(options.samples, 'a', encoding='utf-8') as file:
+				file.write('\t'.join(str(value) for value in samples[-1].values()) + '\n')
+	code = rig.stop(driver)
+	writes.look()
+	with open(rig.path('log'), encoding='utf-8') as log:
+		lines = sum(1 for _ in log)
+	return samples, {'port': port.times, 'bus': bus.times, 'writes': writes.count, 'files': len(writes.seen), 'code': code, 'lines': lines}
+
+
+def report(samples, facts, options):
+	"""The table; the number of what has grown."""
+	fifth = max(3, len(samples) // 5)
+	settled = samples[min(6, len(samples) // 10):]
+	first, last = settled[:fifth], settled[-fifth:]
+	calm = lambda part: [sample for sample in part if not sample['disturbed']] or part
+	broken = 0
+
+	def row(what, values, unit, may, digits=0):
+		nonlocal broken
+		before, after = values
+		grown = after > before + may
+		broken += grown
+		print('| %s | %.*f %s | %.*f %s | + %.*f | %s |' % (
+			what, digits, before, unit, digits, after, unit, digits, may, 'GROWN' if grown else 'ok'), flush=True)
+
+	def both(key, pick):
+		return [pick([sample[key] for sample in calm(part) if sample[key] is not None]) for part in (first, last)]
+
+	print('| what | first fifth | last fifth | may grow by | |\n|---|---|---|---|---|')
+	for key, what in (('rss', 'resident memory'), ('pss', 'proportional memory'), ('private', 'private memory')):
+		values = both(key, statistics.median)
+		row(what, values, 'kB', MEMORY_KB + MEMORY_SHARE * values[0])
+	row('descriptors (most)', both('fds', max), '', 0)
+	row('threads (most)', both('threads', max), '', 0)
+	row('D-Bus connections (most)', both('connections', max), '', 0)
+	cpu = both('cpu', statistics.median)
+	row('CPU per 10 s', [1000 * value for value in cpu], 'ms', 1000 * cpu[0] * CPU_SHARE, 1)
+	# Contract: at most one write per file and ten minutes; what is kept at an end of the port or of the program comes to it.
+	hours = samples[-1]['t'] / 3600
+	most = facts['files'] * (1 + hours * 6) + 2 * facts['files'] * (facts['port'] + 1)
+	broken += facts['writes'] > most
+	print('| writes to %d state files in all | | %d | %.0f | %s |' % (
+		facts['files'], facts['writes'], most, 'MORE' if facts['writes'] > most else 'ok'))
+	served = statistics.mean(sample['served'] for sample in calm(settled))
+	broken += served < 0.9
+	print('| on the bus, of the looks while port and bus were there | | %.0f %% | at least 90 | %s |' % (100 * served, 'ok' if served >= 0.9 else 'LESS'))
+	broken += facts['code'] != 0
+	print('| exit code after SIGTERM | | %d | 0 | %s |' % (facts['code'], 'ok' if facts['code'] == 0 else 'WRONG'))
+	print('\n%.2f hours, %s every %s s with %s; the port vanished %d times for %d s, the bus %d times for %d s; %d lines in the log.' % (
+		hours, options.board, options.interval, options.fault, facts['port'], PORT_GONE_S, facts['bus'], BUS_GONE_S, facts['lines']))
+	return broken
+
+
+def main():
+	parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+	parser.add_argument('hours', type=float, nargs='?', default=8)
+	parser.add_argument('--binary', required=True)
+	parser.add_argument('--board', default='jk')
+	parser.add_argument('--interval', type=float, default=0.2, help='seconds from reading to reading')
+	parser.add_argument('--fault', default=FAULTS)
+	parser.add_argument('--samples', help='file for every look')
+	options = parser.parse_args()
+	with Rig(options.binary) as rig:
+		samples, facts = soak(rig, options)
+	return 1 if report(samples, facts, options) else 0
+
+
+sys.exit(main())
