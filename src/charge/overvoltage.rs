@@ -37,8 +37,10 @@ impl Ceiling {
         } else if let Some(ceiling) = self.0
             && highest < limit - BAND
         {
-            let rate = if sum < ceiling - FAR { FREE_RISE } else { RISE };
-            let raised = ceiling + rate * dt.as_secs_f64();
+            // Slowly until the pack is far below, then faster: the same however the time is cut.
+            let seconds = dt.as_secs_f64();
+            let slow = ((sum + FAR - ceiling) / RISE).max(0.0).min(seconds);
+            let raised = ceiling + RISE * slow + FREE_RISE * (seconds - slow);
             self.0 = (raised < cvl).then_some(raised);
         }
         self.0

@@ -1,0 +1,270 @@
+//! What doubt does, for any course of readings: nothing is published that was not said, what is held stays inside, a true step gets
+//! out in time, and limits only fall meanwhile. The contract's "Guard" as properties.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use dbus_bms::battery::{Battery, Now, Saved};
+use dbus_bms::charge::Config;
+use dbus_bms::charge::filter::Filter;
+use dbus_bms::guard::Guard;
+use dbus_bms::model::{LinkStats, Reading, Snapshot};
+use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Longest time for which an accepted value stands in for doubtful ones, and for which doubtful ones must agree, s.
+const STANDS_FOR: f64 = 10.0;
+const AGREED_FOR: f64 = 5.0;
+
+/// A quantity of a reading that the guard watches: how to set it and to see it, and what a battery can have.
+#[derive(Debug)]
+struct Quantity {
+    name: &'static str,
+    set: fn(&mut Reading, f64),
+    get: fn(&Reading) -> Option<f64>,
+    range: (f64, f64),
+}
+
+const QUANTITIES: [Quantity; 8] = [
+    Quantity {
+        name: "voltage",
+        set: |r, x| r.voltage = Some(Volts::new(x)),
+        get: |r| r.voltage.map(f64::from),
+        range: (1.0, 1000.0),
+    },
+    Quantity { name: "soc", set: |r, x| r.soc = Some(Percent::new(x)), get: |r| r.soc.map(f64::from), range: (0.0, 100.0) },
+    Quantity { name: "soh", set: |r, x| r.soh = Some(Percent::new(x)), get: |r| r.soh.map(f64::from), range: (0.0, 100.0) },
+    Quantity { name: "cell", set: |r, x| r.cells[5] = Volts::new(x), get: cell, range: (0.5, 5.0) },
+    Quantity { name: "sensor", set: |r, x| r.temperatures = Some(vec![Celsius::new(x)]), get: sensor, range: (-60.0, 120.0) },
+    Quantity { name: "MOSFET", set: |r, x| r.mos_temperature = Some(Celsius::new(x)), get: mosfet, range: (-60.0, 180.0) },
+    Quantity {
+        name: "capacity",
+        set: |r, x| r.capacity = Some(AmpHours::new(x)),
+        get: |r| r.capacity.map(f64::from),
+        range: (0.0, 1e5),
+    },
+    Quantity {
+        name: "remaining",
+        set: |r, x| r.remaining = Some(AmpHours::new(x)),
+        get: |r| r.remaining.map(f64::from),
+        range: (0.0, 1e5),
+    },
+];
+
+/// A cell that stands at 0 V is none.
+fn cell(reading: &Reading) -> Option<f64> {
+    reading.cells.get(5).map(|cell| cell.get()).filter(|volts| *volts > 0.0)
+}
+
+fn sensor(reading: &Reading) -> Option<f64> {
+    reading.temperatures.as_ref()?.first().map(|sensor| sensor.get())
+}
+
+fn mosfet(reading: &Reading) -> Option<f64> {
+    reading.mos_temperature.map(f64::from)
+}
+
+fn good() -> Reading {
+    let mut reading = Reading::new("jbd", None);
+    reading.voltage = Some(Volts::new(52.96));
+    reading.current = Some(Amps::new(-12.5));
+    reading.soc = Some(Percent::new(62.0));
+    reading.soh = Some(Percent::new(98.0));
+    reading.cells = vec![Volts::new(3.31); 16];
+    reading.cell_count = Some(16);
+    reading.temperatures = Some(vec![Celsius::new(21.5)]);
+    reading.mos_temperature = Some(Celsius::new(30.0));
+    reading.capacity = Some(AmpHours::new(280.0));
+    reading.remaining = Some(AmpHours::new(173.6));
+    reading.charge_fet = Some(true);
+    reading.discharge_fet = Some(true);
+    reading.alarms = Some(Vec::new());
+    reading
+}
+
+fn with(quantity: &Quantity, value: f64) -> Reading {
+    let mut reading = good();
+    (quantity.set)(&mut reading, value);
+    reading
+}
+
+fn quantity() -> impl Strategy<Value = &'static Quantity> {
+    (0..QUANTITIES.len()).prop_map(|number| &QUANTITIES[number])
+}
+
+/// Where within the range of a quantity, or a little beyond it.
+fn place() -> impl Strategy<Value = f64> {
+    prop_oneof![4 => 0.0f64..1.0, 2 => Just(0.5), 1 => -0.5f64..1.5]
+}
+
+fn at(quantity: &Quantity, place: f64) -> f64 {
+    let (low, high) = quantity.range;
+    low + place * (high - low)
+}
+
+fn moment(seconds: f64) -> Moment {
+    Moment::from_secs(100.0 + seconds)
+}
+
+/// A battery that was read once a second for a minute, all well; its next second is 61.
+fn settled() -> Battery {
+    let mut battery = Battery::new(Config::default(), Saved::default());
+    (1..=60).for_each(|second| drop(read(&mut battery, good(), f64::from(second))));
+    battery
+}
+
+fn read(battery: &mut Battery, reading: Reading, second: f64) -> Snapshot {
+    battery.read(reading, LinkStats::default(), Now { at: moment(second), unix: None })
+}
+
+fn limits(snapshot: &Snapshot) -> [f64; 3] {
+    [snapshot.limits.cvl.value.get(), snapshot.limits.ccl.value.get(), snapshot.limits.dcl.value.get()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Published is what the BMS said not long ago and a battery can have; what is held now is not.
+    #[test]
+    fn only_what_was_said_is_published(
+        quantity in quantity(), steps in prop::collection::vec((0.05f64..4.0, place()), 1..60),
+    ) {
+        let (mut guard, mut said, mut now) = (Guard::default(), Vec::new(), 0.0);
+        for (wait, place) in steps {
+            now += wait;
+            let value = at(quantity, place);
+            said.push((now, value));
+            let judged = guard.judge(with(quantity, value), moment(now));
+            let Some(published) = (quantity.get)(&judged.reading) else { continue };
+            let (low, high) = quantity.range;
+            prop_assert!((low..=high).contains(&published), "{} at {published}", quantity.name);
+            let recent = said.iter().rev().take_while(|(at, _)| now - at <= STANDS_FOR + 1e-6);
+            prop_assert!(recent.map(|(_, value)| *value).any(|value| value == published), "{} was never {published}", quantity.name);
+            if !judged.held.is_empty() {
+                prop_assert!(judged.facts.in_doubt);
+                prop_assert!(published != value, "{}: {value} is held and published", quantity.name);
+            }
+        }
+    }
+
+    /// A step to anything that a battery can have, however far, is published on its third reading, or the first after five seconds.
+    #[test]
+    fn a_true_step_gets_out_in_time(quantity in quantity(), place in 0.001f64..0.999, interval in 0.05f64..9.0, noise in -1.0f64..1.0) {
+        let (mut guard, target) = (Guard::default(), at(quantity, place));
+        (0..10).for_each(|second| drop(guard.judge(good(), moment(f64::from(second)))));
+        let mut published = None;
+        for number in 0..3 {
+            // The true value moves, too: far less than what is a step for this quantity. Settings and capacities stand still.
+            let moving = if quantity.name == "capacity" { 0.0 } else { f64::from(number) * noise * 0.001 };
+            let now = 10.0 + f64::from(number) * interval;
+            let said = (target + moving).clamp(quantity.range.0, quantity.range.1);
+            let judged = guard.judge(with(quantity, said), moment(now));
+            published = (quantity.get)(&judged.reading);
+            let agreed = number == 2 || f64::from(number) * interval >= AGREED_FOR;
+            if agreed {
+                prop_assert_eq!(published, Some(said), "{} after {} readings", quantity.name, number + 1);
+            }
+        }
+        prop_assert!(published.is_some());
+    }
+
+    /// Of a published cell and a doubtful one charge control sees the worse for each side, from the second doubtful reading on.
+    #[test]
+    fn charge_control_sees_the_worse_of_both(place in 0.01f64..0.99) {
+        let (mut guard, value) = (Guard::default(), at(&QUANTITIES[3], place));
+        (0..10).for_each(|second| drop(guard.judge(good(), moment(f64::from(second)))));
+        guard.judge(with(&QUANTITIES[3], value), moment(10.0));
+        let second = guard.judge(with(&QUANTITIES[3], value), moment(11.0));
+        prop_assert!(second.facts.high_cell.unwrap().get() >= value.max(3.31) - 1e-9, "{:?}", second.facts);
+        prop_assert!(second.facts.low_cell.unwrap().get() <= value.min(3.31) + 1e-9, "{:?}", second.facts);
+    }
+
+    /// While a value is in doubt no limit rises, whatever else the readings say.
+    #[test]
+    fn no_limit_rises_in_doubt(
+        before in prop::collection::vec(3.2f64..3.5, 0..20), quantity in quantity(), steps in prop::collection::vec(place(), 2..20),
+    ) {
+        let (mut battery, mut guard, mut second) = (settled(), Guard::default(), 61.0);
+        (1..=60).for_each(|second| drop(guard.judge(good(), moment(f64::from(second)))));
+        let mut last = None;
+        let course = before.into_iter().map(|cell| {
+            let mut reading = good();
+            reading.cells = vec![Volts::new(cell); 16];
+            reading.voltage = Some(Volts::new(cell * 16.0));
+            reading
+        });
+        for reading in course.chain(steps.into_iter().map(|place| with(quantity, at(quantity, place)))) {
+            let in_doubt = guard.judge(reading.clone(), moment(second)).facts.in_doubt;
+            let now = limits(&read(&mut battery, reading, second));
+            second += 1.0;
+            if let Some(before) = last.replace(now).filter(|_| in_doubt) {
+                prop_assert!(now.iter().zip(before).all(|(now, before)| *now <= before), "{before:?} became {now:?}");
+            }
+        }
+    }
+
+    /// A battery of which one value is doubtful is never allowed more than the same battery without the doubt.
+    #[test]
+    fn doubt_never_allows_more(quantity in quantity(), places in prop::collection::vec(place(), 1..3), cell in 2.8f64..3.5) {
+        let course = |doubtful: bool| {
+            let mut battery = settled();
+            let mut all = Vec::new();
+            for (second, place) in (61..).zip(&places) {
+                let mut reading = good();
+                if doubtful {
+                    (quantity.set)(&mut reading, at(quantity, *place));
+                }
+                if quantity.name != "cell" {
+                    reading.cells[2] = Volts::new(cell);
+                }
+                all.push(limits(&read(&mut battery, reading, f64::from(second))));
+            }
+            all
+        };
+        // Fewer than three readings: nothing is accepted yet that is far from the truth.
+        for (doubtful, plain) in course(true).into_iter().zip(course(false)) {
+            let near = |doubtful: f64, plain: f64| doubtful <= plain + 0.11;
+            prop_assert!(doubtful.iter().zip(plain).all(|(d, p)| near(*d, p)), "{}: {doubtful:?} instead of {plain:?}", quantity.name);
+        }
+    }
+
+    /// Silence, and the recovery after it, come out the same however often the battery is looked at.
+    #[test]
+    fn time_may_be_cut_anywhere(cuts in prop::collection::vec(0.0f64..400.0, 0..40), gap in 5.0f64..400.0) {
+        let run = |cuts: &[f64]| {
+            let mut battery = settled();
+            let mut cuts: Vec<f64> = cuts.iter().copied().filter(|cut| *cut < gap).collect();
+            cuts.sort_by(f64::total_cmp);
+            for cut in cuts {
+                battery.tick(LinkStats::default(), Now { at: moment(60.0 + cut), unix: None });
+            }
+            let silent = battery.tick(LinkStats::default(), Now { at: moment(60.0 + gap), unix: None });
+            let back = read(&mut battery, good(), 60.0 + gap + 1.0);
+            [limits(&silent), limits(&back)]
+        };
+        for (cut, whole) in run(&cuts).into_iter().zip(run(&[])) {
+            prop_assert!(cut.iter().zip(whole).all(|(cut, whole)| (cut - whole).abs() < 0.11), "{cut:?} and {whole:?}");
+        }
+    }
+
+    /// So does a rise after a reduction, in the filter.
+    #[test]
+    fn a_rise_may_be_cut_anywhere(cuts in prop::collection::vec(1.0f64..200.0, 0..40), high in 3.42f64..3.6, end in 1.0f64..200.0) {
+        let run = |cuts: &[f64]| {
+            let mut filter = Filter::new(Config::default());
+            let mut ask = |t: f64, cell: f64| -> Value {
+                let line = json!({"t": t, "cells": vec![cell; 16], "soc": 50});
+                serde_json::from_str(&filter.line(&line.to_string()).unwrap().0).unwrap()
+            };
+            ask(0.0, high);
+            // The step at which the reason for the reduction is gone belongs to both.
+            ask(0.5, 3.31);
+            let mut cuts: Vec<f64> = cuts.iter().copied().filter(|cut| *cut < end).collect();
+            cuts.sort_by(f64::total_cmp);
+            cuts.into_iter().for_each(|cut| drop(ask(cut, 3.31)));
+            let last = ask(end, 3.31);
+            ["cvl", "ccl", "dcl"].map(|key| last[key].as_f64().unwrap())
+        };
+        let (cut, whole) = (run(&cuts), run(&[]));
+        prop_assert!(cut.iter().zip(whole).all(|(cut, whole)| (cut - whole).abs() < 0.11), "{cut:?} and {whole:?}");
+    }
+}
