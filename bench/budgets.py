@@ -19,6 +19,8 @@ FAMILIES = {
 	'jk': {'board': 'jk', 'start_s': 0.5, 'line_s': 0.07, 'poll_ms': (0.40, 0.30)},
 	'daly': {'board': 'daly', 'start_s': 2.0, 'line_s': 0.59, 'poll_ms': (None, None)},
 }
+# What is shipped, where it has been built.
+STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../cross/out/armv7-unknown-linux-musleabihf/dbus-bms')
 CELLS = 16
 # What all values alternate between, second by second.
 CURRENTS = (21.5, -18.5)
@@ -26,6 +28,9 @@ SOC = (61.3, 61.9)
 TEMPERATURES = (21.0, 21.9)
 CELL_STEP = 0.012
 ANSWERS = 80
+# Batteries for which the cost of each is measured; so many can share a line.
+SCALE = (1, 2, 4, 8, 15, 32)
+MOST_ON_A_LINE = 15
 
 
 class Table:
@@ -224,6 +229,39 @@ def chain(rig, table, options):
 		rig.stop(child)
 
 
+def scale(rig, table, options):
+	"""What one battery more costs, from 1 to 32: JK masters with up to 15 batteries on a line, a process for each line."""
+	listener = rig.listener('*')
+	for batteries in SCALE:
+		lines = [min(MOST_ON_A_LINE, batteries - begun) for begun in range(0, batteries, MOST_ON_A_LINE)]
+		children, drivers = [], []
+		for number, count in enumerate(lines):
+			addresses = ','.join(str(address) for address in range(1, count + 1))
+			port = rig.path('ttySCALE%d' % number)
+			children.append(rig.start([rig.simulator, 'simulate', 'jk-pb', '--link', port, '--pace', '--addresses', addresses]))
+			rig.wait(lambda: os.path.exists(port))
+			drivers.append(rig.start([
+				rig.binary, 'run', port, '--config', rig.path('dbus-bms.toml'), '--bus', rig.address, '--addresses', addresses]))
+		began = time.monotonic()
+		heard = set()
+		while len(heard) < batteries and time.monotonic() < began + 60:
+			time.sleep(1)
+			heard = {line['sender'] for line in listener.signals(began)}
+		if len(heard) < batteries:
+			print('%d of %d batteries were found; the others are not counted' % (len(heard), batteries), file=sys.stderr)
+		time.sleep(5)
+		from_s, from_cpu = time.monotonic(), sum(cpu_seconds(driver.pid) for driver in drivers)
+		time.sleep(options.window)
+		spent = sum(cpu_seconds(driver.pid) for driver in drivers) - from_cpu
+		readings = len(listener.signals(from_s))
+		what = '%d × jk-pb in %d process%s' % (len(heard), len(lines), 'es' if len(lines) > 1 else '')
+		table.row(what + ': CPU per reading', [1000 * spent / readings], 'ms', 0.40 if batteries == 1 else None, None, 3)
+		table.row(what + ': memory (PSS) per battery', [sum(memory_kb(driver.pid) for driver in drivers) / len(heard)], 'kB', None, None, 0)
+		for child in (*drivers, *children):
+			rig.stop(child)
+		rig.forget()
+
+
 def beside(table):
 	"""What an empty Python program with D-Bus takes on the same computer, for comparison."""
 	times, memory = [], []
@@ -243,7 +281,7 @@ def main():
 	parser = argparse.ArgumentParser(description=__doc__)
 	parser.add_argument('--binary', required=True)
 	parser.add_argument('--families', default=','.join(FAMILIES))
-	parser.add_argument('--only', default='start,silent,steady,damaged,many,chain,size')
+	parser.add_argument('--only', default='start,silent,steady,damaged,many,chain,scale,size')
 	parser.add_argument('--runs', type=int, default=3, help='repetitions of what has a median')
 	parser.add_argument('--window', type=float, default=20, help='seconds in which CPU and signals are counted')
 	parser.add_argument('--settle', type=float, default=60, help='seconds after which memory is looked at')
@@ -256,12 +294,16 @@ def main():
 			if measure.__name__ in wanted:
 				with Rig(options.binary) as rig:
 					measure(rig, table, name, FAMILIES[name], options)
-	for measure in (silent, many, chain):
+	for measure in (silent, many, chain, scale):
 		if measure.__name__ in wanted:
 			with Rig(options.binary) as rig:
 				measure(rig, table, options)
 	if 'size' in wanted:
-		table.row('program, %s, everything in' % os.uname().machine, [os.path.getsize(options.binary) / 2**20], 'MB')
+		table.row('program, %s, everything in' % os.uname().machine, [os.path.getsize(options.binary) / 1e6], 'MB', 3.5, 2.5)
+		if os.path.exists(STATIC):
+			table.row('program, static armv7, everything in', [os.path.getsize(STATIC) / 1e6], 'MB', 3.5, 2.5)
+		else:
+			print('static armv7 program not measured: cross/build.sh builds it, and refuses one above 3.5 MB', file=sys.stderr)
 		beside(table)
 	return 1 if table.broken else 0
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes what one battery service sends, a line of JSON each, with the seconds of the monotonic clock.
 
-  listen.py ADDRESS SERVICE     ADDRESS of the bus
+  listen.py ADDRESS SERVICE     ADDRESS of the bus; SERVICE `*` tells of the signals of all services, without values
 
 {"t", "up": true, "soc"}   the name appeared; its state of charge then
 {"t", "up": false}         the name is gone
@@ -42,6 +42,10 @@ def main(address, service):
 		items = arguments[0] if member == 'ItemsChanged' else {}
 		say(signal=member, values={str(path): plain(facts['Value']) for path, facts in items.items()})
 
+	if service == '*':
+		bus.add_signal_receiver(lambda *_, sender: say(signal='ItemsChanged', sender=sender), 'ItemsChanged', ITEM, sender_keyword='sender')
+		say(ready=True)
+		return GLib.MainLoop().run()
 	bus.add_signal_receiver(owner_changed, 'NameOwnerChanged', 'org.freedesktop.DBus', arg0=service)
 	# Any signal of the service, not only those that are expected.
 	bus.add_signal_receiver(signalled, bus_name=service, member_keyword='member')
