@@ -8,7 +8,6 @@ mod board;
 mod bus;
 #[path = "support/driver.rs"]
 mod driver;
-mod vector_files;
 
 use board::{Answers, Board};
 use bus::Bus;
@@ -20,12 +19,11 @@ use std::fs;
 use std::path::Path;
 
 const PASSWORD: &str = "QXZV#@QZ";
-const JK: &str = "jk/armin-16s-charging.json";
+const JK: &str = "jk/armin-16s-charging";
 
 /// The answer of this board with a password in it.
 fn frame(name: &str, at: usize) -> Vec<u8> {
-    let file = vector_files::all().into_iter().find(|file| file.name == name).unwrap();
-    let mut frame = file.vector.received();
+    let mut frame = board::vector(name).received();
     assert!(frame[at..at + 10].iter().all(|byte| *byte == b'*'), "{name}: no password at {at}");
     frame[at..at + 10].fill(0);
     frame[at..at + PASSWORD.len()].copy_from_slice(PASSWORD.as_bytes());
@@ -53,7 +51,7 @@ fn assert_kept(what: &str, text: &str) {
 
 /// A JK board that is found, and answers the request for everything with `frame`.
 fn jk(frame: Vec<u8>) -> Answers {
-    let mut masked = board::replay_jk(JK.trim_end_matches(".json"), 53.0);
+    let mut masked = board::replay_jk(JK, 53.0);
     Box::new(move |input| {
         let reply = masked(input);
         if reply.len() >= frame.len() { frame.clone() } else { reply }
@@ -98,7 +96,7 @@ fn no_password_of_a_jk_is_told() {
 
 #[test]
 fn no_password_of_a_jk_pb_is_told() {
-    let frame = frame("jk-pb/device-to-request.json", 118);
+    let frame = frame("jk-pb/device-to-request", 118);
     listen("jk-pb", Box::new(move |input| if input.is_empty() { Vec::new() } else { frame.clone() }));
 }
 
