@@ -4,7 +4,7 @@
 use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL, chemistry::preset};
 use crate::guard::Guard;
 use crate::history;
-use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Reading, Snapshot};
+use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Part, Reading, Snapshot};
 use crate::quality::Quality;
 use crate::soc::{self, forecast, health};
 use crate::units::{AmpHours, Celsius, Moment, Percent, Volts};
@@ -59,6 +59,7 @@ pub struct Battery {
     current_avg: forecast::Average,
     own_alarms: Vec<Alarm>,
     cell_count: Option<u8>,
+    part: Part,
     /// Sentences for the log that came up since they were last taken.
     notices: Vec<String>,
     holding: bool,
@@ -86,6 +87,7 @@ impl Battery {
             current_avg: forecast::Average::default(),
             own_alarms: Vec::new(),
             cell_count: None,
+            part: Part::default(),
             notices: Vec::new(),
             holding: false,
         }
@@ -117,6 +119,7 @@ impl Battery {
         self.link = link;
         self.notices.extend(self.quality.count(link, now.at));
         self.read_at = Some(now.at);
+        self.part.readings = self.part.readings.wrapping_add(1);
         self.reading = guarded.reading;
         self.facts = charge::Facts { unix: now.unix, ..guarded.facts };
         // A gap is not counted: nobody knows what flowed in it.
@@ -219,6 +222,7 @@ impl Battery {
         self.became_full |= outcome.full;
         self.own_alarms = outcome.alarms;
         self.cell_count = outcome.cell_count.or(self.cell_count);
+        (self.part.ceiling, self.part.float) = (Some(outcome.ceiling), outcome.float.or(self.part.float));
         self.notices.extend(outcome.notices.into_iter().map(str::to_owned));
         outcome.limits
     }
@@ -333,6 +337,8 @@ impl Battery {
             line: self.quality.state(),
             cell_count: self.cell_count,
             limits,
+            part: self.part,
+            modules: None,
         }
     }
 }

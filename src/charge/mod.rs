@@ -83,6 +83,10 @@ pub struct Outcome {
     pub notices: Vec<&'static str>,
     /// The battery has just become full (float begins).
     pub full: bool,
+    /// The highest CVL that the safety of the cells allows, whatever the phase: for a bank, whose other batteries may need it.
+    pub ceiling: Volts,
+    /// The float voltage, once cells and chemistry are known.
+    pub float: Option<Volts>,
 }
 
 /// The age of the data and how often it comes.
@@ -108,9 +112,13 @@ pub fn step(config: &Config, facts: &Facts, age: Age, memory: &mut Memory, now: 
     let (ramps, limits) = settle(config.recovery, memory.last.map(|last| last.ramps), &verdict, rising_from, now);
     let data_at = memory.last.map_or(data_at, |last| last.data_at.max(data_at));
     memory.last = Some(Last { at: now, data_at, fresh: stage == Freshness::Fresh, limits, ramps });
+    let float = verdict.float;
+    // Of cells that nobody sees only the float voltage is certain to be good.
+    let ceiling = if stage == Freshness::Fresh { verdict.ceiling } else { verdict.ceiling.min(float.unwrap_or_default()) };
+    let ceiling = Volts::new(if ceiling.get().is_finite() { ceiling.get() } else { limits.cvl.value.get() }).rounded(2);
     let notices = verdict.notices.into_iter().filter(|text| !memory.said.contains(text)).collect::<Vec<_>>();
     memory.said.extend(&notices);
-    Outcome { limits, cell_count: verdict.cell_count, alarms: verdict.alarms, notices, full: verdict.full }
+    Outcome { limits, cell_count: verdict.cell_count, alarms: verdict.alarms, notices, full: verdict.full, ceiling, float }
 }
 
 /// Since when limits may have risen at `now`: only on a new, undisputed reading, and not for a time without data.
@@ -119,6 +127,11 @@ fn rising_from(facts: &Facts, memory: &Memory, data_at: Moment, now: Moment) -> 
     let new = data_at > last.data_at && !facts.in_doubt;
     new.then_some(if last.fresh { last.at } else { now })
 }
+
+/// Reason of the last limits when the driver was asked to stop.
+pub const STOPPED: &str = "driver stopped";
+/// Reason of the last limits when the driver has to end by itself.
+pub const ENDED: &str = "driver ended";
 
 /// The limits of a battery that nobody watches any more, at shutdown: no current, and no voltage above the present one. The
 /// voltage does not go to 0, since some inverters discharge into the grid when it drops far below the pack's.

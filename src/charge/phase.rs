@@ -148,7 +148,8 @@ impl Situation<'_> {
         wanted.min(chemistry.highest_cell - 0.10).min(self.cap).max(self.usual())
     }
 
-    fn float(&self) -> f64 {
+    /// The float voltage per cell.
+    pub(super) fn float(&self) -> f64 {
         let Self { config, chemistry, .. } = self;
         config.phases.float_cell_voltage.map_or(chemistry.float_cell, |cell| cell.get()).min(self.usual())
     }

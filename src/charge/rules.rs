@@ -25,6 +25,10 @@ pub(super) struct Verdict {
     pub notices: Vec<&'static str>,
     /// The battery has just become full.
     pub full: bool,
+    /// What CVL could be without phases; infinite until it is known.
+    pub ceiling: Volts,
+    /// The float voltage.
+    pub float: Option<Volts>,
 }
 
 impl Verdict {
@@ -42,7 +46,9 @@ impl Verdict {
     }
     /// Neither charge nor discharge, and no voltage above the present one.
     fn block(&mut self, facts: &Facts, why: &'static str) {
-        self.limit_cvl(facts.cautious_voltage().unwrap_or_default(), why);
+        let present = facts.cautious_voltage().unwrap_or_default();
+        self.limit_cvl(present, why);
+        self.ceiling = self.ceiling.min(present);
         self.limit_ccl(Amps::ZERO, why);
         self.limit_dcl(Amps::ZERO, why);
         self.limits.mode = Mode::Hold;
@@ -107,6 +113,8 @@ fn start(config: &Config, chemistry: &Preset, cell_count: Option<u8>, known: Opt
         alarms: Vec::new(),
         notices: Vec::new(),
         full: false,
+        ceiling: Volts::new(f64::INFINITY),
+        float: None,
     }
 }
 
@@ -135,16 +143,21 @@ fn voltage(
     let in_force = memory.last.map(|last| last.limits.cvl.value.get() - config.voltage_drop.get());
     let ccl_in_force = memory.last.map(|last| last.limits.ccl.value.get());
     let situation = Situation { config, chemistry, facts, cells, cap, in_force, ccl_in_force, dt };
+    let float = situation.float();
     let target = memory.phases.advance(&situation);
     verdict.limits.mode = target.mode;
     verdict.full = target.full;
     let drop = config.voltage_drop;
     verdict.limit_cvl(Volts::new(target.cvl) + drop, target.why);
-    let lowest = chemistry.min_cell * cells;
-    if let Some(ceiling) = memory.ceiling.advance(facts, target.cell, target.cvl, lowest, dt) {
+    let (lowest, highest) = (chemistry.min_cell * cells, target.cell * cells);
+    // In float, too, it starts from the charge voltage: a bank may hold that for its other batteries.
+    let ceiling = memory.ceiling.advance(facts, target.cell, highest, lowest, dt);
+    if let Some(ceiling) = ceiling {
         verdict.limit_cvl(Volts::new(ceiling) + drop, "a cell is at its limit: charge voltage taken back");
     }
     verdict.limit_cvl(Volts::new(cap * cells), "BMS cell over-voltage protection");
+    verdict.ceiling = (Volts::new(ceiling.map_or(highest, |ceiling| ceiling.min(highest))) + drop).min(Volts::new(cap * cells));
+    verdict.float = Some((Volts::new(float * cells) + drop).min(verdict.ceiling).rounded(2));
     // The curve of the chemistry ends just above its charge voltage and moves along with a configured one.
     let moved = config.max_cell_voltage.filter(|_| config.charge_by_cell_voltage.is_none());
     let usual = moved.map_or(0.0, |cell| cell.get().min(chemistry.highest_cell - 0.10) - chemistry.max_cell);

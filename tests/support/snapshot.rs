@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use dbus_bms::model::{
-    Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LineState, LinkStats, Mode, Reading, Snapshot,
+    Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LineState, LinkStats, Mode, Part, Reading, Snapshot,
 };
 use dbus_bms::sink::dbus::Context;
 use dbus_bms::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
@@ -63,6 +63,8 @@ pub(crate) fn discharging() -> Snapshot {
             low_voltage: Volts::new(46.4),
             mode: Mode::Bulk,
         },
+        part: Part { readings: 1000, ceiling: Some(Volts::new(55.2)), float: Some(Volts::new(54.0)) },
+        modules: None,
     }
 }
 
