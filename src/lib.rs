@@ -14,6 +14,7 @@
 //! listed with their reasons in `docs/panics.md`.
 #![deny(clippy::indexing_slicing, clippy::string_slice, clippy::unreachable, clippy::unimplemented, clippy::get_unwrap)]
 
+pub mod bank;
 pub mod battery;
 pub mod bms;
 pub mod charge;

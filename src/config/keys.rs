@@ -61,6 +61,9 @@ pub const KEYS: &[Key] = &[
         "Cell voltage in V to charge to; the charge voltage limit is this times the cells. Not set: by chemistry."),
     key("control", Battery, Any, |s| &mut s.control, "",
         "false = observe: measured values are published, charge limits are not."),
+    key("member_of_bank", Battery, Any, |s| &mut s.member_of_bank, "",
+        "true = this battery belongs to the bank ([bank] below, `dbus-bms bank`): it shows its values, and tells its limits to the \
+         bank alone. When the bank is away for 10 s it publishes at most its share of them."),
     key("name", Battery, Any, |s| &mut s.name, "\"Battery 1\"",
         "First name of the battery, until one is given on the GX device. Not set: model and port are shown."),
     key("ports", File, Any, |s| &mut s.ports, "",
@@ -186,6 +189,17 @@ pub const KEYS: &[Key] = &[
         "true = switch the direction of an RS485 transceiver through RTS; USB adapters do that on their own."),
     key("serial.low_latency", Port, Any, |s| &mut s.serial.low_latency, "",
         "true = ask an FTDI adapter to pass bytes on at once."),
+    key("bank.name", File, Any, |s| &mut s.bank.name, "",
+        "Name of the bank: its service is com.victronenergy.battery.NAME. Letters, digits and _ only."),
+    key("bank.members", File, Any, |s| &mut s.bank.members, "",
+        "The batteries of the bank by the end of their service name, such as [\"ttyUSB0\", \"ttyUSB1__2\"], or by their whole \
+         service name; also batteries of other drivers. Empty: all batteries with member_of_bank."),
+    key("bank.layout", File, Any, |s| &mut s.bank.layout, "",
+        "\"parallel\" = side by side: currents add up; \"series\" = in a chain: voltages add up."),
+    key("bank.max_charge_current_a", File, Between(0.0, 5000.0), |s| &mut s.bank.max_charge_current, "200.0",
+        "Most current in A that the whole bank may be charged with: its fuse and cables. Not set: what its batteries allow."),
+    key("bank.max_discharge_current_a", File, Between(0.0, 5000.0), |s| &mut s.bank.max_discharge_current, "300.0",
+        "Most current in A that may be drawn from the whole bank. Not set: what its batteries allow."),
     key("dbus.required", File, Any, |s| &mut s.dbus.required, "",
         "true = end with exit code 5 when D-Bus is absent or lost (serial-starter starts anew); false = connect again for ever."),
     key("dbus.bus", File, Bus, |s| &mut s.dbus.bus, "\"system\"",
@@ -210,7 +224,9 @@ pub(super) fn nearest(path: &str) -> Option<&'static str> {
         path.rsplit('.').next().unwrap_or(path)
     }
     let wanted = path.to_lowercase();
-    let likeness = |key: &Key| strsim::jaro_winkler(&wanted, key.path).max(strsim::jaro_winkler(leaf(&wanted), leaf(key.path)));
-    let best = KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let whole = |key: &Key| strsim::jaro_winkler(&wanted, key.path);
+    let likeness = |key: &Key| whole(key).max(strsim::jaro_winkler(leaf(&wanted), leaf(key.path)));
+    // Two tables may have a key of the same name: the one without a table is meant unless one was written.
+    let best = KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)).then(whole(a).total_cmp(&whole(b))))?;
     (likeness(best) > 0.8).then_some(best.path)
 }

@@ -16,6 +16,7 @@ pub(super) struct Rule {
 pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["max_cell_voltage_v", "chemistry"], broken: |settings| too_high(&settings.charge) },
     Rule { keys: &["max_cell_voltage_v", "charge_by_cell_voltage"], broken: |settings| never_full(&settings.charge) },
+    Rule { keys: &["bank.name"], broken: no_name },
     Rule { keys: &["soc_full_cell_voltage_v", "max_cell_voltage_v"], broken: never_counted_full },
     Rule {
         keys: &["silence.values_after_s", "silence.cable_warning_after_s", "silence.cable_alarm_after_s", "silence.preset"],
@@ -45,6 +46,13 @@ fn never_full(charge: &Charge) -> Option<String> {
     (*stop <= wanted.get()).then(|| {
         format!("`charge_by_cell_voltage` ends charging at {stop} V, before `max_cell_voltage_v` = {} is reached", wanted.get())
     })
+}
+
+/// A name that D-Bus cannot hold.
+fn no_name(settings: &Settings) -> Option<String> {
+    let name = &settings.bank.name;
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+    (!fits).then(|| format!("`bank.name` = {name:?} cannot be the end of a D-Bus name; use letters, digits and _, a letter first"))
 }
 
 fn never_counted_full(settings: &Settings) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What a configuration means: plain structs in the program's own units. The defaults stand here and nowhere else.
 
+use crate::bank::{self, Layout};
 use crate::charge;
 use crate::model::Chemistry;
 use crate::soc;
@@ -26,6 +27,10 @@ pub struct Settings {
     pub name: Option<String>,
     /// False = observe: no limits are published.
     pub control: bool,
+    /// The battery belongs to the bank: it tells its limits to the bank alone.
+    pub member_of_bank: bool,
+    /// The bank.
+    pub bank: Bank,
     /// Charge control and silence.
     pub charge: Charge,
     /// State of charge and times.
@@ -49,6 +54,8 @@ impl Default for Settings {
             active_fill: false,
             name: None,
             control: true,
+            member_of_bank: false,
+            bank: Bank::default(),
             charge: Charge::default(),
             soc: soc::Config::default(),
             serial: Serial::default(),
@@ -126,6 +133,50 @@ impl From<&Charge> for charge::Config {
                 amps_per_s: set.recovery.ramp_a_per_s,
                 volts_per_s: set.recovery.ramp_v_per_s,
             },
+        }
+    }
+}
+
+/// The bank that batteries form together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bank {
+    /// The end of its service name.
+    pub name: String,
+    /// Its members: services, or the ends of their names; empty = all batteries of this driver that are marked as members.
+    pub members: Vec<String>,
+    /// How they are wired.
+    pub layout: Layout,
+    /// Most that the bank may be charged with.
+    pub max_charge_current: Option<Amps>,
+    /// Most that may be drawn from the bank.
+    pub max_discharge_current: Option<Amps>,
+}
+
+impl Default for Bank {
+    fn default() -> Self {
+        Self {
+            name: "bank".to_owned(),
+            members: Vec::new(),
+            layout: Layout::default(),
+            max_charge_current: None,
+            max_discharge_current: None,
+        }
+    }
+}
+
+impl From<&Settings> for bank::Config {
+    fn from(set: &Settings) -> Self {
+        let charge::Config { phases, silence, recovery, .. } = charge::Config::from(&set.charge);
+        Self {
+            layout: set.bank.layout,
+            max_charge_current: set.bank.max_charge_current,
+            max_discharge_current: set.bank.max_discharge_current,
+            phases,
+            silence,
+            recovery,
+            average_over: set.soc.average_over,
+            floor: set.soc.floor,
+            ..Self::default()
         }
     }
 }

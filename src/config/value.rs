@@ -2,6 +2,7 @@
 
 use super::settings::{Curve, Preset};
 use super::written::Written;
+use crate::bank::Layout;
 use crate::bms::DRIVERS;
 use crate::charge::Preset as LimitsPreset;
 use crate::model::Chemistry;
@@ -208,6 +209,7 @@ words! {
     Chemistry { "lfp" => Lfp, "nmc" => Nmc, "lto" => Lto }
     Preset { "gentle" => Gentle, "strict" => Strict }
     Source { "bms" => Bms, "counted" => Counted }
+    Layout { "parallel" => Parallel, "series" => Series }
     LimitsPreset { "curves" => Curves, "seed-soc-steps" => SeedSocSteps, "cell-steps" => CellSteps }
 }
 
@@ -226,10 +228,13 @@ impl Value for Vec<&'static str> {
     }
 }
 
-/// Ports.
+/// Ports, or names of services.
 impl Value for Vec<String> {
     fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-        let text = |item: &Written| if let Written::Text(text) = item { Some(text.clone()) } else { None };
+        let text = |item: &Written| match item {
+            Written::Text(text) if !text.trim().is_empty() => Some(text.clone()),
+            _ => None,
+        };
         list(written, text).ok_or_else(|| "a list of different texts, such as [\"/dev/ttyUSB0\", \"/dev/ttyUSB1\"]".to_owned())
     }
     fn write(&self) -> Written {

@@ -1,0 +1,132 @@
+//! What a bank shows.
+
+use crate::rig::{Rig, Says};
+use dbus_bms::model::{Alarm, AlarmName, Freshness, Level};
+
+#[test]
+fn voltage_is_the_mean_of_packs_side_by_side_and_the_sum_of_a_chain() {
+    for (mut rig, expected) in [(Rig::parallel(&["a", "b"]), 53.1), (Rig::series(&["a", "b"]), 106.2)] {
+        rig.says("a").voltage = 53.2;
+        let snapshot = rig.step(1.0);
+        assert_eq!(snapshot.reading.voltage.unwrap().get(), expected);
+    }
+}
+
+#[test]
+fn half_a_chain_has_no_voltage() {
+    let mut rig = Rig::series(&["a", "b"]);
+    rig.step(1.0);
+    rig.says("b").freshness = Freshness::Stale;
+    assert_eq!(rig.step(1.0).reading.voltage, None);
+}
+
+#[test]
+fn currents_and_capacities_add_up_side_by_side_only() {
+    for (mut rig, current, capacity, remaining) in
+        [(Rig::parallel(&["a", "b"]), -15.5, 380.0, 190.0), (Rig::series(&["a", "b"]), -7.75, 100.0, 50.0)]
+    {
+        *rig.says("a") = Says { current: -10.0, ..Says::default() };
+        *rig.says("b") = Says { current: -5.5, capacity: Some(100.0), ..Says::default() };
+        let reading = rig.step(1.0).reading.clone();
+        assert_eq!(reading.current.unwrap().get(), current);
+        assert_eq!(reading.power.unwrap().get(), -821.5);
+        assert_eq!((reading.capacity.unwrap().get(), reading.remaining.unwrap().get()), (capacity, remaining));
+    }
+}
+
+#[test]
+fn a_sum_with_an_unknown_part_is_unknown() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.says("b").capacity = None;
+    let reading = rig.step(1.0).reading.clone();
+    assert_eq!((reading.capacity, reading.remaining), (None, None));
+    assert_eq!(reading.soc.unwrap().get(), 50.0, "without capacities all count alike");
+}
+
+#[test]
+fn soc_counts_by_capacity_and_in_a_chain_the_lowest_counts() {
+    for (mut rig, expected) in [(Rig::parallel(&["a", "b"]), 75.0), (Rig::series(&["a", "b"]), 60.0)] {
+        *rig.says("a") = Says { soc: 90.0, capacity: Some(100.0), ..Says::default() };
+        *rig.says("b") = Says { soc: 60.0, capacity: Some(100.0), ..Says::default() };
+        assert_eq!(rig.step(1.0).reading.soc.unwrap().get(), expected);
+    }
+    let mut rig = Rig::parallel(&["a", "b"]);
+    *rig.says("a") = Says { soc: 90.0, capacity: Some(300.0), ..Says::default() };
+    *rig.says("b") = Says { soc: 50.0, capacity: Some(100.0), ..Says::default() };
+    assert_eq!(rig.step(1.0).reading.soc.unwrap().get(), 80.0);
+}
+
+#[test]
+fn extremes_name_their_battery() {
+    let mut rig = Rig::parallel(&["garage", "shed"]);
+    *rig.says("shed") = Says { cells: (3.25, 3.31), temperatures: (5.0, 12.0), ..Says::default() };
+    let snapshot = rig.step(1.0);
+    let modules = snapshot.modules.as_ref().unwrap();
+    let places = [&modules.min_cell, &modules.max_cell, &modules.min_temperature, &modules.max_temperature];
+    assert_eq!(places.map(|place| place.as_deref().unwrap()), ["shed C3", "garage C7", "shed T1", "garage T2"]);
+    assert_eq!(snapshot.derived.min_cell.unwrap().0.get(), 3.25);
+    assert_eq!(snapshot.derived.max_cell.unwrap().0.get(), 3.32);
+    assert_eq!(snapshot.derived.temperature.unwrap().get(), 15.5);
+}
+
+#[test]
+fn of_two_alarms_the_higher_shows() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.says("a").alarms = vec![Alarm { name: AlarmName::CellImbalance, level: Level::Warning }];
+    rig.says("b").alarms = vec![
+        Alarm { name: AlarmName::CellImbalance, level: Level::Alarm },
+        Alarm { name: AlarmName::LowSoc, level: Level::Warning },
+    ];
+    let alarms = rig.step(1.0).alarms.clone();
+    assert_eq!(
+        alarms,
+        [Alarm { name: AlarmName::CellImbalance, level: Level::Alarm }, Alarm { name: AlarmName::LowSoc, level: Level::Warning }]
+    );
+}
+
+#[test]
+fn members_that_block_or_are_away_are_counted() {
+    let mut rig = Rig::parallel(&["a", "b", "c", "never"]);
+    rig.says("never").there = false;
+    rig.step(1.0);
+    rig.says("a").fets = (Some(false), Some(true));
+    rig.says("b").dcl = 0.0;
+    rig.says("c").there = false;
+    let snapshot = rig.step(1.0);
+    let modules = snapshot.modules.as_ref().unwrap();
+    assert_eq!((modules.online, modules.offline), (2, 2));
+    assert_eq!((modules.blocking_charge, modules.blocking_discharge), (1, 1));
+}
+
+#[test]
+fn time_to_go_is_that_of_the_whole() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    for name in ["a", "b"] {
+        rig.says(name).current = -14.0;
+    }
+    let snapshot = rig.run(3);
+    assert_eq!(snapshot.derived.time_to_go.unwrap().as_secs(), 36_000, "280 Ah at 28 A");
+    assert!(snapshot.history.discharged_kwh > 0.0);
+}
+
+#[test]
+fn a_chain_that_drifts_apart_is_noted_and_then_a_warning() {
+    let mut rig = Rig::series(&["a", "b"]);
+    rig.says("a").voltage = 55.5;
+    let snapshot = rig.step(1.0);
+    assert!(!snapshot.reading.notes.is_empty() && snapshot.alarms.is_empty(), "2.3 % each");
+    rig.says("a").voltage = 59.0;
+    let warning = [Alarm { name: AlarmName::CellImbalance, level: Level::Warning }];
+    assert_eq!(rig.step(1.0).alarms, warning, "5.4 % each");
+}
+
+#[test]
+fn a_member_that_is_gone_for_a_minute_is_a_cable_warning() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.step(1.0);
+    rig.says("b").there = false;
+    assert_eq!(rig.run(59).cable, None);
+    assert_eq!(rig.run(2).cable, Some(Level::Warning));
+    rig.says("b").there = true;
+    assert_eq!(rig.run(1).cable, None);
+}
