@@ -1,5 +1,6 @@
 //! The command line: one small file per command, each with its arguments and what it does.
 
+pub mod bank;
 mod cells;
 pub mod config;
 mod curves;
@@ -22,6 +23,7 @@ pub mod table;
 
 pub use exit::{Exit, Failure};
 
+use bank::BankArgs;
 use clap::{Parser, Subcommand};
 use config::ConfigCommand;
 use day::SimulateDayArgs;
@@ -56,6 +58,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve every battery on PORT on D-Bus until stopped
     Run(RunArgs),
+    /// Combine the batteries on D-Bus that belong together into one battery with limits for all
+    Bank(BankArgs),
     /// Tell which BMS answers on PORT, or what was heard instead
     Probe(ProbeArgs),
     /// Read each battery on PORT once
@@ -111,6 +115,7 @@ impl Command {
     fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
             Self::Run(args) => args.run(),
+            Self::Bank(args) => args.run(),
             Self::Probe(args) => args.run(out, Show::choose(args.json)),
             Self::Read(args) => args.run(out, Show::choose(args.json)),
             Self::Limits(args) => args.run(io::stdin().lock(), out),

@@ -6,6 +6,7 @@
 //! The loop waits for the next of four things: a word from the port, the moment at which a silent battery's limits move, a
 //! signal, or a service that ended.
 
+pub mod bank;
 mod identity;
 pub mod poller;
 mod port;
@@ -13,6 +14,7 @@ mod seat;
 mod serving;
 
 use crate::battery::Now;
+use crate::charge;
 use crate::config::{Config, Places};
 use crate::link::{OpenError, PortOptions};
 use crate::model::{LinkStats, Snapshot};
@@ -109,7 +111,7 @@ pub async fn serve(
     let (seat_events, from_seats) = mpsc::channel(16);
     let mut run = Run { shown, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
-    run.leave(if ended.is_ok() { "driver stopped" } else { "driver ended" }).await;
+    run.leave(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
     ended
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Seat {
     freshness: Freshness,
     trouble: Option<Trouble>,
     control: bool,
+    /// The bank that it leaves its limits to.
+    member_of: Option<String>,
     soc: soc::Config,
     /// When time is to pass for this battery if no reading comes.
     due: Moment,
@@ -91,6 +93,7 @@ impl Seat {
             freshness: Freshness::Fresh,
             trouble: None,
             control: settings.control,
+            member_of: (settings.member_of_bank && settings.control).then_some(settings.bank.name),
             soc: settings.soc,
             due: runtime::now().at,
             said_limits: None,
@@ -254,6 +257,8 @@ impl Seat {
                 own_soc: self.soc.is_own(),
                 counted_soc: self.soc.source == soc::Source::Counted,
                 soc_levels: self.soc.levels.clone(),
+                member_of: self.member_of.clone(),
+                ..Context::default()
             },
         }
     }

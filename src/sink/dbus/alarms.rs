@@ -91,3 +91,22 @@ pub(crate) fn error_code(snapshot: &Snapshot) -> Value<'static> {
         Freshness::Fresh => active.map(|alarm| route(alarm.name).1).find(|code| *code != code::NONE).unwrap_or(code::NONE),
     })
 }
+
+/// The alarm that stands for a path below `/Alarms` when another battery is read.
+pub(crate) const NAMES: &[(&str, AlarmName)] = &[
+    ("LowVoltage", AlarmName::LowVoltage),
+    ("HighVoltage", AlarmName::HighVoltage),
+    ("LowCellVoltage", AlarmName::CellLowVoltage),
+    ("HighCellVoltage", AlarmName::CellHighVoltage),
+    ("LowSoc", AlarmName::LowSoc),
+    ("HighChargeCurrent", AlarmName::HighChargeCurrent),
+    ("HighDischargeCurrent", AlarmName::HighDischargeCurrent),
+    ("CellImbalance", AlarmName::CellImbalance),
+    ("InternalFailure", AlarmName::BmsInternal),
+    ("HighChargeTemperature", AlarmName::HighChargeTemperature),
+    ("LowChargeTemperature", AlarmName::LowChargeTemperature),
+    ("HighTemperature", AlarmName::HighTemperature),
+    ("LowTemperature", AlarmName::LowTemperature),
+    ("HighInternalTemperature", AlarmName::HighMosTemperature),
+    ("Contactor", AlarmName::Contactor),
+];

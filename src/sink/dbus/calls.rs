@@ -65,6 +65,9 @@ pub(crate) enum Written {
     ClearHistory,
 }
 
+/// The highest current that anybody could tell a member, A.
+const HIGHEST_SHARE: f64 = 10_000.0;
+
 /// An error reply: its D-Bus name and what to tell the caller.
 struct Refusal(&'static str, String);
 
@@ -179,6 +182,20 @@ impl Memory {
                 Some(true) if pass_on(Written::ClearHistory) => (ACCEPTED, None),
                 _ => (REFUSED, None),
             },
+            Writable::ShareCharge => match share_in(innermost(&value)) {
+                Some(amps) => {
+                    self.context.share.0 = Some(amps);
+                    (ACCEPTED, self.items.set("/Bank/ShareCharge", Value::Double(amps)))
+                }
+                None => (REFUSED, None),
+            },
+            Writable::ShareDischarge => match share_in(innermost(&value)) {
+                Some(amps) => {
+                    self.context.share.1 = Some(amps);
+                    (ACCEPTED, self.items.set("/Bank/ShareDischarge", Value::Double(amps)))
+                }
+                None => (REFUSED, None),
+            },
         })
     }
 
@@ -271,6 +288,12 @@ fn name_in<'a>(value: &'a Variant<'_>) -> Option<&'a str> {
     let Variant::Str(name) = value else { return None };
     let name = name.as_str();
     (name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)).then_some(name)
+}
+
+/// A current that a battery could have.
+fn share_in(value: &Variant<'_>) -> Option<f64> {
+    let Variant::F64(amps) = *value else { return None };
+    (0.0..=HIGHEST_SHARE).contains(&amps).then_some(amps)
 }
 
 /// 0 or 1 in any of the types that clients send.

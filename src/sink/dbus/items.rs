@@ -84,6 +84,10 @@ pub enum Writable {
     CustomName,
     /// Starts the history afresh.
     ClearHistory,
+    /// The bank tells its member what to allow when the bank is gone: charge current.
+    ShareCharge,
+    /// As above, discharge current.
+    ShareDischarge,
 }
 
 /// Which services have an item.
@@ -93,6 +97,8 @@ pub(crate) enum Extent {
     Always,
     /// Those that control charging.
     Controlling,
+    /// Members of a bank.
+    Member,
     /// All, once per cell; the path ends in the cell's number.
     PerCell,
     /// Those whose SoC may differ from the BMS's.
@@ -152,6 +158,17 @@ pub struct Context {
     pub counted_soc: bool,
     /// SoC levels in % to which the time is shown.
     pub soc_levels: Vec<u8>,
+    /// The bank that the battery belongs to, by the end of its service name.
+    pub member_of: Option<String>,
+    /// What the bank said last that this member may allow without it: charge and discharge current, A.
+    pub share: (Option<f64>, Option<f64>),
+}
+
+impl Context {
+    /// Somebody acts on the limits: Venus OS, or the bank.
+    pub(crate) fn tells_limits(&self) -> bool {
+        self.control || self.member_of.is_some()
+    }
 }
 
 struct Entry {
@@ -304,6 +321,7 @@ fn entries_of(item: &'static Item, context: &Context) -> Vec<Entry> {
         }
         Extent::Always => true,
         Extent::Controlling => context.control,
+        Extent::Member => context.member_of.is_some(),
         Extent::OwnSoc => context.own_soc,
         Extent::CountedSoc => context.counted_soc,
     };

@@ -11,8 +11,11 @@ mod alarms;
 mod bus;
 mod calls;
 mod items;
+mod membership;
 mod names;
 mod paths;
+mod peer;
+mod peers;
 mod reader;
 mod service;
 mod settings;
@@ -20,12 +23,17 @@ mod wire;
 
 pub use bus::{BusAddress, DbusError};
 pub use items::{Context, Items, Value, Writable};
+pub use membership::bank_service;
+pub(crate) use names::BATTERY_PREFIX;
 pub use names::{DeviceId, service_name};
+pub use peer::Peer;
+pub(crate) use peers::{PeerEvent, Peers};
 pub use reader::{BusReader, Read};
 pub use settings::Settings;
 
 use crate::model::Snapshot;
 use calls::Written;
+use membership::{Membership, Role, shown};
 use service::Service;
 use settings::{Keeper, SettingsError, Stored};
 use std::sync::Arc;
@@ -74,6 +82,11 @@ pub async fn serve(
     events: mpsc::Sender<Event>,
 ) -> Result<(), DbusError> {
     let watch = settings.watch(&battery.device).await?;
+    let mut membership = match battery.context.member_of.as_deref() {
+        Some(name) => Some(settings.membership(name).await?),
+        None => None,
+    };
+    let mut role = Role::Member;
     let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;
     let (news, mut changes) = mpsc::channel(1);
     let (names, names_out) = mpsc::channel(WAITING_NAMES);
@@ -86,12 +99,17 @@ pub async fn serve(
             changed = snapshots.changed() => match changed {
                 Ok(()) => {
                     let snapshot = snapshots.borrow_and_update().clone();
+                    let snapshot = shown(service.context(), role, &snapshot);
                     service.publish(&snapshot).await?;
                 }
                 Err(_) => return service.release().await,
             },
             Some(stored) = changes.recv() => {
-                service = adopt(bus, service, stored, &mut snapshots, &events).await?;
+                service = adopt(bus, service, stored, role, &mut snapshots, &events).await?;
+            }
+            new = role_of(&mut membership) => {
+                role = new?;
+                service = play(bus, service, role, &mut snapshots).await?;
             }
             lost = &mut kept => lost?,
         }
@@ -107,6 +125,8 @@ async fn enter(
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
 ) -> Result<(Service, Keeper), DbusError> {
     let Battery { name, device, remembered, mut context } = battery;
+    // A member leaves the limits to its bank; it stands in for a bank that does not come.
+    context.control &= context.member_of.is_none();
     let wanted = Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone() };
     let mut turn = None;
     let (held, without) = match settings.claim(&device, &wanted).await {
@@ -156,6 +176,7 @@ async fn adopt(
     bus: &BusAddress,
     mut service: Service,
     stored: Stored,
+    role: Role,
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
     events: &mpsc::Sender<Event>,
 ) -> Result<Service, DbusError> {
@@ -164,13 +185,55 @@ async fn adopt(
         return Ok(service);
     }
     let context = Context { device_instance: stored.instance, custom_name: stored.custom_name, ..service.context().clone() };
-    let name = service.name().to_owned();
-    log::info!("{name} leaves D-Bus and returns with DeviceInstance {}", stored.instance);
-    service.release().await?;
-    let now = snapshots.borrow_and_update().clone();
-    let service = Service::register(bus, &name, context, &now).await?;
+    log::info!("{} leaves D-Bus and returns with DeviceInstance {}", service.name(), stored.instance);
+    let service = reenter(bus, service, context, role, snapshots).await?;
     report(events, Event::Registered(stored.instance));
     Ok(service)
+}
+
+/// Leaves the bus and comes back with another `context`: some things are read by others only when a name appears.
+async fn reenter(
+    bus: &BusAddress,
+    service: Service,
+    context: Context,
+    role: Role,
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+) -> Result<Service, DbusError> {
+    let name = service.name().to_owned();
+    service.release().await?;
+    let now = snapshots.borrow_and_update().clone();
+    let now = shown(&context, role, &now);
+    Service::register(bus, &name, context, &now).await
+}
+
+/// The next role of a member of a bank; never for others.
+async fn role_of(membership: &mut Option<Membership>) -> Result<Role, DbusError> {
+    match membership {
+        Some(membership) => membership.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Steps back behind the bank, or stands in for it. The paths of the limits must not even exist beside a bank's, so the service
+/// leaves and comes back.
+async fn play(
+    bus: &BusAddress,
+    service: Service,
+    role: Role,
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+) -> Result<Service, DbusError> {
+    let control = match role {
+        Role::Member => {
+            log::info!("{}: the bank is back and sets the limits", service.name());
+            false
+        }
+        Role::StandsIn(_) => {
+            log::warn!("{}: the bank is away; this battery publishes its share of the limits", service.name());
+            true
+        }
+    };
+    let context = Context { control, ..service.context().clone() };
+    reenter(bus, service, context, role, snapshots).await
 }
 
 fn report(events: &mpsc::Sender<Event>, event: Event) {

@@ -5,7 +5,7 @@
 
 use super::alarms::{alarm, cable, error_code, state};
 use super::items::{Context, Extent, Format, Get, Item, Value, Writable};
-use crate::model::{Freshness, Limit, LineState, Snapshot};
+use crate::model::{Freshness, Limit, LineState, Modules, Snapshot};
 use crate::units::{Amps, Celsius, Volts};
 use Extent::{CountedSoc, OwnSoc, PerSocLevel};
 use std::borrow::Cow;
@@ -37,6 +37,14 @@ const fn of_soc(extent: Extent, path: &'static str, format: Format, value: Get) 
 
 const fn control(path: &'static str, format: Format, value: Get) -> Item {
     Item { path, format, value, extent: Extent::Controlling, writable: Writable::No }
+}
+
+const fn member(path: &'static str, format: Format, value: Get) -> Item {
+    Item { path, format, value, extent: Extent::Member, writable: Writable::No }
+}
+
+const fn share(path: &'static str, writable: Writable, value: Get) -> Item {
+    Item { path, format: AMPS, value, extent: Extent::Member, writable }
 }
 
 const fn per_cell(path: &'static str, format: Format, value: Get) -> Item {
@@ -90,27 +98,49 @@ pub(crate) static ITEMS: &[Item] = &[
     control("/Info/MaxChargeCellVoltage", CELL_VOLTS, |_, s, _| cell_limit(s)),
     row("/Info/BatteryLowVoltage", VOLTS, |_, s, _| limit(s.limits.low_voltage.get())),
     row("/Info/ChargeMode", PLAIN, |c, s, _| charge_mode(c, s)),
-    row("/Info/ChargeLimitation", PLAIN, |c, s, _| reason(c, s.limits.ccl)),
-    row("/Info/DischargeLimitation", PLAIN, |c, s, _| reason(c, s.limits.dcl)),
+    row("/Info/ChargeLimitation", PLAIN, |c, s, _| reason(c, s.limits.ccl, s.modules.as_ref().map(|m| &*m.reasons.ccl))),
+    row("/Info/DischargeLimitation", PLAIN, |c, s, _| reason(c, s.limits.dcl, s.modules.as_ref().map(|m| &*m.reasons.dcl))),
     row("/Io/AllowToCharge", PLAIN, |c, s, _| Value::flag(may_charge(c, s))),
     row("/Io/AllowToDischarge", PLAIN, |c, s, _| Value::flag(may_discharge(c, s))),
     row("/Io/AllowToBalance", PLAIN, |_, s, _| Value::flag(s.reading.balance_allowed)),
+    // What a member tells its bank, and the bank its member
+    member("/Bank/Name", PLAIN, |c, _, _| Value::text(c.member_of.as_deref())),
+    member("/Bank/Readings", PLAIN, |_, s, _| Value::count(s.part.readings)),
+    member("/Bank/State", PLAIN, |_, s, _| Value::text(Some(stage(s)))),
+    member("/Bank/Phase", PLAIN, |_, s, _| Value::text(Some(s.limits.mode.text()))),
+    member("/Bank/MaxChargeVoltage", VOLTS, |_, s, _| limit(s.limits.cvl.value.get())),
+    member("/Bank/MaxChargeCurrent", AMPS, |_, s, _| limit(s.limits.ccl.value.get())),
+    member("/Bank/MaxDischargeCurrent", AMPS, |_, s, _| limit(s.limits.dcl.value.get())),
+    member("/Bank/ChargeVoltageCeiling", VOLTS, |_, s, _| volts(s.part.ceiling)),
+    member("/Bank/FloatVoltage", VOLTS, |_, s, _| volts(s.part.float)),
+    share("/Bank/ShareCharge", Writable::ShareCharge, |c, _, _| number(c.share.0)),
+    share("/Bank/ShareDischarge", Writable::ShareDischarge, |c, _, _| number(c.share.1)),
     // Inside the battery
     row("/System/NrOfCellsPerBattery", PLAIN, |_, s, _| {
         s.cell_count.or(s.reading.cell_count).filter(|count| *count > 0).map_or(Value::Invalid, Value::count)
     }),
-    row("/System/NrOfModulesOnline", PLAIN, |_, s, _| Value::flag(Some(s.freshness == Freshness::Fresh))),
-    row("/System/NrOfModulesOffline", PLAIN, |_, s, _| Value::flag(Some(s.freshness != Freshness::Fresh))),
-    row("/System/NrOfModulesBlockingCharge", PLAIN, |c, s, _| Value::flag(may_charge(c, s).map(|may| !may))),
-    row("/System/NrOfModulesBlockingDischarge", PLAIN, |c, s, _| Value::flag(may_discharge(c, s).map(|may| !may))),
+    row("/System/NrOfModulesOnline", PLAIN, |_, s, _| modules(s, |m| m.online, Some(s.freshness == Freshness::Fresh))),
+    row("/System/NrOfModulesOffline", PLAIN, |_, s, _| modules(s, |m| m.offline, Some(s.freshness != Freshness::Fresh))),
+    row("/System/NrOfModulesBlockingCharge", PLAIN, |c, s, _| modules(s, |m| m.blocking_charge, may_charge(c, s).map(|may| !may))),
+    row("/System/NrOfModulesBlockingDischarge", PLAIN, |c, s, _| {
+        modules(s, |m| m.blocking_discharge, may_discharge(c, s).map(|may| !may))
+    }),
     row("/System/MinCellVoltage", CELL_VOLTS, |_, s, _| volts(s.derived.min_cell.map(|(voltage, _)| voltage))),
     row("/System/MaxCellVoltage", CELL_VOLTS, |_, s, _| volts(s.derived.max_cell.map(|(voltage, _)| voltage))),
-    row("/System/MinVoltageCellId", PLAIN, |_, s, _| place("C", s.derived.min_cell.map(|(_, number)| number))),
-    row("/System/MaxVoltageCellId", PLAIN, |_, s, _| place("C", s.derived.max_cell.map(|(_, number)| number))),
+    row("/System/MinVoltageCellId", PLAIN, |_, s, _| {
+        place(s, |m| m.min_cell.as_deref(), "C", s.derived.min_cell.map(|(_, number)| number))
+    }),
+    row("/System/MaxVoltageCellId", PLAIN, |_, s, _| {
+        place(s, |m| m.max_cell.as_deref(), "C", s.derived.max_cell.map(|(_, number)| number))
+    }),
     row("/System/MinCellTemperature", DEGREES, |_, s, _| degrees(s.derived.min_temperature.map(|(heat, _)| heat))),
     row("/System/MaxCellTemperature", DEGREES, |_, s, _| degrees(s.derived.max_temperature.map(|(heat, _)| heat))),
-    row("/System/MinTemperatureCellId", PLAIN, |_, s, _| place("T", s.derived.min_temperature.map(|(_, number)| number))),
-    row("/System/MaxTemperatureCellId", PLAIN, |_, s, _| place("T", s.derived.max_temperature.map(|(_, number)| number))),
+    row("/System/MinTemperatureCellId", PLAIN, |_, s, _| {
+        place(s, |m| m.min_temperature.as_deref(), "T", s.derived.min_temperature.map(|(_, number)| number))
+    }),
+    row("/System/MaxTemperatureCellId", PLAIN, |_, s, _| {
+        place(s, |m| m.max_temperature.as_deref(), "T", s.derived.max_temperature.map(|(_, number)| number))
+    }),
     row("/System/MOSTemperature", DEGREES, |_, s, _| degrees(s.reading.mos_temperature)),
     row("/System/Temperature1", DEGREES, |_, s, _| sensor(s, 0)),
     row("/System/Temperature2", DEGREES, |_, s, _| sensor(s, 1)),
@@ -212,8 +242,19 @@ fn cell_limit(snapshot: &Snapshot) -> Value<'static> {
     cells.map_or(Value::Invalid, |cells| limit(snapshot.limits.cvl.value.get() / f64::from(cells)))
 }
 
-/// Where an extreme is: `C7` for the seventh cell, `T2` for the second sensor.
-fn place(kind: &str, number: Option<usize>) -> Value<'static> {
+/// A number of batteries: those of a bank, else whether it is this one.
+fn modules(snapshot: &Snapshot, of_bank: fn(&Modules) -> u16, alone: Option<bool>) -> Value<'static> {
+    match &snapshot.modules {
+        Some(modules) => Value::count(of_bank(modules)),
+        None => Value::flag(alone),
+    }
+}
+
+/// Where an extreme is: `C7` for the seventh cell, `T2` for the second sensor; in a bank with the battery's name before it.
+fn place<'a>(snapshot: &'a Snapshot, in_bank: fn(&Modules) -> Option<&str>, kind: &str, number: Option<usize>) -> Value<'a> {
+    if let Some(modules) = &snapshot.modules {
+        return Value::text(in_bank(modules));
+    }
     number.map_or(Value::Invalid, |number| Value::Text(Cow::Owned(format!("{kind}{number}"))))
 }
 
@@ -244,7 +285,8 @@ fn permission(context: &Context, fet: Option<bool>, limit: Amps) -> Option<bool>
 /// Phase of charging and what sets the charge voltage.
 fn charge_mode(context: &Context, snapshot: &Snapshot) -> Value<'static> {
     let (mode, cvl) = (snapshot.limits.mode.text(), snapshot.limits.cvl);
-    Value::Text(match (context.control, cvl.why) {
+    let why = snapshot.modules.as_ref().map_or(cvl.why, |modules| &modules.reasons.cvl);
+    Value::Text(match (context.tells_limits(), why) {
         (true, "") => Cow::Borrowed(mode),
         (true, why) => Cow::Owned(format!("{mode}: {why}")),
         (false, why) => Cow::Owned(format!("Observing, would be {mode} at {:.2}: {why}", cvl.value)),
@@ -252,15 +294,29 @@ fn charge_mode(context: &Context, snapshot: &Snapshot) -> Value<'static> {
 }
 
 /// What sets a current limit; who only observes says which limit it would set.
-fn reason(context: &Context, limit: Limit<Amps>) -> Value<'static> {
-    Value::Text(match context.control {
-        true => Cow::Borrowed(limit.why),
+fn reason<'a>(context: &Context, limit: Limit<Amps>, in_bank: Option<&'a str>) -> Value<'a> {
+    Value::Text(match context.tells_limits() {
+        true => Cow::Borrowed(in_bank.unwrap_or(limit.why)),
         false => Cow::Owned(format!("Observing, would be {:.1}: {}", limit.value, limit.why)),
     })
 }
 
+/// How fresh the data is, for the bank.
+fn stage(snapshot: &Snapshot) -> &'static str {
+    match snapshot.freshness {
+        Freshness::Fresh => "fresh",
+        Freshness::Stale => "stale",
+        Freshness::Silent => "silent",
+        Freshness::Lost => "lost",
+    }
+}
+
 /// How the line is doing, in words that change only with the state.
 fn line_state(snapshot: &Snapshot) -> Value<'static> {
+    if let Some(modules) = &snapshot.modules {
+        let all = if modules.offline == 0 { "all batteries answer" } else { "not all batteries answer" };
+        return Value::Text(Cow::Borrowed(all));
+    }
     Value::Text(match (snapshot.freshness, snapshot.line) {
         (Freshness::Fresh, LineState::Good) => Cow::Borrowed("answers"),
         (Freshness::Fresh, line) => Cow::Owned(format!("answers; {line}")),

@@ -140,7 +140,7 @@ impl Service {
 }
 
 /// Asks for the name. zbus' own way would replace another owner.
-async fn request_name(connection: &Connection, name: &str) -> Result<(), DbusError> {
+pub(super) async fn request_name(connection: &Connection, name: &str) -> Result<(), DbusError> {
     let refused = |reason: String| DbusError::NameRefused { name: name.to_owned(), reason };
     let request = (name, DO_NOT_QUEUE);
     let reply = connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "RequestName", &request).await;

@@ -5,6 +5,7 @@
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
 use super::calls::BUS_ITEM;
+use super::membership::Membership;
 use super::names::{BATTERY_PREFIX, DeviceId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -125,6 +126,14 @@ impl Settings {
             let value = reply.and_then(|reply| reply.body().deserialize::<OwnedVariant>());
             taken.extend(value.ok().and_then(|value| number_in(&value)));
         }
+    }
+
+    /// Watches the bank that a battery is a member of.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn membership(&self, bank: &str) -> Result<Membership, DbusError> {
+        Membership::watch(&self.connection, bank).await
     }
 
     /// Listens for changes of what concerns `device`.
