@@ -104,6 +104,16 @@ impl Bus {
         Peer::start(self.python("client.py"), &[&["own"], arguments].concat()).await
     }
 
+    /// The limits of these services, again and again.
+    pub(crate) async fn sample(&self, services: &[&str]) -> Peer {
+        Peer::start(self.python("client.py"), &[&["sample"], services].concat()).await
+    }
+
+    /// A battery of another driver, which does what it is told.
+    pub(crate) async fn foreign_battery(&self, arguments: &[&str]) -> Peer {
+        Peer::start(self.python("foreign_battery.py"), arguments).await
+    }
+
     /// A settings service.
     pub(crate) async fn settings(&self, arguments: &[&str]) -> Peer {
         Peer::start(self.python("fake_settings.py"), arguments).await
@@ -185,6 +195,13 @@ impl Peer {
             serde_json::from_str(&line).unwrap_or(Json::Null)
         })
         .await
+    }
+
+    /// Tells it something.
+    pub(crate) fn tell(&mut self, what: &Json) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        writeln!(stdin, "{what}").unwrap();
+        stdin.flush().unwrap();
     }
 
     /// Ends it.

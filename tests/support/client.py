@@ -3,11 +3,13 @@
 
   client.py call            calls from stdin, a list of [service, path, interface, member, signature, argument]
   client.py watch SERVICE   prints "ready", then ItemsChanged of SERVICE and the comings and goings of its name
+  client.py sample SERVICE…    five times a second: the limits of each service, {service: {path: value} or null}
   client.py own NAME [INSTANCE]   owns NAME (with that /DeviceInstance), prints "ready", lives until stdin closes
 """
 import json
 import os
 import sys
+import time
 
 import dbus
 import dbus.bus
@@ -76,6 +78,22 @@ def watch(bus, service):
 	GLib.MainLoop().run()
 
 
+LIMITS = tuple(node + '/Max' + name for node in ('/Info', '/Bank') for name in ('ChargeVoltage', 'ChargeCurrent', 'DischargeCurrent'))
+
+
+def sample(bus, *services):
+	def limits(service):
+		try:
+			items = bus.call_blocking(service, '/', ITEM, 'GetItems', '', [], timeout=1)
+		except dbus.DBusException:
+			return None
+		return {path: plain(items[path]['Value'])[1] for path in LIMITS if path in items}
+	say('ready')
+	while True:
+		say({service: limits(service) for service in services})
+		time.sleep(0.2)
+
+
 class Instance(dbus.service.Object):
 	def __init__(self, bus, instance):
 		super().__init__(bus, '/DeviceInstance')
@@ -103,6 +121,8 @@ def main(command, *arguments):
 		say([call(bus, *request) for request in json.load(sys.stdin)])
 	elif command == 'watch':
 		watch(bus, *arguments)
+	elif command == 'sample':
+		sample(bus, *arguments)
 	elif command == 'own':
 		own(bus, *arguments)
 	else:
