@@ -112,13 +112,17 @@ pub fn step(config: &Config, facts: &Facts, age: Age, memory: &mut Memory, now: 
     let (ramps, limits) = settle(config.recovery, memory.last.map(|last| last.ramps), &verdict, rising_from, now);
     let data_at = memory.last.map_or(data_at, |last| last.data_at.max(data_at));
     memory.last = Some(Last { at: now, data_at, fresh: stage == Freshness::Fresh, limits, ramps });
-    let float = verdict.float;
-    // Of cells that nobody sees only the float voltage is certain to be good.
-    let ceiling = if stage == Freshness::Fresh { verdict.ceiling } else { verdict.ceiling.min(float.unwrap_or_default()) };
-    let ceiling = Volts::new(if ceiling.get().is_finite() { ceiling.get() } else { limits.cvl.value.get() }).rounded(2);
     let notices = verdict.notices.into_iter().filter(|text| !memory.said.contains(text)).collect::<Vec<_>>();
     memory.said.extend(&notices);
-    Outcome { limits, cell_count: verdict.cell_count, alarms: verdict.alarms, notices, full: verdict.full, ceiling, float }
+    Outcome {
+        limits,
+        cell_count: verdict.cell_count,
+        alarms: verdict.alarms,
+        notices,
+        full: verdict.full,
+        ceiling: ramps.ceiling(),
+        float: verdict.float,
+    }
 }
 
 /// Since when limits may have risen at `now`: only on a new, undisputed reading, and not for a time without data.

@@ -64,12 +64,20 @@ impl Ramp {
     }
 }
 
-/// The three ramps of a battery.
+/// The ramps of a battery.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ramps {
     cvl: Ramp,
     ccl: Ramp,
     dcl: Ramp,
+    ceiling: Ramp,
+}
+
+impl Ramps {
+    /// How high the safety of the cells lets CVL go, whatever the phase.
+    pub(super) fn ceiling(&self) -> Volts {
+        Volts::new(floor(self.ceiling.value, 2))
+    }
 }
 
 /// The limits to publish: from those of the step before towards what the rules allow.
@@ -89,6 +97,9 @@ pub(super) fn settle(
     let cvl = step(before.map(|ramps| ramps.cvl), target.cvl.value.get(), recovery.volts_per_s, false);
     let ccl = step(before.map(|ramps| ramps.ccl), target.ccl.value.get(), recovery.amps_per_s, by_cells(&target.ccl));
     let dcl = step(before.map(|ramps| ramps.dcl), target.dcl.value.get(), recovery.amps_per_s, by_cells(&target.dcl));
+    // Where neither cells nor chemistry are known there is no charge voltage but the present one.
+    let highest = if verdict.ceiling.get().is_finite() { verdict.ceiling } else { target.cvl.value };
+    let ceiling = step(before.map(|ramps| ramps.ceiling), highest.get(), recovery.volts_per_s, false);
     let limits = Limits {
         cvl: Limit { value: Volts::new(floor(cvl.value, 2)), why: reason(target.cvl.why, cvl.value, target.cvl.value.get()) },
         ccl: Limit { value: Amps::new(floor(ccl.value, 1)), why: reason(target.ccl.why, ccl.value, target.ccl.value.get()) },
@@ -96,7 +107,7 @@ pub(super) fn settle(
         low_voltage: target.low_voltage,
         mode: target.mode,
     };
-    (Ramps { cvl, ccl, dcl }, limits)
+    (Ramps { cvl, ccl, dcl, ceiling }, limits)
 }
 
 /// The rule that sets the target, unless the limit is still on its way up to it.

@@ -22,6 +22,8 @@ pub(super) fn apply(config: &Config, facts: &Facts, stage: Freshness, age: Age, 
     if let (Some(cells), Some(_)) = (verdict.cell_count, verdict.chemistry) {
         verdict.limit_cvl(Volts::new(chemistry.float_cell * f64::from(cells)), NO_DATA);
     }
+    // For a bank: of cells that nobody sees only the float voltage is certain to be good.
+    verdict.ceiling = verdict.ceiling.min(verdict.float.unwrap_or(verdict.limits.cvl.value));
 
     let stale_for = age.age.saturating_sub(config.silence.stale_after(age.period));
     let left = 1.0 - stale_for.as_secs_f64() / config.silence.fade.as_secs_f64().max(0.001);

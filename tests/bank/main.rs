@@ -5,5 +5,6 @@ mod currents;
 mod properties;
 mod rig;
 mod silence;
+mod table;
 mod values;
 mod voltage;

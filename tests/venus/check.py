@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+from checks import Checks, near
 from rig import BATTERY, SETTINGS, SOLAR, SYSTEM, VEBUS, Rig
 
 DEVICE = '/Settings/Devices/jbd_ttyVENUS0/'
@@ -11,37 +12,6 @@ DEVICE = '/Settings/Devices/jbd_ttyVENUS0/'
 STAGES = {'strict': (10, 30, 60), 'gentle': (10, 60, 300)}
 # systemcalc works in steps of 3 s; ours, a period of the BMS and its polling add one second each.
 LAG = 5
-
-
-class Checks:
-	"""Prints each check as it is made and counts the failures."""
-
-	def __init__(self, rig):
-		self.rig = rig
-		self.failed = 0
-
-	def that(self, what, condition, seen=''):
-		self.failed += not condition
-		print('%-6s %s%s' % ('ok' if condition else 'FAILED', what, ' (%s)' % seen if seen != '' else ''), flush=True)
-
-	def soon(self, what, look, wanted, seconds=LAG):
-		"""That `look` gives a value that `wanted` accepts, in time."""
-		end = time.monotonic() + seconds
-		while True:
-			value = look()
-			if wanted(value) or time.monotonic() > end:
-				break
-			time.sleep(0.1)
-		self.that(what, wanted(value), value)
-		return value
-
-	def path(self, what, service, path, wanted, seconds=LAG):
-		accept = wanted if callable(wanted) else lambda value: value == wanted
-		return self.soon('%s: %s' % (what, path), lambda: self.rig.get(service, path), accept, seconds)
-
-
-def near(wanted, distance):
-	return lambda value: value is not None and abs(value - wanted) <= distance
 
 
 def battery_is_chosen(checks, rig):
@@ -153,7 +123,7 @@ def main():
 	options = parser.parse_args()
 	with Rig(options) as rig:
 		rig.start_driver()
-		checks = Checks(rig)
+		checks = Checks(rig, LAG)
 		for check in (battery_is_chosen, chargers_obey, instance_is_kept, name_goes_round, restart_keeps_all):
 			print('-- %s' % check.__name__.replace('_', ' '))
 			check(checks, rig)

@@ -48,7 +48,7 @@ class Rig:
 		with open(self.path('bus.conf'), 'w', encoding='utf-8') as file:
 			file.write(BUS_CONFIG % self.address)
 		with open(self.path('dbus-bms.toml'), 'w', encoding='utf-8') as file:
-			file.write('[state]\nfolder = "%s"\n[silence]\npreset = "%s"\n' % (self.path('state'), self.options.preset))
+			file.write(self.config())
 		try:
 			self.start_venus()
 		except BaseException:
@@ -59,6 +59,13 @@ class Rig:
 	def __exit__(self, *_):
 		for name in reversed(list(self.children)):
 			self.stop(name)
+
+	def config(self):
+		return '[state]\nfolder = "%s"\n[silence]\npreset = "%s"\n' % (self.path('state'), self.options.preset)
+
+	def simulators(self):
+		"""Name and arguments of each simulated BMS; the link comes behind --link."""
+		return {'bms': ['simulate', 'jbd', '--link', self.path('ttyVENUS0'), '--pace']}
 
 	def start_venus(self):
 		self.start('bus', ['dbus-daemon', '--config-file=' + self.path('bus.conf'), '--nofork', '--nopidfile'])
@@ -72,8 +79,10 @@ class Rig:
 		for kind in ('solarcharger', 'vebus'):
 			self.start(kind, python + [os.path.join(HERE, 'chargers.py'), kind])
 		self.wait(lambda: self.bus.name_has_owner(SOLAR) and self.bus.name_has_owner(VEBUS), 'the chargers', 10)
-		self.start('bms', [self.options.binary, 'simulate', 'jbd', '--link', self.path('ttyVENUS0'), '--pace'])
-		self.wait(lambda: os.path.exists(self.path('ttyVENUS0')), 'the simulated BMS', 5)
+		for name, arguments in self.simulators().items():
+			self.start(name, [self.options.binary] + arguments)
+			link = arguments[arguments.index('--link') + 1]
+			self.wait(lambda: os.path.exists(link), 'the simulated BMS', 5)
 
 	def start_driver(self):
 		command = [self.options.binary, 'run', self.path('ttyVENUS0'), '--config', self.path('dbus-bms.toml')]
