@@ -63,6 +63,12 @@ impl Members {
                     return;
                 }
                 log::info!("bank {}: {} is there", self.bank, peer.label());
+                if peer.bank().is_none() && peer.controls() {
+                    log::warn!(
+                        "{name} also tells its limits to everybody: Venus OS will warn of several batteries. Switch them off there \
+                         if you can, and choose the bank under Settings → DVCC → Controlling BMS"
+                    );
+                }
                 self.told.remove(&name);
                 let mut pulse = Pulse::default();
                 pulse.beat(peer.readings(), now);
@@ -73,9 +79,10 @@ impl Members {
                 let Some(known) = self.known.get_mut(&name) else { return };
                 known.peer.update(items);
                 known.moved_at = now;
-                if known.peer.bank().is_some() {
-                    known.pulse.beat(known.peer.readings(), now);
+                if known.peer.bank().is_none() {
+                    known.peer.lives();
                 }
+                known.pulse.beat(known.peer.readings(), now);
             }
             PeerEvent::Lives(name) => {
                 let Some(known) = self.known.get_mut(&name) else { return };
@@ -120,6 +127,11 @@ impl Members {
             leaving: false,
         }));
         members
+    }
+
+    /// Nobody has been heard of yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
     }
 
     /// At least one member has fresh data.

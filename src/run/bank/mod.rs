@@ -33,6 +33,8 @@ use tokio::task::JoinHandle;
 const GATHERING: Duration = Duration::from_millis(1500);
 /// A member that does not step back in this time is not waited for.
 const STEPPING_BACK: Duration = Duration::from_secs(5);
+/// After so long without a member the owner is told how to name some.
+const LOOKING: Duration = Duration::from_secs(10);
 /// How long the service may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(1500);
 /// Time between two tries to reach a bus that is not required.
@@ -116,7 +118,7 @@ impl Run {
         let mut peers = Peers::listen(&self.address, &name).await?;
         let mut members = Members::new(&self.settings);
         let mut service: Option<Service> = None;
-        let (mut pace, started) = (Pace::default(), now().at);
+        let (mut pace, started, mut said_alone) = (Pace::default(), now().at, false);
         log::info!("bank {name}: looking for its batteries on D-Bus");
         loop {
             let wake = pace.next().unwrap_or_else(|| now().at.after(SECOND));
@@ -132,6 +134,9 @@ impl Run {
             }
             let now = now();
             if service.is_none() && !ready(&members, started, now.at) {
+                if members.is_empty() && now.at.since(started) >= LOOKING && !std::mem::replace(&mut said_alone, true) {
+                    log::warn!("bank {name}: none of its batteries is on D-Bus; set `member_of_bank = true` or `bank.members`");
+                }
                 continue;
             }
             let snapshot = self.bank.step(&members.list(now.at), now);

@@ -40,26 +40,76 @@ pub(crate) enum Role {
     StandsIn(usize),
 }
 
+/// What is known of the bank, and what follows for its member. Pure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Presence {
+    role: Role,
+    /// When the bank counts as gone; `None` while its service is there.
+    gone_at: Option<Moment>,
+    /// It announced itself and may still come.
+    promised: bool,
+    /// It announced itself and did not come: nobody steps back for it once more before it was there.
+    broke_promise: bool,
+}
+
+impl Presence {
+    /// Until the bank is known to be away the battery is its member.
+    fn new(there: bool, now: Moment) -> Self {
+        let gone_at = (!there).then(|| now.after(PATIENCE));
+        Self { role: Role::Member, gone_at, promised: false, broke_promise: false }
+    }
+
+    /// The bank is there. True if that gives another role, as for the others.
+    fn came(&mut self) -> bool {
+        (self.gone_at, self.promised, self.broke_promise) = (None, false, false);
+        std::mem::replace(&mut self.role, Role::Member) != Role::Member
+    }
+
+    /// The bank is on its way, and has so long to arrive.
+    fn announced(&mut self, now: Moment) -> bool {
+        // One that is started and dies again and again must not keep its members waiting for ever.
+        if self.role == Role::Member || self.broke_promise {
+            return false;
+        }
+        (self.role, self.gone_at, self.promised) = (Role::Member, Some(now.after(PATIENCE)), true);
+        true
+    }
+
+    /// Its name is free.
+    fn left(&mut self, now: Moment) {
+        self.gone_at = Some(now.after(PATIENCE));
+    }
+
+    /// When to ask whether the bank is gone.
+    fn due(&self) -> Option<Moment> {
+        self.gone_at.filter(|_| self.role == Role::Member)
+    }
+
+    /// The bank did not come in time; there are so many batteries.
+    fn stand_in(&mut self, batteries: usize) {
+        self.role = Role::StandsIn(batteries);
+        self.broke_promise |= std::mem::take(&mut self.promised);
+    }
+}
+
 /// Watches the names of a bank.
 pub(crate) struct Membership {
     connection: Connection,
     names: MessageStream,
     service: String,
     announcement: String,
-    /// When the bank counts as gone; `None` while its service is there.
-    gone_at: Option<Moment>,
-    role: Role,
+    presence: Presence,
 }
 
 impl Membership {
-    /// Looks whether the bank called `name` is there. Until it is known to be away the battery is its member.
+    /// Looks whether the bank called `name` is there.
     ///
     /// # Errors
     /// When the connection is lost.
     pub(crate) async fn watch(connection: &Connection, name: &str) -> Result<Self, DbusError> {
         let lost = |error: zbus::Error| DbusError::Lost(error.to_string());
         let (service, announcement) = (bank_service(name), announcement(name));
-        // Both names end in the bank's own; arg0 can match one name only, so each message is looked at.
+        // A rule can name one name only, and there are two: each message is looked at.
         let rule = MatchRule::builder()
             .msg_type(Type::Signal)
             .sender(BUS)
@@ -67,11 +117,8 @@ impl Membership {
             .member("NameOwnerChanged");
         let rule = rule.build().map_err(lost)?;
         let names = MessageStream::for_match_rule(rule, connection, WAITING_NAMES.try_into().ok()).await.map_err(lost)?;
-        let gone_at = match has_owner(connection, &service).await? {
-            true => None,
-            false => Some(runtime::now().at.after(PATIENCE)),
-        };
-        Ok(Self { connection: connection.clone(), names, service, announcement, gone_at, role: Role::Member })
+        let presence = Presence::new(has_owner(connection, &service).await?, runtime::now().at);
+        Ok(Self { connection: connection.clone(), names, service, announcement, presence })
     }
 
     /// Waits until the battery has another role. Dropping the future loses nothing.
@@ -80,49 +127,46 @@ impl Membership {
     /// When the connection is lost.
     pub(crate) async fn changed(&mut self) -> Result<Role, DbusError> {
         loop {
-            let gone_at = if self.role == Role::Member { self.gone_at } else { None };
+            let due = self.presence.due();
             let expired = async {
-                match gone_at {
+                match due {
                     Some(moment) => runtime::sleep_until(moment).await,
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let changed = tokio::select! {
                 message = next_message(&mut self.names) => {
                     let body = message?.body();
-                    let Ok((name, _, owner)) = body.deserialize::<(&str, &str, &str)>() else { continue };
-                    if !self.note(name, !owner.is_empty(), runtime::now().at) {
-                        continue;
-                    }
+                    body.deserialize::<(&str, &str, &str)>().is_ok_and(|(name, _, owner)| self.note(name, !owner.is_empty()))
                 }
                 () = expired => {
                     // Asked once more: the last word must not be one that was lost.
                     if has_owner(&self.connection, &self.service).await? {
-                        self.gone_at = None;
-                        continue;
+                        self.presence.came()
+                    } else {
+                        self.presence.stand_in(batteries(&self.connection, &self.service).await);
+                        true
                     }
-                    self.role = Role::StandsIn(batteries(&self.connection, &self.service).await);
                 }
+            };
+            if changed {
+                return Ok(self.presence.role);
             }
-            return Ok(self.role);
         }
     }
 
     /// Takes note of a name that came or went; true if that gives another role.
-    fn note(&mut self, name: &str, there: bool, now: Moment) -> bool {
+    fn note(&mut self, name: &str, there: bool) -> bool {
+        let now = runtime::now().at;
         match (name == self.service, there) {
-            (true, true) => self.gone_at = None,
-            // It is on its way, and has so long to arrive.
-            (false, true) if name == self.announcement => {
-                self.gone_at = Some(now.after(PATIENCE)).filter(|_| self.gone_at.is_some())
-            }
+            (true, true) => self.presence.came(),
             (true, false) => {
-                self.gone_at = Some(now.after(PATIENCE));
-                return false;
+                self.presence.left(now);
+                false
             }
-            _ => return false,
+            (false, true) if name == self.announcement => self.presence.announced(now),
+            (false, _) => false,
         }
-        std::mem::replace(&mut self.role, Role::Member) != Role::Member
     }
 }
 
@@ -158,4 +202,41 @@ pub(crate) fn shown<'a>(context: &Context, role: Role, snapshot: &'a Snapshot) -
         ..snapshot.limits
     };
     Cow::Owned(Snapshot { limits, ..snapshot.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64) -> Moment {
+        Moment::from_secs(seconds)
+    }
+
+    #[test]
+    fn ten_seconds_without_the_bank_and_its_members_stand_in() {
+        let mut presence = Presence::new(true, at(0.0));
+        assert_eq!(presence.due(), None);
+        presence.left(at(100.0));
+        assert_eq!((presence.role, presence.due()), (Role::Member, Some(at(110.0))));
+        presence.stand_in(3);
+        assert_eq!((presence.role, presence.due()), (Role::StandsIn(3), None));
+        assert!(presence.came());
+        assert_eq!((presence.role, presence.due()), (Role::Member, None));
+    }
+
+    #[test]
+    fn a_bank_that_is_announced_and_does_not_come_is_waited_for_once() {
+        let mut presence = Presence::new(false, at(0.0));
+        assert!(!presence.announced(at(5.0)), "its member has not stepped in yet");
+        assert_eq!(presence.due(), Some(at(10.0)), "and that gives it no more time");
+        presence.stand_in(2);
+        assert!(presence.announced(at(20.0)));
+        assert_eq!((presence.role, presence.due()), (Role::Member, Some(at(30.0))));
+        presence.stand_in(2);
+        assert!(!presence.announced(at(40.0)), "it broke its promise");
+        assert!(presence.came(), "when it is there it is there");
+        presence.left(at(60.0));
+        presence.stand_in(2);
+        assert!(presence.announced(at(90.0)), "and is believed again");
+    }
 }
