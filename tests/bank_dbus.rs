@@ -1,5 +1,6 @@
 //! A bank of real processes on a real bus: its members, batteries of other drivers, and every way to lose one of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test waits for other processes in real time")]
 
 #[path = "support/board.rs"]
 mod board;
@@ -149,7 +150,12 @@ async fn members_leave_the_limits_to_the_bank_and_stand_in_when_it_is_killed() {
     }
 
     // The bank comes back: its members step back before it publishes anything.
+    let mut names = site.bus.names().await;
     let _bank = site.bank();
+    let came = until(&mut names, |event| *event == json!({"name": BANK, "there": true})).await;
+    for member in [A, B] {
+        assert!(came.contains(&json!({"name": member, "there": true})), "{member} came back without limits before: {came:?}");
+    }
     sample_until(&mut sampler, never_doubled, |sample| bank_is_up(sample) && !both(sample)).await;
     let after = sample_for(&mut sampler, 2.0, never_doubled).await;
     assert!([A, B].iter().all(|service| limit(&after, service, "/Info", CCL).is_none()), "{after:#}");
@@ -166,7 +172,7 @@ async fn a_member_that_is_killed_counts_no_more_and_returns_by_ramp() {
     assert_eq!(b.end().code, None);
     let killed = Instant::now();
     let left = sample_until(&mut sampler, anything, |sample| limit(sample, BANK, "/Info", CCL) == Some(40.0)).await;
-    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+    assert!(killed.elapsed() < Duration::from_secs(8), "by its name, not by its age: {:?}", killed.elapsed());
     assert_eq!((limit(&left, BANK, "/Info", DCL), limit(&left, BANK, "/Info", CVL)), (Some(50.0), Some(54.0)));
     let items = site.bus.items(BANK).await.unwrap();
     assert_eq!((&items["/System/NrOfModulesOnline"], &items["/System/NrOfModulesOffline"]), (&json!(["i", 1]), &json!(["i", 1])));
@@ -190,7 +196,7 @@ async fn a_member_that_hangs_is_silenced_although_its_name_stays() {
     let fell = |event: &Json| event["changed"]["/Info/MaxChargeCurrent"]["Value"] == json!(["d", 40.0]);
     until(&mut watcher, fell).await;
     let after = stopped.elapsed();
-    assert!(after > Duration::from_secs(8) && after < Duration::from_secs(14), "{after:?}");
+    assert!(after > Duration::from_secs(8) && after < PATIENCE, "{after:?}");
     b.signal(Signal::CONT);
     until(&mut watcher, |event| event["changed"]["/System/NrOfModulesOnline"]["Value"] == json!(["i", 2])).await;
 }

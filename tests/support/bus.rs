@@ -104,6 +104,11 @@ impl Bus {
         Peer::start(self.python("client.py"), &[&["own"], arguments].concat()).await
     }
 
+    /// Batteries that come and go, in their order.
+    pub(crate) async fn names(&self) -> Peer {
+        Peer::start(self.python("client.py"), &["names"]).await
+    }
+
     /// The limits of these services, again and again.
     pub(crate) async fn sample(&self, services: &[&str]) -> Peer {
         Peer::start(self.python("client.py"), &[&["sample"], services].concat()).await

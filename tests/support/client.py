@@ -3,6 +3,7 @@
 
   client.py call            calls from stdin, a list of [service, path, interface, member, signature, argument]
   client.py watch SERVICE   prints "ready", then ItemsChanged of SERVICE and the comings and goings of its name
+  client.py names              the comings and goings of all batteries, in their order
   client.py sample SERVICE…    five times a second: the limits of each service, {service: {path: value} or null}
   client.py own NAME [INSTANCE]   owns NAME (with that /DeviceInstance), prints "ready", lives until stdin closes
 """
@@ -78,6 +79,15 @@ def watch(bus, service):
 	GLib.MainLoop().run()
 
 
+def names(bus):
+	def owner_changed(name, old, new):
+		if name.startswith('com.victronenergy.battery.'):
+			say({'name': str(name), 'there': bool(new)})
+	bus.add_signal_receiver(owner_changed, 'NameOwnerChanged', 'org.freedesktop.DBus')
+	say('ready')
+	GLib.MainLoop().run()
+
+
 LIMITS = tuple(node + '/Max' + name for node in ('/Info', '/Bank') for name in ('ChargeVoltage', 'ChargeCurrent', 'DischargeCurrent'))
 
 
@@ -121,6 +131,8 @@ def main(command, *arguments):
 		say([call(bus, *request) for request in json.load(sys.stdin)])
 	elif command == 'watch':
 		watch(bus, *arguments)
+	elif command == 'names':
+		names(bus)
 	elif command == 'sample':
 		sample(bus, *arguments)
 	elif command == 'own':
