@@ -199,7 +199,9 @@ fn the_default_file_is_the_defaults() {
     for key in KEYS {
         let leaf = key.path.rsplit('.').next().unwrap();
         let (default, example) = (format!("\n#{leaf} = "), format!("\n#example: {leaf} = "));
-        assert_eq!(text.matches(&default).count() + text.matches(&example).count(), 1, "{}", key.path);
+        // Two tables may have a key of the same name.
+        let namesakes = KEYS.iter().filter(|other| other.path.rsplit('.').next() == Some(leaf)).count();
+        assert_eq!(text.matches(&default).count() + text.matches(&example).count(), namesakes, "{}", key.path);
     }
     assert!(text.lines().all(|line| line.chars().count() <= 116), "lines fit a terminal");
     assert_eq!(settings(&text), Settings::default());

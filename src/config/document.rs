@@ -16,9 +16,9 @@ const HEAD: &str = "\
 #     max_charge_current_a = 50.0
 #     [battery.\"ID\"]
 #     recovery.hold_s = 60.0
-# ID is the battery's identity as the log names it. ports, bank.*, dbus.* and state.* belong to the whole program, bms,
-# addresses, listen_only, active_fill, poll_interval_s and serial.* to a port. `dbus-bms config check FILE` checks a
-# file.
+# ID is the battery's identity as the log names it. ports, bank.*, dbus.* and state.* belong to the whole program,
+# bms, addresses, listen_only, active_fill, poll_interval_s and serial.* to a port. `dbus-bms config check FILE`
+# checks a file.
 ";
 
 /// The default file: every key with its meaning and its default, commented out.
