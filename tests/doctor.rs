@@ -64,6 +64,10 @@ impl Device {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    fn forbid(&self, path: &str) {
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
     fn holder(&self, process: u32, name: &str) {
         self.write(&format!("/proc/{process}/comm"), name);
         fs::create_dir_all(self.path(&format!("/proc/{process}/fd"))).unwrap();
@@ -130,10 +134,7 @@ fn each_thing_that_is_wrong_is_one_problem_with_its_remedy() {
         ),
         (|d| d.remove("/data/rc.local"), &["/data/rc.local is missing", "install.sh install"]),
         (|d| d.program("/data/rc.local", "#!/bin/bash\n# /data/apps/dbus-bms/rc.local late\n"), &["does not start dbus-bms"]),
-        (
-            |d| d.write("/data/rcS.local", "/data/apps/dbus-bms/rc.local early\n").and_not_executable(d),
-            &["chmod +x /data/rcS.local"],
-        ),
+        (|d| d.forbid("/data/rcS.local"), &["chmod +x /data/rcS.local"]),
         (|d| fs::rename(d.path("/data/rc.local"), d.path("/data/rc.local.disabled")).unwrap(), &["switched off", "Support status"]),
         (|d| d.remove("/opt/victronenergy/service-templates/dbus-bms"), &["service template", "rc.local now"]),
         (
@@ -156,17 +157,6 @@ fn each_thing_that_is_wrong_is_one_problem_with_its_remedy() {
     let device = Device::new();
     device.remove("/data/conf/serial-starter.d/zz-dbus-bms.conf");
     assert_eq!(device.problems().len(), 3, "unknown, and left out of both lists");
-}
-
-/// Makes what was written no program.
-trait NotExecutable {
-    fn and_not_executable(self, device: &Device);
-}
-
-impl NotExecutable for () {
-    fn and_not_executable(self, device: &Device) {
-        fs::set_permissions(device.path("/data/rcS.local"), fs::Permissions::from_mode(0o644)).unwrap();
-    }
 }
 
 #[test]

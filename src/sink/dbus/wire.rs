@@ -219,6 +219,8 @@ mod tests {
                 low_voltage: Volts::new(46.4),
                 mode: Mode::Bulk,
             },
+            part: Default::default(),
+            modules: None,
         };
         let context = Context { cells: 16, control: true, product_name: "Zelle ⚡".into(), ..Context::default() };
         let items = Items::new(&context, &snapshot);
