@@ -54,7 +54,7 @@ impl Flow {
     pub(super) fn conductance(&self, total: &Total, part: f64, capacity: f64) -> f64 {
         let doubt = (DOUBT_C * capacity).powi(2).max(1.0);
         let learned = (self.together + doubt * part) / (total.alone + doubt);
-        learned.clamp(LEAST * part, 1.0)
+        learned.max(LEAST * part).min(1.0)
     }
 }
 
