@@ -20,6 +20,9 @@ static UNIT: LazyLock<Unit> = LazyLock::new(|| Unit::new(1, &PackConfig::default
 
 /// Longest time that `exchange` waits for a line to be quiet, beside the gap: see `wait_for_quiet` in src/link/exchange.rs.
 const QUIET: Duration = Duration::from_millis(100);
+/// A poll asks for everything within this time and what was begun by then, and once more when something lasting has changed: see
+/// src/link/poll.rs.
+const LONGEST: Duration = Duration::from_secs(6);
 const AFTER_LOSS: Duration = Duration::from_millis(30);
 
 fuzz_target!(|input: &[u8]| {
@@ -62,7 +65,7 @@ fn talk(driver: &'static Driver, address: Option<u8>, vanishes: u8, steps: u8, d
             let most: Duration = protocol.plan(&known).iter().map(|request| request.timeout + slack).sum();
             let result = link.poll(protocol.as_mut(), &known);
             let took = clock.now().since(start);
-            assert!(took <= most + Duration::from_secs(2) + slack, "{}: {took:?} for a poll", driver.name);
+            assert!(took <= (LONGEST + most) * 2, "{}: {took:?} for a poll", driver.name);
             known = result.unwrap_or(known);
         }
         held::reading::assert_sound(&known);
