@@ -282,8 +282,8 @@ impl Items {
 fn write_decimal(text: &mut String, x: f64, decimals: u32) {
     let scaled = (x.abs() * f64::from(10u32.saturating_pow(decimals))).round();
     if scaled >= 1e15 {
-        let written = write!(text, "{x:.precision$}", precision = usize::try_from(decimals).unwrap_or(0));
-        debug_assert!(written.is_ok(), "writing to a string cannot fail");
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{x:.precision$}", precision = usize::try_from(decimals).unwrap_or(0));
         return;
     }
     let (mut digits, mut rest) = ([0u8; 17], scaled as u64);
