@@ -60,6 +60,14 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     Ok(output)
 }
 
+/// Runs `body`, which blocks, beside the event loop and waits for its result.
+///
+/// # Errors
+/// The operating system gives no thread.
+pub async fn blocking<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(body).await.map_err(io::Error::other)
+}
+
 /// Starts a thread that ends with the process.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! How a command ends: its exit code and, when something went wrong, one sentence.
 
+use super::can::CanFailure;
 use super::decode::DecodeFailure;
 use super::replay::ReplayFailure;
 use crate::config::ConfigError;
@@ -48,6 +49,9 @@ pub enum Failure {
     /// `decode`
     #[error(transparent)]
     Decode(#[from] DecodeFailure),
+    /// `can`
+    #[error(transparent)]
+    Can(#[from] CanFailure),
     /// `replay`
     #[error(transparent)]
     Replay(#[from] ReplayFailure),
@@ -93,6 +97,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::NoPort => Exit::Usage,
             Self::Decode(failure) => failure.exit(),
+            Self::Can(failure) => failure.exit(),
             Self::Replay(failure) => failure.exit(),
             Self::Run(RunError::NothingFound(_)) => Exit::Nothing,
             Self::Run(RunError::PortGone(_) | RunError::Open(OpenError::Missing { .. })) => Exit::PortGone,

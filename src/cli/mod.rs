@@ -1,6 +1,7 @@
 //! The command line: one small file per command, each with its arguments and what it does.
 
 pub mod bank;
+pub mod can;
 mod cells;
 pub mod config;
 mod curves;
@@ -24,6 +25,7 @@ pub mod table;
 pub use exit::{Exit, Failure};
 
 use bank::BankArgs;
+use can::CanCommand;
 use clap::{Parser, Subcommand};
 use config::ConfigCommand;
 use day::SimulateDayArgs;
@@ -80,6 +82,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Look at installation, ports, services and D-Bus, and say what is wrong and what to do
     Doctor(DoctorArgs),
+    /// Encode, decode and watch the frames for inverters over CAN
+    #[command(subcommand)]
+    Can(CanCommand),
     /// Check a configuration, or print the default one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -126,6 +131,7 @@ impl Command {
             Self::Record(args) => args.run(out),
             Self::Replay(args) => args.run(out, Show::choose(args.json)),
             Self::Doctor(args) => args.run(out, Show::choose(args.json)),
+            Self::Can(command) => command.run(out),
             Self::Config(command) => command.run(out),
         }
     }

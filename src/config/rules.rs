@@ -22,6 +22,9 @@ pub(super) const RULES: &[Rule] = &[
         keys: &["silence.values_after_s", "silence.cable_warning_after_s", "silence.cable_alarm_after_s", "silence.preset"],
         broken: |settings| out_of_order(&settings.charge),
     },
+    Rule { keys: &["can.interface"], broken: no_interface },
+    Rule { keys: &["can.manufacturer"], broken: no_maker },
+    Rule { keys: &["can.silent_after_s", "can.limits_off_after_s"], broken: silent_first },
 ];
 
 /// The most that a cell may be charged to; unset counts as LFP, which everything starts from.
@@ -72,4 +75,23 @@ fn out_of_order(charge: &Charge) -> Option<String> {
              cable_alarm_after_s = {alarm}"
         )
     })
+}
+
+/// The name goes to `ip`, and below `/sys`.
+fn no_interface(settings: &Settings) -> Option<String> {
+    let name = settings.can.interface.as_ref()?;
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    let fine = letters && (1..=15).contains(&name.len()) && !name.starts_with(['.', '-']);
+    (!fine).then(|| format!("`can.interface` = {name:?} is no name of an interface; `ip link` lists them"))
+}
+
+fn no_maker(settings: &Settings) -> Option<String> {
+    let maker = settings.can.manufacturer.as_ref()?;
+    let fine = (1..=8).contains(&maker.len()) && maker.bytes().all(|byte| (0x20..0x7F).contains(&byte));
+    (!fine).then(|| format!("`can.manufacturer` = {maker:?} must be 1 to 8 letters, digits or signs of ASCII"))
+}
+
+fn silent_first(settings: &Settings) -> Option<String> {
+    let (off, silent) = (settings.can.off_after.as_secs_f64(), settings.can.quiet_after.as_secs_f64());
+    (silent < off).then(|| format!("`can.silent_after_s` = {silent} comes before `can.limits_off_after_s` = {off}"))
 }

@@ -3,6 +3,7 @@
 use crate::bank::{self, Layout};
 use crate::charge;
 use crate::model::Chemistry;
+use crate::sink::can;
 use crate::soc;
 use crate::units::{AmpHours, Amps, Volts};
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub serial: Serial,
     /// The D-Bus connection.
     pub dbus: Dbus,
+    /// The output over CAN.
+    pub can: can::Config,
     /// Folder of the state files; `None` = [`super::Places::state`].
     pub state_folder: Option<PathBuf>,
 }
@@ -60,6 +63,7 @@ impl Default for Settings {
             soc: soc::Config::default(),
             serial: Serial::default(),
             dbus: Dbus::default(),
+            can: can::Config::default(),
             state_folder: None,
         }
     }

@@ -6,6 +6,7 @@ use crate::bank::Layout;
 use crate::bms::DRIVERS;
 use crate::charge::Preset as LimitsPreset;
 use crate::model::Chemistry;
+use crate::sink::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
 use crate::soc::Source;
 use crate::units::{AmpHours, Amps, Percent, Volts};
 use std::ops::RangeInclusive;
@@ -155,7 +156,7 @@ macro_rules! whole_numbers {
         }
     )* };
 }
-whole_numbers!(u8, u32);
+whole_numbers!(u8, u16, u32);
 
 impl Value for String {
     fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
@@ -210,7 +211,20 @@ words! {
     Preset { "gentle" => Gentle, "strict" => Strict }
     Source { "bms" => Bms, "counted" => Counted }
     Layout { "parallel" => Parallel, "series" => Series }
+    AlarmPolicy { "alarms" => Alarms, "warnings" => Warnings }
+    CurrentSign { "charge" => Charge, "seed" => Seed }
     LimitsPreset { "curves" => Curves, "seed-soc-steps" => SeedSocSteps, "cell-steps" => CellSteps }
+}
+
+/// The name of a profile for inverters.
+impl Value for &'static Profile {
+    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+        let found = if let Written::Text(name) = written { profile(name) } else { None };
+        found.ok_or_else(|| format!("one of {}", PROFILES.map(|profile| format!("\"{}\"", profile.name)).join(", ")))
+    }
+    fn write(&self) -> Written {
+        Written::Text(self.name.to_owned())
+    }
 }
 
 /// Names of BMS families.

@@ -58,7 +58,7 @@ fn usb_socket(path: &str) -> Option<String> {
 }
 
 /// Locks the identity for this process; `Ok(None)` when another process has it.
-fn claim(folder: &Path, id: &str) -> rustix::io::Result<Option<OwnedFd>> {
+pub(super) fn claim(folder: &Path, id: &str) -> rustix::io::Result<Option<OwnedFd>> {
     let safe: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     let _ = std::fs::create_dir_all(folder);
     let file = open(folder.join(format!("{safe}.lock")), OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from(0o644))?;

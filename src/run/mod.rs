@@ -8,6 +8,7 @@
 
 pub mod bank;
 mod identity;
+mod inverter;
 pub mod poller;
 mod port;
 mod seat;

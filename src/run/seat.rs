@@ -1,6 +1,7 @@
 //! One battery's place in `run`: its state, its log and its service.
 
 use super::identity::{self, Identity};
+use super::inverter::Inverter;
 use super::serving::{Bus, SeatEvent, keep_serving};
 use crate::battery::{Battery, Now, Saved};
 use crate::bms::{DRIVERS, Line};
@@ -10,6 +11,7 @@ use crate::link::PollError;
 use crate::model::{Freshness, LinkStats, Reading, Snapshot};
 use crate::probe::{Candidate, Found};
 use crate::runtime;
+use crate::sink::can;
 use crate::sink::dbus::{self, Context, DeviceId, service_name};
 use crate::soc;
 use crate::state::StateFile;
@@ -60,6 +62,8 @@ pub(super) struct Seat {
     service: String,
     snapshots: Option<watch::Sender<Arc<Snapshot>>>,
     task: Option<JoinHandle<()>>,
+    can: can::Config,
+    inverter: Option<Inverter>,
 }
 
 /// An episode of failed polls.
@@ -104,6 +108,8 @@ impl Seat {
             service: service_name(port, address),
             snapshots: None,
             task: None,
+            can: settings.can,
+            inverter: None,
         }
     }
 
@@ -232,6 +238,7 @@ impl Seat {
         }
         let Some(snapshots) = &self.snapshots else { return };
         shown(&self.label, snapshots.subscribe());
+        self.inverter = Inverter::start(&self.label, &self.can, self.control, snapshots.subscribe());
         let (receiver, service) = (snapshots.subscribe(), self.service_on_bus());
         self.task = Some(tokio::spawn(keep_serving(bus.clone(), service, receiver, number, tell.clone())));
     }
@@ -285,8 +292,11 @@ impl Seat {
         }
     }
 
-    /// Waits until the service has left the bus.
+    /// Waits until the service has left the bus, and the inverter was told.
     pub(super) async fn left(&mut self) {
+        if let Some(inverter) = &mut self.inverter {
+            inverter.left().await;
+        }
         if let Some(task) = &mut self.task
             && let Err(error) = task.await
         {

@@ -2,4 +2,5 @@
 //!
 //! A failing sink never stops the battery, and a failing battery makes every sink say so.
 
+pub mod can;
 pub mod dbus;

@@ -1,0 +1,166 @@
+//! `can monitor`: listens and shows, live, what an inverter would understand.
+
+use super::CanFailure;
+use super::view;
+use crate::cli::Failure;
+use crate::cli::output::Show;
+use crate::cli::paint::{Piece, Style, line};
+use crate::runtime::{self, StopSignals, now};
+use crate::sink::can::{Decoder, Frame, listen};
+use crate::units::Moment;
+use clap::Args;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Between two pictures.
+const REDRAW: Duration = Duration::from_millis(500);
+/// Cursor home; everything below is drawn anew.
+const HOME: &str = "\x1b[H";
+const CLEAR_LINE: &str = "\x1b[K\n";
+const CLEAR_BELOW: &str = "\x1b[J";
+
+/// Listen on a CAN interface and show what an inverter would understand; Ctrl-C ends. Nothing is sent
+#[derive(Debug, Clone, Args)]
+pub struct MonitorArgs {
+    /// CAN interface, such as can0; it must be up
+    pub interface: String,
+    /// End after so many seconds
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<u64>,
+    /// JSON lines, also on a terminal
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl MonitorArgs {
+    /// Listens until a signal comes.
+    ///
+    /// # Errors
+    /// [`Failure::Can`] when there is no such interface or it is down, [`Failure::Output`].
+    pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
+        let listening = async {
+            let mut signals = StopSignals::new()?;
+            let mut seen = Seen::new(&self.interface);
+            let ends = self.seconds.map(|seconds| now().at.after(Duration::from_secs(seconds)));
+            let each = |frame: Option<Frame>| {
+                match frame {
+                    Some(frame) => seen.take(frame, now().at),
+                    None => draw(out, show, &seen)?,
+                }
+                Ok(ends.is_none_or(|ends| now().at < ends))
+            };
+            tokio::select! {
+                ended = listen(&self.interface, REDRAW, each) => ended,
+                _ = signals.recv() => Ok(()),
+            }
+        };
+        match runtime::block_on(listening)? {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+            Err(source) => Err(CanFailure::Interface { interface: self.interface.clone(), source }.into()),
+        }
+    }
+}
+
+fn draw(out: &mut dyn Write, show: Show, seen: &Seen) -> io::Result<()> {
+    match show {
+        Show::Json => writeln!(out, "{}", serde_json::to_string(seen.decoder.understood())?)?,
+        Show::Table { width, colour } => {
+            let lines: String = seen.screen(width, colour).lines().map(|line| format!("{line}{CLEAR_LINE}")).collect();
+            write!(out, "{HOME}{lines}{CLEAR_BELOW}")?;
+        }
+    }
+    out.flush()
+}
+
+/// What was seen on an interface.
+struct Seen {
+    interface: String,
+    decoder: Decoder,
+    ids: BTreeMap<u16, Rhythm>,
+}
+
+/// How often frames of one id come.
+struct Rhythm {
+    last: Frame,
+    at: Moment,
+    count: u64,
+    shortest: Option<Duration>,
+    longest: Option<Duration>,
+}
+
+impl Seen {
+    fn new(interface: &str) -> Self {
+        Self { interface: interface.to_owned(), decoder: Decoder::default(), ids: BTreeMap::new() }
+    }
+
+    fn take(&mut self, frame: Frame, at: Moment) {
+        self.decoder.take(&frame);
+        let rhythm = self.ids.entry(frame.id()).or_insert(Rhythm { last: frame, at, count: 0, shortest: None, longest: None });
+        if rhythm.count > 0 {
+            let period = at.since(rhythm.at);
+            rhythm.shortest = Some(rhythm.shortest.map_or(period, |shortest| shortest.min(period)));
+            rhythm.longest = Some(rhythm.longest.map_or(period, |longest| longest.max(period)));
+        }
+        (rhythm.last, rhythm.at, rhythm.count) = (frame, at, rhythm.count.saturating_add(1));
+    }
+
+    fn screen(&self, width: usize, colour: bool) -> String {
+        if self.ids.is_empty() {
+            return format!("{}: nothing heard yet\n", self.interface);
+        }
+        let mut text = view::table(&self.decoder, width, colour);
+        let head = format!("{:11}{:>6}  {:>13}  bytes", self.interface, "count", "period, ms");
+        text.push_str(&line(&[Piece::new(head, Style::Dim)], colour));
+        text.push('\n');
+        for (id, rhythm) in &self.ids {
+            let bytes: Vec<_> = rhythm.last.bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+            text.push_str(&format!(
+                "{:11}{:>6}  {:>13}  {}\n",
+                format!("{id:03X}"),
+                rhythm.count,
+                rhythm.period(),
+                bytes.join(" ")
+            ));
+        }
+        text
+    }
+}
+
+impl Rhythm {
+    /// `998 … 1003`
+    fn period(&self) -> String {
+        let (Some(shortest), Some(longest)) = (self.shortest, self.longest) else { return String::new() };
+        format!("{} … {}", shortest.as_millis(), longest.as_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::can::{Line, parse_line};
+
+    #[test]
+    fn a_screen_shows_meaning_and_rhythm() {
+        let mut seen = Seen::new("can0");
+        assert!(seen.screen(80, false).contains("nothing heard yet"));
+        for (second, line) in
+            [(0.0, "351#1402C012C012C201"), (0.02, "35C#C000"), (1.003, "351#1402C012C012C201"), (2.001, "351#1402C012C012C201")]
+        {
+            let Ok(Line::Frame(frame)) = parse_line(line) else { panic!("{line}") };
+            seen.take(frame, Moment::from_secs(second));
+        }
+        let screen = seen.screen(80, false);
+        for part in [
+            "CVL 53.2 V",
+            "CCL 480.0 A",
+            "may discharge",
+            "speaks pylontech",
+            "351             3     998 … 1003  14 02 C0 12 C0 12 C2 01",
+        ] {
+            assert!(screen.contains(part), "{part} in\n{screen}");
+        }
+        assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
+    }
+}

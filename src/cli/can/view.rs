@@ -1,0 +1,121 @@
+//! What an inverter understands, as a table for a terminal.
+
+use crate::cli::paint::{Piece, Style, row};
+use crate::cli::table::plain;
+use crate::sink::can::{Decoder, Inverter, Item, Told};
+
+/// The narrowest table.
+const NARROWEST: usize = 40;
+
+/// The table in lines of at most `width` columns (40 or more); what was not said is left out.
+pub fn table(decoder: &Decoder, width: usize, colour: bool) -> String {
+    let understood = decoder.understood();
+    let told = &understood.told;
+    let rows: [(&str, Vec<Piece>); 9] = [
+        ("Battery", battery(told, decoder.looks_like())),
+        ("Limits", limits(told)),
+        ("State", state(told)),
+        ("Cells", cells(told)),
+        ("Requests", requests(told)),
+        ("Alarms", items(told.alarms.as_deref(), Style::Alarm)),
+        ("Warnings", items(told.warnings.as_deref(), Style::Warning)),
+        ("Inverter", understood.inverter.as_ref().map(inverter).unwrap_or_default()),
+        ("Notes", understood.notes.iter().map(|note| Piece::new(note.clone(), Style::Warning)).collect()),
+    ];
+    let rows = rows.iter().filter(|(_, items)| !items.is_empty());
+    rows.flat_map(|(label, items)| row(label, items, width.max(NARROWEST), colour))
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+fn some<const N: usize>(items: [Option<Piece>; N]) -> Vec<Piece> {
+    items.into_iter().flatten().collect()
+}
+
+fn battery(told: &Told, profile: Option<&str>) -> Vec<Piece> {
+    some([
+        told.manufacturer.as_ref().map(|maker| Piece::new(maker.clone(), Style::Title)),
+        told.product_name.as_ref().map(plain),
+        told.bms_name_1.as_ref().map(|first| plain(format!("{first}{}", told.bms_name_2.as_deref().unwrap_or_default()))),
+        told.serial_number.as_ref().map(|serial| plain(format!("serial {serial}"))),
+        told.module_count.map(|count| plain(format!("{count} modules"))),
+        told.modules_online.map(|count| plain(format!("{count} modules online"))),
+        profile.map(|name| plain(format!("speaks {name}"))),
+    ])
+}
+
+fn limits(told: &Told) -> Vec<Piece> {
+    some([
+        told.charge_voltage.map(|volts| plain(format!("CVL {volts:.1}"))),
+        told.charge_current_limit.map(|amps| plain(format!("CCL {amps:.1}"))),
+        told.discharge_current_limit.map(|amps| plain(format!("DCL {amps:.1}"))),
+        told.discharge_voltage.map(|volts| plain(format!("not below {volts:.1}"))),
+    ])
+}
+
+fn state(told: &Told) -> Vec<Piece> {
+    let direction = |amps: f64| match amps {
+        amps if amps > 0.0 => " (charging)",
+        amps if amps < 0.0 => " (discharging)",
+        _ => "",
+    };
+    some([
+        told.soc_hires.or(told.soc).map(|soc| plain(format!("SoC {soc}"))),
+        told.soh.map(|soh| plain(format!("SoH {soh}"))),
+        told.voltage.map(|volts| plain(format!("{volts:.2}"))),
+        told.current.map(|amps| plain(format!("{amps:.1}{}", direction(amps.get())))),
+        told.temperature.map(|celsius| plain(format!("{celsius:.1}"))),
+        told.capacity.map(plain),
+        told.installed_capacity.map(|capacity| plain(format!("of {capacity}"))),
+    ])
+}
+
+fn cells(told: &Told) -> Vec<Piece> {
+    let volts = |milli: u16| format!("{:.3} V", f64::from(milli) / 1000.0);
+    let celsius = |kelvin: u16| format!("{:.0} °C", f64::from(kelvin) - 273.15);
+    let end = |value: Option<String>, name: &Option<String>, what: &str, style| {
+        let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        value.map(|value| Piece::new(format!("{what} {value}{name}"), style))
+    };
+    some([
+        end(told.min_cell_mv.map(volts), &told.min_cell_v_id, "lowest", Style::Low),
+        end(told.max_cell_mv.map(volts), &told.max_cell_v_id, "highest", Style::High),
+        end(told.min_cell_temp_k.map(celsius), &told.min_cell_t_id, "coldest", Style::Plain),
+        end(told.max_cell_temp_k.map(celsius), &told.max_cell_t_id, "hottest", Style::Plain),
+    ])
+}
+
+fn requests(told: &Told) -> Vec<Piece> {
+    let may = |what: &str, allowed: Option<bool>| {
+        allowed.map(|yes| if yes { plain(format!("may {what}")) } else { Piece::new(format!("must not {what}"), Style::Warning) })
+    };
+    let wants = |what: &str, asked: Option<bool>| asked.filter(|asked| *asked).map(|_| Piece::new(what, Style::Warning));
+    some([
+        may("charge", told.charge_enable),
+        may("discharge", told.discharge_enable),
+        wants("force charge I", told.force_charge_1),
+        wants("force charge II", told.force_charge_2),
+        wants("full charge", told.full_charge_request),
+        wants("asks for charge", told.force_charge_victron),
+    ])
+}
+
+fn items(items: Option<&[Item]>, style: Style) -> Vec<Piece> {
+    match items {
+        None => Vec::new(),
+        Some([]) => vec![plain("none")],
+        Some(items) => items.iter().map(|item| Piece::new(item.name(), style)).collect(),
+    }
+}
+
+fn inverter(inverter: &Inverter) -> Vec<Piece> {
+    some([
+        Some(plain(if inverter.heartbeat { "heard (0x305)" } else { "heard, without 0x305" })),
+        inverter.voltage.map(|volts| plain(format!("measures {volts:.1}"))),
+        inverter.current.map(|amps| plain(format!("{amps:.1}"))),
+        inverter.temperature.map(|celsius| plain(format!("{celsius:.1}"))),
+        inverter.soc.map(|soc| plain(format!("goes by SoC {soc}"))),
+        inverter.charge_voltage.map(|volts| plain(format!("charges to {volts:.1}"))),
+        inverter.error.filter(|error| *error != 0).map(|error| Piece::new(format!("error {error}"), Style::Alarm)),
+    ])
+}

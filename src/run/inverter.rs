@@ -1,0 +1,47 @@
+//! A battery's output over CAN, from its first snapshot on.
+
+use super::identity::{claim, lock_folder};
+use crate::model::Snapshot;
+use crate::sink::can::{self, Config};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The task that tells an inverter of a battery.
+pub(super) struct Inverter {
+    task: JoinHandle<()>,
+    /// Held so that no other battery talks on this interface: an inverter would take both for one.
+    _claim: Option<OwnedFd>,
+}
+
+impl Inverter {
+    /// Starts telling, if an interface is set. `control` false means that limits are nobody's business.
+    pub(super) fn start(label: &str, config: &Config, control: bool, snapshots: watch::Receiver<Arc<Snapshot>>) -> Option<Self> {
+        let interface = config.interface.clone()?;
+        if !control {
+            log::info!("{label}: only observing, so that nothing is sent on {interface}");
+            return None;
+        }
+        let claim = match claim(&lock_folder(), &format!("can-{interface}")) {
+            Ok(None) => {
+                log::error!(
+                    "{label}: {interface} carries another battery already; set `can.interface` for one of them only, in [battery.\"ID\"]"
+                );
+                return None;
+            }
+            Ok(claim) => claim,
+            // Without a place for locks nothing can collide with us knowingly.
+            Err(_) => None,
+        };
+        log::info!("{label}: {} on {interface}", config.profile.label);
+        Some(Self { task: tokio::spawn(can::serve(interface, config.clone(), snapshots)), _claim: claim })
+    }
+
+    /// Waits until the inverter has been told that nothing may flow any more; the battery's snapshots must have ended.
+    pub(super) async fn left(&mut self) {
+        if let Err(error) = (&mut self.task).await {
+            log::error!("the output over CAN broke down: {error}");
+        }
+    }
+}
