@@ -6,9 +6,10 @@ use crate::cli::Failure;
 use crate::cli::output::Show;
 use crate::cli::paint::{Piece, Style, line};
 use crate::runtime::{self, StopSignals, now};
-use crate::sink::can::{Decoder, Frame, listen};
+use crate::sink::can::{Decoder, Frame, Understood, listen};
 use crate::units::Moment;
 use clap::Args;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -65,7 +66,7 @@ impl MonitorArgs {
 
 fn draw(out: &mut dyn Write, show: Show, seen: &Seen) -> io::Result<()> {
     match show {
-        Show::Json => writeln!(out, "{}", serde_json::to_string(seen.decoder.understood())?)?,
+        Show::Json => writeln!(out, "{}", serde_json::to_string(&seen.json())?)?,
         Show::Table { width, colour } => {
             let lines: String = seen.screen(width, colour).lines().map(|line| format!("{line}{CLEAR_LINE}")).collect();
             write!(out, "{HOME}{lines}{CLEAR_BELOW}")?;
@@ -79,6 +80,24 @@ struct Seen {
     interface: String,
     decoder: Decoder,
     ids: BTreeMap<u16, Rhythm>,
+}
+
+/// One line of the JSON output: what was understood, and the rhythm of each id.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    understood: &'a Understood,
+    ids: BTreeMap<String, Times>,
+}
+
+/// Times between frames of one id.
+#[derive(Serialize)]
+struct Times {
+    count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortest_ms: Option<u128>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longest_ms: Option<u128>,
 }
 
 /// How often frames of one id come.
@@ -104,6 +123,17 @@ impl Seen {
             rhythm.longest = Some(rhythm.longest.map_or(period, |longest| longest.max(period)));
         }
         (rhythm.last, rhythm.at, rhythm.count) = (frame, at, rhythm.count.saturating_add(1));
+    }
+
+    fn json(&self) -> Report<'_> {
+        let milli = |time: Option<Duration>| time.map(|time| time.as_millis());
+        let times = |rhythm: &Rhythm| Times {
+            count: rhythm.count,
+            shortest_ms: milli(rhythm.shortest),
+            longest_ms: milli(rhythm.longest),
+        };
+        let ids = self.ids.iter().map(|(id, rhythm)| (format!("{id:03X}"), times(rhythm)));
+        Report { understood: self.decoder.understood(), ids: ids.collect() }
     }
 
     fn screen(&self, width: usize, colour: bool) -> String {

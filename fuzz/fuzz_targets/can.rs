@@ -1,0 +1,18 @@
+//! Any text as a candump: no panic, and what is understood can be shown.
+#![no_main]
+
+use dbus_bms::cli::can::view::table;
+use dbus_bms::sink::can::{Decoder, Line, parse_line};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let text = String::from_utf8_lossy(input);
+    let mut decoder = Decoder::default();
+    for line in text.lines() {
+        if let Ok(Line::Frame(frame)) = parse_line(line) {
+            assert_eq!(parse_line(&frame.to_string()), Ok(Line::Frame(frame)));
+            decoder.take(&frame);
+        }
+    }
+    assert!(!table(&decoder, 80, false).contains('\x1b'));
+});

@@ -1,0 +1,133 @@
+#!/bin/busybox sh
+# shellcheck shell=dash
+# Runs as root on the emulated GX: a battery on a virtual CAN bus, as an inverter there would see it. Timing of every profile,
+# a link that goes down and comes back, an interface that vanishes, a BMS that falls silent, and the end.
+set -u
+failed=0
+RUN='dbus-bms run /tmp/bms --no-dbus --config /tmp/can.toml'
+
+# check WHAT COMMAND…: says whether it worked.
+check() {
+    what=$1
+    shift
+    if "$@"; then echo "GUEST: ok $what"; else
+        echo "GUEST: BAD $what"
+        failed=1
+    fi
+}
+
+# says PART TEXT: PART stands in TEXT. lacks PART TEXT: it does not.
+# shellcheck disable=SC2317 # check calls them
+says() { case $2 in *"$1"*) ;; *) return 1 ;; esac }
+# shellcheck disable=SC2317
+lacks() { ! says "$1" "$2"; }
+
+# heard SECONDS: what an inverter understands of all that is sent meanwhile, as JSON.
+heard() { dbus-bms can monitor vcan0 --json --seconds "$1" | tail -n 1; }
+
+# rhythm JSON: "351 20 498 503", id, frames, shortest and longest time between two in ms, a line each.
+rhythm() {
+    echo "$1" | sed 's/.*"ids":{//; s/},"/}\n"/g' |
+        sed -n 's/"*\([0-9A-F]*\)":{"count":\([0-9]*\),"shortest_ms":\([0-9]*\),"longest_ms":\([0-9]*\).*/\1 \2 \3 \4/p'
+}
+
+# within LEAST MOST: every line of `rhythm` lies in between.
+# shellcheck disable=SC2317
+within() { [ -s /tmp/times ] && awk -v least="$1" -v most="$2" '$3 < least || $4 > most { bad = 1 } END { exit bad }' /tmp/times; }
+
+# start PROFILE: the driver, with this profile.
+start() {
+    printf '[can]\ninterface = "vcan0"\nprofile = "%s"\n' "$1" >/tmp/can.toml
+    $RUN 2>/tmp/run.log &
+    driver=$!
+    sleep 5
+}
+
+# stop: the driver; says how it ended.
+stop() {
+    kill -TERM "$driver"
+    wait "$driver"
+}
+
+# count PART: how often it stands in the log.
+count() { grep -c "$1" /tmp/run.log; }
+
+ip link add dev vcan0 type vcan
+check "has a virtual CAN bus" ip link set vcan0 up
+dbus-bms simulate jbd --link /tmp/bms &
+simulator=$!
+sleep 2
+
+# Timing. The emulated processor is slow, so that the bounds are wide; SMA's inhibit time of 200 ms is none of them.
+for row in pylontech:1000 pylontech-1.3:1000 sma:500 victron:1000; do
+    profile=${row%:*} period=${row#*:}
+    start "$profile"
+    json=$(heard 20)
+    rhythm "$json" >/tmp/times
+    while read -r line; do echo "GUEST: $profile $line"; done </tmp/times
+    check "$profile keeps its period of $period ms" within $((period * 6 / 10)) $((period * 14 / 10))
+    check "$profile tells limits and charge" says '"charge_voltage_v":' "$json"
+    stop
+done
+
+start pylontech
+json=$(heard 3)
+check "lets charge and discharge" says '"charge_enable":true,"discharge_enable":true' "$json"
+
+# The link.
+ip link set vcan0 down
+sleep 4
+ip link set vcan0 up
+sleep 7
+check "sends again after the link was down" says '"charge_enable":true' "$(heard 3)"
+check "said once that the link was down" test "$(count 'the interface is down')" -eq 1
+check "said once that it works again" test "$(count 'works again')" -eq 1
+ip link del vcan0
+sleep 4
+ip link add dev vcan0 type vcan
+ip link set vcan0 up
+sleep 7
+check "sends again after the interface was gone" says '"charge_enable":true' "$(heard 3)"
+check "said once that there was none" test "$(count 'no such CAN interface')" -eq 1
+check "missed the inverter once" test "$(count 'nothing was heard from an inverter')" -eq 1
+
+# Silence.
+kill -STOP "$simulator"
+sleep 6
+check "goes on for some seconds" says '"charge_enable":true' "$(heard 1)"
+sleep 5
+json=$(heard 3)
+check "no current after 10 s" says '"charge_current_limit_a":0.0,"discharge_current_limit_a":0.0' "$json"
+check "no enable bits after 10 s" says '"charge_enable":false,"discharge_enable":false' "$json"
+check "the state of charge stays" says '"soc_pct":' "$json"
+check "what is not measured is not sent" lacks '"voltage_v":' "$json"
+sleep 17
+check "nothing at all after 30 s" says '"ids":{}' "$(heard 4)"
+kill -CONT "$simulator"
+sleep 5
+check "tells all again" says '"voltage_v":' "$(heard 3)"
+
+# The end: limits of 0 are the last word.
+(heard 6 >/tmp/last) &
+listener=$!
+sleep 3
+stop
+status=$?
+check "ends with exit status $status" test "$status" -eq 0
+wait "$listener"
+check "the last word is 0" says '"charge_current_limit_a":0.0,"discharge_current_limit_a":0.0' "$(cat /tmp/last)"
+cat /tmp/run.log
+
+# A link that the driver is to bring up itself.
+ip link set vcan0 down
+printf '[can]\ninterface = "vcan0"\nbring_up = true\n' >/tmp/can.toml
+$RUN 2>/tmp/run.log &
+driver=$!
+sleep 5
+check "brings the link up" says '"charge_enable":true' "$(heard 3)"
+stop
+check "said so" test "$(count 'brought up')" -eq 1
+
+kill "$simulator"
+echo "GUEST: done after $(cut -d' ' -f1 /proc/uptime) s"
+exit "$failed"
