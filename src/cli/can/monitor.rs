@@ -127,11 +127,8 @@ impl Seen {
 
     fn json(&self) -> Report<'_> {
         let milli = |time: Option<Duration>| time.map(|time| time.as_millis());
-        let times = |rhythm: &Rhythm| Times {
-            count: rhythm.count,
-            shortest_ms: milli(rhythm.shortest),
-            longest_ms: milli(rhythm.longest),
-        };
+        let times =
+            |rhythm: &Rhythm| Times { count: rhythm.count, shortest_ms: milli(rhythm.shortest), longest_ms: milli(rhythm.longest) };
         let ids = self.ids.iter().map(|(id, rhythm)| (format!("{id:03X}"), times(rhythm)));
         Report { understood: self.decoder.understood(), ids: ids.collect() }
     }
