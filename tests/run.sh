@@ -34,7 +34,7 @@ if [ -z "$quick" ]; then
     step "static aarch64 binary" cross/build.sh aarch64-unknown-linux-musl
     step "release" cross/package.sh
     step "emulated GX" env GX_HOST=tests/gx/host.sh tests/gx/run.sh
-    step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \\
+    step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
         tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 600 tests/gx/venus cross/out/release
     step "inverter over CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can.sh 420
 fi
