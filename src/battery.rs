@@ -1,13 +1,14 @@
 //! One battery over time: readings go in, snapshots for the sinks come out. Pure; the runtime says what time it is.
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
+use crate::charge::oscillation::Calming;
 use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL, chemistry::preset};
 use crate::guard::Guard;
 use crate::history;
 use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Part, Reading, Snapshot};
 use crate::quality::Quality;
 use crate::soc::{self, forecast, health};
-use crate::units::{AmpHours, Celsius, Moment, Percent, Volts};
+use crate::units::{AmpHours, Celsius, Moment, Percent, Volts, Watts};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -63,6 +64,7 @@ pub struct Battery {
     /// Sentences for the log that came up since they were last taken.
     notices: Vec<String>,
     holding: bool,
+    calming: Calming,
 }
 
 impl Battery {
@@ -90,6 +92,7 @@ impl Battery {
             part: Part::default(),
             notices: Vec::new(),
             holding: false,
+            calming: Calming::default(),
         }
     }
 
@@ -132,6 +135,15 @@ impl Battery {
         let alarms = self.alarms();
         history::count(&mut self.history, &self.reading, &derived, &alarms, counted, now.unix);
         self.snapshot(Freshness::Fresh, derived, limits, now)
+    }
+
+    /// Takes in the power at the grid connection, positive from the grid; an oscillation cuts the limits with the next reading.
+    pub fn grid_power(&mut self, power: Watts, now: Moment) {
+        let Some(limits) = self.memory.last.map(|last| last.limits) else { return };
+        if self.calming.take(&self.config.oscillation, power, (limits.ccl.value, limits.dcl.value), now) {
+            self.notices
+                .push("the grid power keeps changing sides: inverters fight; current limits are cut for a while".to_owned());
+        }
     }
 
     /// Lets time pass without a reading.
@@ -217,6 +229,7 @@ impl Battery {
     }
 
     fn decide(&mut self, now: Moment) -> Limits {
+        self.facts.calming = self.calming.cut(&self.config.oscillation, now);
         let age = Age { age: self.age(now).unwrap_or_default(), period: self.period() };
         let outcome = charge::step(&self.config, &self.facts, age, &mut self.memory, now);
         self.became_full |= outcome.full;

@@ -247,6 +247,7 @@ impl Guard {
             settings: cautious_settings,
             owner_charge_limit: None,
             owner_discharge_limit: None,
+            calming: None,
             unix: None,
             in_doubt: !held.is_empty() || cells_held.held,
         };

@@ -27,6 +27,7 @@ pub mod guard;
 pub mod hex;
 mod history;
 pub mod link;
+mod meter;
 pub mod model;
 pub mod plot;
 pub mod probe;

@@ -1,6 +1,7 @@
 //! The settings of charge control.
 
 use super::chemistry::Curve;
+use super::oscillation::Oscillation;
 use super::phase::PhaseConfig;
 use super::steps::Preset;
 use crate::model::{Chemistry, Freshness};
@@ -50,6 +51,8 @@ pub struct Config {
     pub silence: Silence,
     /// How limits rise again.
     pub recovery: Recovery,
+    /// What is done when inverters fight; needs a grid power.
+    pub oscillation: Oscillation,
 }
 
 impl Default for Config {
@@ -75,6 +78,7 @@ impl Default for Config {
             parallel_blocks: 1,
             silence: Silence::GENTLE,
             recovery: Recovery::default(),
+            oscillation: Oscillation::default(),
         }
     }
 }

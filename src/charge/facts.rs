@@ -44,6 +44,8 @@ pub struct Facts {
     pub owner_charge_limit: Option<Amps>,
     /// What the owner allows for now: discharge current.
     pub owner_discharge_limit: Option<Amps>,
+    /// Charge and discharge current that are allowed because inverters fight, see [`super::oscillation`].
+    pub calming: Option<(Amps, Amps)>,
     /// Wall clock, seconds since 1970, once it can be trusted.
     pub unix: Option<u64>,
     /// A value is in doubt: no limit may rise.

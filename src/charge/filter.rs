@@ -112,6 +112,7 @@ impl Line {
             },
             owner_charge_limit: self.owner_ccl.map(Amps::new),
             owner_discharge_limit: self.owner_dcl.map(Amps::new),
+            calming: None,
             unix: None,
             in_doubt: false,
         }

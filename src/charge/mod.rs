@@ -11,6 +11,7 @@ mod config;
 mod facts;
 pub mod filter;
 mod inputs;
+pub mod oscillation;
 mod overvoltage;
 mod phase;
 mod ramp;

@@ -42,6 +42,10 @@ pub struct Settings {
     pub dbus: Dbus,
     /// The output over CAN.
     pub can: can::Config,
+    /// An SMA energy meter's multicast is listened to, for the oscillation guard.
+    pub sma_meter: bool,
+    /// The only meter to listen to; `None` = any.
+    pub sma_meter_serial: Option<u32>,
     /// Folder of the state files; `None` = [`super::Places::state`].
     pub state_folder: Option<PathBuf>,
 }
@@ -64,6 +68,8 @@ impl Default for Settings {
             serial: Serial::default(),
             dbus: Dbus::default(),
             can: can::Config::default(),
+            sma_meter: false,
+            sma_meter_serial: None,
             state_folder: None,
         }
     }
@@ -102,6 +108,8 @@ pub struct Charge {
     pub silence: Silence,
     /// How limits rise again.
     pub recovery: Recovery,
+    /// What is done when inverters fight.
+    pub oscillation: charge::oscillation::Oscillation,
 }
 
 impl From<&Charge> for charge::Config {
@@ -137,6 +145,7 @@ impl From<&Charge> for charge::Config {
                 amps_per_s: set.recovery.ramp_a_per_s,
                 volts_per_s: set.recovery.ramp_v_per_s,
             },
+            oscillation: set.oscillation.clone(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::charge::Preset as LimitsPreset;
 use crate::model::Chemistry;
 use crate::sink::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
 use crate::soc::Source;
-use crate::units::{AmpHours, Amps, Percent, Volts};
+use crate::units::{AmpHours, Amps, Percent, Volts, Watts};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -128,6 +128,7 @@ numbers! {
     Volts: Volts::new, |volts: &Volts| volts.get();
     Amps: Amps::new, |amps: &Amps| amps.get();
     AmpHours: AmpHours::new, |hours: &AmpHours| hours.get();
+    Watts: Watts::new, |watts: &Watts| watts.get();
     Percent: Percent::new, |percent: &Percent| percent.get();
     // Every time's range in the table is finite and not negative.
     Duration: |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default(), Duration::as_secs_f64;

@@ -16,11 +16,11 @@ pub(super) struct Inverter {
 }
 
 impl Inverter {
-    /// Starts telling, if an interface is set. `control` false means that limits are nobody's business.
-    pub(super) fn start(label: &str, config: &Config, control: bool, snapshots: watch::Receiver<Arc<Snapshot>>) -> Option<Self> {
+    /// Starts telling, if an interface is set. `limits` false means that its limits are not for an inverter.
+    pub(super) fn start(label: &str, config: &Config, limits: bool, snapshots: watch::Receiver<Arc<Snapshot>>) -> Option<Self> {
         let interface = config.interface.clone()?;
-        if !control {
-            log::info!("{label}: only observing, so that nothing is sent on {interface}");
+        if !limits {
+            log::warn!("{label}: only observing, or member of a bank, so that nothing is sent on {interface}");
             return None;
         }
         let claim = match claim(&lock_folder(), &format!("can-{interface}")) {

@@ -18,10 +18,12 @@ use crate::battery::Now;
 use crate::charge;
 use crate::config::{Config, Places};
 use crate::link::{OpenError, PortOptions};
+use crate::meter;
 use crate::model::{LinkStats, Snapshot};
 use crate::probe::{Found, Scope};
 use crate::runtime::{self, StopSignals, SystemClock, now};
 use crate::sink::dbus::{BusAddress, DbusError, Settings as BusSettings};
+use crate::units::Watts;
 use poller::PortEvent;
 use port::PortInUse;
 use seat::Seat;
@@ -65,6 +67,8 @@ struct Run<S> {
     state_folder: PathBuf,
     seats: Vec<Seat>,
     seat_events: mpsc::Sender<(usize, SeatEvent)>,
+    /// The power at the grid connection, if a meter is listened to.
+    grid: mpsc::Receiver<Watts>,
 }
 
 /// Serves the batteries on `ports` until a signal comes.
@@ -110,7 +114,11 @@ pub async fn serve(
         };
     }
     let (seat_events, from_seats) = mpsc::channel(16);
-    let mut run = Run { shown, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events };
+    let (powers, grid) = mpsc::channel(4);
+    if settings.sma_meter {
+        tokio::spawn(meter::listen(settings.sma_meter_serial, powers));
+    }
+    let mut run = Run { shown, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, grid };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
     run.leave(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
     ended
@@ -160,6 +168,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     None => return Err(RunError::PortGone("no port is read any more".to_owned())),
                 },
                 Some((number, event)) = from_seats.recv() => self.on_seat(number, event)?,
+                Some(power) = self.grid.recv() => self.seats.iter_mut().for_each(|seat| seat.grid_power(power, now())),
                 () = sleep_until(wake) => self.tick(),
                 signal = signals.recv() => {
                     log::info!("stopping: {signal}");

@@ -15,7 +15,7 @@ use crate::sink::can;
 use crate::sink::dbus::{self, Context, DeviceId, service_name};
 use crate::soc;
 use crate::state::StateFile;
-use crate::units::Moment;
+use crate::units::{Moment, Watts};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -150,6 +150,11 @@ impl Seat {
         self.due
     }
 
+    /// Takes in the power at the grid connection.
+    pub(super) fn grid_power(&mut self, power: Watts, now: Now) {
+        self.battery.grid_power(power, now.at);
+    }
+
     /// Lets time pass without a reading.
     pub(super) fn tick(&mut self, now: Now) {
         let snapshot = self.battery.tick(self.line, now);
@@ -238,7 +243,9 @@ impl Seat {
         }
         let Some(snapshots) = &self.snapshots else { return };
         shown(&self.label, snapshots.subscribe());
-        self.inverter = Inverter::start(&self.label, &self.can, self.control, snapshots.subscribe());
+        // A member's limits are those of a part: only the whole bank may be told to an inverter.
+        let limits = self.control && self.member_of.is_none();
+        self.inverter = Inverter::start(&self.label, &self.can, limits, snapshots.subscribe());
         let (receiver, service) = (snapshots.subscribe(), self.service_on_bus());
         self.task = Some(tokio::spawn(keep_serving(bus.clone(), service, receiver, number, tell.clone())));
     }

@@ -109,8 +109,11 @@ impl Sink {
                     self.take_snapshot();
                 }
                 () = runtime::sleep_until(moment) => {
-                    let news = self.heartbeat.tick(now().at).filter(|_| self.socket.is_some());
-                    self.report(news);
+                    // An interface that does not work is news enough, and the inverter is missed when it works again.
+                    if self.socket.is_some() {
+                        let news = self.heartbeat.tick(now().at);
+                        self.report(news);
+                    }
                     return Ok(());
                 }
                 heard = heard => self.take_frame(heard),

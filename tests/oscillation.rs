@@ -1,0 +1,75 @@
+//! The oscillation guard in a closed loop: two inverters at one grid connection, both trying to keep its power at zero, of which
+//! ours reacts too strongly to what it sees late. `UPDATE_PICTURES=1` draws it into docs/pictures.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use dbus_bms::battery::{Battery, Now, Saved};
+use dbus_bms::charge::Config;
+use dbus_bms::model::{LinkStats, Reading};
+use dbus_bms::plot::{Axis, Chart, Colour, Line, Panel};
+use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
+
+const SECONDS: u32 = 600;
+const VOLTS: f64 = 52.8;
+
+/// Our battery's current over ten minutes, second by second, with or without a meter that the guard hears.
+fn currents(guarded: bool) -> Vec<f64> {
+    let mut battery = Battery::new(Config::default(), Saved::default());
+    // Battery power of both inverters, positive charges; what each sees is two seconds old.
+    let (mut ours, mut other, mut seen, mut all) = (0.0f64, 0.0f64, [0.0f64; 3], Vec::new());
+    for second in 0..SECONDS {
+        let now = Now { at: Moment::from_secs(f64::from(second)), unix: None };
+        // A kettle starts it.
+        let load = if second > 30 { 1500.0 } else { 300.0 };
+        let grid = load + ours + other;
+        seen = [grid, seen[0], seen[1]];
+        if guarded {
+            battery.grid_power(Watts::new(grid), now.at);
+        }
+        let reading = Reading {
+            voltage: Some(Volts::new(VOLTS)),
+            current: Some(Amps::new(ours / VOLTS).rounded(2)),
+            soc: Some(Percent::new(60.0)),
+            capacity: Some(AmpHours::new(280.0)),
+            cell_count: Some(16),
+            cells: vec![Volts::new(VOLTS / 16.0); 16],
+            temperatures: Some(vec![Celsius::new(25.0)]),
+            charge_fet: Some(true),
+            discharge_fet: Some(true),
+            ..Reading::new("simulated", None)
+        };
+        let limits = battery.read(reading, LinkStats::default(), now).limits;
+        other = (other - 0.1 * seen[2]).clamp(-3000.0, 3000.0);
+        ours = (ours - 0.6 * seen[2]).clamp(-limits.dcl.value.get() * VOLTS, limits.ccl.value.get() * VOLTS);
+        all.push(ours / VOLTS);
+    }
+    all
+}
+
+/// Mean distance from the mean.
+fn swing(currents: &[f64]) -> f64 {
+    let mean = currents.iter().sum::<f64>() / currents.len() as f64;
+    currents.iter().map(|current| (current - mean).abs()).sum::<f64>() / currents.len() as f64
+}
+
+#[test]
+fn two_inverters_that_fight_are_calmed() {
+    let [without, with] = [false, true].map(currents);
+    let (wild, calm) = (swing(&without[300..]), swing(&with[300..]));
+    println!("mean swing of our current in the last five minutes: {wild:.1} A without, {calm:.1} A with the guard");
+    assert!(wild > 20.0, "without the guard they fight: {wild}");
+    assert!(calm < wild / 4.0, "{calm} A with, {wild} A without");
+    if std::env::var_os("UPDATE_PICTURES").is_some() {
+        let line =
+            |label, colour, values: &[f64]| Line::new(label, colour, (0u32..).map(f64::from).zip(values.iter().copied()).collect());
+        let panel = |title, line| Panel::new(title, Axis::between("s", 0.0, f64::from(SECONDS)), vec![line]);
+        let chart = Chart {
+            title: "Two inverters that fight".into(),
+            note: "simulated; ours sees the grid power two seconds late and reacts too strongly".into(),
+            panels: vec![
+                panel("Without the guard, A", line("our battery's current", Colour::Orange, &without)),
+                panel("With the guard, A", line("our battery's current", Colour::Blue, &with)),
+            ],
+        };
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures/oscillation.svg"), chart.to_svg()).unwrap();
+    }
+}
