@@ -24,7 +24,7 @@ use crate::probe::{Found, Scope};
 use crate::runtime::{self, StopSignals, SystemClock, now};
 use crate::sink::dbus::{BusAddress, DbusError, Settings as BusSettings};
 use crate::units::Watts;
-use poller::PortEvent;
+use poller::{PortEvent, is_overtaken};
 use port::PortInUse;
 use seat::Seat;
 use serving::{Bus, SeatEvent};
@@ -216,7 +216,11 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                 port.is_back();
                 let place = port.seats.get(number).copied();
                 if let Some((place, seat)) = place.and_then(|place| Some((place, self.seats.get_mut(place)?))) {
-                    seat.read(*reading, line, Now { at, ..now() });
+                    if is_overtaken(at, now().at) {
+                        seat.tick(now());
+                    } else {
+                        seat.read(*reading, line, Now { at, ..now() });
+                    }
                     seat.serve(place, &self.bus, &self.seat_events, &mut self.shown);
                 }
             }

@@ -49,6 +49,12 @@ pub enum PortEvent {
     Broken(LinkError),
 }
 
+/// The readings of a round wait for each other for less than a second. One that waited longer was overtaken by time: the program
+/// was suspended, and what it says is no longer so.
+pub fn is_overtaken(at: Moment, now: Moment) -> bool {
+    now.since(at) > Duration::from_secs(2)
+}
+
 /// Opens the port, anew after every failure.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Port>, OpenError> + Send>;
 

@@ -34,8 +34,8 @@ struct Row {
 
 /// What an owner must not notice.
 const GAP: Duration = Duration::from_secs(5);
-/// Where a fifth of all frames fails; values are then unknown for a moment.
-const WORST: Duration = Duration::from_secs(15);
+/// Where a fifth of all frames fails: values may be unknown for a moment, but nobody is alarmed (from 60 s on).
+const WORST: Duration = Duration::from_secs(30);
 
 const NONE: Events = Events { trickle: false, babble: false, silence: None, gone: None, suspended: None, wall_clock: false };
 
@@ -53,7 +53,7 @@ const fn event(name: &'static str, events: Events) -> Row {
 
 const ROWS: &[Row] = &[
     line("none", ""),
-    line("5 % of the replies lost", "drop=5"),
+    hard("5 % of the replies lost", "drop=5"),
     line("5 %: one byte damaged", "corrupt=5"),
     hard("20 %: one byte damaged", "corrupt=20"),
     hard("20 %: two to eight bytes damaged", "burst=20"),
@@ -62,11 +62,11 @@ const ROWS: &[Row] = &[
     hard("20 % late by 300 ms", "late=300@20"),
     hard("20 % late by 800 ms", "late=800@20"),
     line("20 % twice", "duplicate=20"),
-    line("10 %: the reply before comes again", "previous=10"),
+    hard("10 %: the reply before comes again", "previous=10"),
     line("10 % wrong with a right checksum", "nonsense=10"),
     event("byte by byte", Events { trickle: true, ..NONE }),
     line("noise before replies", "noise"),
-    event("noise at any time", Events { babble: true, ..NONE }),
+    Row { name: "noise at any time", faults: "", events: Events { babble: true, ..NONE }, gap: WORST },
     event("silent for 90 s, every 5 minutes", Events { silence: Some(Duration::from_secs(90)), ..NONE }),
     event("port gone for 20 s, every 5 minutes", Events { gone: Some(Duration::from_secs(20)), ..NONE }),
     event("program suspended for 2 minutes, every 5", Events { suspended: Some(Duration::from_secs(120)), ..NONE }),

@@ -8,7 +8,7 @@ use dbus_bms::link::script::{ScriptPort, SimClock, Sound};
 use dbus_bms::link::{Clock, OpenError, Port};
 use dbus_bms::model::{Freshness, LinkStats, Reading, Snapshot};
 use dbus_bms::probe::Scope;
-use dbus_bms::run::poller::{Poller, PortEvent};
+use dbus_bms::run::poller::{Poller, PortEvent, is_overtaken};
 use dbus_bms::sim::battery::PackConfig;
 use dbus_bms::sim::fault::{Faults, Injector};
 use dbus_bms::sim::random::Random;
@@ -240,6 +240,10 @@ impl Watch {
                 self.battery = Some((new(), new()));
                 self.read_at = self.clock.now();
                 self.read(found.into_iter().next().unwrap().reading, LinkStats::default());
+            }
+            PortEvent::Reading { at, line, .. } if is_overtaken(at, self.clock.now()) => {
+                self.stats += line;
+                self.tick();
             }
             PortEvent::Reading { reading, line, .. } => self.read(*reading, line),
             PortEvent::Missed { line, .. } => {
