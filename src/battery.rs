@@ -103,7 +103,8 @@ impl Battery {
 
     /// Takes in a reading.
     pub fn read(&mut self, mut reading: Reading, link: LinkStats, now: Now) -> Snapshot {
-        if self.read_at.is_some() && self.freshness(now.at) != Freshness::Fresh {
+        let was_silent = self.read_at.is_some() && self.freshness(now.at) != Freshness::Fresh;
+        if was_silent {
             // Charge control learns of the gap even if nobody ticked in it (a suspended process), so that nothing jumps up.
             self.decide(now.at);
         }
@@ -120,6 +121,9 @@ impl Battery {
         let guarded = self.guard.judge(reading.multiplied(self.config.parallel_blocks), now.at);
         self.report_held(&guarded.held);
         self.link = link;
+        if was_silent {
+            self.quality.forget(link);
+        }
         self.notices.extend(self.quality.count(link, now.at));
         self.read_at = Some(now.at);
         self.part.readings = self.part.readings.wrapping_add(1);

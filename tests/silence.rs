@@ -3,7 +3,7 @@
 
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge::{Config, Silence};
-use dbus_bms::model::{Freshness, Level, LinkStats, Reading, Snapshot};
+use dbus_bms::model::{Freshness, Level, LineState, LinkStats, Reading, Snapshot};
 use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 
 fn reading(cell: f64) -> Reading {
@@ -196,4 +196,14 @@ fn stopping_leaves_no_current_and_no_values() {
     assert_eq!(numbers(&last), (52.96, 0.0, 0.0));
     assert_eq!(last.reading.soc, None);
     assert_eq!(last.limits.ccl.why, "driver stopped");
+}
+
+#[test]
+fn what_was_lost_in_a_silence_tells_nothing_of_the_line() {
+    let mut silenced = Silenced::new(Config::default(), 3.31);
+    silenced.after(35.0);
+    let lost = LinkStats { lost: 60, ..LinkStats::default() };
+    let back = silenced.0.read(reading(3.31), lost, at(145.0));
+    assert_eq!(back.line, LineState::Good);
+    assert!(!silenced.0.take_notices().iter().any(|notice| notice.contains("disturbed")));
 }
