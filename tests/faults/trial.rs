@@ -220,7 +220,6 @@ struct Watch {
     stats: LinkStats,
     read_at: Moment,
     ticked: Moment,
-    missed: bool,
     wrong_in_row: u64,
     random: Random,
     found: Findings,
@@ -230,7 +229,7 @@ impl Watch {
     fn new(events: Events, world: Arc<Mutex<World>>, clock: SimClock) -> Self {
         let (read_at, ticked) = (clock.now(), clock.now());
         let (stats, found, random) = (LinkStats::default(), Findings::default(), Random::new(7));
-        Self { battery: None, events, world, clock, stats, read_at, ticked, missed: false, wrong_in_row: 0, random, found }
+        Self { battery: None, events, world, clock, stats, read_at, ticked, wrong_in_row: 0, random, found }
     }
 
     fn on_port(&mut self, event: PortEvent) {
@@ -248,7 +247,6 @@ impl Watch {
             PortEvent::Reading { reading, line, .. } => self.read(*reading, line),
             PortEvent::Missed { line, .. } => {
                 self.stats += line;
-                self.missed = true;
                 self.tick();
             }
             PortEvent::NotFound(_) => self.found.not_found += 1,

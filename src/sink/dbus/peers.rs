@@ -288,7 +288,7 @@ fn changes(signal: &Message) -> Option<PeerItems> {
 }
 
 /// A value of any type that services use; what is none of them is unknown.
-fn value(variant: &Variant<'_>) -> Value<'static> {
+pub(super) fn value(variant: &Variant<'_>) -> Value<'static> {
     let whole = |number: i64| i32::try_from(number).map_or(Value::Invalid, Value::Int);
     match variant {
         Variant::Variant(inner) => value(inner),

@@ -2,8 +2,10 @@
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError};
 use super::calls::BUS_ITEM;
+use super::items::Value;
 use super::names::BATTERY_PREFIX;
-use zbus::{Connection, OwnedVariant, Variant};
+use super::peers;
+use zbus::{Connection, OwnedVariant};
 
 /// A connection that only asks.
 #[derive(Debug)]
@@ -63,16 +65,11 @@ impl BusReader {
     pub async fn read(&self, service: &str, path: &str) -> Option<Read> {
         let reply = self.0.call_method(Some(service), path, Some(BUS_ITEM), "GetValue", &()).await.ok()?;
         let value: OwnedVariant = reply.body().deserialize().ok()?;
-        match &*value {
-            Variant::Str(text) => Some(Read::Text(text.as_str().to_owned())),
-            Variant::F64(number) => Some(Read::Number(*number)),
-            Variant::U8(number) => Some(Read::Number(f64::from(*number))),
-            Variant::I16(number) => Some(Read::Number(f64::from(*number))),
-            Variant::U16(number) => Some(Read::Number(f64::from(*number))),
-            Variant::I32(number) => Some(Read::Number(f64::from(*number))),
-            Variant::U32(number) => Some(Read::Number(f64::from(*number))),
-            Variant::I64(number) => Some(Read::Number(*number as f64)),
-            _ => None,
+        match peers::value(&value) {
+            Value::Int(number) => Some(Read::Number(f64::from(number))),
+            Value::Double(number) => Some(Read::Number(number)),
+            Value::Text(text) => Some(Read::Text(text.into_owned())),
+            Value::Invalid => None,
         }
     }
 }
