@@ -395,10 +395,21 @@ impl Mode {
             Mode::Hold => "Hold",
         }
     }
+
+    /// The word in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Mode::Bulk => "bulk",
+            Mode::Absorption => "absorption",
+            Mode::Float => "float",
+            Mode::Hold => "hold",
+        }
+    }
 }
 
 /// How fresh the data is (the stages of the contract's Silence table).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Freshness {
     /// Young enough to be published.
     Fresh,
@@ -407,6 +418,7 @@ pub enum Freshness {
     /// Long silent: cable warning.
     Silent,
     /// Given up: cable alarm, not connected.
+    #[default]
     Lost,
 }
 

@@ -10,6 +10,7 @@ pub use bus::BusError;
 
 use crate::cli::output::Show;
 use crate::config::{Config, ConfigError, Written};
+use crate::house::House;
 use crate::model::Snapshot;
 use crate::run::{self, RunError};
 use crate::runtime;
@@ -89,7 +90,7 @@ pub fn demo(show: Show) -> Result<(), DemoError> {
     }
     let name = port.to_string_lossy().into_owned();
     let view = View::new(show, bus.to_string(), name.clone());
-    let ended = runtime::block_on(run::serve(config, &[name], |_, snapshots| {
+    let ended = runtime::block_on(run::serve(config, &[name], House::default(), |_, snapshots| {
         tokio::spawn(watch_it(view.clone(), snapshots));
     }))?;
     STOP.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -17,6 +17,7 @@ mod serving;
 use crate::battery::Now;
 use crate::charge;
 use crate::config::{Config, Places};
+use crate::house::House;
 use crate::link::{OpenError, PortOptions};
 use crate::meter;
 use crate::model::{LinkStats, Snapshot};
@@ -61,6 +62,7 @@ pub enum RunError {
 /// Everything that the loop holds.
 struct Run<S> {
     shown: S,
+    house: House,
     config: Config,
     ports: Vec<PortInUse>,
     bus: Bus,
@@ -76,16 +78,18 @@ struct Run<S> {
 /// # Errors
 /// [`RunError`]; the program's exit code follows from it.
 pub fn run(config: Config, ports: &[String]) -> Result<(), RunError> {
-    runtime::block_on(serve(config, ports, |_, _| {}))?
+    runtime::block_on(serve(config, ports, House::default(), |_, _| {}))?
 }
 
-/// As [`run`], inside an event loop; `shown` is told of every battery with a name for it and its snapshots.
+/// As [`run`], inside an event loop. The views of all batteries go to `house`, for the sinks that show them; `shown` is told of
+/// every battery with a name for it and its snapshots.
 ///
 /// # Errors
 /// [`RunError`]
 pub async fn serve(
     config: Config,
     ports: &[String],
+    house: House,
     shown: impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
 ) -> Result<(), RunError> {
     let mut signals = StopSignals::new()?;
@@ -118,7 +122,7 @@ pub async fn serve(
     if settings.sma_meter {
         tokio::spawn(meter::listen(settings.sma_meter_serial, powers));
     }
-    let mut run = Run { shown, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, grid };
+    let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, grid };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
     run.leave(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
     ended
@@ -248,7 +252,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         }
         for found in found {
             let place = self.seats.len();
-            let mut seat = Seat::new(&self.config, &port.name, several, &found, &self.state_folder);
+            let mut seat = Seat::new(&self.config, &port.name, several, &found, &self.state_folder, self.house.clone());
             seat.read(found.reading, LinkStats::default(), now());
             seat.serve(place, &self.bus, &self.seat_events, &mut self.shown);
             self.seats.push(seat);

@@ -7,6 +7,7 @@ use crate::battery::{Battery, Now, Saved};
 use crate::bms::{DRIVERS, Line};
 use crate::charge;
 use crate::config::Config;
+use crate::house::House;
 use crate::link::PollError;
 use crate::model::{Freshness, LinkStats, Reading, Snapshot};
 use crate::probe::{Candidate, Found};
@@ -16,6 +17,7 @@ use crate::sink::dbus::{self, Context, DeviceId, service_name};
 use crate::soc;
 use crate::state::StateFile;
 use crate::units::{Moment, Watts};
+use crate::view::{About, ReadAt, View};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -64,6 +66,8 @@ pub(super) struct Seat {
     task: Option<JoinHandle<()>>,
     can: can::Config,
     inverter: Option<Inverter>,
+    house: House,
+    read_at: ReadAt,
 }
 
 /// An episode of failed polls.
@@ -74,7 +78,7 @@ struct Trouble {
 }
 
 impl Seat {
-    pub(super) fn new(config: &Config, port: &str, several: bool, found: &Found, state_folder: &Path) -> Self {
+    pub(super) fn new(config: &Config, port: &str, several: bool, found: &Found, state_folder: &Path, house: House) -> Self {
         let driver = found.candidate.driver;
         let identity = identity::identify(port, driver, &found.reading, &identity::lock_folder());
         let settings = config.settings(Some(port), Some(&identity.id));
@@ -110,6 +114,8 @@ impl Seat {
             task: None,
             can: settings.can,
             inverter: None,
+            house,
+            read_at: ReadAt::default(),
         }
     }
 
@@ -169,12 +175,33 @@ impl Seat {
         self.report_freshness(snapshot.freshness);
         self.report_limits(&snapshot, now.at);
         self.keep(now, false);
+        self.read_at.take(&snapshot, now.at);
+        if self.snapshots.is_some() || snapshot.reading.is_complete() {
+            self.tell_house(&snapshot, now.at);
+        }
         if let Some(snapshots) = &self.snapshots {
             snapshots.send_replace(Arc::new(snapshot));
         } else if snapshot.reading.is_complete() {
             self.snapshots = Some(watch::Sender::new(Arc::new(snapshot)));
         } else if !std::mem::replace(&mut self.said_incomplete, true) {
             log::warn!("{}: not on D-Bus before a reading has voltage, current, state of charge and all cells", self.label);
+        }
+    }
+
+    /// Lets the other sinks see the battery.
+    fn tell_house(&self, snapshot: &Snapshot, now: Moment) {
+        if self.house.is_watched() {
+            let about = About {
+                id: DeviceId::new(&self.identity.id).to_string(),
+                custom_name: self.custom_name.clone(),
+                service: Some(self.service.clone()),
+                connection: self.connection.clone(),
+                product: format!("{} BMS", self.product),
+                instance: self.kept.instance,
+                bank: self.member_of.clone(),
+                control: self.control,
+            };
+            self.house.put(View::new(&about, snapshot, self.read_at.age(now), None));
         }
     }
 
@@ -281,7 +308,10 @@ impl Seat {
     pub(super) fn on_event(&mut self, event: SeatEvent, now: Now) {
         match event {
             SeatEvent::Dbus(dbus::Event::Registered(instance)) => self.kept.instance = Some(instance),
-            SeatEvent::Dbus(dbus::Event::CustomName(name)) => self.kept.custom_name = Some(name),
+            SeatEvent::Dbus(dbus::Event::CustomName(name)) => {
+                self.custom_name.clone_from(&name);
+                self.kept.custom_name = Some(name);
+            }
             SeatEvent::Dbus(dbus::Event::ClearHistory) => {
                 log::info!("{}: history cleared, as asked over D-Bus", self.label);
                 self.battery.clear_history();
@@ -294,6 +324,7 @@ impl Seat {
     /// Limits off, values unknown: the last that the bus hears.
     pub(super) fn stop(&mut self, why: &'static str, now: Now) {
         let last = self.battery.stop(why, now);
+        self.tell_house(&last, now.at);
         if let Some(snapshots) = self.snapshots.take() {
             snapshots.send_replace(Arc::new(last));
         }

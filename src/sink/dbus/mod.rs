@@ -87,12 +87,16 @@ pub async fn serve(
         None => None,
     };
     let mut role = Role::Member;
+    let called = battery.context.custom_name.clone();
     let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;
     let (news, mut changes) = mpsc::channel(1);
     let (names, names_out) = mpsc::channel(WAITING_NAMES);
     let kept = keeper.run(news, names_out);
     tokio::pin!(kept);
     report(&events, Event::Registered(service.context().device_instance));
+    if service.context().custom_name != called {
+        report(&events, Event::CustomName(service.context().custom_name.clone()));
+    }
     loop {
         tokio::select! {
             call = service.next_call() => answer(&mut service, &call?, &names, &events).await?,
@@ -180,6 +184,9 @@ async fn adopt(
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
     events: &mpsc::Sender<Event>,
 ) -> Result<Service, DbusError> {
+    if stored.custom_name != service.context().custom_name {
+        report(events, Event::CustomName(stored.custom_name.clone()));
+    }
     if stored.instance == service.context().device_instance {
         service.rename(&stored.custom_name).await?;
         return Ok(service);
