@@ -1,0 +1,104 @@
+// Charts over an hour, a day, a week or a month.
+
+import { card, html, put, remembered, set } from './dom.js';
+import { amps, number, t, watts } from './text.js';
+import { chart } from './chart.js';
+
+/** Length, s; piece of an energy bar, s; how often it is read anew, s; how a moment is written. */
+const RANGES = {
+  hour: [3600, 300, 20, { hour: '2-digit', minute: '2-digit' }],
+  day: [86400, 3600, 60, { hour: '2-digit', minute: '2-digit' }],
+  week: [7 * 86400, 86400, 300, { weekday: 'short', hour: '2-digit', minute: '2-digit' }],
+  month: [30 * 86400, 86400, 600, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }],
+};
+
+const kwh = (value) => (Math.abs(value) < 1 ? number(value * 1000, 0, 'Wh') : number(value, value < 100 ? 2 : 0, 'kWh'));
+const short = (value) => number(value, Number.isInteger(value) ? 0 : Math.abs(value) < 1 ? 2 : 1);
+
+/** Energy in and out per piece of time at local round times, kWh. */
+export function energy(moments, power, piece) {
+  const offset = -new Date().getTimezoneOffset() * 60;
+  const pieces = new Map();
+  const step = moments.length > 1 ? moments[1] - moments[0] : 0;
+  moments.forEach((time, i) => {
+    if (!Number.isFinite(power[i])) return;
+    const at = Math.floor((time + offset) / piece) * piece - offset;
+    const sums = pieces.get(at) ?? [0, 0];
+    sums[power[i] > 0 ? 0 : 1] += (Math.abs(power[i]) * step) / 3.6e6;
+    pieces.set(at, sums);
+  });
+  const at = [...pieces.keys()].sort((a, b) => a - b);
+  const all = [];
+  for (let time = at[0]; time <= at.at(-1); time += piece) all.push(time);
+  return [all, all.map((time) => pieces.get(time)?.[0]), all.map((time) => pieces.get(time)?.[1])];
+}
+
+export function history(id) {
+  let range = Object.hasOwn(RANGES, remembered.get('range') ?? '') ? remembered.get('range') : 'day';
+  const buttons = Object.keys(RANGES).map((name) => html('button', { 'data-range': name, onclick: () => choose(name) }, t(`range_${name}`)));
+  const told = html('p', { class: 'muted', role: 'status' });
+  const move = (time) => charts.forEach((one) => one.cursor(time));
+  const make = (title, rest) => chart({ title: t(title), onmove: move, ...rest });
+  const line = (name, css, kind = 'line') => ({ name: t(name), css, kind });
+  const soc = make('soc', { series: [line('soc', 'c1', 'area')], write: (v) => number(v, 1, '%'), axis: (v) => number(v, 0, '%'), ends: [0, 100] });
+  const power = make('power', { series: [{ ...line('power', 'c1', 'area'), split: true }], write: watts, axis: (v) => (Math.abs(v) >= 1000 ? `${short(v / 1000)} kW` : `${short(v)} W`), zero: true });
+  const flow = make('energy', { series: [line('energy_in', 'c1', 'bar'), line('energy_out', 'c3', 'bar')], write: kwh, axis: (v) => (v === 0 ? '0' : v < 1 ? `${short(v * 1000)} Wh` : `${short(v)} kWh`), zero: true });
+  const spread = make('spread', { series: [line('delta', 'c4', 'area')], write: (v) => number(v, 0, 'mV'), axis: (v) => `${short(v)} mV`, zero: true });
+  const caps = make('limit_currents', { series: [line('ccl', 'c1', 'step'), line('dcl', 'c3', 'step'), line('current', 'c5')], write: amps, axis: (v) => `${short(v)} A`, zero: true });
+  const cvl = make('voltages', { series: [line('cvl', 'c1', 'step'), line('voltage', 'c5')], write: (v) => number(v, 2, 'V'), axis: (v) => `${short(v)} V` });
+  const charts = [soc, power, flow, spread, caps, cvl];
+  const node = card('history wide', t('history'), html('div', { class: 'segment ranges', role: 'group', 'aria-label': t('range') }, buttons), told,
+    html('div', { class: 'charts' }, charts.map((one) => one.node)));
+  let timer;
+  let asked = 0;
+
+  function choose(name) {
+    range = name;
+    remembered.set('range', name);
+    load();
+  }
+
+  async function load() {
+    clearTimeout(timer);
+    const mine = ++asked;
+    const [length, piece, again, how] = RANGES[range];
+    buttons.forEach((button) => set(button, 'aria-pressed', String(button.dataset.range === range)));
+    try {
+      const answer = await fetch(`api/v1/history?id=${encodeURIComponent(id)}&range=${range}`, { cache: 'no-store' });
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      const data = await answer.json();
+      if (mine !== asked) return;
+      fill(data, length, piece, how);
+      put(told, '');
+    } catch {
+      if (mine === asked) put(told, t('history_failed'));
+    }
+    if (mine === asked) timer = setTimeout(load, again * 1000);
+  }
+
+  function fill(data, length, piece, how) {
+    const moments = data.t ?? [];
+    const column = (name) => data[name] ?? moments.map(() => undefined);
+    const to = moments.length ? Math.max(moments.at(-1), Date.now() / 1000) : Date.now() / 1000;
+    const between = [to - length, to];
+    soc.fill(moments, [column('soc_pct')], between, how);
+    power.fill(moments, [column('power_w')], between, how);
+    const [at, into, out] = energy(moments, column('power_w'), piece);
+    flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], piece < 86400 ? how : { day: 'numeric', month: 'short' });
+    spread.fill(moments, [column('cell_delta_v').map((v) => (v == null ? v : v * 1000))], between, how);
+    caps.fill(moments, [column('ccl_a'), column('dcl_a'), column('current_a')], between, how);
+    cvl.fill(moments, [column('cvl_v'), column('voltage_v')], between, how);
+    node.dataset.filled = range;
+  }
+
+  load();
+  return {
+    node,
+    update() {},
+    end() {
+      asked += 1;
+      clearTimeout(timer);
+      charts.forEach((one) => one.end());
+    },
+  };
+}

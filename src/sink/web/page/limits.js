@@ -1,0 +1,52 @@
+// What the battery may be charged and discharged with at present, and the rule that says so.
+
+import { card, html, put, set } from './dom.js';
+import { amps, number, said, t } from './text.js';
+
+const volts = (value) => number(value, 2, 'V');
+
+/** [key, abbreviation, limit, reason, present value, how it is written] */
+const LIMITS = [
+  ['charge_voltage', 'CVL', 'cvl_v', 'cvl_why', ({ voltage_v }) => voltage_v, volts],
+  ['charge_current', 'CCL', 'ccl_a', 'ccl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, current_a) : undefined), amps],
+  ['discharge_current', 'DCL', 'dcl_a', 'dcl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, -current_a) : undefined), amps],
+];
+
+export function limits() {
+  const mode = html('span', { class: 'pill mode' });
+  const observing = html('p', { class: 'banner note', hidden: true }, t('observing'));
+  const parts = LIMITS.map(([key, short, limit, reason, present, write]) => {
+    const value = html('strong');
+    const why = html('p', { class: 'why' });
+    const now = html('span', { class: 'now' });
+    const bar = html('span', { class: 'bar', 'aria-hidden': 'true' }, html('i'));
+    const node = html('li', {}, html('div', { class: 'head' }, html('h3', {}, t(key), ' ', html('abbr', {}, short)), value), bar, now, why);
+    return {
+      node,
+      update(view) {
+        const at = view.limits?.[limit];
+        const is = present(view);
+        put(value, write(at));
+        put(why, said(view.limits?.[reason]));
+        put(now, t('now', { value: write(is) }));
+        node.classList.toggle('zero', at === 0);
+        // Voltage: only the last tenth below the limit tells anything.
+        const from = limit === 'cvl_v' ? at * 0.9 : 0;
+        const share = at > from && Number.isFinite(is) ? (is - from) / (at - from) : 0;
+        bar.firstChild.style.setProperty('--f', Math.min(1, Math.max(0, share)).toFixed(3));
+        set(node, 'data-over', share > 1.02);
+      },
+    };
+  });
+  const node = card('limits', t('limits'), mode, observing, html('ul', { class: 'plain' }, parts.map((part) => part.node)));
+  return {
+    node,
+    update(view) {
+      const phase = view.limits?.mode?.toLowerCase();
+      put(mode, phase ? t(`mode_${phase}`) : '–');
+      mode.className = `pill mode ${phase === 'hold' ? 'bad' : ''}`;
+      observing.hidden = view.control !== false || Boolean(view.bank);
+      parts.forEach((part) => part.update(view));
+    },
+  };
+}
