@@ -24,7 +24,7 @@ const DAY = 86400;
 /** Moments for the axis: at round local times. */
 function times(from, to, width) {
   const most = Math.max(2, Math.floor(width / 64));
-  const step = [300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 7 * DAY, 14 * DAY].find((size) => (to - from) / size <= most) ?? 28 * DAY;
+  const step = [300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 7 * DAY, 14 * DAY].find((size) => (to - from) / size <= most + 0.5) ?? 28 * DAY;
   const offset = -new Date(to * 1000).getTimezoneOffset() * 60;
   const marks = [];
   for (let at = Math.ceil((from + offset) / step) * step - offset; at <= to; at += step) marks.push(at);
@@ -37,7 +37,7 @@ function times(from, to, width) {
  * zero, `ends`: [low, high] at least; `title`. The cursor of one chart is shown in all: `onmove(moment | undefined)`.
  */
 export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
-  const readout = series.map(({ name, css }) => ({ node: html('b'), item: html('li', { class: css }, html('i', { 'aria-hidden': 'true' }), `${name} `) }));
+  const readout = series.map(({ name, css }) => ({ node: html('b'), item: html('li', { class: css }, html('i', { 'aria-hidden': 'true' }), series.length > 1 ? `${name} ` : '') }));
   readout.forEach(({ node, item }) => item.append(node));
   const at = html('span', { class: 'at' });
   const plot = html('div', { class: 'plot', role: 'slider', tabindex: 0, 'aria-label': t('cursor_of', { title }), 'aria-valuemin': 0 });

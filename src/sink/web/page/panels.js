@@ -26,8 +26,7 @@ const quantity = (digits, unit) => (value) => number(value, digits, unit);
 export function alarms() {
   const stale = html('p', { class: 'banner alarm stale', hidden: true });
   const list = html('ul', { class: 'plain' });
-  const notes = html('ul', { class: 'plain notes' });
-  const node = html('div', { class: 'alarms wide', 'aria-live': 'polite' }, stale, list, notes);
+  const node = html('div', { class: 'alarms wide', 'aria-live': 'polite' }, stale, list);
   return {
     node,
     update(view, { age }) {
@@ -35,14 +34,12 @@ export function alarms() {
       stale.hidden = !isStale;
       if (isStale) put(stale, t(`stale_${view.freshness}`, { span: age === undefined ? '–' : span(age) }));
       set(stale, 'aria-live', 'off');
-      document.body.classList.toggle('stale', isStale);
+      document.body.classList.toggle('unheard', isStale);
       const active = view.alarms ?? [];
       keyed(list, JSON.stringify(active), () => active.map((alarm) => {
         const [text, remedy] = alarmWords(alarm);
         return html('li', { class: `banner ${alarm.level}` }, html('strong', {}, `${t(alarm.level)}: ${text}`), html('span', {}, remedy));
       }));
-      const said_ = view.notes ?? [];
-      keyed(notes, JSON.stringify(said_), () => said_.map((note) => html('li', { class: 'banner note' }, said(note))));
     },
   };
 }
@@ -80,7 +77,8 @@ export function charge() {
       put(left, Number.isFinite(view.remaining_ah) ? t('ah_of', { left: number(view.remaining_ah, 0), all: number(view.capacity_ah, 0) }) : '');
       set(gauge, 'aria-valuenow', Number.isFinite(soc) ? Math.round(soc) : 0);
       set(gauge, 'aria-valuetext', `${text} ${left.textContent}`);
-      set(arc, 'stroke-dasharray', `${Number.isFinite(soc) ? soc : 0} 200`);
+      set(arc, 'stroke-dasharray', `${soc ?? 0} 200`);
+      set(arc, 'visibility', soc > 0 ? undefined : 'hidden');
       gauge.classList.toggle('low', soc < 15);
       const flow = !Number.isFinite(view.current_a) ? 'unknown' : view.current_a > 0.05 ? 'charging' : view.current_a < -0.05 ? 'discharging' : 'idle';
       node.dataset.flow = flow;
@@ -155,11 +153,14 @@ export function switches() {
     ['bms_dcl', ({ bms_dcl_a }) => known(bms_dcl_a, amps)],
   ]);
   const [charging, discharging] = facts.node.querySelectorAll('dd');
-  const node = card('switches', t('switches'), facts.node);
+  const notes = html('ul', { class: 'plain notes muted' });
+  const node = card('switches', t('switches'), facts.node, notes);
   return {
     node,
     update(view) {
       facts.update(view);
+      const told = view.notes ?? [];
+      keyed(notes, told.join('\n'), () => told.map((note) => html('li', {}, said(note))));
       charging.className = view.charge_fet === false ? 'off' : view.charge_fet ? 'on' : '';
       discharging.className = view.discharge_fet === false ? 'off' : view.discharge_fet ? 'on' : '';
     },

@@ -41,7 +41,7 @@ export function number(value, digits, unit = '') {
   if (!Number.isFinite(value)) return '–';
   const format = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   const text = value.toLocaleString(locale, format).replace(/^-(0[.,]?0*)$/, '$1').replace('-', '−');
-  return unit ? `${text} ${unit}` : text;
+  return unit ? `${text}\u00a0${unit}` : text;
 }
 
 /** Amperes and watts with as many digits as one can use. */
@@ -53,9 +53,8 @@ export function span(seconds) {
   if (!Number.isFinite(seconds)) return '–';
   const s = Math.max(0, Math.round(seconds));
   const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
-  if (d) return `${d} ${t('days')} ${h} h`;
-  if (h) return `${h} h ${String(m).padStart(2, '0')} min`;
-  return s >= 120 ? `${m} min` : `${s} s`;
+  const parts = d ? [d, t('days'), h, 'h'] : h ? [h, 'h', String(m).padStart(2, '0'), 'min'] : s >= 120 ? [m, 'min'] : [s, 's'];
+  return parts.join('\u00a0');
 }
 
 /** A moment, by `Intl.DateTimeFormat` options. */
