@@ -314,3 +314,17 @@ async fn the_bank_leaves_with_zeros_and_there_is_one_of_it_only() {
     }
     assert_eq!(last["/Dc/0/Voltage"]["Value"], json!(["ai", []]));
 }
+
+#[tokio::test]
+async fn an_inverter_over_can_is_told_of_the_bank_and_of_no_member() {
+    let mut site = Site::new(&format!("{MEMBERS}[can]\ninterface = \"vcan-none\"\n"));
+    let members = [site.battery("A"), site.battery("B")];
+    let bank = site.bank();
+    bank.wait_for_log("bank bank: Pylontech low voltage");
+    bank.wait_for_log("vcan-none: there is no such CAN interface");
+    for member in members {
+        member.wait_for_log("nothing is sent on vcan-none, for that is left to its bank");
+        assert!(!member.stop().log.iter().any(|line| line.contains("no such CAN interface")));
+    }
+    assert_eq!(bank.stop().code, Some(0));
+}

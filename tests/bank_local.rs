@@ -1,50 +1,103 @@
-//! A bank of batteries of one process: the seam for a run with several ports.
+//! A bank that `run` forms of its own batteries: on a real bus, and without one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "boards live in real time")]
 
-#[path = "support/snapshot.rs"]
-mod snapshot;
+#[path = "support/board.rs"]
+mod board;
+#[path = "support/bus.rs"]
+mod bus;
+#[path = "support/driver.rs"]
+mod driver;
 
-use dbus_bms::bank::{Bank, Config};
-use dbus_bms::model::{Freshness, History, Limit, Snapshot};
-use dbus_bms::run::bank::combine;
-use dbus_bms::units::Amps;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
+use board::{Board, nobody, simulated};
+use bus::Bus;
+use driver::{Driver, Home, PATIENCE};
+use serde_json::{Map, Value as Json, json};
+use std::time::{Duration, Instant};
 
-/// Waits for a snapshot of the bank that is as wanted.
-async fn wanted(shown: &mut watch::Receiver<Option<Arc<Snapshot>>>, is: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
-    let found = shown.wait_for(|snapshot| snapshot.as_deref().is_some_and(&is));
-    let found = tokio::time::timeout(Duration::from_secs(20), found).await.expect("in time");
-    found.unwrap().clone().unwrap()
+const BANK: &str = "com.victronenergy.battery.bank";
+const A: &str = "com.victronenergy.battery.ttyA";
+const B: &str = "com.victronenergy.battery.ttyB";
+const CONFIG: &str = "member_of_bank = true\nmax_charge_current_a = 40\nmax_discharge_current_a = 50\nbank.in_run = true\n\
+                      [silence]\nvalues_after_s = 2\n";
+
+/// The items of a service, once they are as wanted.
+async fn items(bus: &Bus, name: &str, wanted: impl Fn(&Map<String, Json>) -> bool) -> Map<String, Json> {
+    let start = Instant::now();
+    loop {
+        let seen = bus.items(name).await;
+        if let Some(items) = seen.clone().filter(&wanted) {
+            return items;
+        }
+        assert!(start.elapsed() < 3 * PATIENCE, "{name} is {seen:#?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
-fn ccl(snapshot: &Snapshot) -> f64 {
-    snapshot.limits.ccl.value.get()
+fn run(home: &Home, config: &str, ports: &[&Board], options: &[&str]) -> Driver {
+    let ports: Vec<&str> = ports.iter().map(|board| board.port.as_str()).collect();
+    home.configure(config).start(&[&["run"], &ports[..], &["--bms", "jbd"], options].concat())
+}
+
+fn number(items: &Map<String, Json>, path: &str) -> Option<f64> {
+    items.get(path)?[1].as_f64()
 }
 
 #[tokio::test]
-async fn batteries_of_this_process_form_a_bank_that_ends_with_them() {
-    let (a, heard_a) = watch::channel(Arc::new(snapshot::discharging()));
-    let (b, heard_b) = watch::channel(Arc::new(snapshot::discharging()));
-    let (shown, mut seen) = watch::channel(None);
-    let members = vec![("a".to_owned(), heard_a), ("b".to_owned(), heard_b)];
-    let end = tokio::spawn(combine(Bank::new(Config::default(), History::default()), members, shown));
-    let first = wanted(&mut seen, |_| true).await;
-    assert_eq!((ccl(&first), first.reading.current), (100.0, Some(Amps::new(-25.0))));
-    // A fall is shown at once.
-    let mut low = snapshot::discharging();
-    low.part.readings += 1;
-    low.limits.ccl = Limit { value: Amps::new(10.0), why: "highest cell" };
-    b.send_replace(Arc::new(low.clone()));
-    let fallen = wanted(&mut seen, |snapshot| ccl(snapshot) <= 20.0).await;
-    assert_eq!(fallen.modules.as_ref().unwrap().reasons.ccl, "b has least left: highest cell");
-    low.freshness = Freshness::Stale;
-    b.send_replace(Arc::new(low));
-    wanted(&mut seen, |snapshot| snapshot.modules.as_ref().unwrap().online == 1).await;
-    // Without the senders the bank has nobody left.
-    drop((a, b));
-    let last = wanted(&mut seen, |snapshot| ccl(snapshot) == 0.0).await;
-    assert_eq!((last.limits.dcl.value, last.reading.voltage), (Amps::ZERO, None));
-    tokio::time::timeout(Duration::from_secs(20), end).await.expect("it ends").unwrap();
+async fn batteries_of_one_run_form_a_bank_that_ends_with_them() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let a = Board::on_pty(&home.path("ttyA"), simulated());
+    let b = Board::on_pty(&home.path("ttyB"), simulated());
+    let driver = run(&home, CONFIG, &[&a, &b], &["--bus", &bus.address().to_string()]);
+    let online = |count: i32| move |items: &Map<String, Json>| items["/System/NrOfModulesOnline"][1] == json!(count);
+    let bank = items(&bus, BANK, online(2)).await;
+    let ccl = number(&bank, "/Info/MaxChargeCurrent").unwrap();
+    // A little less than the sum: the currents of the two differ.
+    assert!(ccl > 72.0 && ccl <= 80.0, "{bank:#?}");
+    assert_eq!(bank["/DeviceInstance"], json!(["i", 0]), "before its members");
+    let mut capacity = 0.0;
+    for name in [A, B] {
+        let member = items(&bus, name, |_| true).await;
+        assert!(!member.keys().any(|path| path.starts_with("/Info/Max")), "{member:#?}");
+        assert!(member["/DeviceInstance"][1].as_i64() > Some(0));
+        capacity += number(&member, "/InstalledCapacity").unwrap();
+    }
+    assert_eq!(number(&bank, "/InstalledCapacity"), Some(capacity));
+    // A plug is pulled: the bank goes on with the other one, and with its limits at most.
+    drop(b);
+    let half = items(&bus, BANK, online(1)).await;
+    assert_eq!(half["/System/NrOfModulesOffline"][1], json!(1));
+    assert!(number(&half, "/Info/MaxChargeCurrent").unwrap() <= 40.0, "{half:#?}");
+    let mut watcher = bus.watch(BANK).await;
+    let ended = driver.stop();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let seen = driver::until(&mut watcher, |event| event["changed"].get("/Info/MaxChargeCurrent").is_some()).await;
+    let last = seen.last().unwrap();
+    assert_eq!(last["changed"]["/Info/MaxChargeCurrent"]["Value"][1], json!(0.0), "{last:#?}");
+}
+
+#[test]
+fn without_d_bus_the_bank_goes_over_can_and_is_remembered() {
+    let home = Home::new();
+    let a = Board::on_pty(&home.path("ttyA"), simulated());
+    let b = Board::on_pty(&home.path("ttyB"), simulated());
+    let driver = run(&home, &format!("{CONFIG}[can]\ninterface = \"vcan-none\"\n"), &[&a, &b], &["--no-dbus"]);
+    driver.wait_for_log("bank bank: Pylontech low voltage");
+    driver.wait_for_log("vcan-none: there is no such CAN interface");
+    let log = driver.stop().log;
+    let left = log.iter().filter(|line| line.contains("for that is left to its bank")).count();
+    assert_eq!(left, 2, "{log:#?}");
+    assert!(home.state("bank-bank.json").is_some_and(|state| state["history"].is_object()));
+}
+
+#[test]
+fn a_port_without_its_battery_is_a_missing_member() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let a = Board::on_pty(&home.path("ttyA"), simulated());
+    let b = Board::on_pty(&home.path("ttyB"), nobody());
+    let driver = run(&home, CONFIG, &[&a, &b], &["--bus", &bus.address().to_string()]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bank = runtime.block_on(items(&bus, BANK, |_| true));
+    assert_eq!((&bank["/System/NrOfModulesOnline"][1], &bank["/System/NrOfModulesOffline"][1]), (&json!(1), &json!(1)));
+    driver.stop();
 }

@@ -5,7 +5,7 @@
 #[path = "support/snapshot.rs"]
 mod snapshot;
 
-use dbus_bms::model::{Alarm, AlarmName, Freshness, Level, Snapshot};
+use dbus_bms::model::{Alarm, AlarmName, Freshness, Level, Modules, Snapshot};
 use dbus_bms::sink::can::{
     AlarmPolicy, Config, CurrentSign, Decoder, Frame, Item, Line, PROFILES, Profile, Requests, Told, encode, parse_line, profile,
 };
@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A file of `tests/can/vectors`.
@@ -263,6 +264,33 @@ fn the_owner_chooses_maker_modules_and_the_sign_for_sma() {
     assert_eq!(bytes_of(&set(&snapshot::discharging(), &usual), 0x356)[2..4], (-125i16).to_le_bytes());
     let victron = Config { profile: profile("victron").unwrap(), ..base };
     assert_eq!(bytes_of(&set(&snapshot::discharging(), &victron), 0x372)[0], 4);
+}
+
+#[test]
+fn a_bank_counts_its_modules_itself() {
+    let mut bank = snapshot::discharging();
+    let named = |name: &str| Some(name.to_owned());
+    bank.modules = Some(Arc::new(Modules {
+        online: 3,
+        offline: 1,
+        blocking_charge: 2,
+        min_cell: named("Garage left C12"),
+        max_cell: named("A C3"),
+        ..Modules::default()
+    }));
+    let (pylontech, victron) = (config(PROFILES[0]), config(profile("victron").unwrap()));
+    assert_eq!(bytes_of(&set(&bank, &pylontech), 0x359)[4], 3);
+    let frames = set(&bank, &victron);
+    assert_eq!(bytes_of(&frames, 0x372), [3, 0, 2, 0, 0, 0, 1, 0], "online, blocking charge, blocking discharge, offline");
+    assert_eq!((bytes_of(&frames, 0x374), bytes_of(&frames, 0x375)), (b"Gara C12".to_vec(), b"A C3\0\0\0\0".to_vec()));
+    // The owner knows better, and nothing may flow: all block.
+    let counted = Config { module_count: Some(5), ..victron };
+    assert_eq!(bytes_of(&set(&bank, &counted), 0x372)[0], 5);
+    bank.limits.dcl.value = Amps::ZERO;
+    assert_eq!(bytes_of(&set(&bank, &config(profile("victron").unwrap())), 0x372)[4], 3);
+    // None with fresh data is not a battery without modules.
+    bank.modules = Some(Arc::new(Modules { offline: 4, ..Modules::default() }));
+    assert_eq!(bytes_of(&set(&bank, &pylontech), 0x359)[4], 1);
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Default for Config {
 }
 
 /// A member as its source sees it: a battery of this process, or one on D-Bus.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Member {
     /// What tells it from the others, always.
     pub name: String,

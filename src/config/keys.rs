@@ -194,6 +194,9 @@ pub const KEYS: &[Key] = &[
     key("bank.members", File, Any, |s| &mut s.bank.members, "",
         "The batteries of the bank by the end of their service name, such as [\"ttyUSB0\", \"ttyUSB1__2\"], or by their whole \
          service name; also batteries of other drivers. Empty: all batteries with member_of_bank."),
+    key("bank.in_run", File, Any, |s| &mut s.bank.in_run, "",
+        "true = `dbus-bms run` with several ports forms the bank itself of its batteries with member_of_bank, and shows it beside \
+         them; D-Bus is not needed for that. false = `dbus-bms bank` does, from D-Bus."),
     key("bank.layout", File, Any, |s| &mut s.bank.layout, "",
         "\"parallel\" = side by side: currents add up; \"series\" = in a chain: voltages add up."),
     key("bank.max_charge_current_a", File, Between(0.0, 5000.0), |s| &mut s.bank.max_charge_current, "200.0",
@@ -221,14 +224,14 @@ pub const KEYS: &[Key] = &[
         "Time in s for which a cut lasts, and at least between two."),
     key("can.interface", Battery, Any, |s| &mut s.can.interface, "\"can0\"",
         "CAN interface on which an inverter is told of the battery. Not set: no output over CAN. It carries one battery: with \
-         several, set it in [battery.\"ID\"]."),
+         several, set it in [battery.\"ID\"], or form a bank, which then is told as a whole."),
     key("can.profile", Battery, Any, |s| &mut s.can.profile, "",
         "What the inverter expects: \"pylontech\" (most hybrid inverters), \"pylontech-1.3\" (newer), \"sma\" (Sunny Island), \
          \"victron\" (CAN-bms)."),
     key("can.manufacturer", Battery, Any, |s| &mut s.can.manufacturer, "\"PYLON\"",
         "Name of the maker that the inverter sees, up to 8 letters; some choose their rules by it. Not set: as the profile has it."),
     key("can.module_count", Battery, Between(1.0, 255.0), |s| &mut s.can.module_count, "1",
-        "Number of modules that the inverter is told. Not set: 1."),
+        "Number of modules that the inverter is told. Not set: 1, of a bank the batteries with fresh data."),
     key("can.alarms", Battery, Any, |s| &mut s.can.alarms, "",
         "\"alarms\" = alarms are sent as such, and most inverters stop; \"warnings\" = as warnings, which inverters only show."),
     key("can.sma_current_sign", Battery, Any, |s| &mut s.can.sma_current_sign, "",

@@ -157,6 +157,8 @@ pub struct Bank {
     pub name: String,
     /// Its members: services, or the ends of their names; empty = all batteries of this driver that are marked as members.
     pub members: Vec<String>,
+    /// `run` forms it of its own batteries.
+    pub in_run: bool,
     /// How they are wired.
     pub layout: Layout,
     /// Most that the bank may be charged with.
@@ -170,6 +172,7 @@ impl Default for Bank {
         Self {
             name: "bank".to_owned(),
             members: Vec::new(),
+            in_run: false,
             layout: Layout::default(),
             max_charge_current: None,
             max_discharge_current: None,

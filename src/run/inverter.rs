@@ -8,6 +8,17 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// Whose limits there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limits {
+    /// Those of everything that the inverter works with.
+    OfAll,
+    /// Those of a member of a bank: only the whole bank may be told to an inverter.
+    OfAPart,
+    /// Those that would be, if we were asked.
+    Observed,
+}
+
 /// The task that tells an inverter of a battery.
 pub(super) struct Inverter {
     task: JoinHandle<()>,
@@ -16,12 +27,20 @@ pub(super) struct Inverter {
 }
 
 impl Inverter {
-    /// Starts telling, if an interface is set. `limits` false means that its limits are not for an inverter.
-    pub(super) fn start(label: &str, config: &Config, limits: bool, snapshots: watch::Receiver<Arc<Snapshot>>) -> Option<Self> {
+    /// Starts telling, if an interface is set and the limits are for an inverter.
+    pub(super) fn start(label: &str, config: &Config, limits: Limits, snapshots: watch::Receiver<Arc<Snapshot>>) -> Option<Self> {
         let interface = config.interface.clone()?;
-        if !limits {
-            log::warn!("{label}: only observing, or member of a bank, so that nothing is sent on {interface}");
-            return None;
+        match limits {
+            Limits::OfAll => {}
+            // The usual case where one file serves a bank and its members.
+            Limits::OfAPart => {
+                log::info!("{label}: nothing is sent on {interface}, for that is left to its bank");
+                return None;
+            }
+            Limits::Observed => {
+                log::warn!("{label}: only observing, so that nothing is sent on {interface}");
+                return None;
+            }
         }
         let claim = match claim(&lock_folder(), &format!("can-{interface}")) {
             Ok(None) => {

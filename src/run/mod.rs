@@ -25,6 +25,7 @@ use crate::probe::{Found, Scope};
 use crate::runtime::{self, StopSignals, SystemClock, now};
 use crate::sink::dbus::{BusAddress, DbusError, Settings as BusSettings};
 use crate::units::Watts;
+use bank::{BANK, LocalBank};
 use poller::{PortEvent, is_overtaken};
 use port::PortInUse;
 use seat::Seat;
@@ -69,7 +70,9 @@ struct Run<S> {
     state_folder: PathBuf,
     seats: Vec<Seat>,
     seat_events: mpsc::Sender<(usize, SeatEvent)>,
-    /// The power at the grid connection, if a meter is listened to.
+    /// The bank that they form here, if one is wanted.
+    bank: Option<LocalBank>,
+    /// The power at the grid connection, if something is listened to.
     grid: mpsc::Receiver<Watts>,
 }
 
@@ -122,7 +125,8 @@ pub async fn serve(
     if settings.sma_meter {
         tokio::spawn(meter::listen(settings.sma_meter_serial, powers));
     }
-    let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, grid };
+    let bank = LocalBank::new(settings, &state_folder, house.clone(), now().at);
+    let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, bank, grid };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
     run.leave(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
     ended
@@ -165,7 +169,8 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         mut from_seats: mpsc::Receiver<(usize, SeatEvent)>,
     ) -> Result<(), RunError> {
         loop {
-            let wake = self.seats.iter().map(Seat::due).min();
+            let bank = self.bank.as_ref().map(|bank| bank.due(now().at));
+            let wake = self.seats.iter().map(Seat::due).chain(bank).min();
             tokio::select! {
                 event = from_ports.recv() => match event {
                     Some((port, event)) => self.on_port(port, event)?,
@@ -179,16 +184,32 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     return Ok(());
                 }
             }
+            self.step_bank();
+        }
+    }
+
+    /// Reckons the bank by what its batteries say now.
+    fn step_bank(&mut self) {
+        let Self { bank, ports, seats, bus, seat_events, shown, .. } = self;
+        if let Some(bank) = bank {
+            bank.step(ports, seats, now(), (bus, seat_events), shown);
         }
     }
 
     /// Takes all batteries off the bus, with limits at 0 as their last word.
     async fn leave(&mut self, why: &'static str) {
+        // The whole before its parts: nobody is to see a bank whose batteries leave one by one.
+        if let Some(bank) = &mut self.bank {
+            bank.seat.stop(why, now());
+        }
         for seat in &mut self.seats {
             seat.stop(why, now());
         }
         // One time limit for all of them together: a bus that hangs must not keep us.
         let farewell = async {
+            if let Some(bank) = &mut self.bank {
+                bank.seat.left().await;
+            }
             for seat in &mut self.seats {
                 seat.left().await;
             }
@@ -199,6 +220,9 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         // Only now: a disk that hangs must not keep the limits up.
         for seat in &mut self.seats {
             seat.keep(now(), true);
+        }
+        if let Some(bank) = &mut self.bank {
+            bank.seat.keep(true);
         }
     }
 
@@ -264,8 +288,13 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         if let SeatEvent::Ended(error) = event {
             return Err(error.into());
         }
-        if let Some(seat) = self.seats.get_mut(number) {
-            seat.on_event(event, now());
+        match (&mut self.bank, event) {
+            (Some(bank), SeatEvent::Dbus(event)) if number == BANK => bank.seat.on_event(event),
+            (_, event) => {
+                if let Some(seat) = self.seats.get_mut(number) {
+                    seat.on_event(event, now());
+                }
+            }
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ pub(super) struct PortInUse {
     pub(super) several: bool,
     /// Where its batteries are among all, in the order of their numbers.
     pub(super) seats: Vec<usize>,
+    /// What is found on it belongs to the bank.
+    pub(super) of_member: bool,
     /// No battery was found on it so far.
     pub(super) empty: bool,
     remembered: StateFile,
@@ -45,12 +47,30 @@ impl PortInUse {
         };
         let several = !settings.addresses.is_empty();
         let (name, seats) = (name.to_owned(), Vec::new());
-        (Self { name, several, seats, empty: false, remembered, lost: false, persistent, alone }, poller)
+        (
+            Self {
+                name,
+                several,
+                seats,
+                of_member: settings.member_of_bank,
+                empty: false,
+                remembered,
+                lost: false,
+                persistent,
+                alone,
+            },
+            poller,
+        )
     }
 
     /// Something was heard of it.
     pub(super) fn is_back(&mut self) {
         self.lost = false;
+    }
+
+    /// It is known whether a battery is on it, or why that cannot be known.
+    pub(super) fn is_searched(&self) -> bool {
+        !self.seats.is_empty() || self.empty || self.lost
     }
 
     /// Nothing was found on it: the end if there is no other port.

@@ -1,8 +1,9 @@
 //! One battery's place in `run`: its state, its log and its service.
 
 use super::identity::{self, Identity};
-use super::inverter::Inverter;
+use super::inverter::{Inverter, Limits};
 use super::serving::{Bus, SeatEvent, keep_serving};
+use crate::bank::Member;
 use crate::battery::{Battery, Now, Saved};
 use crate::bms::{DRIVERS, Line};
 use crate::charge;
@@ -53,6 +54,8 @@ pub(super) struct Seat {
     control: bool,
     /// The bank that it leaves its limits to.
     member_of: Option<String>,
+    /// That bank is part of this process, so that nobody has to stand in for it.
+    bank_is_here: bool,
     soc: soc::Config,
     /// When time is to pass for this battery if no reading comes.
     due: Moment,
@@ -90,6 +93,7 @@ impl Seat {
         let address = several.then_some(found.reading.address).flatten();
         let label = address.map_or_else(|| port.to_owned(), |address| format!("{port} address {address}"));
         log::info!("connected: {} on {label} ({})", describe(&found.reading, driver.label), identity.id);
+        let bank_is_here = settings.bank.in_run;
         let custom_name = settings.name.clone().or_else(|| kept.custom_name.clone()).unwrap_or_default();
         Self {
             label,
@@ -102,6 +106,7 @@ impl Seat {
             trouble: None,
             control: settings.control,
             member_of: (settings.member_of_bank && settings.control).then_some(settings.bank.name),
+            bank_is_here,
             soc: settings.soc,
             due: runtime::now().at,
             said_limits: None,
@@ -205,6 +210,16 @@ impl Seat {
         }
     }
 
+    /// As a member of the bank; `None` if it is none.
+    pub(super) fn as_member(&self) -> Option<Member> {
+        self.member_of.as_ref()?;
+        let name = if self.custom_name.trim().is_empty() { &self.label } else { &self.custom_name };
+        let snapshot = self.snapshots.as_ref().map(|snapshots| snapshots.borrow().clone());
+        let member = snapshot.map(|snapshot| Member::local(&self.identity.id, snapshot));
+        let unknown = Member { snapshot: None, ..Member::default() };
+        Some(Member { name: self.identity.id.clone(), label: name.clone(), ..member.unwrap_or(unknown) })
+    }
+
     fn report_freshness(&mut self, freshness: Freshness) {
         if freshness == self.freshness {
             return;
@@ -270,8 +285,11 @@ impl Seat {
         }
         let Some(snapshots) = &self.snapshots else { return };
         shown(&self.label, snapshots.subscribe());
-        // A member's limits are those of a part: only the whole bank may be told to an inverter.
-        let limits = self.control && self.member_of.is_none();
+        let limits = match (self.control, &self.member_of) {
+            (false, _) => Limits::Observed,
+            (true, Some(_)) => Limits::OfAPart,
+            (true, None) => Limits::OfAll,
+        };
         self.inverter = Inverter::start(&self.label, &self.can, limits, snapshots.subscribe());
         let (receiver, service) = (snapshots.subscribe(), self.service_on_bus());
         self.task = Some(tokio::spawn(keep_serving(bus.clone(), service, receiver, number, tell.clone())));
@@ -293,12 +311,12 @@ impl Seat {
                 serial: reading.serial_number.clone().or_else(|| Some(self.identity.id.clone())),
                 custom_name: self.custom_name.clone(),
                 device_instance: self.kept.instance.unwrap_or(1),
-                control: self.control,
+                control: self.control && !(self.bank_is_here && self.member_of.is_some()),
                 cells: reading.cells.len(),
                 own_soc: self.soc.is_own(),
                 counted_soc: self.soc.source == soc::Source::Counted,
                 soc_levels: self.soc.levels.clone(),
-                member_of: self.member_of.clone(),
+                member_of: self.member_of.clone().filter(|_| !self.bank_is_here),
                 ..Context::default()
             },
         }

@@ -1,54 +1,78 @@
-//! A bank of the batteries of this process: the seam for a run that serves several ports.
+//! A bank of the batteries of this process: `run` with several ports, no D-Bus needed.
 
-use super::pace::Pace;
-use crate::bank::{Bank, Member};
-use crate::charge;
-use crate::model::Snapshot;
-use crate::runtime::{self, now};
+use super::super::port::PortInUse;
+use super::super::seat::Seat;
+use super::super::serving::{Bus, SeatEvent};
+use super::seat::BankSeat;
+use crate::bank::Member;
+use crate::battery::Now;
+use crate::config::Settings;
+use crate::house::House;
+use crate::model::{Freshness, Reasons, Snapshot};
+use crate::units::Moment;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
 
-/// Reckons `bank` from its members, each with a name that stays, until all of them are stopped; its last snapshot then has limits
-/// of 0. The first is sent to `shown` once every member has one, which a `watch` always has.
-pub async fn combine(
-    mut bank: Bank,
-    members: Vec<(String, watch::Receiver<Arc<Snapshot>>)>,
-    shown: watch::Sender<Option<Arc<Snapshot>>>,
-) {
-    let changed = Arc::new(Notify::new());
-    let followers: Vec<_> = members
-        .iter()
-        .map(|(_, snapshots)| {
-            let (mut snapshots, changed) = (snapshots.clone(), changed.clone());
-            tokio::spawn(async move {
-                while snapshots.changed().await.is_ok() {
-                    changed.notify_one();
-                }
-                changed.notify_one();
-            })
-        })
-        .collect();
-    let mut pace = Pace::default();
-    while !followers.iter().all(|follower| follower.is_finished()) || followers.is_empty() {
-        let now = now();
-        let list: Vec<Member> = members.iter().map(|(name, snapshots)| member(name, snapshots)).collect();
-        let snapshot = bank.step(&list, now);
-        if pace.is_due(&snapshot, now.at) {
-            shown.send_replace(Some(Arc::new(snapshot)));
-        }
-        let wake = pace.next().unwrap_or_else(|| now.at.after(Duration::from_secs(1)));
-        tokio::select! {
-            () = changed.notified() => {}
-            () = runtime::sleep_until(wake) => {}
-            () = shown.closed() => return,
-        }
-    }
-    shown.send_replace(Some(Arc::new(bank.stop(charge::STOPPED, now()))));
+/// The number under which the bank's service reports: no battery of `run` has it.
+pub(in crate::run) const BANK: usize = usize::MAX;
+/// A port that has not said by then whether a battery is on it is not waited for.
+const SEARCHED: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The bank, in the loop that has its batteries.
+pub(in crate::run) struct LocalBank {
+    pub(in crate::run) seat: BankSeat,
+    started: Moment,
+    said_empty: bool,
 }
 
-fn member(name: &str, snapshots: &watch::Receiver<Arc<Snapshot>>) -> Member {
-    let snapshot = snapshots.borrow().clone();
-    let leaving = [charge::STOPPED, charge::ENDED].contains(&snapshot.limits.ccl.why);
-    Member { leaving, ..Member::local(name, snapshot) }
+impl LocalBank {
+    /// The bank that the settings ask for, if they do.
+    pub(in crate::run) fn new(settings: Settings, state_folder: &Path, house: House, now: Moment) -> Option<Self> {
+        let wanted = settings.bank.in_run;
+        wanted.then(|| Self {
+            seat: BankSeat::new(settings, "batteries of this driver", state_folder, house),
+            started: now,
+            said_empty: false,
+        })
+    }
+
+    /// When [`step`](Self::step) is to be called whatever happens.
+    pub(in crate::run) fn due(&self, now: Moment) -> Moment {
+        self.seat.due().unwrap_or_else(|| now.after(SECOND))
+    }
+
+    /// Reckons the bank anew, and shows it from the moment on at which all ports have been searched.
+    pub(in crate::run) fn step(
+        &mut self,
+        ports: &[PortInUse],
+        seats: &[Seat],
+        now: Now,
+        (bus, tell): (&Bus, &mpsc::Sender<(usize, SeatEvent)>),
+        shown: &mut impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
+    ) {
+        let mut members: Vec<Member> = seats.iter().filter_map(Seat::as_member).collect();
+        // A battery that was never found may still be on the busbar.
+        members.extend(ports.iter().filter(|port| port.of_member && port.seats.is_empty()).map(|port| missing(&port.name)));
+        let fresh = |member: &Member| member.snapshot.as_ref().is_some_and(|snapshot| snapshot.freshness == Freshness::Fresh);
+        if self.seat.due().is_none() {
+            let searched = ports.iter().all(PortInUse::is_searched);
+            if members.is_empty() && searched && !std::mem::replace(&mut self.said_empty, true) {
+                log::warn!("bank {}: no battery belongs to it; set `member_of_bank = true`", self.seat.name());
+            }
+            if !members.iter().any(fresh) || !searched && now.at.since(self.started) < SEARCHED {
+                return;
+            }
+        }
+        self.seat.step(&members, now);
+        if let Some(snapshots) = self.seat.serve(BANK, bus, tell) {
+            shown(self.seat.name(), snapshots);
+        }
+    }
+}
+
+fn missing(name: &str) -> Member {
+    Member { name: name.to_owned(), label: name.to_owned(), snapshot: None, reasons: Reasons::default(), leaving: false }
 }

@@ -164,8 +164,8 @@ impl Told {
         let (reading, derived, limits) = (&snapshot.reading, &snapshot.derived, &snapshot.limits);
         let (alarms, warnings) = sorted(&snapshot.alarms);
         let (may_charge, may_discharge) = (limits.ccl.value > Amps::ZERO, limits.dcl.value > Amps::ZERO);
-        let modules = config.module_count.unwrap_or(1);
-        let blocking = |may: bool| Some(if may { 0 } else { u16::from(modules) });
+        let modules = Counted::of(snapshot, config, may_charge, may_discharge);
+        let bank = snapshot.modules.as_deref();
         let (name_1, name_2) = halves(reading.model.as_deref());
         Self {
             charge_voltage: Some(limits.cvl.value),
@@ -190,19 +190,19 @@ impl Told {
             serial_number: reading.serial_number.clone(),
             capacity: reading.capacity,
             remaining: reading.remaining,
-            module_count: Some(modules),
-            modules_online: Some(u16::from(modules)),
-            modules_blocking_charge: blocking(may_charge),
-            modules_blocking_discharge: blocking(may_discharge),
-            modules_offline: Some(0),
+            module_count: Some(u8::try_from(modules.online.max(1)).unwrap_or(u8::MAX)),
+            modules_online: Some(modules.online),
+            modules_blocking_charge: Some(modules.blocking_charge),
+            modules_blocking_discharge: Some(modules.blocking_discharge),
+            modules_offline: Some(modules.offline),
             min_cell_mv: derived.min_cell.map(|(volts, _)| milli(volts)),
             max_cell_mv: derived.max_cell.map(|(volts, _)| milli(volts)),
             min_cell_temp_k: derived.min_temperature.map(|(celsius, _)| kelvin(celsius)),
             max_cell_temp_k: derived.max_temperature.map(|(celsius, _)| kelvin(celsius)),
-            min_cell_v_id: derived.min_cell.map(|(_, number)| format!("C{number}")),
-            max_cell_v_id: derived.max_cell.map(|(_, number)| format!("C{number}")),
-            min_cell_t_id: derived.min_temperature.map(|(_, number)| format!("T{number}")),
-            max_cell_t_id: derived.max_temperature.map(|(_, number)| format!("T{number}")),
+            min_cell_v_id: id('C', derived.min_cell.map(|(_, number)| number), bank.map(|bank| &bank.min_cell)),
+            max_cell_v_id: id('C', derived.max_cell.map(|(_, number)| number), bank.map(|bank| &bank.max_cell)),
+            min_cell_t_id: id('T', derived.min_temperature.map(|(_, number)| number), bank.map(|bank| &bank.min_temperature)),
+            max_cell_t_id: id('T', derived.max_temperature.map(|(_, number)| number), bank.map(|bank| &bank.max_temperature)),
             energy_charged_kwh: Some(snapshot.history.charged_kwh),
             energy_discharged_kwh: Some(snapshot.history.discharged_kwh),
             ..Self::default()
@@ -294,6 +294,43 @@ pub fn sorted(all: &[Alarm]) -> (Vec<Item>, Vec<Item>) {
         }
     }
     (alarms, warnings)
+}
+
+/// The modules of a battery: those of a bank as the bank counts them, else as the owner does.
+struct Counted {
+    online: u16,
+    offline: u16,
+    blocking_charge: u16,
+    blocking_discharge: u16,
+}
+
+impl Counted {
+    fn of(snapshot: &Snapshot, config: &Config, may_charge: bool, may_discharge: bool) -> Self {
+        let (online, offline, blocking) = match (&snapshot.modules, config.module_count) {
+            (Some(bank), None) => (bank.online, bank.offline, [bank.blocking_charge, bank.blocking_discharge]),
+            (_, count) => (u16::from(count.unwrap_or(1)), 0, [0, 0]),
+        };
+        // Where nothing may flow none of them lets it.
+        let blocks = |may: bool, some: u16| if may { some.min(online) } else { online };
+        let [charge, discharge] = blocking;
+        Self { online, offline, blocking_charge: blocks(may_charge, charge), blocking_discharge: blocks(may_discharge, discharge) }
+    }
+}
+
+/// The name of a cell or sensor: by number, in a bank with its battery.
+fn id(letter: char, number: Option<usize>, in_bank: Option<&Option<String>>) -> Option<String> {
+    match in_bank {
+        Some(name) => name.as_deref().map(short),
+        None => number.map(|number| format!("{letter}{number}")),
+    }
+}
+
+/// `Garage C7` in the eight characters that a frame holds: of the battery's name only what fits before the cell's.
+fn short(name: &str) -> String {
+    let Some((battery, cell)) = name.rsplit_once(' ') else { return name.to_owned() };
+    let room = 7usize.saturating_sub(cell.chars().count());
+    let battery: String = battery.chars().take(room).collect();
+    format!("{} {cell}", battery.trim_end())
 }
 
 fn amps(limit: Option<Amps>, enabled: Option<bool>) -> f64 {
