@@ -28,6 +28,7 @@ step "tests" cargo test --locked --all-features
 step "fuzz targets" fuzz/run.sh --short
 step "installations" tests/install.sh
 step "CAN frames read by cantools" tests/can/cantools.sh
+step "dashboard in a browser" tests/page/run.sh
 if [ -z "$quick" ]; then
     ARMV7=armv7-unknown-linux-musleabihf
     step "static armv7 binary" cross/build.sh "$ARMV7"

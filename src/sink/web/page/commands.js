@@ -1,7 +1,7 @@
 // Switches of the BMS, shown only where the driver says that it takes commands for this battery.
 
 import { card, html, keyed, put, thisSession } from './dom.js';
-import { t } from './text.js';
+import { said, t } from './text.js';
 
 /** What can be asked for, and where the view says how it is now. */
 const STATES = { charge: 'charge_fet', discharge: 'discharge_fet', balance: 'balance_allowed' };
@@ -53,7 +53,7 @@ export function commands(id) {
         enter(undefined);
         put(told, t('wrong_token'));
       } else if (answer.ok) put(told, t('sent'));
-      else put(told, t('refused', { why: (await answer.text()).slice(0, 300) || answer.status }));
+      else put(told, t('refused', { why: said((await answer.json()).error) }));
     } catch {
       put(told, t('not_sent'));
     }

@@ -2,8 +2,8 @@
 
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 10000;
-/** Without any word from the driver for so long, it is asked. */
-const QUIET = 8000;
+/** Without any word from the driver for so long, it is asked; it says at least every ten seconds that it lives. */
+const QUIET = 15000;
 const PATIENCE = 5000;
 /** A page that nobody looks at lets go of its connection after this time. */
 const HIDDEN = 60000;
@@ -20,9 +20,9 @@ export function live(tell, state) {
   const list = async () => {
     const answer = await fetch('api/v1/batteries', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error(`${answer.status}`);
-    const views = await answer.json();
+    const { batteries } = await answer.json();
     heard = Date.now();
-    tell(views, true);
+    tell(batteries, true);
     state(true);
   };
   const close = () => {
@@ -45,13 +45,11 @@ export function live(tell, state) {
       pause = FIRST_PAUSE;
       list().catch(lost);
     };
-    opened.onmessage = ({ data }) => {
+    for (const name of ['view', 'gone', 'alive']) opened.addEventListener(name, ({ data }) => {
       heard = Date.now();
-      try {
-        const views = JSON.parse(data);
-        tell(Array.isArray(views) ? views : [views], false);
-      } catch { /* half a message: the next one is whole */ }
-    };
+      if (name === 'view') tell([JSON.parse(data)], false);
+      if (name === 'gone') list().catch(lost);
+    });
     opened.onerror = () => stream === opened && lost();
   };
   // A connection may be dead without an error: a tunnel, a phone that slept.

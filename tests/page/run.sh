@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# tests/page/run.sh [--pictures] [TEST…]   the dashboard in a headless Chromium, against `demo` and against a stand-in
+#
+# --pictures draws docs/pictures/dashboard-*.png anew as well. TEST is a name of unittest, such as Demo or Demo.test_values_are_live.
+# BINARY is the program, by default the debug build.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+ROOT=$(cd "$HERE/../.." && pwd)
+export BINARY=${BINARY:-$ROOT/target/debug/dbus-bms}
+VENV=${PAGE_VENV:-$ROOT/target/page-venv}
+
+[ -x "$BINARY" ] || { echo "tests/page/run.sh: $BINARY is missing: run cargo build first" >&2; exit 2; }
+"$ROOT/tests/need.sh" python3=python3 python3:ensurepip=python3-venv chromium=chromium chromedriver=chromium-driver dbus-daemon=dbus-daemon
+[ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
+"$VENV/bin/python" -c 'import selenium, axe_core_python' 2>/dev/null ||
+    "$VENV/bin/pip" install -q selenium==4.51.0 axe-core-python==0.1.0
+
+if [ "${1:-}" = --pictures ]; then
+    export PICTURES="$ROOT/docs/pictures"
+    shift
+fi
+cd "$HERE"
+exec "$VENV/bin/python" -m unittest "${@/#/test_page.}" </dev/null

@@ -1,0 +1,133 @@
+"""A stand-in for the program: the page's files as they are in the source, and an API that says what a test wants.
+
+It is for what a simulated battery does not show at once: a bank, silence, commands that are refused.
+"""
+
+import http.server
+import json
+import math
+import pathlib
+import re
+import socketserver
+import threading
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src/sink/web"
+POLICY = "default-src 'self'"
+
+
+def files():
+    """The files that the program serves, out of its own table."""
+    rows = re.findall(r'asset!\("([^"]+)", "([^"]+)", "([^"]+)"\)', (SOURCE / "assets.rs").read_text())
+    return {path: (kind, SOURCE / "page" / name) for path, name, kind in rows}
+
+
+def battery(id="ttyUSB0", name="House battery", **changes):
+    cells = [3.312, 3.309, 3.305, 3.313, 3.31, 3.308, 3.324, 3.309, 3.311, 3.313, 3.31, 3.307, 3.312, 3.309, 3.311, 3.31]
+    view = dict(
+        id=id, name=name, kind="battery", connection="/dev/ttyUSB0", service=f"com.victronenergy.battery.{id}", product="LLT / JBD", control=True,
+        freshness="fresh", age_s=0.4, bms="jbd", voltage_v=52.97, current_a=-18.3, power_w=-969.4, soc_pct=62.0, soh_pct=98.0, remaining_ah=173.6,
+        capacity_ah=280.0, cycles=41, cell_count=16, cell_voltages_v=cells, cell_min_v=3.305, cell_min_no=3, cell_max_v=3.324, cell_max_no=7,
+        cell_delta_v=0.019, temperatures_c=[21.4, 22.0], mos_temperature_c=27.5, charge_fet=True, discharge_fet=True, balancing=True,
+        balancing_cells=[7], balance_allowed=True, alarms=[], notes=[], time_to_go_s=34152,
+        limits=dict(cvl_v=55.2, ccl_a=50.0, dcl_a=60.0, mode="bulk", cvl_why="charge voltage", ccl_why="default maximum", dcl_why="default maximum"),
+        history=dict(charged_kwh=123.4, discharged_kwh=118.2, voltage_min_v=49.8, voltage_max_v=55.4, since_full_s=180000),
+        line=dict(state="good", text="good", ok=41230, lost=12, damaged=3, foreign=0),
+        can=dict(interface="can0", profile="pylontech", up=True, heartbeat=True, says="all"), model="JBD-SP25S003-L16S-100A", chemistry="lfp",
+    )
+    return {key: value for key, value in {**view, **changes}.items() if value is not None}
+
+
+def silent(view, seconds):
+    """What is told of a battery that was last heard so long ago."""
+    measured = "voltage_v current_a power_w soc_pct cell_voltages_v cell_min_v cell_max_v cell_delta_v temperatures_c alarms time_to_go_s".split()
+    freshness = "stale" if seconds < 60 else "silent" if seconds < 300 else "lost"
+    limits = {**view["limits"], "ccl_a": 0.0, "ccl_why": "no data from the BMS", "mode": "hold"}
+    return {**view, **dict.fromkeys(measured), "freshness": freshness, "age_s": seconds, "limits": limits}
+
+
+def history(range_, now):
+    """A sunny day, again and again; nothing for a while in the night of `day`."""
+    length, step = {"hour": (3600, 10), "day": (86400, 60), "week": (604800, 900), "month": (2592000, 3600)}[range_]
+    out = {key: [] for key in "t soc_pct power_w voltage_v current_a cell_delta_v ccl_a dcl_a cvl_v".split()}
+    end = now // step * step
+    for at in range(int(end - length), int(end), step):
+        hour = at % 86400 / 3600
+        power = 2600 * max(0, math.sin((hour - 6) / 12 * math.pi)) ** 1.3 - 480 - 300 * math.exp(-(((hour - 19) / 1.5) ** 2)) + 90 * math.sin(at / 700)
+        soc = 55 + 35 * math.sin((hour - 10) / 24 * 2 * math.pi)
+        row = [at, round(soc, 1), round(power, 1), round(52 + soc / 50 + power / 4000, 2), round(power / 53, 1), round(0.006 + 0.00025 * max(0, soc - 70), 4),
+               50 if soc < 85 else 22, 60 if soc > 24 else 30, 55.2 if soc < 88 else 54]
+        gone = range_ == "day" and 3 < hour < 3.7
+        for key, value in zip(out, row):
+            out[key].append(value if key == "t" or not gone else None)
+    return out
+
+
+class StandIn(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+
+    def __init__(self, views, port=0):
+        self.views, self.commands, self.files, self.stopped = views, [], files(), False
+        super().__init__(("127.0.0.1", port), Handler)
+        threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}/"
+
+    def stop(self):
+        """As if the program had ended: streams break, nobody listens."""
+        self.stopped = True
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, kind, body):
+        self.send_response(status)
+        for name, value in [("Content-Type", kind), ("Content-Length", str(len(body))), ("Content-Security-Policy", POLICY)]:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def json(self, value, status=200):
+        self.answer(status, "application/json", json.dumps(value).encode())
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        if path == "/api/v1/batteries":
+            self.json({"batteries": self.server.views})
+        elif path == "/api/v1/history":
+            self.json(history(re.search(r"range=(\w+)", query)[1], time.time()))
+        elif path == "/api/v1/events":
+            self.events()
+        elif path in self.server.files:
+            kind, file = self.server.files[path]
+            self.answer(200, kind, file.read_bytes())
+        else:
+            self.answer(404, "text/plain", b"no such page")
+
+    def events(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        try:
+            while not self.server.stopped:
+                for view in self.server.views:
+                    self.wfile.write(f"event: view\ndata: {json.dumps(view)}\n\n".encode())
+                self.wfile.flush()
+                time.sleep(0.2)
+        except OSError:
+            pass
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["Authorization"] != "Bearer open sesame":
+            return self.json({"error": "wrong token"}, 401)
+        self.server.commands.append((self.path, body))
+        if body["command"] == "balance":
+            return self.json({"error": "this BMS cannot switch balancing"}, 409)
+        return self.json({})

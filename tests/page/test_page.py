@@ -1,0 +1,330 @@
+"""What an owner sees: the page in a real browser, with the real program and with a stand-in for what that shows only in trouble."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from browser import DESKTOP, PHONE, Browser, wait
+from stand_in import SOURCE, StandIn, battery, silent
+
+PICTURES = os.environ.get("PICTURES")
+RANGES = ["hour", "day", "week", "month"]
+KEYS_THAT_ARE_TABLES = {"said", "alarms"}
+
+
+class Case(unittest.TestCase):
+    """One browser for a class; whatever a test did, at its end nothing may have been refused or asked elsewhere."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = Browser()
+        cls.addClassCleanup(cls.browser.quit)
+
+    def open(self, address, then="#panels .card"):
+        self.browser.open(address)
+        self.browser.one(then)
+
+    def setUp(self):
+        self.expected = []
+        self.browser.complaints()
+        self.browser.window(DESKTOP)
+        self.browser.prefer(prefers_color_scheme="light")
+
+    def tearDown(self):
+        complaints = [line for line in self.browser.complaints() if not any(text in line for text in self.expected)]
+        self.assertEqual(complaints, [], "the console is empty")
+        elsewhere = [url for url in self.browser.requests() if not url.startswith(("http://127.0.0.1:", "about:", "data:", "chrome:"))]
+        self.assertEqual(elsewhere, [], "no request leaves this computer")
+        self.browser.asked.clear()
+        # What one test has chosen is not the next one's.
+        self.browser.js("localStorage.clear(); sessionStorage.clear()")
+        self.browser.open("about:blank")
+
+    def choose(self, id, value):
+        Select(self.browser.one(f"#{id}")).select_by_value(value)
+
+    def stand_in(self, *views, port=0):
+        server = StandIn(list(views), port)
+        self.addCleanup(lambda: server.stopped or server.stop())
+        return server
+
+
+def get(address):
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        return json.load(answer)
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Words(unittest.TestCase):
+    """The files of the languages."""
+
+    def test_every_language_says_everything_with_the_same_places(self):
+        english = json.loads((SOURCE / "page/lang/en.json").read_text())
+        page = "".join(file.read_text() for file in (SOURCE / "page").glob("*.[jh]*"))
+        for file in (SOURCE / "page/lang").glob("*.json"):
+            words = json.loads(file.read_text())
+            self.assertEqual(set(english) - KEYS_THAT_ARE_TABLES, set(words) - KEYS_THAT_ARE_TABLES, file.name)
+            self.assertIn(f"{file.stem}: '", page, "the language can be chosen")
+            for key in set(words) - KEYS_THAT_ARE_TABLES:
+                self.assertEqual(sorted(part.split("}")[0] for part in english[key].split("{")[1:]),
+                                 sorted(part.split("}")[0] for part in words[key].split("{")[1:]), f"{file.name}: {key}")
+
+    def test_every_alarm_of_the_program_is_translated(self):
+        source = SOURCE.parents[1] / "view/alarm.rs"
+        names = {line.split('words("')[1].split('"')[0] for line in source.read_text().splitlines() if 'words("' in line}
+        self.assertGreaterEqual(len(names), 20)
+        german = json.loads((SOURCE / "page/lang/de.json").read_text())["alarms"]
+        self.assertEqual(names, set(german))
+
+    def test_every_file_of_the_page_is_served_and_all_are_small(self):
+        files = {file.relative_to(SOURCE / "page").as_posix(): file.stat().st_size for file in (SOURCE / "page").rglob("*.*")}
+        from stand_in import files as served
+        self.assertEqual({file.relative_to(SOURCE / "page").as_posix() for _, file in served().values()}, set(files))
+        self.assertLess(sum(files.values()), 90_000, files)
+
+
+class Page(Case):
+    """Against the stand-in."""
+
+    def test_cells_are_drawn_as_they_are(self):
+        self.open(self.stand_in(battery()).address)
+        view = battery()
+        bars = wait("16 bars", lambda: (found := self.browser.all(".cells li")) and len(found) == 16 and found)
+        heights = [bar.size["height"] for bar in self.browser.all(".cells i")]
+        full = self.browser.one(".cells .col").size["height"]
+        low, high = (float(word) for word in self.browser.text(".range").replace("\u00a0V", "").split() if word[0].isdigit())
+        for bar, height, volts in zip(bars, heights, view["cell_voltages_v"]):
+            self.assertAlmostEqual(height / full, (volts - low) / (high - low), delta=0.02, msg=f"{volts} V")
+            self.assertIn(f"{volts:.3f}", bar.text)
+        marks = {bar.find_element("css selector", ".no").text: bar.find_element("css selector", ".sign").get_attribute("aria-label") for bar in bars}
+        self.assertEqual({no: mark for no, mark in marks.items() if mark}, {"3": "lowest", "7": "highest, balancing"})
+        self.assertEqual(self.browser.text(".delta strong"), "19\u00a0mV")
+
+    def test_what_is_said_of_charge_and_limits(self):
+        self.open(self.stand_in(battery()).address)
+        for css, text in [(".gauge strong", "62\u00a0%"), (".gauge", "174 of 280 Ah"), (".power", "969\u00a0W"), (".direction", "discharging"),
+                          (".charge dl", "9\u00a0h\u00a029\u00a0min"), (".limits li:nth-child(2)", "50.0\u00a0A"),
+                          (".limits li:nth-child(2) .why", "Default maximum"), (".temperatures", "21.4\u00a0°C"), (".link", "heard"), (".switches", "balancing cells 7")]:
+            self.browser.shows(css, text)
+        meter = self.browser.one("[role=meter]")
+        self.assertEqual((meter.get_attribute("aria-valuenow"), meter.aria_role), ("62", "meter"))
+
+    def test_unknown_values_are_dashes_never_zeros(self):
+        self.open(self.stand_in(battery(voltage_v=None, current_a=None, power_w=None, soc_pct=None, cell_voltages_v=None, cell_min_v=None,
+                                        cell_max_v=None, cell_delta_v=None, temperatures_c=None, mos_temperature_c=None, charge_fet=None)).address)
+        for css in [".gauge strong", ".power", ".delta strong"]:
+            self.assertEqual(self.browser.text(css), "–", css)
+        self.browser.shows(".cellcard .summary", "not known")
+        charging = self.browser.js("return document.querySelector('.switches dl > div').hidden")
+        self.assertTrue(charging, "no word of a switch that is not known")
+
+    def test_an_alarm_says_what_to_do(self):
+        alarm = dict(name="low_charge_temperature", level="alarm", text="The battery is too cold to be charged.", remedy="Wait until it is warmer.")
+        server = self.stand_in(battery(alarms=[alarm]))
+        self.open(server.address)
+        self.browser.shows(".alarms li strong", "Alarm: The battery is too cold")
+        self.browser.shows(".alarms li", "Wait until it is warmer.")
+        self.choose("language", "de")
+        self.browser.shows(".alarms li", "Die Batterie ist zum Laden zu kalt.")
+        server.views = [battery()]
+        wait("the alarm is gone", lambda: not self.browser.text(".alarms li"))
+
+    def test_silence_of_the_battery_is_shown(self):
+        server = self.stand_in(silent(battery(), 12.0))
+        self.open(server.address)
+        self.browser.shows(".banner.stale", "No data from the battery for 12\u00a0s")
+        self.browser.shows(".limits li:nth-child(2) .why", "No data from the BMS")
+        self.assertEqual(self.browser.text(".gauge strong"), "–")
+        server.views = [silent(battery(), 400.0)]
+        self.browser.shows(".banner.stale", "counts as lost")
+        server.views = [battery()]
+        wait("it is heard again", lambda: not self.browser.all(".banner.stale")[0].is_displayed())
+
+    def test_a_lost_server_is_shown_and_found_again(self):
+        self.expected = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+        server = self.stand_in(battery())
+        self.open(server.address)
+        self.browser.shows("#state", "Live")
+        server.stop()
+        self.browser.shows("#lost", "What you see are the last values")
+        self.browser.shows("#since", "for 3")
+        self.assertIn("52.97", self.browser.text(".charge"), "the last values stay")
+        self.stand_in(battery(soc_pct=61.0), port=server.server_port)
+        self.browser.shows("#state", "Live")
+        self.browser.shows(".gauge strong", "61")
+        self.assertFalse(self.browser.all("#lost")[0].is_displayed())
+
+    def test_a_bank_and_its_batteries(self):
+        bank = battery("bank", "House bank", kind="bank", cell_voltages_v=None, modules=dict(online=1, offline=1, blocking_charge=0, blocking_discharge=0, cell_min="left 3", cell_max="right 7"))
+        server = self.stand_in(battery("a", "Left", bank="bank", soc_pct=63.0), silent(battery("b", "Right", bank="bank"), 90.0), bank)
+        self.open(server.address)
+        names = [link.text.split("\n")[0] for link in self.browser.all("nav a")]
+        self.assertEqual(names, ["House bank", "Left", "Right"], "the bank is first")
+        self.assertEqual(self.browser.one("nav a[aria-current]").text.split("\n")[0], "House bank")
+        self.browser.shows(".members", "1 with fresh data · 1 silent")
+        self.browser.shows(".modules li.gone", "no data for")
+        self.browser.one(".modules a").click()
+        self.browser.shows("nav a[aria-current]", "Left")
+        self.browser.shows(".gauge strong", "63")
+        self.browser.driver.back()
+        self.browser.shows("nav a[aria-current]", "House bank")
+
+    def test_ranges_and_the_cursor(self):
+        self.open(self.stand_in(battery()).address)
+        for name in RANGES:
+            self.browser.one(f"[data-range={name}]").click()
+            wait(f"the {name} is drawn", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == name)
+            self.assertEqual([button.get_attribute("data-range") for button in self.browser.all(".ranges [aria-pressed=true]")], [name])
+            self.assertEqual(len(self.browser.all(".plot svg")), 6)
+            for plot in self.browser.all(".plot"):
+                self.assertGreaterEqual(len(plot.find_elements("css selector", "text")), 6, "both axes have words")
+        self.assertGreaterEqual(len(self.browser.all("rect.column")), 20, "energy of a month in bars")
+        self.browser.one("[data-range=day]").click()
+        wait("the day is drawn", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == "day")
+        self.assertEqual(len(self.browser.all(".history figure:first-of-type .line")), 2, "a gap is a gap")
+        plot = self.browser.all(".plot")[0]
+        ActionChains(self.browser.driver).scroll_to_element(plot).move_to_element(plot).perform()
+        read = wait("a read-out", lambda: self.browser.text(".history figure .at"))
+        self.assertEqual({self.browser.js("return arguments[0].textContent", at) for at in self.browser.all(".history figure:not(:nth-of-type(3)) .at")}, {read}, "in all charts")
+        plot.send_keys(Keys.ARROW_LEFT)
+        earlier = wait("a step to the left", lambda: self.browser.text(".history figure .at") != read and self.browser.text(".history figure .at"))
+        self.assertIn(earlier, plot.get_attribute("aria-valuetext"))
+        plot.send_keys(Keys.ESCAPE)
+        wait("no cursor", lambda: not self.browser.text(".history figure .at"))
+
+    def test_languages_and_colours_are_chosen_and_remembered(self):
+        self.open(self.stand_in(battery()).address)
+        background = lambda: self.browser.js("return getComputedStyle(document.body).backgroundColor")
+        light = background()
+        self.browser.prefer(prefers_color_scheme="dark")
+        dark = background()
+        self.assertNotEqual(light, dark, "as the system wishes")
+        self.choose("theme", "light")
+        self.assertEqual(background(), light)
+        self.choose("language", "de")
+        self.browser.shows("h2", "Ladung")
+        self.browser.shows(".charge dl", "52,97\u00a0V")
+        self.browser.driver.refresh()
+        self.browser.shows("h2", "Ladung")
+        self.assertEqual((background(), self.browser.js("return document.documentElement.lang")), (light, "de"))
+
+    def test_the_browser_says_the_language(self):
+        german = Browser("de-AT,en")
+        try:
+            german.open(self.stand_in(battery()).address)
+            german.shows("#panels h2", "Ladung")
+            self.assertEqual(german.complaints(), [])
+        finally:
+            german.quit()
+        self.open(self.stand_in(battery()).address)
+
+    def test_everything_is_reached_by_keyboard_and_seen(self):
+        self.open(self.stand_in(battery("a", "Left"), battery("b", "Right", commands=["charge"])).address + "#b")
+        wait("charts", lambda: len(self.browser.all(".plot svg")) == 6)
+        can = self.browser.js("return [...document.querySelectorAll('a, button, select, input, .plot')].filter((e) => e.offsetParent || e.matches('.skip')).length")
+        body, seen = self.browser.one("body"), []
+        for _ in range(can):
+            body.send_keys(Keys.TAB)
+            focused = self.browser.driver.switch_to.active_element
+            seen.append(focused.id)
+            outline = self.browser.js("const s = getComputedStyle(arguments[0]); return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2", focused)
+            self.assertTrue(outline, f"focus is seen on {focused.get_attribute('outerHTML')[:120]}")
+        self.assertEqual(len(set(seen)), can, "each has its turn")
+        self.browser.one("[data-range=week]").send_keys(Keys.SPACE)
+        wait("chosen by key", lambda: self.browser.all("[data-range=week][aria-pressed=true]"))
+
+    def test_nothing_is_too_wide_for_a_phone(self):
+        self.browser.window(PHONE)
+        for language in ["en", "de"]:
+            alarm = dict(name="high_discharge_current", level="warning", text="x", remedy="y")
+            self.open(self.stand_in(battery(name="The battery with the very long name in the shed behind the house", alarms=[alarm], commands=["charge"])).address)
+            self.choose("language", language)
+            wait("charts", lambda: len(self.browser.all(".plot svg")) == 6)
+            wide = self.browser.js("return [...document.querySelectorAll('#panels *, header *')].filter((e) => !e.closest('svg, .hidden') && e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 120))")
+            self.assertEqual(wide, [])
+            small = self.browser.js("return [...document.querySelectorAll('button, select, nav a')].filter((e) => e.offsetParent && (e.offsetHeight < 24 || e.offsetWidth < 24)).length")
+            self.assertEqual(small, 0, "everything can be hit with a finger")
+
+    def test_no_motion_where_none_is_wanted(self):
+        self.open(self.stand_in(battery()).address)
+        running = lambda: self.browser.js("return document.getAnimations().length")
+        wait("the arrows move", lambda: running() > 0)
+        self.browser.prefer(prefers_reduced_motion="reduce")
+        wait("they stand still", lambda: running() == 0)
+
+    def test_it_is_accessible(self):
+        alarm = dict(name="cell_high_voltage", level="warning", text="A cell's voltage is too high.", remedy="Let it discharge a little.")
+        views = [battery("a", "Left", alarms=[alarm, {**alarm, "level": "alarm"}], notes=["a note"], commands=["charge"], discharge_fet=False), silent(battery("b", "Right"), 12.0)]
+        address = self.stand_in(*views).address
+        for theme in ["light", "dark"]:
+            self.browser.prefer(prefers_color_scheme=theme)
+            for size in [DESKTOP, PHONE]:
+                self.browser.window(size)
+                for id in ["a", "b"]:
+                    self.open(f"{address}#{id}")
+                    wait("charts", lambda: len(self.browser.all(".plot svg")) == 6)
+                    self.assertEqual(self.browser.violations(), [], f"{theme}, {size}, {id}")
+
+    def test_a_lost_server_is_accessible_too(self):
+        self.expected = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+        server = self.stand_in(battery())
+        self.open(server.address)
+        server.stop()
+        self.browser.one("#lost")
+        for theme in ["light", "dark"]:
+            self.browser.prefer(prefers_color_scheme=theme)
+            self.assertEqual(self.browser.violations(), [], theme)
+
+    def test_there_are_no_commands_unless_offered(self):
+        self.open(self.stand_in(battery()).address)
+        self.assertFalse(self.browser.all(".commandcard")[0].is_displayed())
+        self.assertEqual(self.browser.requests().count("commands"), 0)
+
+    def test_commands_are_confirmed_sent_with_the_token_and_refusals_are_told(self):
+        self.expected = ["401", "409"]
+        server = self.stand_in(battery(commands=["charge", "balance"]))
+        self.open(server.address)
+        card = self.browser.one(".commandcard")
+        self.assertFalse(card.find_element("css selector", ".commands").is_displayed(), "not before there is a token")
+        enter = lambda token: (self.browser.one("#token").send_keys(token, Keys.ENTER), self.browser.one(".commands"))
+
+        def press(row, word, answer):
+            button = next(b for b in self.browser.all(f".commands li:nth-child({row}) button") if b.text == word)
+            button.click()
+            self.browser.one(f"dialog button[value={answer}]").click()
+            wait("the dialog is gone", lambda: not self.browser.all("dialog"))
+
+        enter("wrong")
+        press(1, "Off", "yes")
+        self.browser.shows(".commandcard [role=status]", "not accepted")
+        self.assertEqual(server.commands, [])
+        enter("open sesame")
+        press(1, "Off", "no")
+        self.assertEqual(server.commands, [], "asked first")
+        press(1, "Off", "yes")
+        self.browser.shows(".commandcard [role=status]", "has taken")
+        self.assertEqual(server.commands, [("/api/v1/batteries/ttyUSB0/commands", {"command": "charge", "on": False})])
+        press(2, "Off", "yes")
+        self.browser.shows(".commandcard [role=status]", "this BMS cannot switch balancing")
+        self.assertEqual(self.browser.js("return [sessionStorage.length, localStorage.getItem('token')]"), [1, None], "for this tab only")
+
+
+if __name__ == "__main__":
+    unittest.main()
