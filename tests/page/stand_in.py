@@ -28,7 +28,7 @@ def battery(id="ttyUSB0", name="House battery", **changes):
         id=id, name=name, kind="battery", connection="/dev/ttyUSB0", service=f"com.victronenergy.battery.{id}", product="LLT / JBD", control=True,
         freshness="fresh", age_s=0.4, bms="jbd", voltage_v=52.97, current_a=-18.3, power_w=-969.4, soc_pct=62.0, soh_pct=98.0, remaining_ah=173.6,
         capacity_ah=280.0, cycles=41, cell_count=16, cell_voltages_v=cells, cell_min_v=3.305, cell_min_no=3, cell_max_v=3.324, cell_max_no=7,
-        cell_delta_v=0.019, temperatures_c=[21.4, 22.0], mos_temperature_c=27.5, charge_fet=True, discharge_fet=True, balancing=True,
+        cell_delta_v=0.019, temperatures_c=[21.4, 22.0], temperature_c=21.7, mos_temperature_c=27.5, charge_fet=True, discharge_fet=True, balancing=True,
         balancing_cells=[7], balance_allowed=True, alarms=[], notes=[], time_to_go_s=34152,
         limits=dict(cvl_v=55.2, ccl_a=50.0, dcl_a=60.0, mode="bulk", cvl_why="charge voltage", ccl_why="default maximum", dcl_why="default maximum"),
         history=dict(charged_kwh=123.4, discharged_kwh=118.2, voltage_min_v=49.8, voltage_max_v=55.4, since_full_s=180000),
@@ -40,7 +40,7 @@ def battery(id="ttyUSB0", name="House battery", **changes):
 
 def silent(view, seconds):
     """What is told of a battery that was last heard so long ago."""
-    measured = "voltage_v current_a power_w soc_pct cell_voltages_v cell_min_v cell_max_v cell_delta_v temperatures_c alarms time_to_go_s".split()
+    measured = "voltage_v current_a power_w soc_pct cell_voltages_v cell_min_v cell_max_v cell_delta_v temperatures_c temperature_c alarms time_to_go_s".split()
     freshness = "stale" if seconds < 60 else "silent" if seconds < 300 else "lost"
     limits = {**view["limits"], "ccl_a": 0.0, "ccl_why": "no data from the BMS", "mode": "hold"}
     return {**view, **dict.fromkeys(measured), "freshness": freshness, "age_s": seconds, "limits": limits}

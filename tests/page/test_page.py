@@ -1,14 +1,12 @@
 """What an owner sees: the page in a real browser, with the real program and with a stand-in for what that shows only in trouble."""
 
-import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 import unittest
 import urllib.request
 
@@ -66,12 +64,6 @@ def get(address):
         return json.load(answer)
 
 
-def free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Words(unittest.TestCase):
     """The files of the languages."""
 
@@ -125,6 +117,14 @@ class Page(Case):
             self.browser.shows(css, text)
         meter = self.browser.one("[role=meter]")
         self.assertEqual((meter.get_attribute("aria-valuenow"), meter.aria_role), ("62", "meter"))
+
+    def test_more_than_the_limit_is_named(self):
+        server = self.stand_in(battery(current_a=7.1, limits=battery()["limits"] | {"ccl_a": 0.0}))
+        self.open(server.address)
+        self.browser.shows(".limits li:nth-child(2) .now", "now 7.1\u00a0A: above")
+        server.views = [battery(current_a=50.3)]
+        self.browser.shows(".limits li:nth-child(2) .now", "now 50.3\u00a0A")
+        self.assertNotIn("above", self.browser.text(".limits"))
 
     def test_unknown_values_are_dashes_never_zeros(self):
         self.open(self.stand_in(battery(voltage_v=None, current_a=None, power_w=None, soc_pct=None, cell_voltages_v=None, cell_min_v=None,
@@ -325,6 +325,152 @@ class Page(Case):
         self.browser.shows(".commandcard [role=status]", "this BMS cannot switch balancing")
         self.assertEqual(self.browser.js("return [sessionStorage.length, localStorage.getItem('token')]"), [1, None], "for this tab only")
 
+
+class Demo(Case):
+    """Against the program itself: `demo`, with two simulated batteries and both as a bank."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.process, cls.base = start_demo()
+        cls.addClassCleanup(end, cls.process)
+
+    def api(self, path="batteries"):
+        return get(f"{self.base}api/v1/{path}")
+
+    def batteries(self):
+        return wait("two batteries and a bank", lambda: (all := self.api()["batteries"]) and len(all) == 3 and all)
+
+    def battery(self):
+        return next(view for view in self.batteries() if view["kind"] == "battery")
+
+    def test_cells_are_those_of_the_api_and_change(self):
+        id = self.battery()["id"]
+        self.open(f"{self.base}#{id}")
+        shown = lambda: [node.text for node in self.browser.all(".cells .v")]
+        told = lambda: [f"{volts:.3f}" for volts in self.api(f"batteries/{id}")["cell_voltages_v"]]
+        first = wait("the cells of the API on the page", lambda: (page := shown()) and len(page) == 16 and page == told() and page)
+        wait("they change", lambda: shown() != first, 60)
+        again = wait("and are still those of the API", lambda: (page := shown()) and page == told() and page)
+        self.assertNotEqual(again, first)
+        wait("the bars stand", lambda: (pairs := self.browser.js("return [...document.querySelectorAll('.cells li')].map((li) => [+li.dataset.v, li.querySelector('i').getBoundingClientRect().height])"))
+             and all(a[1] <= b[1] + 0.6 for a in pairs for b in pairs if a[0] <= b[0]))
+
+    def test_values_are_live(self):
+        self.open(f"{self.base}#{self.battery()['id']}")
+        seen = {css: self.browser.text(css) for css in [".power", ".charge dl", ".cellcard .summary"]}
+        for css, before in seen.items():
+            wait(f"{css} changes", lambda: self.browser.text(css) != before, 60)
+        self.browser.shows("#state", "Live")
+        events = [url for url in self.browser.requests() if url.endswith("/events")]
+        self.assertEqual(len(events), 1, "by one stream")
+
+    def test_what_the_page_says_is_what_the_api_says(self):
+        id = self.battery()["id"]
+        self.open(f"{self.base}#{id}")
+        def same():
+            view = self.api(f"batteries/{id}")
+            limits = view["limits"]
+            page = self.browser.text("#panels").replace("\u00a0", " ")
+            missing = [text for text in (f"{view['voltage_v']:.2f} V", f"{view['soc_pct']:.0f} %", f"{limits['cvl_v']:.2f} V", f"{limits['ccl_a']:.1f} A",
+                                         f"{limits['dcl_a']:.1f} A", *(f"{degrees:.1f} °C" for degrees in view["temperatures_c"])) if text not in page]
+            return not missing
+        wait("all values of the API on the page", same, 60)
+
+    def test_an_alarm_of_a_simulated_battery_comes_and_goes(self):
+        self.open(f"{self.base}#bank_demo")
+        wait("one battery with an alarm in the navigation", lambda: any("active" in link.text for link in self.browser.all("nav a:not(.bank)")), 150)
+        next(link for link in self.browser.all("nav a:not(.bank)") if "active" in link.text).click()
+        self.browser.shows(".alarms li strong", "The battery is too cold to be charged")
+        self.browser.shows(".alarms li", "Charging resumes when it is warmer")
+        wait("the alarm ends", lambda: not self.browser.text(".alarms li"), 150)
+
+    def test_ranges_are_read(self):
+        self.open(f"{self.base}#{self.battery()['id']}")
+        for name in RANGES:
+            self.browser.one(f"[data-range={name}]").click()
+            wait(f"the {name} is read", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == name)
+            self.assertTrue(any(f"range={name}" in url for url in self.browser.requests()))
+        self.browser.one("[data-range=hour]").click()
+        wait("something of this hour is drawn", lambda: self.browser.all(".history figure:first-of-type .series > *"), 60)
+
+    def test_both_languages_and_colours_are_accessible(self):
+        self.open(self.base)
+        for language, word in [("en", "Charge"), ("de", "Ladung")]:
+            self.choose("language", language)
+            self.browser.shows(".charge h2", word)
+            for theme in ["light", "dark"]:
+                self.choose("theme", theme)
+                self.assertEqual(self.browser.violations(), [], f"{language} {theme}")
+
+    def test_the_policy_forbids_what_is_from_elsewhere(self):
+        with urllib.request.urlopen(self.base, timeout=5) as answer:
+            self.assertIn("default-src 'self'", answer.headers["Content-Security-Policy"])
+        self.open(self.base)
+        self.browser.js("const s = document.createElement('script'); s.textContent = 'window.foreign = 1'; document.head.append(s)")
+        self.assertIsNone(self.browser.js("return window.foreign ?? null"))
+        self.expected = ["Content Security Policy"]
+
+
+class DemoThatEnds(Case):
+    """The program is stopped while the page is open."""
+
+    def test_the_page_says_so_and_finds_its_successor(self):
+        self.expected = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+        process, base = start_demo()
+        self.addCleanup(end, process)
+        self.open(base)
+        self.browser.shows("#state", "Live")
+        end(process)
+        self.browser.shows("#state", "No connection")
+        self.browser.shows("#lost", "last values")
+        process, again = start_demo()
+        self.addCleanup(end, process)
+        if again == base:
+            self.browser.shows("#state", "Live", 60)
+
+
+def start_demo():
+    """The program and the address of its page."""
+    log = tempfile.TemporaryFile("w+")
+    process = subprocess.Popen([os.environ["BINARY"], "--log", "info", "demo"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+
+    def address():
+        log.seek(0)
+        text = log.read()
+        assert process.poll() is None, text
+        found = re.search(r"open (http://\S+/)", text)
+        return found and found[1]
+
+    return process, wait("the demo says where its page is", address, 60)
+
+
+def end(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+class Pictures(Case):
+    """Pictures for the documentation, when they are asked for."""
+
+    def test_pictures(self):
+        alarm = dict(name="low_charge_temperature", level="warning", text="The battery is too cold to be charged.", remedy="Charging resumes when it is warmer. Lithium cells must not be charged below 0 °C.")
+        bank = battery("bank", "House bank", kind="bank", cell_voltages_v=None, current_a=-11.2, power_w=-593.0, modules=dict(online=2, offline=0, blocking_charge=1, blocking_discharge=0, cell_min="Left 3", cell_max="Right 7"))
+        cold = battery("b", "Right", alarms=[alarm], soc_pct=58.0, temperatures_c=[3.1, 3.6], temperature_c=3.4, current_a=7.1, power_w=376.1, time_to_go_s=None,
+                       limits=dict(cvl_v=55.2, ccl_a=0.0, dcl_a=60.0, mode="bulk", cvl_why="charge voltage", ccl_why="battery temperature", dcl_why="default maximum"))
+        address = self.stand_in(battery("a", "Left"), cold, bank).address
+        for theme in ["light", "dark"]:
+            self.browser.prefer(prefers_color_scheme=theme, prefers_reduced_motion="reduce")
+            for size, kind, height in [(DESKTOP, "", None), (PHONE, "-phone", 1500)]:
+                self.browser.window(size)
+                self.open(f"{address}#{'b' if theme == 'light' else 'a'}")
+                wait("charts", lambda: len(self.browser.all(".plot svg")) == 6)
+                self.browser.picture(pathlib.Path(PICTURES) / f"dashboard{kind}-{theme}.webp", height)
+
+
+if not PICTURES:
+    del Pictures
 
 if __name__ == "__main__":
     unittest.main()

@@ -5,17 +5,17 @@ import { amps, number, said, t } from './text.js';
 
 const volts = (value) => number(value, 2, 'V');
 
-/** [key, abbreviation, limit, reason, present value, how it is written] */
+/** [key, abbreviation, limit, reason, present value, how it is written, what a meter may be wrong by] */
 const LIMITS = [
-  ['charge_voltage', 'CVL', 'cvl_v', 'cvl_why', ({ voltage_v }) => voltage_v, volts],
-  ['charge_current', 'CCL', 'ccl_a', 'ccl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, current_a) : undefined), amps],
-  ['discharge_current', 'DCL', 'dcl_a', 'dcl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, -current_a) : undefined), amps],
+  ['charge_voltage', 'CVL', 'cvl_v', 'cvl_why', ({ voltage_v }) => voltage_v, volts, 0],
+  ['charge_current', 'CCL', 'ccl_a', 'ccl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, current_a) : undefined), amps, 0.05],
+  ['discharge_current', 'DCL', 'dcl_a', 'dcl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, -current_a) : undefined), amps, 0.05],
 ];
 
 export function limits() {
   const mode = html('span', { class: 'pill mode' });
   const observing = html('p', { class: 'banner note', hidden: true }, t('observing'));
-  const parts = LIMITS.map(([key, short, limit, reason, present, write]) => {
+  const parts = LIMITS.map(([key, short, limit, reason, present, write, slack]) => {
     const value = html('strong');
     const why = html('p', { class: 'why' });
     const now = html('span', { class: 'now' });
@@ -28,13 +28,14 @@ export function limits() {
         const is = present(view);
         put(value, write(at));
         put(why, said(view.limits?.[reason]));
-        put(now, t('now', { value: write(is) }));
-        node.classList.toggle('zero', at === 0);
         // Voltage: only the last tenth below the limit tells anything.
         const from = limit === 'cvl_v' ? at * 0.9 : 0;
         const share = at > from && Number.isFinite(is) ? (is - from) / (at - from) : 0;
-        bar.firstChild.style.setProperty('--f', Math.min(1, Math.max(0, share)).toFixed(3));
-        set(node, 'data-over', share > 1.02);
+        const over = is > at * (1 + slack) + 0.1;
+        bar.firstChild.style.setProperty('--f', over ? 1 : Math.min(1, Math.max(0, share)).toFixed(3));
+        set(node, 'data-over', over);
+        put(now, t(over ? 'now_over' : 'now', { value: write(is) }));
+        node.classList.toggle('zero', at === 0);
       },
     };
   });

@@ -61,6 +61,7 @@ export function charge() {
     ['voltage', ({ voltage_v }) => number(voltage_v, 2, 'V')],
     ['current', ({ current_a }) => number(current_a, 1, 'A')],
     ['time_to_go', ({ time_to_go_s }) => known(time_to_go_s, span)],
+    ['temperature', ({ temperature_c }) => known(temperature_c, quantity(1, '°C'))],
     ['soh', ({ soh_pct }) => known(soh_pct, quantity(0, '%'))],
     ['bms_soc', ({ bms_soc_pct, soc_pct }) => (Math.abs(bms_soc_pct - soc_pct) >= 1 ? number(bms_soc_pct, 0, '%') : undefined)],
   ]);
@@ -100,7 +101,10 @@ export function members(id) {
     update(view, { all, ageOf }) {
       node.hidden = view.kind !== 'bank';
       if (node.hidden) return;
-      const own = all.filter((other) => other.bank === id || (other.bank && other.bank === view.name));
+      const others = all.filter((other) => other.kind !== 'bank');
+      const named = others.filter((other) => other.bank && [id, view.name, view.service].includes(other.bank));
+      // Where batteries do not say to which bank they belong, they are its own if there are just as many as it has.
+      const own = named.length || others.length !== view.modules?.online + view.modules?.offline ? named : others;
       const { online, offline, blocking_charge, blocking_discharge } = view.modules ?? {};
       put(summary, [known(online, (n) => t('online', { n })), offline && t('offline', { n: offline }), blocking_charge && t('blocking_charge', { n: blocking_charge }),
         blocking_discharge && t('blocking_discharge', { n: blocking_discharge })].filter(Boolean).join(' · '));
