@@ -8,8 +8,13 @@
 //! translator.
 #![deny(clippy::indexing_slicing)]
 
+use crate::runtime::{self, now};
 use crate::units::Watts;
-use std::net::Ipv4Addr;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -58,26 +63,89 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
 }
 
+/// How often an attempt is made to listen, while the network is not up.
+const RETRY: Duration = Duration::from_secs(10);
+/// After so long without a datagram the group is joined anew: an interface that vanished and returned has left it.
+const QUIET: Duration = Duration::from_secs(60);
+
 /// Listens to meters (only to that of `serial` if given) and passes their power on until nobody wants it.
 pub(crate) async fn listen(serial: Option<u32>, powers: mpsc::Sender<Watts>) {
-    let socket = match UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).await {
-        Ok(socket) => socket,
-        Err(error) => return log::error!("cannot listen to the SMA energy meter: {error}; another program has UDP port {PORT}"),
-    };
-    if let Err(error) = socket.join_multicast_v4(GROUP, Ipv4Addr::UNSPECIFIED) {
-        return log::error!("cannot listen to the SMA energy meter: {error}; check that the network is up");
+    let mut ear = Ear { serial, powers, retry: RETRY, quiet: QUIET, heard: false, said: false };
+    ear.listen(join).await;
+}
+
+/// A socket that hears what is sent to the group. Others on this machine, such as a second driver, hear it too.
+fn join() -> io::Result<UdpSocket> {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT))?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    socket.join_multicast_v4(GROUP, Ipv4Addr::UNSPECIFIED)?;
+    Ok(socket)
+}
+
+struct Ear {
+    serial: Option<u32>,
+    powers: mpsc::Sender<Watts>,
+    retry: Duration,
+    quiet: Duration,
+    /// The meter was heard lately.
+    heard: bool,
+    /// That it is not was said.
+    said: bool,
+}
+
+impl Ear {
+    async fn listen(&mut self, join: impl Fn() -> io::Result<UdpSocket>) {
+        while !self.powers.is_closed() {
+            let why = match join() {
+                Ok(socket) => self.hear(&socket).await,
+                Err(error) => {
+                    self.pause().await;
+                    format!("{error}; the network may not be up yet")
+                }
+            };
+            self.heard = false;
+            if !self.powers.is_closed() && !std::mem::replace(&mut self.said, true) {
+                log::warn!(
+                    "no SMA energy meter: {why}; trying again until it is heard, the oscillation guard does not work before"
+                );
+            }
+        }
     }
-    let (mut datagram, mut heard) = ([0; 1024], false);
-    while let Ok(length) = socket.recv(&mut datagram).await {
-        let Some((from, power)) = datagram.get(..length).and_then(decode) else { continue };
-        if serial.is_some_and(|serial| serial != from) {
-            continue;
+
+    /// Hears until there is nothing to hear any more; says why.
+    async fn hear(&mut self, socket: &UdpSocket) -> String {
+        let mut datagram = [0; 1024];
+        loop {
+            let length = tokio::select! {
+                received = socket.recv(&mut datagram) => match received {
+                    Ok(length) => length,
+                    Err(error) => {
+                        self.pause().await;
+                        return error.to_string();
+                    }
+                },
+                () = runtime::sleep_until(now().at.after(self.quiet)) => return "nothing was heard for a minute".to_owned(),
+                () = self.powers.closed() => return String::new(),
+            };
+            let Some((from, power)) = datagram.get(..length).and_then(decode) else { continue };
+            if self.serial.is_some_and(|serial| serial != from) {
+                continue;
+            }
+            if !std::mem::replace(&mut self.heard, true) {
+                self.said = false;
+                log::info!("the SMA energy meter {from} is heard");
+            }
+            // A loop that is busy gets the next one.
+            let _ = self.powers.try_send(power);
         }
-        if !std::mem::replace(&mut heard, true) {
-            log::info!("the SMA energy meter {from} is heard");
-        }
-        if powers.try_send(power).is_err() && powers.is_closed() {
-            return;
+    }
+
+    async fn pause(&self) {
+        tokio::select! {
+            () = runtime::sleep_until(now().at.after(self.retry)) => {}
+            () = self.powers.closed() => {}
         }
     }
 }
@@ -104,6 +172,46 @@ mod tests {
         assert_eq!(decode(&datagram(12_345, 0)), Some((1_900_000_001, Watts::new(1234.5))));
         assert_eq!(decode(&datagram(0, 8_000)), Some((1_900_000_001, Watts::new(-800.0))));
         assert_eq!(decode(b"SMA\0 and something else"), None);
+    }
+
+    /// A network that comes up late, goes away and returns: the power is heard each time it is there.
+    #[tokio::test]
+    async fn a_network_that_is_not_up_is_waited_for() {
+        let (powers, mut told) = mpsc::channel(4);
+        let (ports, mut opened) = mpsc::unbounded_channel();
+        let tries = std::cell::Cell::new(0u32);
+        // Two failures, a socket, a failure, a socket, and so on.
+        let join = move || {
+            tries.set(tries.get() + 1);
+            if tries.get() < 3 || tries.get() == 4 {
+                return Err(io::Error::from(io::ErrorKind::NetworkUnreachable));
+            }
+            let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.set_nonblocking(true)?;
+            ports.send(socket.local_addr()?).map_err(io::Error::other)?;
+            UdpSocket::from_std(socket)
+        };
+        let moment = Duration::from_millis(20);
+        let mut ear = Ear { serial: Some(1_900_000_001), powers, retry: moment, quiet: moment * 5, heard: false, said: false };
+        let listening = async {
+            ear.listen(join).await;
+            (ear.heard, ear.said)
+        };
+        let speaking = async {
+            for watts in [1000, 2000] {
+                let to = opened.recv().await.unwrap();
+                let mouth = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+                let mut other = datagram(77, 0);
+                other[23] = 9;
+                mouth.send_to(&other, to).await.unwrap();
+                mouth.send_to(&datagram(watts, 0), to).await.unwrap();
+                assert_eq!(told.recv().await, Some(Watts::new(f64::from(watts) / 10.0)), "and not that of another meter");
+                // It falls silent, and the group is joined anew.
+            }
+            drop(told);
+        };
+        let both = async { tokio::join!(listening, speaking) };
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("in time");
     }
 
     proptest! {

@@ -212,6 +212,9 @@ pub const KEYS: &[Key] = &[
          two inverters fight, the current limits are cut for a while."),
     key("oscillation.sma_meter_serial", File, Any, |s| &mut s.sma_meter_serial, "1900000001",
         "Serial number of the only meter that counts. Not set: any."),
+    key("oscillation.dbus_power", File, Any, |s| &mut s.dbus_power, "\"com.victronenergy.grid.*/Ac/Power\"",
+        "The same with a power on D-Bus, read once a second: service and path. A * at the end of the service stands for the first \
+         that begins so; another battery's is such as \"com.victronenergy.battery.ttyUSB1/Dc/0/Power\"."),
     key("oscillation.threshold_w", Battery, Between(10.0, 10_000.0), |s| &mut s.charge.oscillation.threshold, "",
         "Power in W beyond which a value counts, on both sides of 0."),
     key("oscillation.window", Battery, Between(4.0, 60.0), |s| &mut s.charge.oscillation.window, "",

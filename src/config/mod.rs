@@ -21,7 +21,7 @@ mod written;
 pub use document::document;
 pub use places::{Places, port_name};
 pub use problem::{ConfigError, Origin, Problem};
-pub use settings::{Bank, Charge, Curve, Curves, Dbus, Preset, Recovery, Serial, Settings, Silence};
+pub use settings::{Bank, Charge, Curve, Curves, Dbus, DbusPower, Preset, Recovery, Serial, Settings, Silence};
 pub use written::Written;
 
 use keys::{Key, Reach};

@@ -22,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         keys: &["silence.values_after_s", "silence.cable_warning_after_s", "silence.cable_alarm_after_s", "silence.preset"],
         broken: |settings| out_of_order(&settings.charge),
     },
+    Rule { keys: &["oscillation.dbus_power", "oscillation.sma_meter"], broken: two_powers },
     Rule { keys: &["can.interface"], broken: no_interface },
     Rule { keys: &["can.manufacturer"], broken: no_maker },
     Rule { keys: &["can.silent_after_s", "can.limits_off_after_s"], broken: silent_first },
@@ -75,6 +76,12 @@ fn out_of_order(charge: &Charge) -> Option<String> {
              cable_alarm_after_s = {alarm}"
         )
     })
+}
+
+/// Values of two sources would be taken for one that swings.
+fn two_powers(settings: &Settings) -> Option<String> {
+    (settings.sma_meter && settings.dbus_power.is_some())
+        .then(|| "`oscillation.dbus_power` and `oscillation.sma_meter` exclude each other: leave one out".to_owned())
 }
 
 /// The name goes to `ip`, and below `/sys`.

@@ -46,6 +46,8 @@ pub struct Settings {
     pub sma_meter: bool,
     /// The only meter to listen to; `None` = any.
     pub sma_meter_serial: Option<u32>,
+    /// A power on D-Bus, for the oscillation guard.
+    pub dbus_power: Option<DbusPower>,
     /// Folder of the state files; `None` = [`super::Places::state`].
     pub state_folder: Option<PathBuf>,
 }
@@ -70,9 +72,19 @@ impl Default for Settings {
             can: can::Config::default(),
             sma_meter: false,
             sma_meter_serial: None,
+            dbus_power: None,
             state_folder: None,
         }
     }
+}
+
+/// A value on D-Bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DbusPower {
+    /// Name of the service; one that ends with `*` is the first that begins so.
+    pub service: String,
+    /// Its path.
+    pub path: String,
 }
 
 /// What charge control is told. `None` = found out from the BMS, or the preset of the chemistry.

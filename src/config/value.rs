@@ -1,6 +1,6 @@
 //! How each type of setting is read from what was written, and written back.
 
-use super::settings::{Curve, Preset};
+use super::settings::{Curve, DbusPower, Preset};
 use super::written::Written;
 use crate::bank::Layout;
 use crate::bms::DRIVERS;
@@ -87,6 +87,24 @@ impl<T: Value> Setting for Option<T> {
         self.as_ref().map(Value::write)
     }
 }
+
+impl Value for DbusPower {
+    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+        let Written::Text(text) = written else { return Err(DBUS_POWER.to_owned()) };
+        let Some((service, path)) = text.split_once('/').map(|(service, path)| (service, format!("/{path}"))) else {
+            return Err(DBUS_POWER.to_owned());
+        };
+        let word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let name = service.strip_suffix('*').unwrap_or(service);
+        let fine = name.contains('.') && name.chars().all(word) && zbus::ObjectPath::try_from(path.as_str()).is_ok() && path != "/";
+        if fine { Ok(Self { service: service.to_owned(), path }) } else { Err(DBUS_POWER.to_owned()) }
+    }
+    fn write(&self) -> Written {
+        Written::Text(format!("{}{}", self.service, self.path))
+    }
+}
+
+const DBUS_POWER: &str = "a service and a path of it, such as \"com.victronenergy.grid.*/Ac/Power\"";
 
 impl Value for bool {
     fn read(written: &Written, _: Allowed) -> Result<Self, String> {

@@ -11,6 +11,7 @@ mod identity;
 mod inverter;
 pub mod poller;
 mod port;
+mod powers;
 mod seat;
 mod serving;
 
@@ -19,7 +20,6 @@ use crate::charge;
 use crate::config::{Config, Places};
 use crate::house::House;
 use crate::link::{OpenError, PortOptions};
-use crate::meter;
 use crate::model::{LinkStats, Snapshot};
 use crate::probe::{Found, Scope};
 use crate::runtime::{self, StopSignals, SystemClock, now};
@@ -121,10 +121,7 @@ pub async fn serve(
         };
     }
     let (seat_events, from_seats) = mpsc::channel(16);
-    let (powers, grid) = mpsc::channel(4);
-    if settings.sma_meter {
-        tokio::spawn(meter::listen(settings.sma_meter_serial, powers));
-    }
+    let grid = powers::listen(&settings, &bus.address);
     let bank = LocalBank::new(settings, &state_folder, house.clone(), now().at);
     let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, bank, grid };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;

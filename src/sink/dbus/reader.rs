@@ -1,4 +1,5 @@
-//! What is on the bus, read from outside as any other program would: for `doctor`.
+//! What is on the bus, read from outside as any other program would: for `doctor`
+//! and the oscillation guard.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError};
 use super::calls::BUS_ITEM;
@@ -48,11 +49,20 @@ impl BusReader {
 
     /// The battery services, sorted.
     pub async fn batteries(&self) -> Vec<String> {
+        self.services(&format!("{BATTERY_PREFIX}*")).await.unwrap_or_default()
+    }
+
+    /// The services of this name that are there, sorted; one that ends with `*` stands for all that begin so. `None` when the bus
+    /// does not answer.
+    pub async fn services(&self, name: &str) -> Option<Vec<String>> {
         let reply = self.0.call_method(Some(BUS), BUS_PATH, Some(BUS), "ListNames", &()).await;
-        let mut names: Vec<String> = reply.and_then(|reply| reply.body().deserialize()).unwrap_or_default();
-        names.retain(|name| name.starts_with(BATTERY_PREFIX));
+        let mut names: Vec<String> = reply.and_then(|reply| reply.body().deserialize()).ok()?;
+        match name.strip_suffix('*') {
+            Some(start) => names.retain(|found| found.starts_with(start)),
+            None => names.retain(|found| found == name),
+        }
         names.sort_unstable();
-        names
+        Some(names)
     }
 
     /// Whether somebody has the name.
