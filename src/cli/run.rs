@@ -26,6 +26,9 @@ pub struct RunArgs {
     /// Run without D-Bus where there is none, and connect as soon as there is
     #[arg(long)]
     pub no_dbus: bool,
+    /// Leave web server, MQTT and Domoticz to `dbus-bms hub`, which serves the batteries of all ports
+    #[arg(long)]
+    pub sinks_elsewhere: bool,
 }
 
 impl RunArgs {
@@ -61,6 +64,6 @@ impl RunArgs {
                 ports.push(port);
             }
         }
-        if ports.is_empty() { Err(Failure::NoPort) } else { Ok(crate::run::run(config, &ports)?) }
+        if ports.is_empty() { Err(Failure::NoPort) } else { Ok(crate::run::run(config, &ports, !self.sinks_elsewhere)?) }
     }
 }

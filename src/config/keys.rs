@@ -253,6 +253,16 @@ pub const KEYS: &[Key] = &[
         "true = bring the interface up with `ip` when it is down, and restart it after bus-off. It needs root."),
     key("can.bitrate", Battery, Between(10_000.0, 1_000_000.0), |s| &mut s.can.bitrate, "",
         "Bit rate for that. All profiles use 500000."),
+    key("web.enabled", File, Any, |s| &mut s.web.enabled, "",
+        "true = serve a web page with all batteries, their history, an API and metrics (docs/api.md)."),
+    key("web.listen", File, Any, |s| &mut s.web.listen, "",
+        "Address and port to serve it on. \"127.0.0.1:8080\" = for this computer only; \"0.0.0.0:8080\" = for everybody on the network, \
+         without a password."),
+    key("web.token", File, Any, |s| &mut s.web.token, "\"3f5c0a9e8b71d2460c\"",
+        "What a client must present to change anything; at least 16 characters. Not set: nobody can change anything."),
+    key("web.hosts", File, Any, |s| &mut s.web.hosts, "",
+        "Further names under which the page may be opened, such as [\"boat.example.org\"]. Addresses, names without a dot and names \
+         that end in .local, .lan, .home.arpa or .internal always do; others could be a trick of a foreign page."),
     key("state.folder", File, Any, |s| &mut s.state_folder, "\"/data/conf/dbus-bms\"",
         "Folder for history and remembered ports. Not set: /data/conf/dbus-bms on a GX, else the user's state folder."),
 ];

@@ -25,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["oscillation.dbus_power", "oscillation.sma_meter"], broken: two_powers },
     Rule { keys: &["can.interface"], broken: no_interface },
     Rule { keys: &["can.manufacturer"], broken: no_maker },
+    Rule { keys: &["web.token"], broken: weak_token },
     Rule { keys: &["can.silent_after_s", "can.limits_off_after_s"], broken: silent_first },
 ];
 
@@ -96,6 +97,16 @@ fn no_maker(settings: &Settings) -> Option<String> {
     let maker = settings.can.manufacturer.as_ref()?;
     let fine = (1..=8).contains(&maker.len()) && maker.bytes().all(|byte| (0x20..0x7F).contains(&byte));
     (!fine).then(|| format!("`can.manufacturer` = {maker:?} must be 1 to 8 letters, digits or signs of ASCII"))
+}
+
+/// A token that could be guessed, or that a header cannot carry.
+fn weak_token(settings: &Settings) -> Option<String> {
+    let token = settings.web.token.as_ref()?;
+    let fine = token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    (!fine).then(|| {
+        "`web.token` must be at least 16 letters, digits or signs of ASCII without spaces; `openssl rand -hex 16` makes one"
+            .to_owned()
+    })
 }
 
 fn silent_first(settings: &Settings) -> Option<String> {

@@ -3,7 +3,7 @@
 use crate::bank::{self, Layout};
 use crate::charge;
 use crate::model::Chemistry;
-use crate::sink::can;
+use crate::sink::{can, web};
 use crate::soc;
 use crate::units::{AmpHours, Amps, Volts};
 use std::path::PathBuf;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub sma_meter_serial: Option<u32>,
     /// A power on D-Bus, for the oscillation guard.
     pub dbus_power: Option<DbusPower>,
+    /// The web server.
+    pub web: web::Config,
     /// Folder of the state files; `None` = [`super::Places::state`].
     pub state_folder: Option<PathBuf>,
 }
@@ -73,6 +75,7 @@ impl Default for Settings {
             sma_meter: false,
             sma_meter_serial: None,
             dbus_power: None,
+            web: web::Config::default(),
             state_folder: None,
         }
     }

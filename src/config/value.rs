@@ -9,6 +9,7 @@ use crate::model::Chemistry;
 use crate::sink::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
 use crate::soc::Source;
 use crate::units::{AmpHours, Amps, Percent, Volts, Watts};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -197,6 +198,16 @@ fn bus(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("\"system\", \"session\" or a D-Bus address such as \"unix:path=/run/dbus/system_bus_socket\"".to_owned())
+}
+
+impl Value for SocketAddr {
+    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+        let address = if let Written::Text(text) = written { text.parse().ok() } else { None };
+        address.ok_or_else(|| "a quoted address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"".to_owned())
+    }
+    fn write(&self) -> Written {
+        Written::Text(self.to_string())
+    }
 }
 
 impl Value for PathBuf {

@@ -1,4 +1,5 @@
-//! `demo`: a simulated battery, the driver and a look at both, on any computer: no root, no hardware, no installed D-Bus.
+//! `demo`: simulated batteries, the driver, its web page and a look at all, on any computer: no root, no hardware, no installed
+//! D-Bus.
 //!
 //! The parts are the real ones: the simulator answers on a pseudo terminal, the driver reads it and serves it on a D-Bus of its
 //! own, and the view is one more reader of the driver's snapshots.
@@ -17,6 +18,7 @@ use crate::runtime;
 use crate::sim::{SimulateOptions, simulate};
 use bus::PrivateBus;
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -74,27 +76,84 @@ pub fn demo(show: Show) -> Result<(), DemoError> {
     static STOP: AtomicBool = AtomicBool::new(false);
     let folder = Folder::new()?;
     let bus = PrivateBus::start(&folder.0)?;
-    let port = folder.0.join("ttyDEMO");
-    let options = SimulateOptions { bms: "jbd".to_owned(), link: port.clone(), pace: true, seed: 7, ..SimulateOptions::default() };
-    runtime::spawn("simulator", move || {
-        if let Err(error) = simulate(&options, &STOP) {
-            log::error!("{error}");
-        }
-    })?;
-    wait_for(&port)?;
-    let config = config(&bus, &folder.0)?;
+    let scenario = folder.0.join("scenario.toml");
+    std::fs::write(&scenario, SCENARIO).map_err(|source| DemoError::Folder { path: scenario.clone(), source })?;
+    let ports = [folder.0.join(FIRST), folder.0.join(SECOND)];
+    let [first, second] = ports.clone();
+    let battery = SimulateOptions { pace: true, ..SimulateOptions::default() };
+    let batteries = [
+        SimulateOptions { bms: "jbd".to_owned(), link: first, seed: 7, ..battery.clone() },
+        SimulateOptions { bms: "jk".to_owned(), link: second, seed: 11, scenario: Some(scenario), ..battery },
+    ];
+    for options in batteries {
+        runtime::spawn("simulator", move || {
+            if let Err(error) = simulate(&options, &STOP) {
+                log::error!("{error}");
+            }
+        })?;
+    }
+    for port in &ports {
+        wait_for(port)?;
+    }
+    let page = free_address();
+    let config = config(&bus, &folder.0, page)?;
     match show {
         // Log lines would tear the screen.
         Show::Table { .. } => log::set_max_level(log::LevelFilter::Warn),
-        Show::Json => log::info!("D-Bus at {bus}"),
+        Show::Json => log::info!("D-Bus at {bus}; open http://{page}/"),
     }
-    let name = port.to_string_lossy().into_owned();
-    let view = View::new(show, bus.to_string(), name.clone());
-    let ended = runtime::block_on(run::serve(config, &[name], House::default(), |_, snapshots| {
-        tokio::spawn(watch_it(view.clone(), snapshots));
+    let ports = ports.map(|port| port.to_string_lossy().into_owned());
+    let [first, _] = &ports;
+    let view = View::new(show, bus.to_string(), first.clone(), page);
+    let house = House::default();
+    let ended = runtime::block_on(run::serve(config, &ports, Some(house), |label, snapshots| {
+        if label == first {
+            tokio::spawn(watch_it(view.clone(), snapshots));
+        }
     }))?;
     STOP.store(true, std::sync::atomic::Ordering::Relaxed);
     Ok(ended?)
+}
+
+const CONFIG: &str = "\
+member_of_bank = true
+
+[bank]
+in_run = true
+name = \"demo\"
+
+[web]
+enabled = true
+
+[port.ttyDEMO]
+bms = [\"jbd\"]
+name = \"Demo battery\"
+
+[port.ttyDEMO2]
+bms = [\"jk\"]
+name = \"Second battery\"
+";
+
+const FIRST: &str = "ttyDEMO";
+const SECOND: &str = "ttyDEMO2";
+
+/// What happens to the second battery: something to be seen on the page.
+const SCENARIO: &str = "\
+repeat_s = 240
+
+[[step]]
+t = 60
+alarms = [\"low_charge_temperature\"]
+
+[[step]]
+t = 100
+alarms = []
+";
+
+/// Where the page is: the usual port, or the next that nobody has.
+fn free_address() -> SocketAddr {
+    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    (8080..8180).map(at).find(|address| TcpListener::bind(address).is_ok()).unwrap_or(at(8080))
 }
 
 /// The simulator's thread makes the link within a moment.
@@ -108,10 +167,9 @@ fn wait_for(port: &Path) -> Result<(), DemoError> {
     Err(DemoError::System(io::Error::other("the simulated battery did not start")))
 }
 
-fn config(bus: &PrivateBus, folder: &Path) -> Result<Config, ConfigError> {
-    let mut config = Config::default();
-    config.set("demo", "bms", Written::texts(["jbd"]))?;
-    config.set("demo", "name", Written::Text("Demo battery".to_owned()))?;
+fn config(bus: &PrivateBus, folder: &Path, page: SocketAddr) -> Result<Config, ConfigError> {
+    let mut config = Config::parse("demo", CONFIG)?;
+    config.set("demo", "web.listen", Written::Text(page.to_string()))?;
     config.set("demo", "dbus.bus", Written::Text(bus.address().to_owned()))?;
     config.set("demo", "state.folder", Written::Text(folder.join("state").to_string_lossy().into_owned()))?;
     Ok(config)

@@ -5,6 +5,7 @@ use crate::cli::table::{labelled, table};
 use crate::model::{Freshness, Limits, Snapshot};
 use crate::sink::dbus::service_name;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 /// Cursor home; everything below is drawn anew.
 const HOME: &str = "\x1b[H";
@@ -19,12 +20,13 @@ pub(super) struct View {
     address: String,
     service: String,
     port: String,
+    page: SocketAddr,
 }
 
 impl View {
-    pub(super) fn new(show: Show, bus: String, port: String) -> Self {
+    pub(super) fn new(show: Show, bus: String, port: String, page: SocketAddr) -> Self {
         let address = bus.split(' ').next().unwrap_or_default().to_owned();
-        Self { show, bus, address, service: service_name(&port, None), port }
+        Self { show, bus, address, service: service_name(&port, None), port, page }
     }
 
     /// Draws one snapshot: a whole screen on a terminal, else one line.
@@ -44,6 +46,7 @@ impl View {
         let link = &snapshot.link;
         let about = [
             ("Demo", vec!["a simulated battery behind a simulated JBD BMS; Ctrl-C ends all".to_owned()]),
+            ("Open", vec![format!("http://{}/ (with a second battery, and both as a bank)", self.page)]),
             ("Port", vec![self.port.clone()]),
             ("D-Bus", vec![format!("{} on {}", self.service, self.bus)]),
             (

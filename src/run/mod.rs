@@ -14,6 +14,7 @@ mod port;
 mod powers;
 mod seat;
 mod serving;
+pub(crate) mod sinks;
 
 use crate::battery::Now;
 use crate::charge;
@@ -76,23 +77,23 @@ struct Run<S> {
     grid: mpsc::Receiver<Watts>,
 }
 
-/// Serves the batteries on `ports` until a signal comes.
+/// Serves the batteries on `ports` until a signal comes; `with_sinks` false leaves web server, MQTT and Domoticz to the hub.
 ///
 /// # Errors
 /// [`RunError`]; the program's exit code follows from it.
-pub fn run(config: Config, ports: &[String]) -> Result<(), RunError> {
-    runtime::block_on(serve(config, ports, House::default(), |_, _| {}))?
+pub fn run(config: Config, ports: &[String], with_sinks: bool) -> Result<(), RunError> {
+    runtime::block_on(serve(config, ports, with_sinks.then(House::default), |_, _| {}))?
 }
 
-/// As [`run`], inside an event loop. The views of all batteries go to `house`, for the sinks that show them; `shown` is told of
-/// every battery with a name for it and its snapshots.
+/// As [`run`], inside an event loop. With a `house` the views of all batteries go there, and the sinks that show them are started;
+/// `shown` is told of every battery with a name for it and its snapshots.
 ///
 /// # Errors
 /// [`RunError`]
 pub async fn serve(
     config: Config,
     ports: &[String],
-    house: House,
+    house: Option<House>,
     shown: impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
 ) -> Result<(), RunError> {
     let mut signals = StopSignals::new()?;
@@ -122,10 +123,15 @@ pub async fn serve(
     }
     let (seat_events, from_seats) = mpsc::channel(16);
     let grid = powers::listen(&settings, &bus.address);
+    let sinks = house.as_ref().map(|house| sinks::start(&settings, house));
+    let house = house.unwrap_or_default();
     let bank = LocalBank::new(settings, &state_folder, house.clone(), now().at);
     let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, bank, grid };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
     run.leave(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
+    if let Some(sinks) = sinks {
+        sinks.leave().await;
+    }
     ended
 }
 

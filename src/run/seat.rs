@@ -203,7 +203,7 @@ impl Seat {
                 connection: self.connection.clone(),
                 product: format!("{} BMS", self.product),
                 instance: self.kept.instance,
-                bank: self.member_of.clone(),
+                bank: self.member_of.as_ref().map(|name| DeviceId::new(&format!("bank_{name}")).to_string()),
                 control: self.control,
             };
             self.house.put(View::new(&about, snapshot, self.read_at.age(now), None));

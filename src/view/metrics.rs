@@ -72,7 +72,11 @@ fn name(prefix: &str, key: &str) -> (String, &'static str) {
 
 fn meaning<T>(field: &Field<T>) -> String {
     let doc = field.doc.trim();
-    if ["number", "bool", "text"].contains(&field.unit) { doc.to_owned() } else { format!("{doc} {}", field.unit) }
+    if ["number", "bool", "text"].contains(&field.unit) {
+        doc.to_owned()
+    } else {
+        format!("{}, {}.", doc.trim_end_matches('.'), field.unit)
+    }
 }
 
 struct Lister<'a>(&'a mut Vec<(String, String)>);

@@ -77,7 +77,7 @@ object! {
         product: String = "text",
         /// `/DeviceInstance` on D-Bus.
         instance: Option<u16> = "number",
-        /// The bank that it belongs to.
+        /// Id of the bank that it belongs to.
         bank: Option<String> = "text",
         /// `true`: its limits are told to the system or to its bank; `false`: only observing.
         control: bool = "bool",

@@ -38,9 +38,10 @@ pub(super) const ASSETS: &[Asset] = &[
 impl Asset {
     /// A tag that changes with the content (FNV-1a): the browser need not load again what it has.
     pub(super) fn tag(&self) -> String {
-        let hash = self.bytes.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-        });
+        let hash = self
+            .bytes
+            .iter()
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
         format!("\"{hash:016x}\"")
     }
 }
