@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use thiserror::Error;
@@ -65,6 +66,8 @@ fn daemon(folder: &Path) -> io::Result<PrivateBus> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        // Ctrl-C in a terminal is for the demo, which ends the bus last.
+        .process_group(0)
         .spawn()?;
     let mut line = String::new();
     if let Some(out) = daemon.stdout.take() {
