@@ -7,9 +7,26 @@ use dbus_bms::charge::Config;
 use dbus_bms::model::{LinkStats, Reading};
 use dbus_bms::plot::{Axis, Chart, Colour, Line, Panel};
 use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
+use proptest::prelude::*;
 
 const SECONDS: u32 = 600;
 const VOLTS: f64 = 52.8;
+
+/// What a battery at `volts` per cell says.
+fn reading(volts: f64, amps: f64, soc: f64, celsius: f64) -> Reading {
+    Reading {
+        voltage: Some(Volts::new(volts * 16.0)),
+        current: Some(Amps::new(amps).rounded(2)),
+        soc: Some(Percent::new(soc)),
+        capacity: Some(AmpHours::new(280.0)),
+        cell_count: Some(16),
+        cells: vec![Volts::new(volts); 16],
+        temperatures: Some(vec![Celsius::new(celsius)]),
+        charge_fet: Some(true),
+        discharge_fet: Some(true),
+        ..Reading::new("simulated", None)
+    }
+}
 
 /// Our battery's current over ten minutes, second by second, with or without a meter that the guard hears.
 fn currents(guarded: bool) -> Vec<f64> {
@@ -25,18 +42,7 @@ fn currents(guarded: bool) -> Vec<f64> {
         if guarded {
             battery.grid_power(Watts::new(grid), now.at);
         }
-        let reading = Reading {
-            voltage: Some(Volts::new(VOLTS)),
-            current: Some(Amps::new(ours / VOLTS).rounded(2)),
-            soc: Some(Percent::new(60.0)),
-            capacity: Some(AmpHours::new(280.0)),
-            cell_count: Some(16),
-            cells: vec![Volts::new(VOLTS / 16.0); 16],
-            temperatures: Some(vec![Celsius::new(25.0)]),
-            charge_fet: Some(true),
-            discharge_fet: Some(true),
-            ..Reading::new("simulated", None)
-        };
+        let reading = reading(VOLTS / 16.0, ours / VOLTS, 60.0, 25.0);
         let limits = battery.read(reading, LinkStats::default(), now).limits;
         other = (other - 0.1 * seen[2]).clamp(-3000.0, 3000.0);
         ours = (ours - 0.6 * seen[2]).clamp(-limits.dcl.value.get() * VOLTS, limits.ccl.value.get() * VOLTS);
@@ -71,5 +77,37 @@ fn two_inverters_that_fight_are_calmed() {
             ],
         };
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures/oscillation.svg"), chart.to_svg()).unwrap();
+    }
+}
+
+/// A stretch of time: seconds, cell voltage, current, SoC, temperature, grid power, and whether the power swings around it.
+fn stretch() -> impl Strategy<Value = (u8, f64, f64, f64, f64, f64, bool)> {
+    (1..40u8, 2.7..3.62f64, -80.0..80.0f64, 0.0..100.0f64, -10.0..55.0f64, -3000.0..3000.0f64, any::<bool>())
+}
+
+proptest! {
+    #[test]
+    fn the_guard_never_raises_a_limit(stretches in proptest::collection::vec(stretch(), 1..20), pause in 0..3u32) {
+        let mut batteries = [false, true].map(|guarded| (guarded, Battery::new(Config::default(), Saved::default())));
+        let (mut at, mut cuts) = (0.0, 0);
+        for (seconds, volts, amps, soc, celsius, power, swings) in stretches {
+            for second in 0..seconds {
+                at += if second == 0 { f64::from(1 + 20 * pause) } else { 1.0 };
+                let now = Now { at: Moment::from_secs(at), unix: None };
+                let grid = if swings && second % 2 == 0 { -power } else { power };
+                let [without, with] = batteries.each_mut().map(|(guarded, battery)| {
+                    if *guarded {
+                        battery.grid_power(Watts::new(grid), now.at);
+                    }
+                    battery.read(reading(volts, amps, soc, celsius), LinkStats::default(), now).limits
+                });
+                cuts += u32::from(with.ccl.value < without.ccl.value);
+                prop_assert!(with.ccl.value <= without.ccl.value, "CCL {} with, {} without at {at} s", with.ccl.value, without.ccl.value);
+                prop_assert!(with.dcl.value <= without.dcl.value, "DCL {} with, {} without at {at} s", with.dcl.value, without.dcl.value);
+                prop_assert!(with.cvl.value == without.cvl.value, "CVL {} with, {} without at {at} s", with.cvl.value, without.cvl.value);
+            }
+        }
+        // Not so, it would prove nothing.
+        prop_assume!(cuts > 0);
     }
 }

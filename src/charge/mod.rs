@@ -27,7 +27,7 @@ pub use steps::Preset;
 use crate::model::{Alarm, Chemistry, Freshness, Limit, Limits, Mode};
 use crate::units::{Amps, Moment, Volts};
 use overvoltage::Ceiling;
-use ramp::{Ramps, settle};
+use ramp::{Calmed, Ramps, calm, settle};
 use std::time::Duration;
 
 /// Everything that charge control remembers from step to step.
@@ -59,8 +59,12 @@ pub(crate) struct Last {
     pub at: Moment,
     pub data_at: Moment,
     pub fresh: bool,
+    /// What was published.
     pub limits: Limits,
+    /// The same without the guard against oscillation.
+    pub ruled: Limits,
     ramps: Ramps,
+    calmed: Option<Calmed>,
 }
 
 /// The limits when data became stale.
@@ -110,9 +114,11 @@ pub fn step(config: &Config, facts: &Facts, age: Age, memory: &mut Memory, now: 
     } else {
         silence::apply(config, facts, stage, age, memory, &mut verdict);
     }
-    let (ramps, limits) = settle(config.recovery, memory.last.map(|last| last.ramps), &verdict, rising_from, now);
+    let (ramps, ruled) = settle(config.recovery, memory.last.map(|last| last.ramps), &verdict, rising_from, now);
+    let before = memory.last.and_then(|last| last.calmed);
+    let (calmed, limits) = calm(config, before, facts.calming, ruled, rising_from, now);
     let data_at = memory.last.map_or(data_at, |last| last.data_at.max(data_at));
-    memory.last = Some(Last { at: now, data_at, fresh: stage == Freshness::Fresh, limits, ramps });
+    memory.last = Some(Last { at: now, data_at, fresh: stage == Freshness::Fresh, limits, ruled, ramps, calmed });
     let notices = verdict.notices.into_iter().filter(|text| !memory.said.contains(text)).collect::<Vec<_>>();
     memory.said.extend(&notices);
     Outcome {

@@ -1,6 +1,6 @@
 //! Limits fall at once and rise slowly; then they are rounded to the safe side.
 
-use super::config::Recovery;
+use super::config::{Config, Recovery};
 use super::inputs::BY_CELLS;
 use super::rules::Verdict;
 use crate::model::{Limit, Limits};
@@ -110,9 +110,54 @@ pub(super) fn settle(
     (Ramps { cvl, ccl, dcl, ceiling }, limits)
 }
 
+/// What the guard against oscillation leaves of the current limits. Ramps of their own, so that the rules and their ramps go on
+/// as if it were not there: it can lower a limit and never raise one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Calmed {
+    ccl: Ramp,
+    dcl: Ramp,
+}
+
+/// The limits with `cut` on top; from its end on what was cut rises as slowly as anything else.
+pub(super) fn calm(
+    config: &Config,
+    before: Option<Calmed>,
+    cut: Option<(Amps, Amps)>,
+    mut limits: Limits,
+    from: Option<Moment>,
+    now: Moment,
+) -> (Option<Calmed>, Limits) {
+    if before.is_none() && cut.is_none() {
+        return (None, limits);
+    }
+    let Recovery { amps_per_s: rate, hold, .. } = config.recovery;
+    let floors = (config.min_charge_current, config.min_discharge_current);
+    let targets = cut.map(|(charge, discharge)| (charge.max(floors.0).get(), discharge.max(floors.1).get()));
+    let (charge, discharge) = targets.unwrap_or((f64::INFINITY, f64::INFINITY));
+    let step = |before: Option<Ramp>, target: f64, limit: Amps| {
+        before.unwrap_or(Ramp::new(limit.get())).toward(target, Rise { rate, hold, from, by_cells: false, now })
+    };
+    let calmed = Calmed {
+        ccl: step(before.map(|calmed| calmed.ccl), charge, limits.ccl.value),
+        dcl: step(before.map(|calmed| calmed.dcl), discharge, limits.dcl.value),
+    };
+    let over = cut.is_none() && calmed.ccl.value >= limits.ccl.value.get() && calmed.dcl.value >= limits.dcl.value.get();
+    let why = if cut.is_some() { OSCILLATION } else { RECOVERING };
+    for (limit, ramp) in [(&mut limits.ccl, calmed.ccl), (&mut limits.dcl, calmed.dcl)] {
+        let value = Amps::new(floor(ramp.value, 1));
+        if value < limit.value {
+            *limit = Limit { value, why };
+        }
+    }
+    ((!over).then_some(calmed), limits)
+}
+
+const OSCILLATION: &str = "inverters oscillate: limits cut";
+const RECOVERING: &str = "recovering: waits, then rises slowly";
+
 /// The rule that sets the target, unless the limit is still on its way up to it.
 fn reason(why: &'static str, value: f64, target: f64) -> &'static str {
-    if value + 0.005 < target { "recovering: waits, then rises slowly" } else { why }
+    if value + 0.005 < target { RECOVERING } else { why }
 }
 
 fn finite(value: f64) -> f64 {

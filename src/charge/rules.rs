@@ -78,10 +78,6 @@ pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: O
         _ => 0.0,
     };
     inputs::apply(config, facts, chemistry, lift, memory, now, full, &mut verdict);
-    if let Some((charge, discharge)) = facts.calming {
-        verdict.limit_ccl(charge, "inverters oscillate: limits cut");
-        verdict.limit_dcl(discharge, "inverters oscillate: limits cut");
-    }
     floors(config, facts, full, &mut verdict);
     bms_limits(facts, &mut verdict);
     damage(config, facts, chemistry, &mut verdict);

@@ -11,7 +11,7 @@ const NO_DATA: &str = "no data from the BMS";
 /// Lowers the limits to what data of this age allows.
 pub(super) fn apply(config: &Config, facts: &Facts, stage: Freshness, age: Age, memory: &mut Memory, verdict: &mut Verdict) {
     let chemistry = preset(verdict.chemistry.unwrap_or(Chemistry::Lfp));
-    let last = memory.last.map(|last| last.limits);
+    let last = memory.last.map(|last| last.ruled);
     let fade = *memory.fade_from.get_or_insert_with(|| Fade {
         ccl: last.map_or(verdict.limits.ccl.value, |last| last.ccl.value),
         dcl: last.map_or(verdict.limits.dcl.value, |last| last.dcl.value),
