@@ -149,6 +149,17 @@ fn the_wrong_sign_is_named_and_never_sent() {
     assert!(out.starts_with("351#4502B00E0000C001\n"), "{out}");
 }
 
+#[test]
+fn what_the_controller_reports_of_the_bus_is_named() {
+    let lines = "can0 351#1402C012C012C201\ncan0 20000020#0000000000000000\ncan0  20000040   [8]  00 00 00 00 00 00 00 00   ERRORFRAME\n\
+                 can0 20000100#0000000000000000\n";
+    let (code, out, _) = program(&["can", "decode"], lines);
+    assert_eq!(code, 0);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    let notes: Vec<_> = shown["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+    assert!(notes.len() == 2 && notes[0].contains("nobody confirms") && notes[1].contains("bus-off"), "{notes:?}");
+}
+
 fn config(profile: &'static Profile) -> Config {
     Config { profile, ..Config::default() }
 }

@@ -32,6 +32,7 @@ impl DecodeCanArgs {
             lines += 1;
             match parse_line(&String::from_utf8_lossy(&line)) {
                 Ok(Line::Frame(frame)) => _ = decoder.take(&frame),
+                Ok(Line::Error(error)) => decoder.take_error(error),
                 Ok(Line::Empty | Line::Other) => {}
                 Err(error) => _ = wrong.get_or_insert_with(|| format!("line {lines}: {error}")),
             }

@@ -2,6 +2,7 @@
 //!
 //! All profiles share their ids, so that no profile has to be chosen: a frame says itself what it is.
 
+use super::bus_error::BusError;
 use super::frame::Frame;
 use super::pylontech;
 use super::sma;
@@ -97,6 +98,13 @@ impl Decoder {
         let known = self.battery(frame) || self.victron(frame) || self.inverter(frame);
         self.frames = self.frames.saturating_add(usize::from(known));
         known
+    }
+
+    /// Takes in what the controller says of the bus.
+    pub fn take_error(&mut self, error: BusError) {
+        if !matches!(error, BusError::Restarted | BusError::Other) {
+            self.note(error.to_string());
+        }
     }
 
     /// The frames that most batteries send.

@@ -1,5 +1,6 @@
 //! A CAN frame with an 11-bit id, and its text as candump writes it.
 
+use super::bus_error::BusError;
 use std::fmt;
 use thiserror::Error;
 
@@ -48,7 +49,9 @@ pub enum Line {
     Empty,
     /// A frame of the kind that batteries and inverters use.
     Frame(Frame),
-    /// A frame that is of no interest here: a 29-bit id, a remote request, CAN FD, an error of the controller.
+    /// What the controller says of the bus.
+    Error(BusError),
+    /// A frame that is of no interest here: a 29-bit id, a remote request, CAN FD.
     Other,
 }
 
@@ -95,6 +98,9 @@ pub fn parse_line(line: &str) -> Result<Line, LineError> {
 
 fn log_form(id: &str, content: &str) -> Result<Line, LineError> {
     let number = id_of(id)?;
+    if let Some(error) = BusError::of(number, &bytes_of(content.split('.')).unwrap_or_default()) {
+        return Ok(Line::Error(error));
+    }
     // `R` asks for a frame, a second `#` begins one of CAN FD.
     if content.starts_with(['R', 'r', '#']) || number > u32::from(Frame::HIGHEST_ID) {
         return Ok(Line::Other);
@@ -108,7 +114,12 @@ fn usual_form<'a>(id: &str, length: &str, rest: impl Iterator<Item = &'a str>) -
     let number = id_of(id)?;
     let length: usize = length.parse().map_err(|_| LineError::Length)?;
     let mut rest = rest.peekable();
-    // 12 and more is CAN FD; an error frame has a text behind its bytes.
+    if number & 1 << 29 != 0 {
+        // An error frame has a text behind its bytes.
+        let bytes = bytes_of(rest.take(length.min(8))).unwrap_or_default();
+        return Ok(BusError::of(number, &bytes).map_or(Line::Other, Line::Error));
+    }
+    // 12 and more is CAN FD.
     if rest.peek().is_some_and(|word| *word == "remote") || number > u32::from(Frame::HIGHEST_ID) || length > 8 {
         return Ok(Line::Other);
     }
@@ -172,9 +183,7 @@ mod tests {
 
     #[test]
     fn frames_of_no_interest_are_told_from_nonsense() {
-        for text in
-            ["18FF50E5#01", "351#R", "351##1AABB", "00000351#01", "can0 351 [8] remote request", "20000004#0004000000000000"]
-        {
+        for text in ["18FF50E5#01", "351#R", "351##1AABB", "00000351#01", "can0 351 [8] remote request"] {
             assert_eq!(parse_line(text), Ok(Line::Other), "{text}");
         }
         assert_eq!(parse_line("hello"), Err(LineError::NoFrame));

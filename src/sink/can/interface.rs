@@ -23,7 +23,10 @@ pub(super) enum UpError {
 
 /// What is wrong with the interface; `None` when it looks well or the kernel does not say.
 pub(super) fn ailment(name: &str) -> Option<Kind> {
-    let net = Path::new("/sys/class/net");
+    ailment_in(Path::new("/sys/class/net"), name)
+}
+
+fn ailment_in(net: &Path, name: &str) -> Option<Kind> {
     let folder = net.join(name);
     if !folder.exists() {
         return net.exists().then_some(Kind::Missing);
@@ -61,4 +64,29 @@ fn ip(arguments: &[&str]) -> Result<(), UpError> {
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
     Err(UpError::Refused { arguments: arguments.join(" "), said })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_shows_tells_bus_off_from_down_and_missing() {
+        let net = std::env::temp_dir().join(format!("dbus-bms-net-{}", std::process::id()));
+        let can0 = net.join("can0");
+        std::fs::create_dir_all(&can0).unwrap();
+        let show = |flags: &str, carrier: &str| {
+            std::fs::write(can0.join("flags"), flags).unwrap();
+            std::fs::write(can0.join("carrier"), carrier).unwrap();
+            ailment_in(&net, "can0")
+        };
+        // IFF_UP, IFF_RUNNING, IFF_NOARP, IFF_ECHO; a controller in bus-off loses IFF_RUNNING and its carrier.
+        assert_eq!(show("0x400c1\n", "1\n"), None);
+        assert_eq!(show("0x40081\n", "0\n"), Some(Kind::BusOff));
+        assert_eq!(show("0x40080\n", ""), Some(Kind::Down), "the carrier of an interface that is down cannot be read");
+        assert_eq!(show("nonsense", "nonsense"), None, "not known to be wrong");
+        assert_eq!(ailment_in(&net, "can1"), Some(Kind::Missing));
+        std::fs::remove_dir_all(&net).unwrap();
+        assert_eq!(ailment_in(&net, "can0"), None, "no sysfs: nobody knows");
+    }
 }

@@ -7,6 +7,7 @@
 //! Everything but `serve` and `interface` is pure. **A new profile is one file and its line in [`PROFILES`].**
 #![deny(clippy::indexing_slicing)]
 
+mod bus_error;
 mod config;
 mod decode;
 mod frame;
@@ -24,6 +25,7 @@ mod trouble;
 mod victron;
 mod wire;
 
+pub use bus_error::BusError;
 pub use config::{AlarmPolicy, Config, CurrentSign};
 pub use decode::{Decoder, Inverter, Understood};
 pub use frame::{Frame, Line, LineError, parse_line};

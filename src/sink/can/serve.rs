@@ -212,9 +212,7 @@ impl Sink {
     }
 
     fn fail(&mut self, error: &io::Error) {
-        let full = [Errno::NOBUFS, Errno::AGAIN].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-            || error.kind() == io::ErrorKind::WouldBlock;
-        let kind = ailment(&self.interface).unwrap_or(if full { Kind::Full } else { Kind::Failing(error.kind()) });
+        let (kind, full) = failure(ailment(&self.interface), error);
         self.say_failed(kind);
         if !full {
             self.socket = None;
@@ -279,6 +277,13 @@ impl Sink {
     }
 }
 
+/// Why a frame did not go out, and whether the queue is full, which empties without our help.
+fn failure(ailment: Option<Kind>, error: &io::Error) -> (Kind, bool) {
+    let full = [Errno::NOBUFS, Errno::AGAIN].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+        || error.kind() == io::ErrorKind::WouldBlock;
+    (ailment.unwrap_or(if full { Kind::Full } else { Kind::Failing(error.kind()) }), full)
+}
+
 /// A socket on the interface that gets the frames with these ids; all if `None`.
 fn bind(interface: &str, ids: Option<&[u16]>) -> io::Result<CanSocket> {
     let socket = CanSocket::bind(interface)?;
@@ -333,6 +338,18 @@ pub async fn listen(interface: &str, pause: Duration, mut each: impl FnMut(Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nobody acknowledges: the controller sends the first frame again and again, the queue fills. In bus-off it takes none.
+    #[test]
+    fn a_bus_without_acknowledge_is_a_full_queue_and_bus_off_is_named() {
+        let os = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        assert_eq!(failure(None, &os(Errno::NOBUFS)), (Kind::Full, true));
+        assert_eq!(failure(None, &io::ErrorKind::WouldBlock.into()), (Kind::Full, true));
+        assert_eq!(failure(Some(Kind::BusOff), &os(Errno::NOBUFS)), (Kind::BusOff, true), "the queue of a controller in bus-off");
+        assert_eq!(failure(Some(Kind::Down), &os(Errno::NETDOWN)), (Kind::Down, false));
+        assert_eq!(failure(Some(Kind::Missing), &os(Errno::NODEV)), (Kind::Missing, false));
+        assert_eq!(failure(None, &os(Errno::NETDOWN)), (Kind::Failing(io::ErrorKind::NetworkDown), false));
+    }
 
     #[test]
     fn a_late_set_is_not_made_up_for() {
