@@ -25,7 +25,7 @@ pub mod doctor;
 mod draft;
 pub mod guard;
 pub mod hex;
-mod history;
+pub mod history;
 pub mod house;
 pub mod link;
 mod meter;

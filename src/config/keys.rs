@@ -263,6 +263,8 @@ pub const KEYS: &[Key] = &[
     key("web.hosts", File, Any, |s| &mut s.web.hosts, "",
         "Further names under which the page may be opened, such as [\"boat.example.org\"]. Addresses, names without a dot and names \
          that end in .local, .lan, .home.arpa or .internal always do; others could be a trick of a foreign page."),
+    key("web.utc_offset_h", File, Between(-12.0, 14.0), |s| &mut s.web.utc_offset_h, "",
+        "Hours by which local time is ahead of UTC: the days of the energy table begin at local midnight."),
     key("state.folder", File, Any, |s| &mut s.state_folder, "\"/data/conf/dbus-bms\"",
         "Folder for history and remembered ports. Not set: /data/conf/dbus-bms on a GX, else the user's state folder."),
 ];

@@ -3,8 +3,10 @@
 //! **A new sink is one line in [`start`].** It gets the views, and a [`Stop`] to say goodbye when the program ends.
 
 use crate::config::Settings;
+use crate::history::{self, Histories};
 use crate::house::House;
 use crate::sink::{Stop, web};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,15 +21,18 @@ pub(super) struct Sinks {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Starts those that are set.
-pub(super) fn start(settings: &Settings, house: &House) -> Sinks {
-    let (stop, _stopped) = Stop::new();
+/// Starts those that are set; what they keep lies in `folder`.
+pub(super) fn start(settings: &Settings, house: &House, folder: &Path) -> Sinks {
+    let (stop, stopped) = Stop::new();
     let mut tasks = Vec::new();
     if settings.web.enabled {
-        // It has nothing to say at the end: it goes with the program.
-        tokio::spawn(web::serve(settings.web.clone(), house.subscribe()));
+        let histories = Histories::default();
+        let kept =
+            history::keep(histories.clone(), house.subscribe(), folder.to_owned(), settings.web.utc_offset_h, stopped.clone());
+        tasks.push(tokio::spawn(kept));
+        // The server has nothing to say at the end: it goes with the program.
+        tokio::spawn(web::serve(settings.web.clone(), house.subscribe(), histories));
     }
-    tasks.shrink_to_fit();
     Sinks { stop, tasks }
 }
 

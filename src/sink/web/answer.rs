@@ -1,6 +1,7 @@
 //! What is answered to a request. Pure: the request's head and body, and what is known, go in.
 
 use super::{Config, assets, guard};
+use crate::history::Range;
 use crate::house::Views;
 use crate::view::{View, metrics};
 use std::sync::Arc;
@@ -26,12 +27,17 @@ pub struct Head<'a> {
     pub body: &'a [u8],
 }
 
+/// The course of the values of the battery with this id, as JSON.
+pub type History<'a> = dyn Fn(&str, (&'static str, Range)) -> Option<String> + 'a;
+
 /// All that answers are made of.
 pub struct World<'a> {
     /// Settings.
     pub config: &'a Config,
     /// The batteries.
     pub views: &'a Views,
+    /// The course of a battery's values as JSON.
+    pub history: &'a History<'a>,
 }
 
 /// An answer.
@@ -64,7 +70,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes, with what they give, for the documentation.
-pub const ROUTES: [(&str, &str); 6] = [
+pub const ROUTES: [(&str, &str); 7] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
@@ -72,6 +78,7 @@ pub const ROUTES: [(&str, &str); 6] = [
         "GET /api/v1/events",
         "server-sent events: `view` with a battery as data, all of them at first, then each that changed; `gone` with `{\"id\": …}`; `alive` after ten quiet seconds",
     ),
+    ("GET /api/v1/history?id=ID&range=hour|day|week|month|year", "the course of its values; `year`: energy per day"),
     ("GET /metrics", "all numbers in the text format of Prometheus"),
     ("GET /healthz", "200 and `ok` while every battery's data is fresh, else 503 and which is not"),
 ];
@@ -94,6 +101,7 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
     match head.path {
         "/api/v1/batteries" => json(batteries(views)),
         "/api/v1/events" => Answer { content_type: "text/event-stream", body: Body::Events, ..text(200, String::new()) },
+        "/api/v1/history" => history(head, world),
         "/metrics" => Answer { content_type: "text/plain; version=0.0.4; charset=utf-8", ..text(200, metrics(views)) },
         "/healthz" => health(views),
         path => match path.strip_prefix("/api/v1/batteries/") {
@@ -118,6 +126,19 @@ fn write(head: &Head<'_>, host: &str, world: &World<'_>) -> Answer {
         return error(401, "present the token of web.token: Authorization: Bearer …");
     }
     error(404, "there is nothing to change here")
+}
+
+fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
+    // Ids and ranges are plain words: nothing in them is ever escaped.
+    let value = |name: &str| head.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let Some(id) = value("id") else { return error(400, "name a battery: id=…") };
+    let Some(range) = Range::named(value("range").unwrap_or("day")) else {
+        return error(400, "range is one of hour, day, week, month, year");
+    };
+    match (world.history)(id, range) {
+        Some(text) => json(text),
+        None => error(404, "there is no battery of this id"),
+    }
 }
 
 fn find<'a>(views: &'a Views, id: &str) -> Option<&'a Arc<View>> {

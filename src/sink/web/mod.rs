@@ -15,6 +15,6 @@ mod events;
 mod guard;
 mod server;
 
-pub use answer::{Answer, Body, Head, ROUTES, World, answer};
+pub use answer::{Answer, Body, Head, History, ROUTES, World, answer};
 pub use config::Config;
 pub use server::serve;

@@ -3,6 +3,7 @@
 use super::answer::{Answer, Body, Head, World, answer};
 use super::connection::{Content, Line};
 use super::{Config, events};
+use crate::history::Histories;
 use crate::house::Views;
 use crate::runtime::{self, now};
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -39,14 +40,15 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 struct Shared {
     config: Config,
     views: watch::Receiver<Views>,
+    histories: Histories,
     streams: Arc<Semaphore>,
 }
 
 /// Serves for ever. A port that is taken is tried again; trouble with single connections ends those.
-pub async fn serve(config: Config, views: watch::Receiver<Views>) {
+pub async fn serve(config: Config, views: watch::Receiver<Views>, histories: Histories) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let listen = config.listen;
-    let shared = Arc::new(Shared { config, views, streams: Arc::new(Semaphore::new(STREAMS)) });
+    let shared = Arc::new(Shared { config, views, histories, streams: Arc::new(Semaphore::new(STREAMS)) });
     let (mut rest, mut said) = (FIRST_REST, false);
     loop {
         match TcpListener::bind(listen).await {
@@ -132,7 +134,8 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Resp
         body: &body,
     };
     let views = shared.views.borrow().clone();
-    let answer = answer(&head, &World { config: &shared.config, views: &views });
+    let history = |id: &str, range| shared.histories.json(id, range, now());
+    let answer = answer(&head, &World { config: &shared.config, views: &views, history: &history });
     Ok(response(answer, &shared))
 }
 
