@@ -60,7 +60,7 @@ toolchain() {
 
 vm() {
     local root=$GX_DIR/root-armhf kernel package missing=
-    local packages=(bash dash busybox-static dbus-daemon dbus-bin daemontools libapparmor1 libaudit1 libc6 libcap-ng0 libcap2
+    local packages=(bash dash busybox-static can-utils dbus-daemon dbus-bin daemontools libapparmor1 libaudit1 libc6 libcap-ng0 libcap2
         libdbus-1-3 libexpat1 libgcc-s1 libgcrypt20 libgpg-error0 liblz4-1 liblzma5 libpcre2-8-0 libselinux1 libsystemd0
         libtinfo6 libzstd1)
     for package in "${packages[@]}"; do [ -e "$(mark "$root" "$package:armhf")" ] || missing=1; done

@@ -37,6 +37,7 @@ if [ -z "$quick" ]; then
     step "emulated GX" env GX_HOST=tests/gx/host.sh tests/gx/run.sh
     step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
         tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 600 tests/gx/venus cross/out/release
-    step "inverter over CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can.sh 420
+    step "inverter over CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can.sh 480
+    step "a charging day over CAN on the emulated GX" tests/can/day.sh
 fi
 echo "all tests passed in $SECONDS s"

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
 # Runs as root on the emulated GX: a battery on a virtual CAN bus, as an inverter there would see it. Timing of every profile,
-# a link that goes down and comes back, an interface that vanishes, a BMS that falls silent, and the end.
+# a link that goes down and comes back, an interface that vanishes, a BMS that falls silent, the end, and a bank.
 set -u
 failed=0
 RUN='dbus-bms run /tmp/bms --no-dbus --config /tmp/can.toml'
@@ -127,6 +127,26 @@ sleep 5
 check "brings the link up" says '"charge_enable":true' "$(heard 3)"
 stop
 check "said so" test "$(count 'brought up')" -eq 1
+
+# Two batteries of one driver as a bank, no D-Bus.
+dbus-bms simulate jbd --link /tmp/bms2 --seed 7 &
+other=$!
+printf 'member_of_bank = true\nbank.in_run = true\n[can]\ninterface = "vcan0"\n' >/tmp/can.toml
+sleep 2
+dbus-bms run /tmp/bms /tmp/bms2 --no-dbus --config /tmp/can.toml 2>/tmp/run.log &
+driver=$!
+sleep 15
+json=$(heard 4)
+echo "GUEST: bank $json"
+check "tells of two batteries as one" says '"module_count":2' "$json"
+check "with the current of both" awk -v json="$json" 'BEGIN { sub(/.*"charge_current_limit_a":/, "", json); exit json + 0 <= 60 }'
+kill -KILL "$other"
+sleep 13
+json=$(heard 4)
+check "goes on with one" says '"module_count":1' "$json"
+check "with the current of one at most" awk -v json="$json" 'BEGIN { sub(/.*"charge_current_limit_a":/, "", json); exit json + 0 > 50 }'
+stop
+check "members said nothing themselves" test "$(count 'left to its bank')" -eq 2
 
 kill "$simulator"
 echo "GUEST: done after $(cut -d' ' -f1 /proc/uptime) s"

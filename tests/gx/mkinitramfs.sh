@@ -26,8 +26,8 @@ echo 'root:x:0:0:root:/:/bin/sh' >"$image/etc/passwd"
 echo "$SECONDS_ALLOWED" >"$image/etc/guest-seconds"
 for file; do cp -r "$file" "$image/extra/"; done
 
-# Programs of a GX with their libraries; the loader is among them.
-for program in dbus-daemon dbus-send dbus-monitor svc svscan supervise multilog svstat setlock svok; do
+# Programs of a GX, and of can-utils, with their libraries; the loader is among them.
+for program in candump cansend dbus-daemon dbus-send dbus-monitor svc svscan supervise multilog svstat setlock svok; do
     cp "$GX/usr/bin/$program" "$image/usr/bin/"
 done
 find "$GX"/{,usr/}lib/arm-linux-gnueabihf -maxdepth 1 -name '*.so*' -exec cp -a {} "$image/lib/" \;
