@@ -29,10 +29,9 @@ const LOOK_WAIT: Duration = Duration::from_millis(150);
 /// Time between looks when everybody is there.
 const NOBODY_ABSENT: Duration = Duration::from_secs(3600);
 
-/// Readings wait for others of the same round for this time at most, and this part of the interval: never for the next of their
-/// own battery. A poll takes about as long as is said here.
+/// Readings wait for others of the same round for this time at most, and never for the next of their own battery. A poll takes
+/// about as long as is said here.
 const TOGETHER: Duration = Duration::from_millis(600);
-const TOGETHER_PART: f64 = 0.6;
 const EXCHANGE: Duration = Duration::from_millis(70);
 
 /// A line that is never quiet for the pause that boards want is used all the same after this time.
@@ -136,7 +135,7 @@ impl LineInUse {
         let Some(PortEvent::Reading { at: oldest, .. }) = events.first() else { return !events.is_empty() };
         let others = events.iter().any(|event| !matches!(event, PortEvent::Reading { .. }));
         let next = self.wake(poller, link).max(link.now()).after(EXCHANGE);
-        others || self.heard.is_some() || next.since(*oldest) > TOGETHER.min(poller.interval.mul_f64(TOGETHER_PART))
+        others || self.heard.is_some() || next.since(*oldest) > TOGETHER.min(poller.interval.saturating_sub(EXCHANGE))
     }
 
     /// Waits for the next thing to do, and does it.
