@@ -20,13 +20,20 @@ cat >"$DIR/bus.conf" <<END
 <busconfig><type>session</type><listen>unix:path=$DIR/bus</listen><policy context="default">
 <allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>
 END
+cat >"$DIR/config.toml" <<END
+max_charge_current_a = 100
+[state]
+folder = "$DIR/state"
+[port.ttyjk]
+cells = 16
+END
 dbus-daemon --config-file="$DIR/bus.conf" --nofork 2>/dev/null &
 for family in jk jk-pb jbd daly daly-modbus topbms; do
     "$PROGRAM" simulate "$family" --link "$DIR/tty$family" --pace >/dev/null &
     simulator=$!
     until [ -e "$DIR/tty$family" ]; do sleep 0.1; done
     HOME=$DIR valgrind --tool=callgrind --demangle=no --callgrind-out-file="$DIR/$family.out" "$PROGRAM" run "$DIR/tty$family" \
-        --bms "$family" --bus "unix:path=$DIR/bus" >"$DIR/log" 2>&1 &
+        --config "$DIR/config.toml" --bus "unix:path=$DIR/bus" >"$DIR/log" 2>&1 &
     driver=$!
     sleep "$SECONDS_EACH"
     kill "$driver" || { cat "$DIR/log" >&2; exit 1; }
