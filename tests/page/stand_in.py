@@ -99,7 +99,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path, _, query = self.path.partition("?")
         if path == "/api/v1/batteries":
-            self.json({"batteries": self.server.views})
+            self.json(self.server.views)
         elif path == "/api/v1/history":
             self.json(history(re.search(r"range=(\w+)", query)[1], time.time()))
         elif path == "/api/v1/events":

@@ -19,7 +19,7 @@ from stand_in import SOURCE, StandIn, battery, silent
 
 PICTURES = os.environ.get("PICTURES")
 RANGES = ["hour", "day", "week", "month"]
-KEYS_THAT_ARE_TABLES = {"said", "alarms"}
+KEYS_THAT_ARE_TABLES = {"said", "told", "alarms"}
 
 
 class Case(unittest.TestCase):
@@ -163,7 +163,7 @@ class Page(Case):
         self.open(server.address)
         self.browser.shows("#state", "Live")
         server.stop()
-        self.browser.shows("#lost", "What you see are the last values")
+        self.browser.shows("#lost", "What you see are the last values", 10)
         self.browser.shows("#since", "for 3")
         self.assertIn("52.97", self.browser.text(".charge"), "the last values stay")
         self.stand_in(battery(soc_pct=61.0), port=server.server_port)
@@ -172,7 +172,7 @@ class Page(Case):
         self.assertFalse(self.browser.all("#lost")[0].is_displayed())
 
     def test_a_bank_and_its_batteries(self):
-        bank = battery("bank", "House bank", kind="bank", cell_voltages_v=None, modules=dict(online=1, offline=1, blocking_charge=0, blocking_discharge=0, cell_min="left 3", cell_max="right 7"))
+        bank = battery("bank", "House bank", kind="bank", cell_voltages_v=None, limits=battery()["limits"] | {"ccl_why": "Left has least left: default maximum"}, modules=dict(online=1, offline=1, blocking_charge=0, blocking_discharge=0, cell_min="left 3", cell_max="right 7"))
         server = self.stand_in(battery("a", "Left", bank="bank", soc_pct=63.0), silent(battery("b", "Right", bank="bank"), 90.0), bank)
         self.open(server.address)
         names = [link.text.split("\n")[0] for link in self.browser.all("nav a")]
@@ -180,6 +180,9 @@ class Page(Case):
         self.assertEqual(self.browser.one("nav a[aria-current]").text.split("\n")[0], "House bank")
         self.browser.shows(".members", "1 with fresh data · 1 silent")
         self.browser.shows(".modules li.gone", "no data for")
+        self.browser.shows(".limits li:nth-child(2) .why", "Left has least left: Default maximum: nothing")
+        self.choose("language", "de")
+        self.browser.shows(".limits li:nth-child(2) .why", "Left lässt am wenigsten zu: Vorgegebenes Höchstmaß")
         self.browser.one(".modules a").click()
         self.browser.shows("nav a[aria-current]", "Left")
         self.browser.shows(".gauge strong", "63")
@@ -339,7 +342,7 @@ class Demo(Case):
         return get(f"{self.base}api/v1/{path}")
 
     def batteries(self):
-        return wait("two batteries and a bank", lambda: (all := self.api()["batteries"]) and len(all) == 3 and all)
+        return wait("two batteries and a bank", lambda: (all := self.api()) and len(all) == 3 and all)
 
     def battery(self):
         return next(view for view in self.batteries() if view["kind"] == "battery")

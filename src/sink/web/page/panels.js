@@ -102,7 +102,7 @@ export function members(id) {
       node.hidden = view.kind !== 'bank';
       if (node.hidden) return;
       const others = all.filter((other) => other.kind !== 'bank');
-      const named = others.filter((other) => other.bank && [id, view.name, view.service].includes(other.bank));
+      const named = others.filter((other) => other.bank && (other.bank === view.name || `bank_${other.bank}` === id));
       // Where batteries do not say to which bank they belong, they are its own if there are just as many as it has.
       const own = named.length || others.length !== view.modules?.online + view.modules?.offline ? named : others;
       const { online, offline, blocking_charge, blocking_discharge } = view.modules ?? {};
@@ -175,7 +175,7 @@ export function switches() {
 export function link() {
   const facts = rows([
     ['last_reading', (_, { age }) => known(age, (s) => t('ago', { span: span(s) }))],
-    ['line', ({ line }) => known(line?.state, (state) => (state === 'good' ? t('line_good') : line.text))],
+    ['line', ({ line }) => known(line?.state, (state) => (state === 'good' ? t('line_good') : said(line.text)))],
     ['answers', ({ line = {} }) => {
       const failed = (line.lost ?? 0) + (line.damaged ?? 0);
       return line.ok === undefined ? undefined : t('answered', { share: number((100 * line.ok) / Math.max(1, line.ok + failed), 1, '%'), n: number(line.ok + failed, 0) });

@@ -27,8 +27,17 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
 }
 
-/** What the driver says in English, in the reader's language if it is known there. */
-export const said = (text) => (text ? words.said?.[text] ?? fallback.said?.[text] ?? text : t('unknown'));
+/** What the driver says in English, in the reader's language if it is known there: whole sentences, or ones with a name or number. */
+export function said(text) {
+  if (!text) return t('unknown');
+  const whole = words.said?.[text] ?? fallback.said?.[text];
+  if (whole) return whole;
+  for (const [form, translated] of Object.entries({ ...fallback.told, ...words.told })) {
+    const found = text.match(new RegExp(`^${form.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, '(?<$1>.+?)')}$`))?.groups;
+    if (found) return translated.replace(/\{(\w+)\}/g, (_, name) => (name === 'why' ? said(found.why) : found[name]));
+  }
+  return text;
+}
 
 /** Text and remedy of an alarm. */
 export function alarmWords({ name, text, remedy }) {
