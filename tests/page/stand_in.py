@@ -67,7 +67,7 @@ class StandIn(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
     def __init__(self, views, port=0):
-        self.views, self.commands, self.files, self.stopped = views, [], files(), False
+        self.views, self.commands, self.files, self.stopped, self.streams = views, [], files(), False, 0
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
 
@@ -114,6 +114,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
+        self.server.streams += 1
         try:
             while not self.server.stopped:
                 for view in self.server.views:
@@ -122,6 +123,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.2)
         except OSError:
             pass
+        finally:
+            self.server.streams -= 1
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -250,6 +250,11 @@ class Page(Case):
             outline = self.browser.js("const s = getComputedStyle(arguments[0]); return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2", focused)
             self.assertTrue(outline, f"focus is seen on {focused.get_attribute('outerHTML')[:120]}")
         self.assertEqual(len(set(seen)), can, "each has its turn")
+        self.browser.one("body").send_keys(Keys.HOME)
+        self.browser.js("document.querySelector('.skip').focus()")
+        self.browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+        self.assertEqual(self.browser.driver.switch_to.active_element.get_attribute("id"), "main")
+        self.browser.shows("nav a[aria-current]", "Right")
         self.browser.one("[data-range=week]").send_keys(Keys.SPACE)
         wait("chosen by key", lambda: self.browser.all("[data-range=week][aria-pressed=true]"))
 
@@ -294,6 +299,16 @@ class Page(Case):
         for theme in ["light", "dark"]:
             self.browser.prefer(prefers_color_scheme=theme)
             self.assertEqual(self.browser.violations(), [], theme)
+
+    def test_pages_left_behind_let_go_of_their_connection(self):
+        server = self.stand_in(battery())
+        for _ in range(8):
+            self.open(server.address)
+        wait("one stream for one page", lambda: server.streams == 1)
+        self.browser.driver.back()
+        self.browser.driver.back()
+        self.browser.shows("#state", "Live")
+        wait("the page that came back is live", lambda: server.streams == 1)
 
     def test_there_are_no_commands_unless_offered(self):
         self.open(self.stand_in(battery()).address)
@@ -380,13 +395,12 @@ class Demo(Case):
             return not missing
         wait("all values of the API on the page", same, 60)
 
-    def test_an_alarm_of_a_simulated_battery_comes_and_goes(self):
+    def test_within_two_minutes_a_simulated_battery_raises_an_alarm(self):
         self.open(f"{self.base}#bank_demo")
         wait("one battery with an alarm in the navigation", lambda: any("active" in link.text for link in self.browser.all("nav a:not(.bank)")), 150)
         next(link for link in self.browser.all("nav a:not(.bank)") if "active" in link.text).click()
         self.browser.shows(".alarms li strong", "The battery is too cold to be charged")
         self.browser.shows(".alarms li", "Charging resumes when it is warmer")
-        wait("the alarm ends", lambda: not self.browser.text(".alarms li"), 150)
 
     def test_ranges_are_read(self):
         self.open(f"{self.base}#{self.battery()['id']}")
@@ -408,7 +422,9 @@ class Demo(Case):
 
     def test_the_policy_forbids_what_is_from_elsewhere(self):
         with urllib.request.urlopen(self.base, timeout=5) as answer:
-            self.assertIn("default-src 'self'", answer.headers["Content-Security-Policy"])
+            policy = dict(rule.strip().split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split(";"))
+        self.assertLessEqual({"default-src", "base-uri", "frame-ancestors"}, set(policy))
+        self.assertLessEqual({source for sources in policy.values() for source in sources.split()}, {"'none'", "'self'", "data:"})
         self.open(self.base)
         self.browser.js("const s = document.createElement('script'); s.textContent = 'window.foreign = 1'; document.head.append(s)")
         self.assertIsNone(self.browser.js("return window.foreign ?? null"))

@@ -15,22 +15,29 @@ const PANELS = [alarms, charge, limits, members, cells, temperatures, switches, 
 /** id → { view, at: when it came } */
 const batteries = new Map();
 let panels = [];
+/** All batteries were told once: before, one that is chosen may not be there yet. */
+let isComplete = false;
 let built;
+let current;
 let isLive;
 let lostSince = Date.now();
 
 const ordered = () =>
   [...batteries.values()].map(({ view }) => view).sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'bank' ? -1 : 1));
 
+/** The battery in the address; other places of the page, such as `#main`, change nothing. */
 function chosen() {
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  return batteries.has(wanted) ? wanted : ordered()[0]?.id;
+  const named = location.hash.slice(1);
+  if (!named || batteries.has(named)) current = named;
+  return batteries.has(current) ? current : ordered()[0]?.id;
 }
 
 /** Seconds since the battery's last reading, as of now. */
 const age = ({ view, at }) => (Number.isFinite(view.age_s) ? view.age_s + (Date.now() - at) / 1000 : undefined);
 
 function take(views, whole) {
+  isComplete ||= whole;
+  if (!isComplete) return;
   if (whole) {
     const ids = new Set(views.map(({ id }) => id));
     for (const id of batteries.keys()) if (!ids.has(id)) batteries.delete(id);
@@ -87,7 +94,7 @@ function navigation() {
   if (nav.hidden) return;
   const key = `${language} ${all.map(({ id, name }) => `${id} ${name}`).join()}`;
   keyed(nav, key, () => all.map(({ id, name, kind }) => html(
-    'a', { href: `#${encodeURIComponent(id)}`, class: kind },
+    'a', { href: `#${id}`, class: kind },
     html('strong', {}, name), html('span', { class: 'soc' }), html('span', { class: 'flow' }), html('span', { class: 'mark' }),
   )));
   all.forEach((view, index) => {

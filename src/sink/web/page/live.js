@@ -65,6 +65,9 @@ export function live(tell, state) {
     else if (!stream) open();
     else watch();
   });
+  // A page that the browser keeps for its back button must not keep the connection as well.
+  addEventListener('pagehide', close);
+  addEventListener('pageshow', ({ persisted }) => persisted && open());
   setInterval(watch, 1000);
   open();
 }

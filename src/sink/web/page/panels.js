@@ -109,7 +109,7 @@ export function members(id) {
       put(summary, [known(online, (n) => t('online', { n })), offline && t('offline', { n: offline }), blocking_charge && t('blocking_charge', { n: blocking_charge }),
         blocking_discharge && t('blocking_discharge', { n: blocking_discharge })].filter(Boolean).join(' · '));
       keyed(list, own.map((other) => `${other.id} ${other.name}`).join(), () => own.map((other) => html('li', {},
-        html('a', { href: `#${encodeURIComponent(other.id)}` }, other.name), html('span', { class: 'bar', 'aria-hidden': 'true' }, html('i')), html('span', { class: 'values' }))));
+        html('a', { href: `#${other.id}` }, other.name), html('span', { class: 'bar', 'aria-hidden': 'true' }, html('i')), html('span', { class: 'values' }))));
       own.forEach((other, index) => {
         const item = list.children[index];
         item.querySelector('i').style.setProperty('--f', (other.soc_pct ?? 0) / 100);
@@ -171,16 +171,16 @@ export function switches() {
   };
 }
 
+/** Requests so far; a bank has no line of its own. */
+const asked = (line) => (line?.ok ?? 0) + (line?.lost ?? 0) + (line?.damaged ?? 0);
+
 /** How the battery is heard, and what an inverter hears. */
 export function link() {
   const facts = rows([
     ['last_reading', (_, { age }) => known(age, (s) => t('ago', { span: span(s) }))],
-    ['line', ({ line }) => known(line?.state, (state) => (state === 'good' ? t('line_good') : said(line.text)))],
-    ['answers', ({ line = {} }) => {
-      const failed = (line.lost ?? 0) + (line.damaged ?? 0);
-      return line.ok === undefined ? undefined : t('answered', { share: number((100 * line.ok) / Math.max(1, line.ok + failed), 1, '%'), n: number(line.ok + failed, 0) });
-    }],
-    ['lost_damaged', ({ line = {} }) => known(line.lost, (lost) => `${number(lost, 0)} / ${number(line.damaged, 0)}`)],
+    ['line', ({ line }) => known(asked(line) ? line.state : undefined, (state) => (state === 'good' ? t('line_good') : said(line.text)))],
+    ['answers', ({ line }) => (asked(line) ? t('answered', { share: number((100 * line.ok) / asked(line), 1, '%'), n: number(asked(line), 0) }) : undefined)],
+    ['lost_damaged', ({ line }) => (asked(line) ? `${number(line.lost, 0)} / ${number(line.damaged, 0)}` : undefined)],
     ['connection', ({ connection }) => connection],
     ['service', ({ service }) => service?.replace('com.victronenergy.', '')],
     ['can', ({ can }) => known(can, ({ interface: name, profile, up }) => `${name}, ${profile}${up ? '' : ` – ${t('can_down')}`}`)],
