@@ -48,19 +48,18 @@ def silent(view, seconds):
 
 def history(range_, now):
     """A sunny day, again and again; nothing for a while in the night of `day`."""
-    length, step = {"hour": (3600, 10), "day": (86400, 60), "week": (604800, 900), "month": (2592000, 3600)}[range_]
-    out = {key: [] for key in "t soc_pct power_w voltage_v current_a cell_delta_v ccl_a dcl_a cvl_v".split()}
-    end = now // step * step
-    for at in range(int(end - length), int(end), step):
+    length, step = {"hour": (3600, 60), "day": (86400, 300), "week": (604800, 900), "month": (2678400, 3600)}[range_]
+    out = {key: [] for key in "t age_s soc_pct power_w charged_wh discharged_wh voltage_v current_a cell_delta_v ccl_a dcl_a cvl_v".split()}
+    for at in range(int((now - length) // step * step), int(now), step):
         hour = at % 86400 / 3600
         power = 2600 * max(0, math.sin((hour - 6) / 12 * math.pi)) ** 1.3 - 480 - 300 * math.exp(-(((hour - 19) / 1.5) ** 2)) + 90 * math.sin(at / 700)
         soc = 55 + 35 * math.sin((hour - 10) / 24 * 2 * math.pi)
-        row = [at, round(soc, 1), round(power, 1), round(52 + soc / 50 + power / 4000, 2), round(power / 53, 1), round(0.006 + 0.00025 * max(0, soc - 70), 4),
+        row = [at, int(now) - at, round(soc, 1), round(power, 1), max(0, power) * step / 3600, max(0, -power) * step / 3600, round(52 + soc / 50 + power / 4000, 2), round(power / 53, 1), round(0.006 + 0.00025 * max(0, soc - 70), 4),
                50 if soc < 85 else 22, 60 if soc > 24 else 30, 55.2 if soc < 88 else 54]
         gone = range_ == "day" and 3 < hour < 3.7
         for key, value in zip(out, row):
-            out[key].append(value if key == "t" or not gone else None)
-    return out
+            out[key].append(value if key in ("t", "age_s") or not gone else None)
+    return {"range": range_, "step_s": step, "now": int(now), **out}
 
 
 class StandIn(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -99,7 +98,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path, _, query = self.path.partition("?")
         if path == "/api/v1/batteries":
-            self.json(self.server.views)
+            self.json({"batteries": self.server.views})
         elif path == "/api/v1/history":
             self.json(history(re.search(r"range=(\w+)", query)[1], time.time()))
         elif path == "/api/v1/events":

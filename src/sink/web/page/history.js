@@ -9,28 +9,24 @@ const RANGES = {
   hour: [3600, 300, 20, { hour: '2-digit', minute: '2-digit' }],
   day: [86400, 3600, 60, { hour: '2-digit', minute: '2-digit' }],
   week: [7 * 86400, 86400, 300, { weekday: 'short', hour: '2-digit', minute: '2-digit' }],
-  month: [30 * 86400, 86400, 600, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }],
+  month: [31 * 86400, 86400, 600, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }],
 };
 
 const kwh = (value) => (Math.abs(value) < 1 ? number(value * 1000, 0, 'Wh') : number(value, value < 100 ? 2 : 0, 'kWh'));
 const short = (value) => number(value, Number.isInteger(value) ? 0 : Math.abs(value) < 1 ? 2 : 1);
 
-/** Energy in and out per piece of time at local round times, kWh. */
-export function energy(moments, power, piece) {
+/** Energy in and out, Wh, summed over pieces of time that begin at local round times; kWh. */
+export function energy(moments, into, out, piece) {
   const offset = -new Date().getTimezoneOffset() * 60;
-  const pieces = new Map();
-  const step = moments.length > 1 ? moments[1] - moments[0] : 0;
+  const sums = [new Map(), new Map()];
   moments.forEach((time, i) => {
-    if (!Number.isFinite(power[i])) return;
     const at = Math.floor((time + offset) / piece) * piece - offset;
-    const sums = pieces.get(at) ?? [0, 0];
-    sums[power[i] > 0 ? 0 : 1] += (Math.abs(power[i]) * step) / 3.6e6;
-    pieces.set(at, sums);
+    [into[i], out[i]].forEach((wh, way) => Number.isFinite(wh) && sums[way].set(at, (sums[way].get(at) ?? 0) + wh / 1000));
   });
-  const at = [...pieces.keys()].sort((a, b) => a - b);
+  const begins = [...sums[0].keys(), ...sums[1].keys()];
   const all = [];
-  for (let time = at[0]; time <= at.at(-1); time += piece) all.push(time);
-  return [all, all.map((time) => pieces.get(time)?.[0]), all.map((time) => pieces.get(time)?.[1])];
+  for (let time = Math.min(...begins); begins.length && time <= Math.max(...begins); time += piece) all.push(time);
+  return [all, ...sums.map((sum) => all.map((time) => sum.get(time)))];
 }
 
 export function history(id) {
@@ -77,13 +73,14 @@ export function history(id) {
   }
 
   function fill(data, length, piece, how) {
-    const moments = data.t ?? [];
+    // Without a clock of its own the device only knows how long ago things were.
+    const to = data.now ?? Date.now() / 1000;
+    const moments = data.t ?? data.age_s.map((age) => to - age);
     const column = (name) => data[name] ?? moments.map(() => undefined);
-    const to = moments.length ? Math.max(moments.at(-1), Date.now() / 1000) : Date.now() / 1000;
     const between = [to - length, to];
     soc.fill(moments, [column('soc_pct')], between, how);
     power.fill(moments, [column('power_w')], between, how);
-    const [at, into, out] = energy(moments, column('power_w'), piece);
+    const [at, into, out] = energy(moments, column('charged_wh'), column('discharged_wh'), piece);
     flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], piece < 86400 ? how : { day: 'numeric', month: 'short' });
     spread.fill(moments, [column('cell_delta_v').map((v) => (v == null ? v : v * 1000))], between, how);
     caps.fill(moments, [column('ccl_a'), column('dcl_a'), column('current_a')], between, how);

@@ -20,9 +20,9 @@ export function live(tell, state) {
   const list = async () => {
     const answer = await fetch('api/v1/batteries', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error(`${answer.status}`);
-    const views = await answer.json();
+    const { batteries } = await answer.json();
     heard = Date.now();
-    tell(views, true);
+    tell(batteries, true);
     state(true);
   };
   const close = () => {

@@ -15,8 +15,10 @@ const file = async (name) => (await fetch(`lang/${name}.json`)).json();
 /** Takes the chosen language, else the browser's, else English. */
 export async function speak(wanted = remembered.get('language')) {
   const wishes = [wanted, ...navigator.languages.map((name) => name.slice(0, 2).toLowerCase())];
-  language = wishes.find((name) => name && Object.hasOwn(LANGUAGES, name)) ?? 'en';
-  [fallback, words] = await Promise.all([file('en'), file(language)]);
+  const next = wishes.find((name) => name && Object.hasOwn(LANGUAGES, name)) ?? 'en';
+  // Only with its words: panels are made anew when the language changes, and at no other time.
+  [fallback, words] = await Promise.all([file('en'), file(next)]);
+  language = next;
   locale = navigator.languages.find((name) => name.startsWith(language)) ?? language;
   document.documentElement.lang = language;
 }
