@@ -9,6 +9,7 @@ import time
 
 import axe_core_python
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -71,7 +72,14 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
     def one(self, css):
-        return wait(f"{css} on the page", lambda: next((node for node in self.all(css) if node.is_displayed()), None))
+        """The first one that is seen; a page that is just made anew is looked at again."""
+        def first():
+            try:
+                return next((node for node in self.all(css) if node.is_displayed()), None)
+            except StaleElementReferenceException:
+                return None
+
+        return wait(f"{css} on the page", first)
 
     def text(self, css):
         """The text as it is in the page, shown or not."""
