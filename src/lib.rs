@@ -18,6 +18,7 @@ pub mod bank;
 pub mod battery;
 pub mod bms;
 pub mod charge;
+mod civil;
 pub mod cli;
 pub mod config;
 pub mod demo;

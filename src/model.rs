@@ -2,6 +2,10 @@
 //!
 //! Unknown is `None` (or an empty list), never 0 and never an old value. Positive current charges.
 
+mod command;
+
+pub use command::{Command, NoCommand, Outcome, Switch};
+
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -64,6 +68,12 @@ pub struct Reading {
     /// The discharge FET conducts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discharge_fet: Option<bool>,
+    /// The owner lets the battery be charged: the switch in the BMS's settings, where it tells of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charge_switch: Option<bool>,
+    /// The owner lets the battery be discharged, as above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discharge_switch: Option<bool>,
     /// At least one cell is being balanced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balancing: Option<bool>,
@@ -155,6 +165,9 @@ impl Reading {
             hw_version: self.hw_version.clone(),
             sw_version: self.sw_version.clone(),
             production_date: self.production_date.clone(),
+            charge_switch: self.charge_switch,
+            discharge_switch: self.discharge_switch,
+            balance_allowed: self.balance_allowed,
             settings: self.settings.clone(),
             ..Self::default()
         }
@@ -174,6 +187,9 @@ impl Reading {
         fill(&mut self.hw_version, &other.hw_version);
         fill(&mut self.sw_version, &other.sw_version);
         fill(&mut self.production_date, &other.production_date);
+        fill(&mut self.charge_switch, &other.charge_switch);
+        fill(&mut self.discharge_switch, &other.discharge_switch);
+        fill(&mut self.balance_allowed, &other.balance_allowed);
         if self.settings == BmsSettings::default() {
             self.settings = other.settings.clone();
         }

@@ -88,8 +88,15 @@ impl Session {
     fn ask<C: Clock + Clone + 'static>(&mut self, port: Box<dyn Port>, clock: &C, scope: &Scope, interval: Duration, tape: &Tape) {
         let mut port = Some(port);
         let open = move || port.take().ok_or_else(|| OpenError::Missing { name: "the port".to_owned() });
-        let poller =
-            Poller { open: Box::new(open), scope: scope.clone(), interval, active_fill: false, persistent: false, hopeful: false };
+        let poller = Poller {
+            open: Box::new(open),
+            scope: scope.clone(),
+            interval,
+            active_fill: false,
+            orders: None,
+            persistent: false,
+            hopeful: false,
+        };
         poller.run(clock, |event| {
             let over = tape.is_over(clock.now());
             match event {
@@ -105,7 +112,7 @@ impl Session {
                 }
                 // A tape that is over fails on purpose.
                 PortEvent::Broken(error) if !over => self.broken = Some(error),
-                PortEvent::Broken(_) | PortEvent::Closed(_) => {}
+                PortEvent::Broken(_) | PortEvent::Closed(_) | PortEvent::Obeyed { .. } => {}
             }
             !over
         });

@@ -77,6 +77,14 @@ unit!(
     Celsius, "°C"
 );
 
+impl Percent {
+    /// In whole tenths, as many boards take it; `None` outside 0 to 100.
+    pub fn per_mille(self) -> Option<u16> {
+        let tenths = (self.0 * 10.0).round();
+        (0.0..=1000.0).contains(&tenths).then_some(tenths as u16)
+    }
+}
+
 impl Celsius {
     /// From tenths of a kelvin where 2731 is 0 °C (JBD).
     pub fn deci_kelvin(raw: u16) -> Self {

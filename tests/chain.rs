@@ -82,7 +82,8 @@ fn run(
 ) -> Heard {
     let mut port = Some(port);
     let open = move || port.take().ok_or_else(|| OpenError::Missing { name: "the port".to_owned() });
-    let poller = Poller { open: Box::new(open), scope, interval: SECOND, active_fill, persistent: false, hopeful: false };
+    let poller =
+        Poller { open: Box::new(open), scope, interval: SECOND, active_fill, orders: None, persistent: false, hopeful: false };
     let mut heard = Heard::default();
     poller.run(clock, |event| {
         let now = clock.now();

@@ -4,9 +4,11 @@
 
 mod vector_files;
 
+use dbus_bms::bms::orders::Orders;
 use dbus_bms::bms::traffic::Traffic;
 use dbus_bms::bms::{Asked, DRIVERS, Driver, Framing, Protocol, Request};
-use dbus_bms::model::Reading;
+use dbus_bms::model::{Command, Reading, Switch};
+use dbus_bms::units::Percent;
 use dbus_bms::vector::{Direction, Vector};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -66,6 +68,17 @@ fn requests(driver: &Driver) -> Vec<Request> {
         .collect()
 }
 
+/// Everything that makes a driver's boards carry out a command.
+fn orders(driver: &Driver) -> Vec<Orders> {
+    let address = driver.addresses.first().copied();
+    let protocol = (driver.new)(address);
+    let known = Reading { charge_switch: Some(true), discharge_switch: Some(true), ..Reading::new(driver.name, address) };
+    let switches = Switch::ALL.into_iter().flat_map(|switch| [switch.to(true), switch.to(false)]);
+    let commands = switches.chain([Command::SetSoc(Percent::new(50.0))]);
+    let orders = commands.filter_map(|command| protocol.encode(command, &known, Some(1_795_686_065), true));
+    orders.chain(protocol.tidy()).collect()
+}
+
 fn event(vector: &Vector, direction: Direction) -> Option<&[u8]> {
     vector.traffic.iter().find(|event| event.direction == direction).map(|event| event.bytes.as_slice())
 }
@@ -102,6 +115,23 @@ proptest! {
                 let _ = protocol.source(&frame);
                 for request in &asked {
                     let _ = protocol.decode(Asked::Request(request), &frame, &mut Reading::default());
+                }
+            }
+        }
+    }
+
+    /// The decoders of the answers to writes hold to the same rules.
+    #[test]
+    fn acknowledges_neither_panic_nor_stall(pieces in prop::collection::vec(piece(), 0..20)) {
+        let bytes: Vec<u8> = pieces.concat();
+        for &driver in DRIVERS {
+            for Orders { mut acks, requests, after, .. } in orders(driver) {
+                for frame in frames(&acks, &bytes).into_iter().chain([bytes.clone()]) {
+                    for request in requests.iter().chain(&after) {
+                        let mut reading = Reading::default();
+                        let _ = acks.decode(Asked::Request(request), &frame, &mut reading);
+                        prop_assert_eq!(reading, Reading::default(), "an acknowledge is no reading");
+                    }
                 }
             }
         }

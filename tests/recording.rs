@@ -85,6 +85,7 @@ fn read_live(board: &str, addresses: &[u8], scope: Scope) -> Vec<Reading> {
         scope,
         interval: SECOND,
         active_fill: false,
+        orders: None,
         persistent: false,
         hopeful: false,
     };

@@ -20,12 +20,14 @@
 //! Source: Daly "UART/485 communications protocol" V1.2, mr-manuel/venus-os_dbus-serialbattery, syssi/esphome-daly-bms, and the
 //! recordings in `tests/vectors/daly`. Values are big endian.
 
+mod commands;
 pub(crate) mod failures;
 mod parts;
 
 use super::bytes::{Reader, set_bits, skip_to, sum8, text};
+use super::orders::Orders;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
-use crate::model::Reading;
+use crate::model::{Command, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use failures::failures;
 use parts::Parts;
@@ -132,6 +134,10 @@ impl Protocol for Daly {
         // A header inside: bytes were lost, and the sum may fit by chance.
         let cut = frame.windows(4).skip(1).any(|bytes| self.is_header(bytes));
         if cut || sum8(body) != *sum || self.is_request(frame) { skip_to(0xA5, buf) } else { Framing::Frame(0..FRAME) }
+    }
+
+    fn encode(&self, command: Command, _: &Reading, unix: Option<u64>, _: bool) -> Option<Orders> {
+        commands::encode(command, commands::host(self.address), unix, [self.request(&STATE), self.request(&PACK)])
     }
 
     fn source(&self, frame: &[u8]) -> Option<u8> {

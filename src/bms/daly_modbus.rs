@@ -16,10 +16,13 @@
 //! Source: syssi/esphome-daly-bms (docs/dalyModbusProtocol.xlsx, docs/protocol-register-map.md) and the recordings in
 //! `tests/vectors/daly-modbus`.
 
+mod commands;
+
 use super::bytes::{Reader, crc16_modbus, set_bits, u16s_be};
 use super::daly::failures::failures;
+use super::orders::Orders;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
-use crate::model::{Chemistry, Reading};
+use crate::model::{Chemistry, Command, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -165,6 +168,10 @@ impl Protocol for DalyModbus {
         let end = len.saturating_add(2);
         let (Some(body), Some(crc)) = (buf.get(..len), buf.get(len..end)) else { return Framing::Incomplete };
         if crc16_modbus(body).to_le_bytes() == crc { Framing::Frame(0..end) } else { skip(buf) }
+    }
+
+    fn encode(&self, command: Command, _: &Reading, _: Option<u64>, _: bool) -> Option<Orders> {
+        (self.host == 0xD2).then(|| commands::encode(command, self.identify()))?
     }
 
     fn is_weak(&self) -> bool {

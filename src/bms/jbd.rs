@@ -1,16 +1,19 @@
 //! LLT / JBD ("Xiaoxiang", Overkill Solar): `DD … 77` frames, 9600 8N1.
 //!
 //! ```text
-//! request  DD A5 reg 00            chkH chkL 77     (5A instead of A5 would write; never sent from here)
+//! request  DD A5 reg 00            chkH chkL 77     (5A instead of A5 writes: `commands.rs`)
 //! reply    DD reg status len data… chkH chkL 77     status 00 fine, anything else a refusal with len 0
 //! check    0x10000 - sum(reply: status, len, data), high byte first; the register is not in the sum
 //! ```
 //! 77 and DD occur inside replies: only the length tells where one ends. Registers: 03 basic information, 04 cell voltages,
 //! 05 model. Values are big endian. Source: Jiabaida "Communication Protocol" V4 and the recordings in `tests/vectors/jbd`.
 
+mod commands;
+
 use super::bytes::{Reader, set_bits, skip_to, sum16, text, u16s_be};
+use super::orders::Orders;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
-use crate::model::{AlarmName, Level, Reading};
+use crate::model::{AlarmName, Command, Level, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -104,6 +107,14 @@ impl Protocol for Jbd {
         }
         Ok(Progress::Done)
     }
+
+    fn encode(&self, command: Command, known: &Reading, _: Option<u64>, first_try: bool) -> Option<Orders> {
+        commands::encode(command, known, first_try)
+    }
+
+    fn tidy(&self) -> Option<Orders> {
+        Some(commands::tidy())
+    }
 }
 
 fn basic(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
@@ -116,13 +127,20 @@ fn basic(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let balancing = u32::from(r.u16_be("balancing 1-16")?) | (u32::from(r.u16_be("balancing 17-32")?) << 16);
     into.balancing = Some(balancing != 0);
     into.balancing_cells = Some(set_bits(balancing));
-    protections(r.u16_be("protection")?, into);
+    let protection = r.u16_be("protection")?;
+    protections(protection, into);
     let version = r.u8("software version")?;
     into.sw_version = Some(format!("{}.{}", version >> 4, version & 0x0F));
     into.soc = Some(Percent::new(f64::from(r.u8("SoC")?)));
     let fets = r.u8("FET state")?;
     into.charge_fet = Some(fets & 1 != 0);
     into.discharge_fet = Some(fets & 2 != 0);
+    // One bit says that a switch holds a FET off. A FET that is off without it is held by a protection, if one has acted; where
+    // both may be, or neither, nobody knows.
+    let (locked, protected) = (protection & LOCKED != 0, protection & !LOCKED != 0);
+    let switch = |on: bool| if on || (protected && !locked) { Some(true) } else { (locked && !protected).then_some(false) };
+    into.charge_switch = switch(fets & 1 != 0);
+    into.discharge_switch = switch(fets & 2 != 0);
     into.cell_count = Some(r.u8("cell count")?).filter(|count| *count > 0);
     let sensors = usize::from(r.u8("sensor count")?);
     // A board may announce more sensors than it sends: then none of them is trusted.
@@ -149,6 +167,9 @@ fn newer_firmware(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeEr
     Ok(())
 }
 
+/// The bit that no protection sets, but a switch.
+const LOCKED: u16 = 0x1000;
+
 /// Protection word, bit 0 first. All of them mean that the protection has acted.
 pub(crate) const PROTECTIONS: [AlarmName; 12] = [
     AlarmName::CellHighVoltage,
@@ -169,7 +190,7 @@ fn protections(word: u16, into: &mut Reading) {
     into.alarms = Some(Vec::new());
     let acted = PROTECTIONS.into_iter().enumerate().filter(|(bit, _)| (word >> bit) & 1 == 1);
     acted.for_each(|(_, name)| into.raise(name, Level::Alarm));
-    if word & 0x1000 != 0 {
+    if word & LOCKED != 0 {
         into.note("FETs locked by software");
     }
     if word & 0xE000 != 0 {

@@ -3,7 +3,7 @@
 //! ```text
 //! frame    4E 57 | length 2 | terminal 4 | command | source | kind | registers… | record 4 | 68 | 00 00 | sum 2
 //! length   all bytes behind the header, itself and the sum included
-//! command  03 read one register, 06 read all (02 would write, 05 tells the password: never sent from here)
+//! command  03 read one register, 06 read all (02 writes: `commands.rs`; 05 tells the password: never sent)
 //! kind     0 request, 1 reply
 //! request  the id of one register, 00 for all; a reply has pairs of id and value, the width of a value is fixed per id
 //! sum      all bytes from 4E to 68, modulo 65536
@@ -12,12 +12,14 @@
 //! register, decides how the current is coded. B2 is the password in clear text: it is passed over here and overwritten in recordings.
 //! Source: the protocol description in syssi/esphome-jk-bms (docs) and the recordings in `tests/vectors/jk`.
 
+mod commands;
 mod registers;
 
 use super::bytes::{skip_to, sum16, text, u16s_be};
+use super::orders::Orders;
 use super::redaction::overwrite;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
-use crate::model::{AlarmName, Chemistry, Level, Reading};
+use crate::model::{AlarmName, Chemistry, Command, Level, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use registers::{CELL_COUNT, CELLS, Registers, passwords};
 use std::borrow::Cow;
@@ -100,6 +102,10 @@ impl Protocol for Jk {
         if buf.get(..end).is_some_and(is_sound) { end } else { 0 }
     }
 
+    fn encode(&self, command: Command, _: &Reading, _: Option<u64>, _: bool) -> Option<Orders> {
+        commands::encode(command)
+    }
+
     fn redact(&self, buf: &mut [u8]) -> bool {
         if !matches!(buf, [0x4E, 0x57, 0 | 1, ..]) {
             return false;
@@ -176,10 +182,13 @@ fn measured(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeE
     into.charge_fet = state.map(|bits| bits & 1 != 0);
     into.discharge_fet = state.map(|bits| bits & 2 != 0);
     into.balancing = state.map(|bits| bits & 4 != 0);
-    if into.charge_fet == Some(false) && registers.u8(0xAB) == Some(0) {
+    let switch = |id| registers.u8(id).map(|on| on != 0);
+    (into.charge_switch, into.discharge_switch) = (switch(0xAB), switch(0xAC));
+    into.balance_allowed = switch(0x9D);
+    if into.charge_fet == Some(false) && into.charge_switch == Some(false) {
         into.note("charging switched off in the BMS's settings");
     }
-    if into.discharge_fet == Some(false) && registers.u8(0xAC) == Some(0) {
+    if into.discharge_fet == Some(false) && into.discharge_switch == Some(false) {
         into.note("discharging switched off in the BMS's settings");
     }
     Ok(())

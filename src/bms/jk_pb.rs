@@ -12,12 +12,14 @@
 //! recordings.
 //! Source: the RS485 Modbus V1.1 document, mr-manuel's JKBMS-PB.md and the recordings in `tests/vectors/jk-pb`.
 
+mod commands;
 mod content;
 
 use super::bytes::{Reader, crc16_modbus, skip_to, sum8};
+use super::orders::Orders;
 use super::redaction::overwrite;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
-use crate::model::Reading;
+use crate::model::{Command, Reading};
 pub(crate) use content::ALARMS;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -201,6 +203,11 @@ impl Protocol for JkPb {
         (known && crc16_modbus(asked) == u16::from_le_bytes([*low, *high])).then_some(address)
     }
 
+    fn encode(&self, command: Command, _: &Reading, _: Option<u64>, _: bool) -> Option<Orders> {
+        let address = self.address.filter(|address| (1..=15).contains(address))?;
+        commands::encode(command, address, self.request(Kind::Settings))
+    }
+
     /// With or without the acknowledge: that has no password.
     fn whole(&self, buf: &[u8]) -> usize {
         buf.get(..FRAME).filter(|frame| frame.starts_with(&HEADER) && is_sound(frame)).map_or(0, <[u8]>::len)
@@ -295,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_the_trigger_is_ever_sent() {
+    fn nothing_but_the_trigger_is_sent_unasked() {
         let mut triggers = std::collections::BTreeSet::new();
         for (address, request) in all_requests() {
             let Some(address @ 1..=15) = address else {

@@ -15,12 +15,14 @@ pub mod daly_modbus;
 pub mod jbd;
 pub mod jk;
 pub mod jk_pb;
+pub mod orders;
 pub mod overheard;
 pub mod redaction;
 pub mod topbms;
 pub mod traffic;
 
-use crate::model::Reading;
+use crate::model::{Command, Reading};
+use orders::Orders;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
@@ -139,6 +141,19 @@ pub trait Protocol: Send {
             Framing::Frame(range) if range.start == 0 => range.end,
             _ => 0,
         }
+    }
+
+    /// What makes the BMS carry out `command`; `None` where this family has no such command whose bytes are certain. `known` is the
+    /// last reading, `unix` the time where it is known (seconds since 1970), for boards that are told it along with the rest. The
+    /// second try may go another way than the first.
+    fn encode(&self, command: Command, known: &Reading, unix: Option<u64>, first_try: bool) -> Option<Orders> {
+        let _ = (command, known, unix, first_try);
+        None
+    }
+
+    /// What puts right what a command that was broken off may have left; `None` where nothing can be left.
+    fn tidy(&self) -> Option<Orders> {
+        None
     }
 
     /// Overwrites the passwords in the frame that `buf` begins with and, if its check was right, makes it right again. `buf` is a

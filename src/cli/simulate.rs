@@ -28,7 +28,7 @@ pub struct SimulateArgs {
     /// File that says what happens to the battery over time
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Disturb the line: drop=%, corrupt=%, burst=%, lose=%, cut=%, late=MS or late=MS@%, duplicate=%, previous=%, nonsense=%, silent-after=S, noise
+    /// Disturb the line: drop=%, corrupt=%, burst=%, lose=%, cut=%, late=MS or late=MS@%, duplicate=%, previous=%, nonsense=%, silent-after=S, noise, commands=refuse, commands=pretend, commands=factory
     #[arg(long, value_name = "FAULT,…", value_parser = faults, default_value = "")]
     pub fault: Faults,
     /// Another number gives another battery: imbalance, noise and when faults strike

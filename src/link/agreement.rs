@@ -68,6 +68,8 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
         same(&answer.cycles, &before.cycles),
         same(&answer.charge_fet, &before.charge_fet),
         same(&answer.discharge_fet, &before.discharge_fet),
+        same(&answer.charge_switch, &before.charge_switch),
+        same(&answer.discharge_switch, &before.discharge_switch),
         same(&answer.balancing, &before.balancing),
         same(&answer.balancing_cells, &before.balancing_cells),
         same(&answer.balance_allowed, &before.balance_allowed),

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod answer;
+mod command;
 mod error;
 mod exchange;
 mod listen;

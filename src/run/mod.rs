@@ -261,6 +261,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     seat.missed(&error, line, now());
                 }
             }
+            PortEvent::Obeyed { .. } => {}
             PortEvent::Closed(error) if !port.may_open_later(&error) => return Err(error.into()),
             PortEvent::Closed(error) => port.in_trouble(&error.to_string(), &mut self.seats)?,
             PortEvent::Broken(error) => port.in_trouble(&error.to_string(), &mut self.seats)?,

@@ -3,10 +3,11 @@
 mod line;
 
 use crate::link::{Clock, Link, LinkError, OpenError, PollError, Port};
-use crate::model::{LinkStats, Reading};
+use crate::model::{Command, LinkStats, Outcome, Reading};
 use crate::probe::{self, Found, NotFound, ProbeError, Scope};
 use crate::units::Moment;
 use line::LineInUse;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// How long a port that failed rests before it is opened again.
@@ -43,11 +44,35 @@ pub enum PortEvent {
         /// The line since the last report.
         line: LinkStats,
     },
+    /// What became of a command to battery `number`.
+    Obeyed {
+        /// Its place among the batteries found.
+        number: usize,
+        /// What.
+        outcome: Outcome,
+    },
     /// The port cannot be opened.
     Closed(OpenError),
     /// The port failed while in use.
     Broken(LinkError),
 }
+
+/// Something that is to be told to the BMS of battery `number`. One that had to wait for long is dropped: nobody expects it any
+/// more.
+#[derive(Debug, Clone, Copy)]
+pub struct PortOrder {
+    /// Its place among the batteries found.
+    pub number: usize,
+    /// The command; `None` only puts right what one that was broken off may have left, and gives no event.
+    pub command: Option<Command>,
+    /// When it was given.
+    pub at: Moment,
+    /// The time if it is known, seconds since 1970.
+    pub unix: Option<u64>,
+}
+
+/// An order that is older is not carried out.
+pub const PATIENCE_OF_ORDERS: Duration = Duration::from_secs(8);
 
 /// The readings of a round wait for each other for less than a second. One that waited longer was overtaken by time: the program
 /// was suspended, and what it says is no longer so.
@@ -68,6 +93,8 @@ pub struct Poller {
     pub interval: Duration,
     /// Where another master asks, requests are put in between for what it does not ask.
     pub active_fill: bool,
+    /// Where commands come from, if they are enabled.
+    pub orders: Option<Receiver<PortOrder>>,
     /// A port that fails is opened again for ever; otherwise its failure ends the loop.
     pub persistent: bool,
     /// A port without a battery is searched again for ever; otherwise that ends the loop.

@@ -42,6 +42,7 @@ impl PortInUse {
             scope: scope(settings, last_hit(&mut remembered)),
             interval: settings.poll_interval,
             active_fill: settings.active_fill,
+            orders: None,
             persistent,
             hopeful: !alone,
         };

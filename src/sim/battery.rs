@@ -115,6 +115,20 @@ pub struct Shown {
     pub alarms: Vec<AlarmName>,
 }
 
+/// What a BMS makes of commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Obedience {
+    /// It does what it is told.
+    #[default]
+    Obeys,
+    /// It declines, or stays silent where its protocol has no word for that.
+    Refuses,
+    /// It says that it did, and does nothing.
+    Pretends,
+    /// It obeys in its factory mode only, where it has one.
+    WantsFactoryMode,
+}
+
 /// A battery with its BMS.
 #[derive(Debug, Clone)]
 pub struct Pack {
@@ -137,6 +151,10 @@ pub struct Pack {
     pub charge_off: bool,
     /// The discharge FET is switched off by hand.
     pub discharge_off: bool,
+    /// The balancer is switched off by hand.
+    pub balance_off: bool,
+    /// What it makes of commands.
+    pub obedience: Obedience,
     /// The BMS answers nothing.
     pub silent: bool,
     /// Alarms that are shown whatever the pack does.
@@ -179,6 +197,8 @@ impl Pack {
             demand: Demand::Live,
             charge_off: false,
             discharge_off: false,
+            balance_off: false,
+            obedience: Obedience::default(),
             silent: false,
             forced_alarms: Vec::new(),
             shown: Shown::default(),
@@ -225,6 +245,25 @@ impl Pack {
             }
         }
         self.counted_ah = self.capacity_ah * soc_pct / 100.0;
+    }
+
+    /// Carries out a command as far as this BMS does; false when it declines.
+    pub fn obey(&mut self, command: impl FnOnce(&mut Self)) -> bool {
+        match self.obedience {
+            Obedience::Refuses => return false,
+            Obedience::Pretends => {}
+            Obedience::Obeys | Obedience::WantsFactoryMode => {
+                command(self);
+                self.show_switches();
+            }
+        }
+        true
+    }
+
+    /// Sets the BMS's counter, and nothing about its cells.
+    pub fn correct_soc(&mut self, soc_pct: f64) {
+        self.counted_ah = self.capacity_ah * (soc_pct / 100.0).clamp(0.0, 1.0);
+        (self.shown.soc_pct, self.shown.remaining_ah) = (soc_pct, self.counted_ah);
     }
 
     /// Sets the temperature around and inside the pack, °C.
@@ -310,7 +349,7 @@ impl Pack {
     fn balance(&mut self) {
         let lowest = self.shown.cells_v.iter().copied().fold(f64::INFINITY, f64::min);
         for (cell, voltage) in self.cells.iter_mut().zip(&self.shown.cells_v) {
-            cell.balancing = *voltage > BALANCE_FROM_V && voltage - lowest > BALANCE_DIFFERENCE_V;
+            cell.balancing = !self.balance_off && *voltage > BALANCE_FROM_V && voltage - lowest > BALANCE_DIFFERENCE_V;
         }
     }
 
@@ -326,9 +365,13 @@ impl Pack {
     fn protect(&mut self, dt: f64) {
         let seen = Seen::of(&self.shown);
         self.protections.step(&seen, dt);
+        self.show_switches();
+        self.shown.alarms = self.protections.active().chain(self.forced_alarms.iter().copied()).collect();
+    }
+
+    fn show_switches(&mut self) {
         self.shown.charge_fet = !self.charge_off && !self.protections.block_charge();
         self.shown.discharge_fet = !self.discharge_off && !self.protections.block_discharge();
-        self.shown.alarms = self.protections.active().chain(self.forced_alarms.iter().copied()).collect();
     }
 }
 

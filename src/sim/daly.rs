@@ -1,6 +1,6 @@
 //! Simulated Daly boards on RS485 or UART, one per address; the frames are described in [`crate::bms::daly`].
 //!
-//! They answer reads of 50, 53, 57 and 90 to 98 and the FET switches D9 and DA. Like the real ones they do not clear bytes that
+//! They answer reads of 50, 53, 57 and 90 to 98 the FET switches D9 and DA, and set the SoC (21). Like the real ones they do not clear bytes that
 //! an answer does not use: what the answer before had there goes out again.
 
 use super::battery::Shown;
@@ -61,7 +61,8 @@ impl Daly {
     }
 
     /// The data of all frames of the answer; nothing to a command that the boards do not have.
-    fn serve(&mut self, command: u8, value: u8, unit: &mut Unit) -> Vec<[u8; 8]> {
+    fn serve(&mut self, command: u8, data: [u8; 8], unit: &mut Unit) -> Vec<[u8; 8]> {
+        let [value, .., high, low] = data;
         let shown = unit.pack.shown();
         let capacity = (shown.capacity_ah * 1000.0).round() as u32;
         match command {
@@ -87,9 +88,16 @@ impl Daly {
             }
             0x98 => self.one(&[bytes_of(&shown.alarms, &BITS), vec![0]].concat()),
             0xD9 | 0xDA => {
-                let off = if command == 0xD9 { &mut unit.pack.discharge_off } else { &mut unit.pack.charge_off };
-                *off = value == 0;
-                self.one(&[value])
+                let taken = unit.pack.obey(|pack| match command {
+                    0xD9 => pack.discharge_off = value == 0,
+                    _ => pack.charge_off = value == 0,
+                });
+                self.one(&[if taken { value } else { 0xFF }])
+            }
+            0x21 => {
+                let soc = f64::from(u16::from_be_bytes([high, low])) / 10.0;
+                let taken = unit.pack.obey(|pack| pack.correct_soc(soc));
+                self.one(&[u8::from(taken)])
             }
             _ => Vec::new(),
         }
@@ -131,7 +139,7 @@ impl Responder for Daly {
         self.buffer.extend_from_slice(input);
         let mut replies = Vec::new();
         while let Some(request) = self.take() {
-            let [_, host, command, _, value, ..] = request;
+            let [_, host, command, _, data @ .., _] = request;
             self.writes = self.writes.saturating_add(usize::from(!matches!(command, 0x50..=0x98)));
             // Host 80 speaks to board 1, too.
             let from = host.wrapping_sub(0x3F);
@@ -142,7 +150,7 @@ impl Responder for Daly {
                 replies.extend(echo);
                 continue;
             }
-            let frames = self.serve(command, value, unit).into_iter();
+            let frames = self.serve(command, data, unit).into_iter();
             replies.extend(frames.map(|data| Reply { after: Duration::ZERO, bytes: frame(from, command, data) }));
         }
         replies

@@ -1,7 +1,7 @@
 //! Simulated Daly Modbus boards: one at D2, or several at 80 and their number, which have the same values at other places; the
 //! registers are described in [`crate::bms::daly_modbus`].
 //!
-//! It answers reads of the live values (0 to 4F) and of the settings (80 to A8), takes the FET switches A5 and A6, and refuses
+//! It answers reads of the live values (0 to 4F) and of the settings (80 to A8), takes the FET switches A5 and A6 and the SoC A7, and refuses
 //! all other registers with an exception.
 
 use super::battery::Shown;
@@ -49,10 +49,13 @@ impl DalyModbus {
     fn serve(function: u8, register: u16, value: u16, unit: &mut Unit) -> Vec<u8> {
         let served = match (function, register) {
             (3, _) => read(usize::from(register), usize::from(value), unit),
-            (_, 0xA5 | 0xA6) => {
-                let off = if register == 0xA5 { &mut unit.pack.charge_off } else { &mut unit.pack.discharge_off };
-                *off = value == 0;
-                Some([&[6], register.to_be_bytes().as_slice(), &value.to_be_bytes()].concat())
+            (_, 0xA5..=0xA7) => {
+                let taken = unit.pack.obey(|pack| match register {
+                    0xA5 => pack.charge_off = value == 0,
+                    0xA6 => pack.discharge_off = value == 0,
+                    _ => pack.correct_soc(f64::from(value) / 10.0),
+                });
+                taken.then(|| [&[6], register.to_be_bytes().as_slice(), &value.to_be_bytes()].concat())
             }
             _ => None,
         };

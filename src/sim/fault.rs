@@ -1,7 +1,7 @@
 //! What goes wrong on a simulated line: replies that are lost, damaged, late, doubled or nonsense with a right checksum.
 
 use super::Reply;
-use super::battery::Shown;
+use super::battery::{Obedience, Shown};
 use super::random::Random;
 use std::time::Duration;
 use thiserror::Error;
@@ -33,6 +33,8 @@ pub struct Faults {
     pub noise: bool,
     /// The BMS answers nothing from here on.
     pub silent_after: Option<Duration>,
+    /// What it makes of commands.
+    pub obedience: Obedience,
 }
 
 /// Why a fault list is none.
@@ -41,7 +43,7 @@ pub enum FaultError {
     /// No such fault.
     #[error(
         "no fault is called {name:?}; there are drop=%, corrupt=%, burst=%, lose=%, cut=%, previous=%, duplicate=%, nonsense=%, \
-         late=MS or late=MS@%, silent-after=S, noise"
+         late=MS or late=MS@%, silent-after=S, noise, commands=refuse, commands=pretend, commands=factory"
     )]
     Unknown {
         /// What was written.
@@ -93,6 +95,15 @@ impl Faults {
             "silent-after" => {
                 let seconds = number(value, 1e6).ok_or(wrong("say after how many seconds"))?;
                 self.silent_after = Some(Duration::from_secs_f64(seconds));
+            }
+            "commands" => {
+                self.obedience = match value {
+                    "obey" => Obedience::Obeys,
+                    "refuse" => Obedience::Refuses,
+                    "pretend" => Obedience::Pretends,
+                    "factory" => Obedience::WantsFactoryMode,
+                    _ => return Err(wrong("it is obey, refuse, pretend or factory")),
+                }
             }
             "noise" if value.is_empty() => self.noise = true,
             "noise" => return Err(wrong("it takes no value")),
@@ -219,6 +230,7 @@ mod tests {
             ("late=x", "--fault late=x: say 0 to"),
             ("silent-after=-1", "--fault silent-after=-1"),
             ("noise=3", "it takes no value"),
+            ("commands=no", "it is obey, refuse, pretend or factory"),
             ("dorp=5", "no fault is called \"dorp\""),
         ] {
             let error = Faults::parse(text).unwrap_err().to_string();

@@ -3,7 +3,7 @@
 //! It answers reads of 03, 04 and 05, the FET switch E1 and entering (00) and leaving (01) factory mode, and refuses every
 //! other register with 80.
 
-use super::battery::Shown;
+use super::battery::{Obedience, Shown};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::bytes::sum16;
@@ -84,9 +84,10 @@ impl Jbd {
                 self.factory_mode = false;
                 Some(Vec::new())
             }
+            (true, 0xE1, _) if unit.pack.obedience == Obedience::WantsFactoryMode && !self.factory_mode => None,
             (true, 0xE1, [_, off]) => {
-                (unit.pack.charge_off, unit.pack.discharge_off) = (off & 1 != 0, off & 2 != 0);
-                Some(Vec::new())
+                let taken = unit.pack.obey(|pack| (pack.charge_off, pack.discharge_off) = (off & 1 != 0, off & 2 != 0));
+                taken.then(Vec::new)
             }
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! A simulated JK board on its UART port; the frames are described in [`crate::bms::jk`].
 //!
-//! It answers reads of one register (03) and of all (06), takes the MOS switches AB and AC (02), and says nothing to a password
+//! It answers reads of one register (03) and of all (06), takes the MOS switches AB and AC and the balancer 9D (02), and says nothing to a password
 //! (05).
 
 use super::battery::Shown;
@@ -64,10 +64,13 @@ impl Jk {
         match (asked.command, asked.register, asked.data.as_slice()) {
             (0x06, _, _) => Some(encode(joined(0))),
             (0x03, id, _) => Some(encode(joined(id))).filter(|answer| !answer.is_empty()),
-            (0x02, id @ (0xAB | 0xAC), [on]) => {
-                let off = if id == 0xAB { &mut unit.pack.charge_off } else { &mut unit.pack.discharge_off };
-                *off = *on == 0;
-                Some(vec![id])
+            (0x02, id @ (0xAB | 0xAC | 0x9D), [on]) => {
+                let taken = unit.pack.obey(|pack| match id {
+                    0xAB => pack.charge_off = *on == 0,
+                    0xAC => pack.discharge_off = *on == 0,
+                    _ => pack.balance_off = *on == 0,
+                });
+                taken.then(|| vec![id])
             }
             _ => None,
         }
@@ -137,7 +140,7 @@ fn registers(unit: &Unit, first_firmware: bool) -> Vec<(u8, Vec<u8>)> {
     let mut all = measured(shown, first_firmware);
     all.extend(SETTINGS.map(|(id, value)| (id, value.to_be_bytes().to_vec())));
     let cells = u8::try_from(shown.cells_v.len()).unwrap_or(u8::MAX);
-    all.extend([(0x9D, vec![1]), (0xA9, vec![cells])]);
+    all.extend([(0x9D, vec![u8::from(!unit.pack.balance_off)]), (0xA9, vec![cells])]);
     let capacity = (shown.capacity_ah.round() as u32).to_be_bytes().to_vec();
     all.extend([(0xAA, capacity.clone()), (0xAB, vec![u8::from(!unit.pack.charge_off)])]);
     all.extend([(0xAC, vec![u8::from(!unit.pack.discharge_off)]), (0xAF, vec![0])]);

@@ -1,6 +1,6 @@
 //! Simulated JK PB boards on RS485, one per address; the frames are described in [`crate::bms::jk_pb`].
 //!
-//! They answer the three triggers with a frame and the acknowledge, and take the charge and discharge switches of the settings.
+//! They answer the three triggers with a frame and the acknowledge, and take the three switches of the settings.
 //! Like the real ones they say nothing to address 0 and to other protocols.
 
 use super::battery::Shown;
@@ -31,6 +31,16 @@ struct Asked {
     head: Vec<u8>,
 }
 
+/// What comes of a write.
+enum Served {
+    /// A frame goes before the acknowledge.
+    Frame(Vec<u8>),
+    /// A switch was set.
+    Written,
+    /// An exception.
+    Refused,
+}
+
 impl JkPb {
     /// Boards; `padded` firmware (15.41) sends a byte 00 between frame and acknowledge.
     pub fn new(padded: bool) -> Self {
@@ -56,25 +66,25 @@ impl JkPb {
         }
     }
 
-    /// What goes before the acknowledge: a frame, or nothing for a write.
-    fn serve(&mut self, asked: &Asked, unit: &mut Unit) -> Option<Vec<u8>> {
+    /// What comes of a write; `None` where the board stays silent.
+    fn serve(&mut self, asked: &Asked, unit: &mut Unit) -> Option<Served> {
         let frame = match (asked.register, asked.data.as_slice()) {
             (0x1620, _) => live(unit.pack.shown()),
             (0x161E, _) => settings(unit),
             (0x161C, _) => device(unit.address),
-            (0x1070, [.., on]) => {
-                unit.pack.charge_off = *on == 0;
-                return Some(Vec::new());
-            }
-            (0x1074, [.., on]) => {
-                unit.pack.discharge_off = *on == 0;
-                return Some(Vec::new());
+            (0x1070 | 0x1074 | 0x1078, [.., on]) => {
+                let taken = unit.pack.obey(|pack| match asked.register {
+                    0x1070 => pack.charge_off = *on == 0,
+                    0x1074 => pack.discharge_off = *on == 0,
+                    _ => pack.balance_off = *on == 0,
+                });
+                return Some(if taken { Served::Written } else { Served::Refused });
             }
             _ => return None,
         };
         let mut bytes = frame.finish();
         bytes.extend(self.padded.then_some(0));
-        Some(bytes)
+        Some(Served::Frame(bytes))
     }
 }
 
@@ -95,11 +105,16 @@ impl Responder for JkPb {
             self.writes = self.writes.saturating_add(usize::from(!trigger));
             let here = |unit: &&mut Unit| unit.address == asked.address && asked.address != 0 && !unit.pack.silent;
             let Some(unit) = units.iter_mut().find(here) else { continue };
-            if let Some(mut bytes) = self.serve(&asked, unit) {
-                bytes.extend_from_slice(&asked.head);
-                bytes.extend(crc16_modbus(&asked.head).to_le_bytes());
-                replies.push(Reply { after: Duration::ZERO, bytes });
-            }
+            let Some(served) = self.serve(&asked, unit) else { continue };
+            let refusal = vec![asked.address, 0x90, 2];
+            let (mut bytes, record) = match served {
+                Served::Frame(frame) => (frame, &asked.head),
+                Served::Written => (Vec::new(), &asked.head),
+                Served::Refused => (Vec::new(), &refusal),
+            };
+            bytes.extend_from_slice(record);
+            bytes.extend(crc16_modbus(record).to_le_bytes());
+            replies.push(Reply { after: Duration::ZERO, bytes });
         }
         replies
     }
@@ -197,6 +212,7 @@ fn settings(unit: &Unit) -> Frame {
     frame.put(114, [u8::try_from(shown.cells_v.len()).unwrap_or(u8::MAX)]);
     frame.put(118, [u8::from(!unit.pack.charge_off)]);
     frame.put(122, [u8::from(!unit.pack.discharge_off)]);
+    frame.put(126, [u8::from(!unit.pack.balance_off)]);
     frame.put(270, [unit.address]);
     frame
 }

@@ -254,7 +254,9 @@ fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
         let standard = PackConfig::default();
         let soc_pct = standard.soc_pct - f64::from(number % 16);
         let config = PackConfig { cells, soc_pct, seed: options.seed.wrapping_add(u64::from(*address)), ..standard };
-        Unit::new(*address, &config, scenario.clone())
+        let mut unit = Unit::new(*address, &config, scenario.clone());
+        unit.pack.obedience = options.faults.obedience;
+        unit
     };
     Ok(numbered.map(unit).collect())
 }

@@ -180,6 +180,7 @@ impl Trial {
                 interval: Duration::from_secs(1),
                 persistent: true,
                 active_fill: false,
+                orders: None,
                 hopeful: false,
             };
             poller.run(&clock, |event| {
@@ -250,7 +251,7 @@ impl Watch {
                 self.tick();
             }
             PortEvent::NotFound(_) => self.found.not_found += 1,
-            PortEvent::Closed(_) | PortEvent::Broken(_) => self.tick(),
+            PortEvent::Closed(_) | PortEvent::Broken(_) | PortEvent::Obeyed { .. } => self.tick(),
         }
         if Events::in_event(self.events.suspended, self.clock.now()) {
             self.clock.sleep(self.events.suspended.unwrap_or_default());

@@ -96,6 +96,10 @@ pub(super) fn settings(frame: &[u8], into: &mut Reading) -> Result<(), DecodeErr
     into.settings.charge_ocp = Some(Amps::milli(milli(50, "charge current protection")?));
     into.settings.discharge_ocp = Some(Amps::milli(milli(62, "discharge current protection")?));
     into.cell_count = u8::try_from(milli(114, "cell count")?).ok().filter(|count| *count > 0);
+    let switch = |offset, field| Ok(Some(milli(offset, field)? != 0));
+    into.charge_switch = switch(118, "charge switch")?;
+    into.discharge_switch = switch(122, "discharge switch")?;
+    into.balance_allowed = switch(126, "balance switch")?;
     into.capacity = capacity(milli(130, "capacity")?);
     Ok(())
 }

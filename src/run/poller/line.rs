@@ -3,6 +3,7 @@
 //! A battery is asked at its interval, one after the other. Where another master asks them all, nothing is sent and everything
 //! is overheard; where a master only tells of itself, it is overheard between the requests to the others.
 
+mod command;
 mod overhear;
 
 use super::{Poller, PortEvent};
@@ -143,11 +144,11 @@ impl LineInUse {
         let wake = self.wake(poller, link);
         let mut events = match self.heard.is_some() {
             true => self.listen(wake, poller, link)?,
-            false => {
-                link.sleep_until(wake);
-                Vec::new()
-            }
+            false => Vec::new(),
         };
+        // Who waits for orders wakes up for the first one.
+        let wait = if self.heard.is_some() { link.now() } else { wake };
+        events.extend(self.obey_until(wait, poller, link)?);
         let now = link.now();
         // Of those whose time has come the one that has waited longest.
         let waiting = self.members.iter().enumerate().filter(|(_, member)| member.ready(link) <= now);

@@ -1,0 +1,98 @@
+//! Commands to a JBD board.
+//!
+//! ```text
+//! switches   DD 5A E1 02 00 XX chk 77      XX bit 0 holds the charge FET off, bit 1 the discharge FET
+//! enter      DD 5A 00 02 56 78 FF 30 77    factory mode, which some boards want for it
+//! leave      DD 5A 01 02 00 00 FF FD 77    without saving anything
+//! answer     as to reads: DD reg status 00 chk 77
+//! ```
+//! Both FETs stand in one byte, so that each command says again what the other one does. Leaving is sent after every command,
+//! whatever became of it, as the maker's app does, and at a start after one that was broken off. Sources: captures of the app in
+//! syssi/esphome-jbd-bms (docs/pdus/…_MOS.txt, issue 10); bms/lltjbd.py of mr-manuel/venus-os_dbus-serialbattery, which writes E1
+//! outside factory mode; the register map of FurTrader/OverkillSolarBMS; patman15/BMS_BLE-HA issue 593.
+//!
+//! Not offered: the SoC (register E0 is named in register maps, but nobody is known to have written it, and other drivers change
+//! the full voltage in EEPROM instead) and the balancer (a bit of the configuration in EEPROM, beside others).
+
+use super::super::bytes::sum16;
+use super::super::orders::{Acks, Orders};
+use super::super::{DecodeError, Progress, Protocol, Request};
+use super::{BASIC, Jbd};
+use crate::model::{Command, Reading};
+use std::borrow::Cow;
+use std::time::Duration;
+
+const ENTER: Request = write("factory mode", &[0xDD, 0x5A, 0x00, 0x02, 0x56, 0x78, 0xFF, 0x30, 0x77]);
+const LEAVE: Request = write("end of factory mode", &[0xDD, 0x5A, 0x01, 0x02, 0x00, 0x00, 0xFF, 0xFD, 0x77]);
+
+const fn write(what: &'static str, bytes: &'static [u8]) -> Request {
+    Request { what, bytes: Cow::Borrowed(bytes), timeout: Duration::from_millis(500), required: true }
+}
+
+/// The first try does without factory mode.
+pub(super) fn encode(command: Command, known: &Reading, first_try: bool) -> Option<Orders> {
+    let (charge, discharge) = match command {
+        Command::Charge(on) => (on, stands(known.discharge_switch, known.discharge_fet, known)?),
+        Command::Discharge(on) => (stands(known.charge_switch, known.charge_fet, known)?, on),
+        Command::Balance(_) | Command::SetSoc(_) => return None,
+    };
+    let data = [0xE1, 2, 0, u8::from(!charge) | u8::from(!discharge) << 1];
+    let mut bytes = vec![0xDD, 0x5A];
+    bytes.extend(data);
+    bytes.extend(sum16(&data).wrapping_neg().to_be_bytes());
+    bytes.push(0x77);
+    let switch = Request { what: "switch", bytes: Cow::Owned(bytes), timeout: Duration::from_millis(500), required: true };
+    let requests = if first_try { vec![switch] } else { vec![ENTER, switch] };
+    Some(Orders { requests, ..tidy() })
+}
+
+/// What a command that was broken off may have left open is closed.
+pub(super) fn tidy() -> Orders {
+    let acks = Acks { framing: |buf| Jbd::default().framing(buf), judge };
+    Orders { acks, requests: Vec::new(), after: vec![LEAVE], read_back: vec![BASIC] }
+}
+
+/// Whether the other FET is to be let on: it stays as its switch says. While a protection has acted and a switch as well, nobody
+/// knows which of them holds it, and nothing is sent.
+fn stands(switch: Option<bool>, fet: Option<bool>, known: &Reading) -> Option<bool> {
+    let calm = known.alarms.as_ref().is_some_and(Vec::is_empty);
+    switch.or(fet.filter(|_| calm))
+}
+
+fn judge(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
+    match frame {
+        [_, register, ..] if request.bytes.get(2) != Some(register) => Err(DecodeError::Foreign { what: "another register" }),
+        [_, _, 0, ..] => Ok(Progress::Done),
+        [_, _, code, ..] => Err(DecodeError::Refused { code: *code }),
+        _ => Err(DecodeError::Foreign { what: "no frame" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The frames that the maker's app was heard to send.
+    #[test]
+    fn the_bytes_are_those_of_the_sources() {
+        let both = Reading { charge_switch: Some(true), discharge_switch: Some(true), ..Reading::default() };
+        let sent = |command, known: &Reading| encode(command, known, true).unwrap().requests[0].bytes.to_vec();
+        assert_eq!(sent(Command::Charge(false), &both), [0xDD, 0x5A, 0xE1, 2, 0, 1, 0xFF, 0x1C, 0x77]);
+        assert_eq!(sent(Command::Charge(true), &both), [0xDD, 0x5A, 0xE1, 2, 0, 0, 0xFF, 0x1D, 0x77]);
+        assert_eq!(sent(Command::Discharge(false), &both), [0xDD, 0x5A, 0xE1, 2, 0, 2, 0xFF, 0x1B, 0x77]);
+        let discharge_off = Reading { discharge_switch: Some(false), ..both };
+        assert_eq!(sent(Command::Charge(false), &discharge_off)[5], 3, "the other switch stays as it is");
+    }
+
+    #[test]
+    fn factory_mode_is_always_left_and_entered_only_when_it_must_be() {
+        let fets = Reading { charge_fet: Some(true), discharge_fet: Some(true), ..Reading::default() };
+        assert!(encode(Command::Charge(false), &fets, true).is_none(), "who knows what holds them");
+        let known = Reading { alarms: Some(Vec::new()), ..fets };
+        let first = encode(Command::Charge(false), &known, true).unwrap();
+        assert!(!first.requests.contains(&ENTER) && first.after == [LEAVE]);
+        let second = encode(Command::Charge(false), &known, false).unwrap();
+        assert!(second.requests[0] == ENTER && second.after == [LEAVE]);
+        assert!(encode(Command::Charge(false), &Reading::default(), true).is_none(), "the other FET is unknown");
+    }
+}

@@ -1,0 +1,74 @@
+//! Commands to a JK PB board: a Modbus write (function 10 hexadecimal) of two words, high byte first, to a switch of its settings.
+//!
+//! ```text
+//! write    AA 10 10 RR 00 02 04 00 00 00 VV crc    RR 70 charge, 74 discharge, 78 balance; VV 00 off, 01 on
+//! answer   AA 10 10 RR 00 02 crc                   AA 90 code crc: refused
+//! ```
+//! Sources: JK's "BMS RS485 Modbus" V1.1 with worked frames and answers; fl4p/batmon-ha (`10 10 70 00 02 04 00 00 00 01`);
+//! Sleeper85/esphome-yambms issue 271 and jean-luc1203/jkbms-rs485-addon issue 147, whose owners use them. The block at 1600
+//! (shutdown, calibration, presets) is never written. Nothing is sent to address 0, which is a broadcast or the master.
+
+use super::super::bytes::crc16_modbus;
+use super::super::orders::{Acks, Orders};
+use super::super::{DecodeError, Framing, Progress, Request};
+use crate::model::{Command, Switch};
+use std::time::Duration;
+
+const REGISTERS: [u8; 3] = [0x70, 0x74, 0x78];
+const ANSWER: usize = 8;
+const REFUSAL: usize = 5;
+
+pub(super) fn encode(command: Command, address: u8, settings: Request) -> Option<Orders> {
+    let (switch, on) = command.switch()?;
+    let register = match switch {
+        Switch::Charge => 0x70,
+        Switch::Discharge => 0x74,
+        Switch::Balance => 0x78,
+    };
+    let mut bytes = vec![address, 0x10, 0x10, register, 0, 2, 4, 0, 0, 0, u8::from(on)];
+    bytes.extend(crc16_modbus(&bytes).to_le_bytes());
+    let write = Request { what: "switch", bytes: bytes.into(), timeout: Duration::from_millis(500), required: true };
+    Some(Orders { acks: Acks { framing, judge }, requests: vec![write], after: Vec::new(), read_back: vec![settings] })
+}
+
+fn framing(buf: &[u8]) -> Framing {
+    let len = match buf {
+        [] | [1..=15] | [1..=15, 0x10] | [1..=15, 0x10, 0x10] => return Framing::Incomplete,
+        [1..=15, 0x10, 0x10, register, ..] if REGISTERS.contains(register) => ANSWER,
+        [1..=15, 0x90, ..] => REFUSAL,
+        _ => return Framing::Skip(1),
+    };
+    match buf.get(..len).and_then(<[u8]>::split_last_chunk::<2>) {
+        None => Framing::Incomplete,
+        Some((summed, crc)) if crc16_modbus(summed).to_le_bytes() == *crc => Framing::Frame(0..len),
+        Some(_) => Framing::Skip(1),
+    }
+}
+
+fn judge(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
+    match frame {
+        [address, 0x90, code, ..] if request.bytes.first() == Some(address) => Err(DecodeError::Refused { code: *code }),
+        _ if frame.get(..6).is_some_and(|head| request.bytes.starts_with(head)) => Ok(Progress::Done),
+        _ => Err(DecodeError::Foreign { what: "another board or register" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The frames and answers of the maker's document.
+    #[test]
+    fn the_bytes_are_those_of_the_sources() {
+        let settings = || Request { what: "", bytes: (&[][..]).into(), timeout: Duration::ZERO, required: false };
+        let orders = |command| encode(command, 1, settings()).unwrap();
+        let on = orders(Command::Charge(true)).requests.remove(0);
+        assert_eq!(*on.bytes, [1, 0x10, 0x10, 0x70, 0, 2, 4, 0, 0, 0, 1, 0xF8, 0x8B]);
+        assert_eq!(*orders(Command::Charge(false)).requests[0].bytes, [1, 0x10, 0x10, 0x70, 0, 2, 4, 0, 0, 0, 0, 0x39, 0x4B]);
+        assert_eq!(*orders(Command::Discharge(true)).requests[0].bytes, [1, 0x10, 0x10, 0x74, 0, 2, 4, 0, 0, 0, 1, 0xF9, 0x78]);
+        let answer = [1, 0x10, 0x10, 0x70, 0, 2, 0x44, 0xD3];
+        assert_eq!(framing(&answer), Framing::Frame(0..8));
+        assert_eq!(judge(&on, &answer), Ok(Progress::Done));
+        assert!(judge(&orders(Command::Balance(true)).requests[0], &answer).is_err(), "another register");
+    }
+}

@@ -1,0 +1,199 @@
+//! What an owner can tell a BMS to do, and what became of it.
+
+use super::Reading;
+use crate::units::Percent;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// A SoC that was set counts as taken over when the BMS then shows one so near, %: a battery in use moves on meanwhile.
+const SOC_NEAR: f64 = 1.0;
+
+/// Something that a BMS does only because somebody wants it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Command {
+    /// Lets the battery be charged, or not: the charge switch.
+    Charge(bool),
+    /// Lets the battery be discharged, or not: the discharge switch.
+    Discharge(bool),
+    /// Lets the cells be balanced, or not.
+    Balance(bool),
+    /// Sets the BMS's state of charge, 0 to 100 %.
+    SetSoc(Percent),
+}
+
+/// A switch of a BMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// The charge switch.
+    Charge,
+    /// The discharge switch.
+    Discharge,
+    /// The balancer.
+    Balance,
+}
+
+impl Switch {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Charge, Self::Discharge, Self::Balance];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Discharge => "discharge",
+            Self::Balance => "balance",
+        }
+    }
+
+    /// The command that puts it on or off.
+    pub fn to(self, on: bool) -> Command {
+        match self {
+            Self::Charge => Command::Charge(on),
+            Self::Discharge => Command::Discharge(on),
+            Self::Balance => Command::Balance(on),
+        }
+    }
+}
+
+/// Words that are no command.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{what:?} {value:?} is no command: there are charge, discharge and balance, each on or off, and soc with 0 to 100")]
+pub struct NoCommand {
+    /// What was to be set.
+    pub what: String,
+    /// To what.
+    pub value: String,
+}
+
+impl Command {
+    /// Reads `charge off`, `soc 80`.
+    ///
+    /// # Errors
+    /// [`NoCommand`] says what there is.
+    pub fn parse(what: &str, value: &str) -> Result<Self, NoCommand> {
+        let wrong = || NoCommand { what: what.to_owned(), value: value.to_owned() };
+        if what == "soc" {
+            let soc = value.trim().trim_end_matches('%').trim().parse::<f64>().ok();
+            return soc.filter(|soc| (0.0..=100.0).contains(soc)).map(|soc| Self::SetSoc(Percent::new(soc))).ok_or_else(wrong);
+        }
+        let switch = Switch::ALL.into_iter().find(|switch| switch.name() == what).ok_or_else(wrong)?;
+        match value {
+            "on" => Ok(switch.to(true)),
+            "off" => Ok(switch.to(false)),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// The switch that it moves, and where to.
+    pub fn switch(self) -> Option<(Switch, bool)> {
+        match self {
+            Self::Charge(on) => Some((Switch::Charge, on)),
+            Self::Discharge(on) => Some((Switch::Discharge, on)),
+            Self::Balance(on) => Some((Switch::Balance, on)),
+            Self::SetSoc(_) => None,
+        }
+    }
+
+    /// Whether a reading made afterwards shows that the BMS has done it. A switch shows itself where the BMS tells of it; else
+    /// only what its FET does is known, and one that a protection holds open is not shown as on.
+    pub fn is_shown_by(self, reading: &Reading) -> bool {
+        match self {
+            Self::Charge(on) => reading.charge_switch.or(reading.charge_fet) == Some(on),
+            Self::Discharge(on) => reading.discharge_switch.or(reading.discharge_fet) == Some(on),
+            Self::Balance(on) => reading.balance_allowed == Some(on),
+            Self::SetSoc(soc) => reading.soc.is_some_and(|shown| (shown - soc).abs().get() <= SOC_NEAR),
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.switch(), self) {
+            (Some((switch, on)), _) => write!(f, "{} {}", switch.name(), if on { "on" } else { "off" }),
+            (None, Self::SetSoc(soc)) => write!(f, "soc {}", soc.get()),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+/// What became of a command. The text says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Outcome {
+    /// The BMS shows that it did it.
+    #[error("done: the BMS shows it")]
+    Done,
+    /// The BMS declined.
+    #[error("the BMS refused it (code {code:#04x}): it wants a password or does not have this; use the maker's app")]
+    Refused {
+        /// Its code.
+        code: u8,
+    },
+    /// A reading made afterwards does not show it.
+    #[error("not confirmed: what the BMS shows afterwards is not what was wanted. Look at the battery before you rely on it")]
+    NotConfirmed,
+    /// This family has no such command whose bytes are certain.
+    #[error("this BMS has no such command, or none that is known for certain; use the maker's app")]
+    NotSupported,
+    /// Somebody else asks on this line, and a command would collide.
+    #[error("another master uses this line, so nothing is sent on it; use the maker's app")]
+    Occupied,
+    /// Too many commands came lately.
+    #[error("too many commands: wait a minute (a BMS keeps its switches in a memory that wears out)")]
+    TooOften,
+    /// The battery cannot be reached.
+    #[error("the battery cannot be reached now; try again when it answers")]
+    Unreachable,
+    /// Commands are not enabled.
+    #[error("commands are off: set `enabled = true` in [commands] of the configuration")]
+    Off,
+}
+
+impl Outcome {
+    /// A number that tells it apart, 0 for done.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Done => 0,
+            // 1 and 2 are what D-Bus items answer to writes that are never possible.
+            Self::Refused { .. } => 3,
+            Self::NotConfirmed => 4,
+            Self::NotSupported => 5,
+            Self::Occupied => 6,
+            Self::TooOften => 7,
+            Self::Unreachable => 8,
+            Self::Off => 9,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_commands_and_back() {
+        for (what, value, command) in [
+            ("charge", "off", Command::Charge(false)),
+            ("discharge", "on", Command::Discharge(true)),
+            ("balance", "off", Command::Balance(false)),
+            ("soc", "80", Command::SetSoc(Percent::new(80.0))),
+        ] {
+            assert_eq!(Command::parse(what, value).unwrap(), command);
+            assert_eq!(command.to_string(), format!("{what} {value}"));
+        }
+        for (what, value) in [("charge", ""), ("charge", "0"), ("soc", "101"), ("soc", "NaN"), ("soc", "-1"), ("fets", "on")] {
+            assert!(Command::parse(what, value).is_err(), "{what} {value}");
+        }
+    }
+
+    #[test]
+    fn a_switch_that_the_bms_tells_of_counts_more_than_its_fet() {
+        let mut reading = Reading { charge_fet: Some(false), ..Reading::default() };
+        assert!(Command::Charge(false).is_shown_by(&reading) && !Command::Charge(true).is_shown_by(&reading));
+        reading.charge_switch = Some(true);
+        assert!(Command::Charge(true).is_shown_by(&reading), "a protection holds the FET open");
+        assert!(!Command::Charge(false).is_shown_by(&reading), "that FET is open for another reason");
+        assert!(!Command::Discharge(false).is_shown_by(&reading), "nothing is known of it");
+    }
+}
