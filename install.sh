@@ -420,6 +420,7 @@ uninstall() {
         rm -f "$DATA/conf/serial-starter.d/zz-dbus-bms.conf"
     fi
     [ -n "$ROOT" ] || stop_ours
+    offer_release
     # The device's settings pages can disable both files; then they have another name.
     for file in rcS.local rc.local; do
         remove_hook "$DATA/$file"
@@ -454,13 +455,35 @@ uninstall() {
     say "To delete these as well: install.sh uninstall --purge"
 }
 
+# What was switched off through the driver stays off in the BMS when the driver is gone: it is told, and can be released here.
+offer_release() {
+    releases=$(sed -n 's/^ *"release": "\(.*\)",\{0,1\}$/\1/p' "$CONF"/commands-*.json 2>/dev/null)
+    [ -n "$releases" ] || return 0
+    say "Switched off through dbus-bms, and it stays off without it:"
+    echo "$releases" | while read -r release; do say "  to release: $release"; done
+    if [ -n "$ROOT" ] || [ ! -t 0 ]; then
+        say "Release it before the driver is taken away, or later with the app of the BMS's maker."
+        return 0
+    fi
+    printf 'Release all of it now? [Y/n] '
+    read -r answer
+    case $answer in [nN]*) return 0 ;; esac
+    # Each is a line of this program's own making, with the port that it had.
+    echo "$releases" | while read -r release; do
+        # shellcheck disable=SC2086
+        set -- $release
+        shift
+        "$APP/bin/dbus-bms" "$@" </dev/null || say "That did not work: use the app of the BMS's maker."
+    done
+}
+
 # The batteries' DeviceInstances and names; each has a state file named after it.
 forget_settings() {
     [ -z "$ROOT" ] || return 0
     for file in "$CONF"/*.json; do
         name=${file##*/}
         name=${name%.json}
-        case $name in port-* | '*') continue ;; esac
+        case $name in port-* | commands-* | '*') continue ;; esac
         device=/Settings/Devices/$(echo "$name" | sed 's/[^A-Za-z0-9]/_/g; s/^_*//')
         dbus-send --system --print-reply --dest=com.victronenergy.settings / com.victronenergy.Settings.RemoveSettings \
             "array:string:$device/ClassAndVrmInstance,$device/CustomName" >/dev/null 2>&1

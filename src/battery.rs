@@ -8,7 +8,7 @@ use crate::history;
 use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Part, Reading, Snapshot};
 use crate::quality::Quality;
 use crate::soc::{self, forecast, health};
-use crate::units::{AmpHours, Celsius, Moment, Percent, Volts, Watts};
+use crate::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub struct Battery {
     notices: Vec<String>,
     holding: bool,
     calming: Calming,
+    /// What the owner allows for a while: charge and discharge current.
+    owner_limits: (Option<Amps>, Option<Amps>),
 }
 
 impl Battery {
@@ -93,6 +95,7 @@ impl Battery {
             notices: Vec::new(),
             holding: false,
             calming: Calming::default(),
+            owner_limits: (None, None),
         }
     }
 
@@ -148,6 +151,16 @@ impl Battery {
             self.notices
                 .push("the grid power keeps changing sides: inverters fight; current limits are cut for a while".to_owned());
         }
+    }
+
+    /// Sets what the owner allows for a while, charge and discharge current; it counts from the next decision on.
+    pub fn set_owner_limits(&mut self, limits: (Option<Amps>, Option<Amps>)) {
+        self.owner_limits = limits;
+    }
+
+    /// Charges up now, as if float had ended. All limits stay in force.
+    pub fn charge_up(&mut self) {
+        self.memory.phases.begin_charge();
     }
 
     /// Lets time pass without a reading.
@@ -234,6 +247,7 @@ impl Battery {
 
     fn decide(&mut self, now: Moment) -> Limits {
         self.facts.calming = self.calming.cut(&self.config.oscillation, now);
+        (self.facts.owner_charge_limit, self.facts.owner_discharge_limit) = self.owner_limits;
         let age = Age { age: self.age(now).unwrap_or_default(), period: self.period() };
         let outcome = charge::step(&self.config, &self.facts, age, &mut self.memory, now);
         self.became_full |= outcome.full;
@@ -356,6 +370,7 @@ impl Battery {
             limits,
             part: self.part,
             modules: None,
+            owner: Default::default(),
         }
     }
 }

@@ -39,3 +39,46 @@ impl Civil {
         }
     }
 }
+
+/// `2026-11-26 09:41 UTC`
+pub(crate) fn utc(unix: u64) -> String {
+    let Civil { year, month, day, hour, minute, .. } = Civil::at(unix);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// The moment that `2026-11-26` or `2026-11-26T09:41` names (UTC), seconds since 1970; inverse of [`utc`].
+pub(crate) fn parse_utc(text: &str) -> Option<u64> {
+    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+    let time = time.trim_end_matches('Z');
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let (hour, minute) = time.split_once(':')?;
+    let (hour, minute) = (hour.parse::<u64>().ok()?, minute.parse::<u64>().ok()?);
+    let sound = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60;
+    let year = year.checked_sub(u64::from(month <= 2)).filter(|_| sound)?;
+    let (era, of_era) = (year / 400, year % 400);
+    let march_month = if month > 2 { month.checked_sub(3)? } else { month.checked_add(9)? };
+    let of_year = (march_month.checked_mul(153)?.checked_add(2)? / 5).checked_add(day)?.checked_sub(1)?;
+    let of_era = of_era.checked_mul(365)?.checked_add(of_era / 4)?.checked_sub(of_era / 100)?.checked_add(of_year)?;
+    let days = era.checked_mul(146_097)?.checked_add(of_era)?.checked_sub(719_468)?;
+    let unix = days.checked_mul(86_400)?.checked_add(hour.checked_mul(3600)?)?.checked_add(minute.checked_mul(60)?)?;
+    // A day that the month does not have comes out as another one.
+    (u64::from(Civil::at(unix).day) == day).then_some(unix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_and_written() {
+        assert_eq!(utc(1_795_686_065), "2026-11-26 09:41 UTC");
+        for text in ["2026-11-26T09:41", "2024-02-29T00:00", "2100-03-01T23:59"] {
+            assert_eq!(utc(parse_utc(text).unwrap()), format!("{} UTC", text.replace('T', " ")));
+        }
+        assert_eq!(parse_utc("2026-11-27"), parse_utc("2026-11-27T00:00"));
+        for text in ["", "tomorrow", "2026-02-30", "2026-13-01", "2026-11-26T24:00", "1969-12-31"] {
+            assert_eq!(parse_utc(text), None, "{text}");
+        }
+    }
+}

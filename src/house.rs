@@ -6,8 +6,10 @@
 //! ```
 //! A sink that is slow misses views between, never the last one: nothing waits for it and nothing piles up.
 
+use crate::commands::Door;
 use crate::view::View;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// The newest view of each battery and bank, sorted by id.
@@ -15,33 +17,47 @@ pub type Views = Arc<Vec<Arc<View>>>;
 
 /// Where views are put and found. Cloning gives another handle to the same house.
 #[derive(Debug, Clone)]
-pub struct House(watch::Sender<Views>);
+pub struct House {
+    views: watch::Sender<Views>,
+    /// The ways to the batteries of this process, by id.
+    doors: Arc<Mutex<BTreeMap<String, Door>>>,
+}
 
 impl Default for House {
     fn default() -> Self {
-        Self(watch::Sender::new(Views::default()))
+        Self { views: watch::Sender::new(Views::default()), doors: Arc::default() }
     }
 }
 
 impl House {
     /// All views from now on: a sink waits for `changed` and looks which of the `Arc`s are others ([`news`]).
     pub fn subscribe(&self) -> watch::Receiver<Views> {
-        self.0.subscribe()
+        self.views.subscribe()
     }
 
     /// Somebody looks; else no view needs to be made.
     pub fn is_watched(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.views.receiver_count() > 0
+    }
+
+    /// Lets wishes for a battery of this process come in.
+    pub fn open_door(&self, id: String, door: Door) {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).insert(id, door);
+    }
+
+    /// The way to a battery of this process. One of another process is asked at its D-Bus service ([`crate::sink::dbus::ask`]).
+    pub fn door(&self, id: &str) -> Option<Door> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// The views at this moment.
     pub fn now(&self) -> Views {
-        self.0.borrow().clone()
+        self.views.borrow().clone()
     }
 
     /// Puts a view in the place of the one with the same id.
     pub fn put(&self, view: View) {
-        self.0.send_modify(|views| {
+        self.views.send_modify(|views| {
             let views = Arc::make_mut(views);
             match views.iter_mut().find(|old| old.id == view.id) {
                 Some(old) => *old = Arc::new(view),
@@ -55,7 +71,7 @@ impl House {
 
     /// Takes a battery out that is not served any more.
     pub fn leave(&self, id: &str) {
-        self.0.send_if_modified(|views| {
+        self.views.send_if_modified(|views| {
             let there = views.iter().any(|view| view.id == id);
             if there {
                 Arc::make_mut(views).retain(|view| view.id != id);

@@ -20,6 +20,7 @@ pub mod bms;
 pub mod charge;
 mod civil;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod doctor;

@@ -165,11 +165,18 @@ impl Reading {
             hw_version: self.hw_version.clone(),
             sw_version: self.sw_version.clone(),
             production_date: self.production_date.clone(),
+            settings: self.settings.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// As [`next`](Self::next), with the owner's switches, which some boards tell of in few polls only.
+    pub fn next_poll(&self) -> Self {
+        Self {
             charge_switch: self.charge_switch,
             discharge_switch: self.discharge_switch,
             balance_allowed: self.balance_allowed,
-            settings: self.settings.clone(),
-            ..Self::default()
+            ..self.next()
         }
     }
 
@@ -585,4 +592,17 @@ pub struct Snapshot {
     pub part: Part,
     /// What it consists of, when it is a bank.
     pub modules: Option<Arc<Modules>>,
+    /// What its owner has switched off or limited from here.
+    pub owner: Arc<Owner>,
+}
+
+/// What an owner has switched off, or set for a while, through this program.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// Switches that were put off from here.
+    pub off: Vec<Switch>,
+    /// The same in words.
+    pub off_text: Vec<String>,
+    /// Limits for a while, in words.
+    pub overrides: Vec<String>,
 }

@@ -112,7 +112,7 @@ impl Session {
                 }
                 // A tape that is over fails on purpose.
                 PortEvent::Broken(error) if !over => self.broken = Some(error),
-                PortEvent::Broken(_) | PortEvent::Closed(_) | PortEvent::Obeyed { .. } => {}
+                PortEvent::Broken(_) | PortEvent::Closed(_) | PortEvent::Obeyed { .. } | PortEvent::Tidied { .. } => {}
             }
             !over
         });

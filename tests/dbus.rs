@@ -29,7 +29,13 @@ struct Served {
 }
 
 fn battery(context: Context) -> Battery {
-    Battery { name: service_name("/dev/ttyUSB0", None), device: DeviceId::new("jbd_0123456789"), remembered: None, context }
+    Battery {
+        name: service_name("/dev/ttyUSB0", None),
+        device: DeviceId::new("jbd_0123456789"),
+        remembered: None,
+        door: None,
+        context,
+    }
 }
 
 async fn start(bus: &Bus, battery: Battery) -> Served {

@@ -123,7 +123,10 @@ echo 'max_charge_current_a = 80' >>"$root/data/conf/dbus-bms/config.toml"
 echo '{}' >"$root/data/conf/dbus-bms/jk_1.json"
 check "updates" installer one install
 check "what was edited stays" grep -q '= 80' "$root/data/conf/dbus-bms/config.toml"
+printf '{\n  "off": {\n    "charge": {\n      "by": "x",\n      "release": "dbus-bms set charge on /dev/ttyUSB0"\n    }\n  }\n}\n' \
+    >"$root/data/conf/dbus-bms/commands-jbd_1.json"
 installer one uninstall >"$work/list" 2>&1
+check "uninstall tells what stays switched off" grep -q 'to release: dbus-bms set charge on /dev/ttyUSB0' "$work/list"
 check "uninstall keeps and lists it" grep -q '^  config.toml$' "$work/list"
 check "and the history" grep -q '^  jk_1.json$' "$work/list"
 check "nothing else is left" diff "$work/before" <(tree "$root" | grep -v 'conf/dbus-bms')

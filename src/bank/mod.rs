@@ -206,6 +206,7 @@ impl Bank {
             limits: limits.0,
             part: crate::model::Part::default(),
             modules: Some(Arc::new(modules)),
+            owner: Default::default(),
         }
     }
 

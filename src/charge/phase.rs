@@ -177,6 +177,14 @@ impl Situation<'_> {
 }
 
 impl Phases {
+    /// Charges up from here, whatever phase there was.
+    pub(crate) fn begin_charge(&mut self) {
+        if self.phase != Phase::Bulk {
+            let Self { balancing, balanced_unix, .. } = *self;
+            *self = Self { balancing, balanced_unix, ..Self::default() };
+        }
+    }
+
     /// Moves on and says what is asked for.
     pub(super) fn advance(&mut self, now: &Situation<'_>) -> Target {
         let (usual, seconds) = (now.usual(), now.dt.as_secs_f64());

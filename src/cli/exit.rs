@@ -72,6 +72,19 @@ pub enum Failure {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+    /// `set` or `override` with something that is none, or not sure enough.
+    #[error("{0}")]
+    Wish(String),
+    /// `set` or `override` that was not done.
+    #[error("{wish}: {text}")]
+    NotDone {
+        /// What was wanted.
+        wish: String,
+        /// What became of it.
+        text: String,
+        /// Because it is not enabled.
+        off: bool,
+    },
     /// A file that was asked for could not be written.
     #[error("cannot write {}: {source}; choose another place", path.display())]
     File {
@@ -95,7 +108,7 @@ impl Failure {
     /// The exit code that says it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::NoPort => Exit::Usage,
+            Self::Config(_) | Self::NoPort | Self::Wish(_) | Self::NotDone { off: true, .. } => Exit::Usage,
             Self::Decode(failure) => failure.exit(),
             Self::Can(failure) => failure.exit(),
             Self::Replay(failure) => failure.exit(),
@@ -108,6 +121,7 @@ impl Failure {
             | Self::Demo(_)
             | Self::Simulate(_)
             | Self::File { .. }
+            | Self::NotDone { off: false, .. }
             | Self::Unwell { .. }
             | Self::Output(_) => Exit::Failed,
         }

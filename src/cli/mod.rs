@@ -13,14 +13,17 @@ mod exit;
 pub mod limits;
 pub mod options;
 pub mod output;
+pub mod overrides;
 mod paint;
 pub mod probe;
 pub mod read;
 pub mod record;
 pub mod replay;
 pub mod run;
+pub mod set;
 pub mod simulate;
 pub mod table;
+mod wish;
 
 pub use exit::{Exit, Failure};
 
@@ -35,11 +38,13 @@ use doctor::DoctorArgs;
 use limits::LimitsArgs;
 use log::LevelFilter;
 use output::Show;
+use overrides::OverrideCommand;
 use probe::ProbeArgs;
 use read::ReadArgs;
 use record::RecordArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
+use set::SetArgs;
 use simulate::SimulateArgs;
 use std::io::{self, Write};
 
@@ -66,6 +71,11 @@ pub enum Command {
     Probe(ProbeArgs),
     /// Read each battery on PORT once
     Read(ReadArgs),
+    /// Tell a BMS to switch charging, discharging or balancing on or off, or what its state of charge is
+    Set(SetArgs),
+    /// Limits that end by themselves, and a full charge
+    #[command(subcommand)]
+    Override(OverrideCommand),
     /// Charge control as a filter, JSON lines of measured values in, limits with their reasons out; or a picture of its curves
     Limits(LimitsArgs),
     /// Simulate a BMS of family NAME with its cells on a pseudo terminal
@@ -123,6 +133,8 @@ impl Command {
             Self::Bank(args) => args.run(),
             Self::Probe(args) => args.run(out, Show::choose(args.json)),
             Self::Read(args) => args.run(out, Show::choose(args.json)),
+            Self::Set(args) => args.run(out),
+            Self::Override(command) => command.run(out),
             Self::Limits(args) => args.run(io::stdin().lock(), out),
             Self::Simulate(args) => args.run(),
             Self::SimulateDay(args) => args.run(out, Show::choose(args.json)),

@@ -225,6 +225,10 @@ pub const KEYS: &[Key] = &[
         "The current limits are divided by this."),
     key("oscillation.pause_s", Battery, Between(10.0, 3600.0), |s| &mut s.charge.oscillation.pause, "",
         "Time in s for which a cut lasts, and at least between two."),
+    key("commands.enabled", Battery, Any, |s| &mut s.commands, "",
+        "true = the BMS may be given commands (charge and discharge switch, balancer, state of charge, as far as its family has \
+         them) and limits for a while, over D-Bus and by `dbus-bms set` and `override`. What is on D-Bus can be reached over the GX's \
+         MQTT and from its network, too. See docs/commands.md."),
     key("can.interface", Battery, Any, |s| &mut s.can.interface, "\"can0\"",
         "CAN interface on which an inverter is told of the battery. Not set: no output over CAN. It carries one battery: with \
          several, set it in [battery.\"ID\"], or form a bank, which then is told as a whole."),

@@ -42,6 +42,8 @@ pub struct Settings {
     pub dbus: Dbus,
     /// The output over CAN.
     pub can: can::Config,
+    /// The BMS may be given commands.
+    pub commands: bool,
     /// An SMA energy meter's multicast is listened to, for the oscillation guard.
     pub sma_meter: bool,
     /// The only meter to listen to; `None` = any.
@@ -72,6 +74,7 @@ impl Default for Settings {
             serial: Serial::default(),
             dbus: Dbus::default(),
             can: can::Config::default(),
+            commands: false,
             sma_meter: false,
             sma_meter_serial: None,
             dbus_power: None,

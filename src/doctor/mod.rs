@@ -3,6 +3,7 @@
 //! It reads only: files below a root (`/`, or a folder in tests), `/proc` for who holds a port, and the bus.
 
 mod bus;
+mod commands;
 mod device;
 mod ports;
 mod starter;
@@ -26,7 +27,7 @@ pub enum Verdict {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is about: device, files, start, serial-starter, ports, services, bus.
+    /// What it is about: device, files, start, serial-starter, ports, services, commands, bus.
     pub topic: &'static str,
     /// How it is meant.
     pub verdict: Verdict,
@@ -99,6 +100,7 @@ pub async fn examine(root: &Path, bus: Result<BusAddress, DbusError>) -> Vec<Fin
         starter::examine(&root, &mut report);
     }
     ports::examine(&root, gx, &mut report);
+    commands::examine(&root, &mut report);
     bus::examine(bus, &mut report).await;
     report.findings
 }

@@ -113,7 +113,7 @@ impl Link {
         proof: Proof,
         tries: usize,
     ) -> Result<Reading, PollError> {
-        let mut reading = known.next();
+        let mut reading = known.next_poll();
         let mut lost = Lost { tries, in_row: Duration::ZERO, latest: self.clock.now().after(LONGEST) };
         for request in plan {
             let result = if proof.covers(request) {

@@ -7,6 +7,8 @@
 //! signal, or a service that ended.
 
 pub mod bank;
+mod commander;
+pub mod direct;
 mod identity;
 mod inverter;
 pub mod poller;
@@ -18,6 +20,7 @@ pub(crate) mod sinks;
 
 use crate::battery::Now;
 use crate::charge;
+use crate::commands::Order;
 use crate::config::{Config, Places};
 use crate::house::House;
 use crate::link::{OpenError, PortOptions};
@@ -73,6 +76,9 @@ struct Run<S> {
     seat_events: mpsc::Sender<(usize, SeatEvent)>,
     /// The bank that they form here, if one is wanted.
     bank: Option<LocalBank>,
+    /// Where wishes for a battery go in, and come out.
+    ask: mpsc::Sender<(usize, Order)>,
+    asked: mpsc::Receiver<(usize, Order)>,
     /// The power at the grid connection, if something is listened to.
     grid: mpsc::Receiver<Watts>,
 }
@@ -126,7 +132,9 @@ pub async fn serve(
     let sinks = house.as_ref().map(|house| sinks::start(&settings, house, &state_folder));
     let house = house.unwrap_or_default();
     let bank = LocalBank::new(settings, &state_folder, house.clone(), now().at);
-    let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats: Vec::new(), seat_events, bank, grid };
+    let (ask, asked) = mpsc::channel(8);
+    let seats = Vec::new();
+    let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats, seat_events, bank, ask, asked, grid };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
     run.leave(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
     if let Some(sinks) = sinks {
@@ -180,6 +188,11 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     None => return Err(RunError::PortGone("no port is read any more".to_owned())),
                 },
                 Some((number, event)) = from_seats.recv() => self.on_seat(number, event)?,
+                Some((number, order)) = self.asked.recv() => {
+                    if let Some(seat) = self.seats.get_mut(number) {
+                        seat.order(order, now());
+                    }
+                }
                 Some(power) = self.grid.recv() => self.seats.iter_mut().for_each(|seat| seat.grid_power(power, now())),
                 () = sleep_until(wake) => self.tick(),
                 signal = signals.recv() => {
@@ -252,7 +265,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     } else {
                         seat.read(*reading, line, Now { at, ..now() });
                     }
-                    seat.serve(place, &self.bus, &self.seat_events, &mut self.shown);
+                    seat.serve(place, &self.bus, &self.seat_events, &self.ask, &mut self.shown);
                 }
             }
             PortEvent::Missed { number, error, line } => {
@@ -261,7 +274,17 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     seat.missed(&error, line, now());
                 }
             }
-            PortEvent::Obeyed { .. } => {}
+            PortEvent::Obeyed { number, outcome } => {
+                port.is_back();
+                if let Some(seat) = port.seats.get(number).and_then(|place| self.seats.get_mut(*place)) {
+                    seat.obeyed(outcome, now());
+                }
+            }
+            PortEvent::Tidied { number } => {
+                if let Some(seat) = port.seats.get(number).and_then(|place| self.seats.get_mut(*place)) {
+                    seat.tidied(now());
+                }
+            }
             PortEvent::Closed(error) if !port.may_open_later(&error) => return Err(error.into()),
             PortEvent::Closed(error) => port.in_trouble(&error.to_string(), &mut self.seats)?,
             PortEvent::Broken(error) => port.in_trouble(&error.to_string(), &mut self.seats)?,
@@ -280,9 +303,11 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         }
         for found in found {
             let place = self.seats.len();
-            let mut seat = Seat::new(&self.config, &port.name, several, &found, &self.state_folder, self.house.clone());
+            let on_port = (several, port.seats.len());
+            let house = self.house.clone();
+            let mut seat = Seat::new(&self.config, (&port.name, &port.orders), on_port, &found, &self.state_folder, house);
             seat.read(found.reading, LinkStats::default(), now());
-            seat.serve(place, &self.bus, &self.seat_events, &mut self.shown);
+            seat.serve(place, &self.bus, &self.seat_events, &self.ask, &mut self.shown);
             self.seats.push(seat);
             port.seats.push(place);
         }

@@ -51,6 +51,11 @@ pub enum PortEvent {
         /// What.
         outcome: Outcome,
     },
+    /// What a command that was broken off may have left with battery `number` is put right.
+    Tidied {
+        /// Its place among the batteries found.
+        number: usize,
+    },
     /// The port cannot be opened.
     Closed(OpenError),
     /// The port failed while in use.
@@ -63,7 +68,7 @@ pub enum PortEvent {
 pub struct PortOrder {
     /// Its place among the batteries found.
     pub number: usize,
-    /// The command; `None` only puts right what one that was broken off may have left, and gives no event.
+    /// The command; `None` only puts right what one that was broken off may have left.
     pub command: Option<Command>,
     /// When it was given.
     pub at: Moment,

@@ -1,6 +1,6 @@
 //! One port of `run`: its batteries, and what becomes of it when it fails.
 
-use super::poller::Poller;
+use super::poller::{Poller, PortOrder};
 use super::seat::{Seat, last_hit, remember_hit};
 use super::{RunError, port_options, scope};
 use crate::config::{Settings, port_name};
@@ -9,6 +9,7 @@ use crate::probe::{Found, NotFound};
 use crate::runtime::now;
 use crate::state::StateFile;
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 
 /// A port in use.
 pub(super) struct PortInUse {
@@ -19,6 +20,8 @@ pub(super) struct PortInUse {
     pub(super) seats: Vec<usize>,
     /// What is found on it belongs to the bank.
     pub(super) of_member: bool,
+    /// Where commands to its batteries go.
+    pub(super) orders: Sender<PortOrder>,
     /// No battery was found on it so far.
     pub(super) empty: bool,
     remembered: StateFile,
@@ -36,13 +39,14 @@ impl PortInUse {
         let mut remembered = StateFile::new(state_folder, &format!("port-{}", port_name(name)));
         // Under serial-starter a device node that is gone ends the process; a TCP server or a standalone port comes back.
         let persistent = !alone || !settings.dbus.required || name.contains("://");
+        let (orders, received) = channel();
         let (opened, options) = (name.to_owned(), port_options(settings));
         let poller = Poller {
             open: Box::new(move || open(&opened, &options)),
             scope: scope(settings, last_hit(&mut remembered)),
             interval: settings.poll_interval,
             active_fill: settings.active_fill,
-            orders: None,
+            orders: Some(received),
             persistent,
             hopeful: !alone,
         };
@@ -53,6 +57,7 @@ impl PortInUse {
                 name,
                 several,
                 seats,
+                orders,
                 of_member: settings.member_of_bank,
                 empty: false,
                 remembered,

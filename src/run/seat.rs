@@ -1,16 +1,19 @@
 //! One battery's place in `run`: its state, its log and its service.
 
+use super::commander::{Commander, Place};
 use super::identity::{self, Identity};
 use super::inverter::{Inverter, Limits};
+use super::poller::PortOrder;
 use super::serving::{Bus, SeatEvent, keep_serving};
 use crate::bank::Member;
 use crate::battery::{Battery, Now, Saved};
 use crate::bms::{DRIVERS, Line};
 use crate::charge;
+use crate::commands::{Abilities, Door, Order};
 use crate::config::Config;
 use crate::house::House;
 use crate::link::PollError;
-use crate::model::{Freshness, LinkStats, Reading, Snapshot};
+use crate::model::{Freshness, LinkStats, Outcome, Reading, Snapshot};
 use crate::probe::{Candidate, Found};
 use crate::runtime;
 use crate::sink::can;
@@ -71,6 +74,7 @@ pub(super) struct Seat {
     inverter: Option<Inverter>,
     house: House,
     read_at: ReadAt,
+    commander: Commander,
 }
 
 /// An episode of failed polls.
@@ -81,7 +85,15 @@ struct Trouble {
 }
 
 impl Seat {
-    pub(super) fn new(config: &Config, port: &str, several: bool, found: &Found, state_folder: &Path, house: House) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        port: (&str, &std::sync::mpsc::Sender<PortOrder>),
+        (several, number): (bool, usize),
+        found: &Found,
+        state_folder: &Path,
+        house: House,
+    ) -> Self {
+        let (port, orders) = port;
         let driver = found.candidate.driver;
         let identity = identity::identify(port, driver, &found.reading, &identity::lock_folder());
         let settings = config.settings(Some(port), Some(&identity.id));
@@ -94,6 +106,10 @@ impl Seat {
         let label = address.map_or_else(|| port.to_owned(), |address| format!("{port} address {address}"));
         log::info!("connected: {} on {label} ({})", describe(&found.reading, driver.label), identity.id);
         let bank_is_here = settings.bank.in_run;
+        let able = Abilities::of(found.candidate.protocol().as_ref(), &found.reading);
+        let place = Place { port, number, address };
+        let commander =
+            Commander::new(&label, settings.commands, able, orders.clone(), &place, (state_folder, &identity.id), runtime::now());
         let custom_name = settings.name.clone().or_else(|| kept.custom_name.clone()).unwrap_or_default();
         Self {
             label,
@@ -121,6 +137,7 @@ impl Seat {
             inverter: None,
             house,
             read_at: ReadAt::default(),
+            commander,
         }
     }
 
@@ -133,6 +150,8 @@ impl Seat {
             let seconds = now.at.since(trouble.since).as_secs();
             log::info!("{} answers again after {seconds} s ({} readings missed)", self.label, trouble.polls);
         }
+        self.commander.look(&reading, now);
+        self.commander.apply(&mut self.battery, now);
         let snapshot = self.battery.read(reading, self.line, now);
         self.publish(snapshot, now);
     }
@@ -154,6 +173,7 @@ impl Seat {
         let trouble = self.trouble.get_or_insert(Trouble { since: now.at, polls: 0, said: true });
         trouble.polls += 1;
         trouble.said = true;
+        self.commander.broken_off(now);
     }
 
     /// When [`tick`](Self::tick) is to be called if no reading comes before.
@@ -168,11 +188,30 @@ impl Seat {
 
     /// Lets time pass without a reading.
     pub(super) fn tick(&mut self, now: Now) {
+        self.commander.apply(&mut self.battery, now);
         let snapshot = self.battery.tick(self.line, now);
         self.publish(snapshot, now);
     }
 
-    fn publish(&mut self, snapshot: Snapshot, now: Now) {
+    /// Takes in what somebody wants of the battery.
+    pub(super) fn order(&mut self, order: Order, now: Now) {
+        self.commander.order(order, &mut self.battery, now);
+        // A limit for a while counts at once.
+        self.tick(now);
+    }
+
+    /// The port says what became of a command.
+    pub(super) fn obeyed(&mut self, outcome: Outcome, now: Now) {
+        self.commander.obeyed(outcome, now);
+    }
+
+    /// What a command that was broken off may have left is put right.
+    pub(super) fn tidied(&mut self, now: Now) {
+        self.commander.tidied(now);
+    }
+
+    fn publish(&mut self, mut snapshot: Snapshot, now: Now) {
+        self.commander.complete(&mut snapshot, now);
         self.due = self.battery.next_tick(now.at);
         for notice in self.battery.take_notices() {
             log::info!("{}: {notice}", self.label);
@@ -205,6 +244,7 @@ impl Seat {
                 instance: self.kept.instance,
                 bank: self.member_of.as_ref().map(|name| DeviceId::new(&format!("bank_{name}")).to_string()),
                 control: self.control,
+                commands: self.commander.offers(),
             };
             self.house.put(View::new(&about, snapshot, self.read_at.age(now), None));
         }
@@ -278,6 +318,7 @@ impl Seat {
         number: usize,
         bus: &Bus,
         tell: &mpsc::Sender<(usize, SeatEvent)>,
+        orders: &mpsc::Sender<(usize, Order)>,
         shown: &mut impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
     ) {
         if self.task.is_some() {
@@ -291,16 +332,19 @@ impl Seat {
             (true, None) => Limits::OfAll,
         };
         self.inverter = Inverter::start(&self.label, &self.can, limits, snapshots.subscribe());
-        let (receiver, service) = (snapshots.subscribe(), self.service_on_bus());
+        let door = Door::new(number, orders.clone());
+        self.house.open_door(DeviceId::new(&self.identity.id).to_string(), door.clone());
+        let (receiver, service) = (snapshots.subscribe(), self.service_on_bus(door));
         self.task = Some(tokio::spawn(keep_serving(bus.clone(), service, receiver, number, tell.clone())));
     }
 
-    fn service_on_bus(&self) -> dbus::Battery {
+    fn service_on_bus(&self, door: Door) -> dbus::Battery {
         let reading = self.battery.reading();
         dbus::Battery {
             name: self.service.clone(),
             device: DeviceId::new(&self.identity.id),
             remembered: self.kept.instance,
+            door: Some(door),
             context: Context {
                 process_name: env!("CARGO_PKG_NAME").to_owned(),
                 process_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -317,6 +361,7 @@ impl Seat {
                 counted_soc: self.soc.source == soc::Source::Counted,
                 soc_levels: self.soc.levels.clone(),
                 member_of: self.member_of.clone().filter(|_| !self.bank_is_here),
+                commands: self.commander.offers(),
                 ..Context::default()
             },
         }

@@ -1,6 +1,7 @@
 //! A view of a battery of this process.
 
 use super::{Alarm, Can, History, Kind, Known, Limits, Line, Modules, View};
+use crate::commands::Abilities;
 use crate::model::{self, Freshness, LineState, Snapshot};
 use crate::units::{Moment, round};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct About {
     pub bank: Option<String>,
     /// Its limits are told to somebody.
     pub control: bool,
+    /// The commands that it takes.
+    pub commands: Abilities,
 }
 
 /// When the last reading came, found out from snapshots, which also come without one.
@@ -108,7 +111,12 @@ impl View {
             discharge_fet: reading.discharge_fet,
             balancing: reading.balancing,
             balancing_cells: reading.balancing_cells.clone().map(Known),
+            charge_switch: reading.charge_switch,
+            discharge_switch: reading.discharge_switch,
             balance_allowed: reading.balance_allowed,
+            commands: about.commands.names().map(Into::into).collect(),
+            switched_off: snapshot.owner.off_text.iter().cloned().map(Into::into).collect(),
+            overrides: snapshot.owner.overrides.iter().cloned().map(Into::into).collect(),
             balance_current_a: value(reading.balance_current),
             alarms,
             notes: reading.notes.clone(),

@@ -144,6 +144,10 @@ object! {
         charge_fet: Option<bool> = "bool",
         /// The discharge FET conducts.
         discharge_fet: Option<bool> = "bool",
+        /// The owner lets it be charged: the switch in the BMS's settings.
+        charge_switch: Option<bool> = "bool",
+        /// The owner lets it be discharged, as above.
+        discharge_switch: Option<bool> = "bool",
         /// A cell is being balanced.
         balancing: Option<bool> = "bool",
         /// The cells being balanced, from 1.
@@ -167,6 +171,13 @@ object! {
         bms_soc_pct: Option<f64> = "%",
         /// Estimated error of a counted state of charge.
         soc_drift_pct: Option<f64> = "%",
+
+        /// The commands that it takes (`charge`, `discharge`, `balance`, `soc`); absent: none, or they are not enabled.
+        commands: Vec<Text> = "text",
+        /// What was switched off from here, and by whom.
+        switched_off: Vec<Text> = "text",
+        /// Limits that its owner has set for a while.
+        overrides: Vec<Text> = "text",
 
         /// What it may be charged and discharged with, and why.
         limits: Limits = "object",

@@ -101,6 +101,7 @@ impl Says {
             },
             part: Part { readings: self.readings, ceiling: self.ceiling.map(Volts::new), float: self.float.map(Volts::new) },
             modules: None,
+            owner: Default::default(),
         };
         let mut member = Member { leaving: self.leaving, ..Member::local(name, Arc::new(snapshot)) };
         if !self.there || !self.limits {

@@ -251,7 +251,7 @@ impl Watch {
                 self.tick();
             }
             PortEvent::NotFound(_) => self.found.not_found += 1,
-            PortEvent::Closed(_) | PortEvent::Broken(_) | PortEvent::Obeyed { .. } => self.tick(),
+            PortEvent::Closed(_) | PortEvent::Broken(_) | PortEvent::Obeyed { .. } | PortEvent::Tidied { .. } => self.tick(),
         }
         if Events::in_event(self.events.suspended, self.clock.now()) {
             self.clock.sleep(self.events.suspended.unwrap_or_default());

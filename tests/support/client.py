@@ -50,13 +50,14 @@ def connect():
 def call(bus, service, path, interface, member, signature, argument):
 	message = dbus.lowlevel.MethodCallMessage(service, path, interface, member)
 	if signature:
-		message.append(wrapped(argument) if signature == 'v' else argument, signature=signature)
+		arguments = argument if signature == 'ss' else [wrapped(argument) if signature == 'v' else argument]
+		message.append(*arguments, signature=signature)
 	try:
 		reply = bus.send_message_with_reply_and_block(message, 5)
 	except dbus.DBusException as error:
 		return {'error': error.get_dbus_name()}
 	arguments = reply.get_args_list()
-	return {'signature': reply.get_signature(), 'value': plain(arguments[0]) if arguments else None}
+	return {'signature': reply.get_signature(), 'value': plain(arguments[0]) if arguments else None, 'values': [plain(a) for a in arguments]}
 
 
 def say(thing):

@@ -65,6 +65,7 @@ pub(crate) fn discharging() -> Snapshot {
         },
         part: Part { readings: 1000, ceiling: Some(Volts::new(55.2)), float: Some(Volts::new(54.0)) },
         modules: None,
+        owner: Default::default(),
     }
 }
 

@@ -127,6 +127,7 @@ impl BankSeat {
                 instance: self.kept.instance,
                 bank: None,
                 control: self.settings.control,
+                ..About::default()
             };
             self.house.put(View::new(&about, snapshot, self.fresh_at.map(|at| now.since(at)), None));
         }
@@ -159,6 +160,7 @@ impl BankSeat {
             name: bank_service(name),
             device: DeviceId::new(&format!("bank_{name}")),
             remembered: Some(self.instance()),
+            door: None,
             context: Context {
                 process_name: env!("CARGO_PKG_NAME").to_owned(),
                 process_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -102,8 +102,16 @@ impl BusAddress {
     /// # Errors
     /// When nothing answers there in time.
     pub(crate) async fn connect(&self) -> Result<Connection, DbusError> {
+        self.connect_patiently(CALL_LIMIT).await
+    }
+
+    /// As [`connect`](Self::connect); calls may take as long as `limit`.
+    ///
+    /// # Errors
+    /// When nothing answers there in time.
+    pub(crate) async fn connect_patiently(&self, limit: Duration) -> Result<Connection, DbusError> {
         let absent = |reason: String| DbusError::Absent { bus: self.clone(), reason };
-        let builder = Builder::address(self.0.as_str()).max_queued(UNREAD_MESSAGES).method_timeout(CALL_LIMIT);
+        let builder = Builder::address(self.0.as_str()).max_queued(UNREAD_MESSAGES).method_timeout(limit);
         match tokio::time::timeout(CONNECT_LIMIT, builder.build()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(absent(error.to_string())),

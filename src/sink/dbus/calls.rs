@@ -2,6 +2,9 @@
 
 use super::items::{Context, Items, Value, Writable};
 use super::wire::{Listing, Shown, Texts, Values};
+use crate::commands::Wish;
+use crate::model::{Command, Outcome};
+use crate::units::Percent;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use zbus::Variant;
@@ -10,6 +13,8 @@ use zbus::message::{Flags, Header, Message};
 
 /// Victron's interface, on every path.
 pub(crate) const BUS_ITEM: &str = "com.victronenergy.BusItem";
+/// Our own interface, on `/`.
+pub(crate) const COMMANDS: &str = "com.github.dbus_bms.Commands";
 const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
 const PEER: &str = "org.freedesktop.DBus.Peer";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
@@ -31,6 +36,7 @@ enum Method {
     GetValue,
     GetText,
     SetValue,
+    Ask,
     Introspect,
     Ping,
     GetMachineId,
@@ -38,11 +44,12 @@ enum Method {
     GetProperty,
 }
 
-const METHODS: [(&str, &str, Method); 9] = [
+const METHODS: [(&str, &str, Method); 10] = [
     (BUS_ITEM, "GetItems", Method::GetItems),
     (BUS_ITEM, "GetValue", Method::GetValue),
     (BUS_ITEM, "GetText", Method::GetText),
     (BUS_ITEM, "SetValue", Method::SetValue),
+    (COMMANDS, "Ask", Method::Ask),
     (INTROSPECTABLE, "Introspect", Method::Introspect),
     (PEER, "Ping", Method::Ping),
     (PEER, "GetMachineId", Method::GetMachineId),
@@ -78,6 +85,30 @@ pub(crate) struct Answer {
     pub(crate) reply: Option<Message>,
     /// The item that the call has changed.
     pub(crate) changed: Option<usize>,
+    /// What is asked of the battery: the reply follows when it is known what became of it.
+    pub(crate) wish: Option<Wish>,
+}
+
+/// What a write comes to.
+enum Write {
+    /// The code to answer, and the item if that changed its value.
+    Answered(i32, Option<usize>),
+    /// Something for the battery.
+    Asked(Wish),
+}
+
+/// The reply to a call that asked something of the battery.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn outcome_reply(call: &Message, outcome: Outcome) -> zbus::Result<Option<Message>> {
+    let header = call.header();
+    if header.primary().flags().contains(Flags::NO_REPLY_EXPECTED) {
+        return Ok(None);
+    }
+    let reply = Message::method_return(&header);
+    let asked = header.member().is_some_and(|member| member.as_str() == "Ask");
+    Ok(Some(if asked { reply.build(&(outcome.code(), outcome.to_string()))? } else { reply.build(&outcome.code())? }))
 }
 
 /// The items of a service and what they are made from.
@@ -97,10 +128,15 @@ impl Memory {
         let mut changed = None;
         let reply = match method(&header) {
             Ok(Method::SetValue) => match self.set_value(&path, call, pass_on) {
-                Ok((code, number)) => {
+                Ok(Write::Answered(code, number)) => {
                     changed = number;
                     Ok(Message::method_return(&header).build(&code)?)
                 }
+                Ok(Write::Asked(wish)) => return Ok(Answer { wish: Some(wish), ..Answer::default() }),
+                Err(refusal) => Err(refusal),
+            },
+            Ok(Method::Ask) => match wish_in(&path, call) {
+                Ok(wish) => return Ok(Answer { wish: Some(wish), ..Answer::default() }),
                 Err(refusal) => Err(refusal),
             },
             Ok(method) => self.look_up(method, &path, &header)?,
@@ -111,7 +147,7 @@ impl Memory {
             Err(Refusal(name, text)) => Message::error(&header, name).build(&text)?,
         };
         let wanted = !header.primary().flags().contains(Flags::NO_REPLY_EXPECTED);
-        Ok(Answer { reply: wanted.then_some(reply), changed })
+        Ok(Answer { reply: wanted.then_some(reply), changed, wish: None })
     }
 
     fn place(&self, path: &str) -> Place {
@@ -150,27 +186,22 @@ impl Memory {
             (Method::GetProperty, _) => {
                 return Ok(Err(Refusal("org.freedesktop.DBus.Error.UnknownProperty", "items are read by GetValue".into())));
             }
-            (Method::GetItems | Method::SetValue, _) => return Ok(Err(unknown_method("GetItems is a method of /"))),
+            (Method::GetItems | Method::SetValue | Method::Ask, _) => return Ok(Err(unknown_method("GetItems is a method of /"))),
         }))
     }
 
-    /// Writes an item: the code to answer, and the item if that changed its value.
-    fn set_value(
-        &mut self,
-        path: &str,
-        call: &Message,
-        pass_on: &mut dyn FnMut(Written) -> bool,
-    ) -> Result<(i32, Option<usize>), Refusal> {
+    /// Writes an item.
+    fn set_value(&mut self, path: &str, call: &Message, pass_on: &mut dyn FnMut(Written) -> bool) -> Result<Write, Refusal> {
         let number = match self.place(path) {
             Place::Nowhere => return Err(unknown_object(path)),
-            Place::Node => return Ok((READ_ONLY, None)),
+            Place::Node => return Ok(Write::Answered(READ_ONLY, None)),
             Place::Leaf(number) => number,
         };
         let body = call.body();
         let Ok(value) = body.deserialize::<Variant<'_>>() else {
             return Err(Refusal("org.freedesktop.DBus.Error.InvalidArgs", "SetValue takes one variant".into()));
         };
-        Ok(match self.items.writable(number) {
+        let (code, changed) = match self.items.writable(number) {
             Writable::No => (READ_ONLY, None),
             Writable::CustomName => match name_in(innermost(&value)) {
                 Some(name) if name == self.context.custom_name => (ACCEPTED, None),
@@ -196,7 +227,27 @@ impl Memory {
                 }
                 None => (REFUSED, None),
             },
-        })
+            Writable::Off(switch) => match switch_in(innermost(&value)) {
+                Some(off) => return Ok(Write::Asked(Wish::Command(switch.to(!off)))),
+                None => (REFUSED, None),
+            },
+            Writable::ResetSocTo => match number_in(innermost(&value)).filter(|soc| (0..=100).contains(soc)) {
+                Some(soc) => {
+                    self.context.soc_to_set = Some(soc);
+                    (ACCEPTED, self.items.set("/Settings/ResetSocTo", Value::Int(soc)))
+                }
+                None => (REFUSED, None),
+            },
+            Writable::ResetSocToApply => match (switch_in(innermost(&value)), self.context.soc_to_set) {
+                (Some(true), Some(soc)) => {
+                    return Ok(Write::Asked(Wish::Command(Command::SetSoc(Percent::new(f64::from(soc))))));
+                }
+                // Nobody has said to what.
+                (Some(true), None) | (None, _) => (REFUSED, None),
+                (Some(false), _) => (ACCEPTED, None),
+            },
+        };
+        Ok(Write::Answered(code, changed))
     }
 
     /// Takes over a new custom name; the item if that is a change.
@@ -296,8 +347,28 @@ fn share_in(value: &Variant<'_>) -> Option<f64> {
     (0.0..=HIGHEST_SHARE).contains(&amps).then_some(amps)
 }
 
+/// What `Ask` asks, on `/`.
+fn wish_in(path: &str, call: &Message) -> Result<Wish, Refusal> {
+    let wrong = |text: String| Refusal("org.freedesktop.DBus.Error.InvalidArgs", text);
+    if path != "/" {
+        return Err(unknown_method("Ask is a method of /"));
+    }
+    let body = call.body();
+    let (what, value) = body.deserialize::<(&str, &str)>().map_err(|_| wrong("Ask takes two texts".to_owned()))?;
+    Wish::parse(what, value).map_err(|error| wrong(error.to_string()))
+}
+
 /// 0 or 1 in any of the types that clients send.
 fn switch_in(value: &Variant<'_>) -> Option<bool> {
+    match number_in(value) {
+        Some(0) => Some(false),
+        Some(1) => Some(true),
+        _ => None,
+    }
+}
+
+/// A whole number in any of the types that clients send.
+fn number_in(value: &Variant<'_>) -> Option<i32> {
     let number = match *value {
         Variant::Bool(flag) => i64::from(flag),
         Variant::U8(n) => i64::from(n),
@@ -309,11 +380,7 @@ fn switch_in(value: &Variant<'_>) -> Option<bool> {
         Variant::U64(n) => i64::try_from(n).ok()?,
         _ => return None,
     };
-    match number {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    }
+    i32::try_from(number).ok()
 }
 
 fn machine_id() -> Option<String> {

@@ -1,7 +1,8 @@
 //! What a battery service holds: paths with values and texts, in memory and sorted. Pure; the bus is not known here.
 
 use super::paths::ITEMS;
-use crate::model::Snapshot;
+use crate::commands::Abilities;
+use crate::model::{Snapshot, Switch};
 use crate::units::round;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -88,6 +89,12 @@ pub enum Writable {
     ShareCharge,
     /// As above, discharge current.
     ShareDischarge,
+    /// 1 puts a switch of the BMS off, 0 on; answered when the BMS has shown that it did.
+    Off(Switch),
+    /// The state of charge that is to be set.
+    ResetSocTo,
+    /// Sets it.
+    ResetSocToApply,
 }
 
 /// Which services have an item.
@@ -107,6 +114,12 @@ pub(crate) enum Extent {
     CountedSoc,
     /// All, once per configured SoC level; the path ends in the level.
     PerSocLevel,
+    /// Those that take commands at all.
+    Commands,
+    /// Those that take commands to this switch.
+    Switch(Switch),
+    /// Those whose BMS can be told its SoC.
+    SetSoc,
 }
 
 /// Reads an item's value. The number is the index (from 0) of the cell or SoC level where there is one per such.
@@ -162,6 +175,10 @@ pub struct Context {
     pub member_of: Option<String>,
     /// What the bank said last that this member may allow without it: charge and discharge current, A.
     pub share: (Option<f64>, Option<f64>),
+    /// The commands that it takes; none unless they are enabled.
+    pub commands: Abilities,
+    /// The SoC that a GUI has chosen to set, %.
+    pub soc_to_set: Option<i32>,
 }
 
 impl Context {
@@ -324,6 +341,9 @@ fn entries_of(item: &'static Item, context: &Context) -> Vec<Entry> {
         Extent::Member => context.member_of.is_some(),
         Extent::OwnSoc => context.own_soc,
         Extent::CountedSoc => context.counted_soc,
+        Extent::Commands => context.commands.any(),
+        Extent::Switch(switch) => context.commands.has(switch),
+        Extent::SetSoc => context.commands.soc,
     };
     if exists { vec![entry(0, Cow::Borrowed(item.path))] } else { Vec::new() }
 }

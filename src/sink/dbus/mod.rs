@@ -28,10 +28,11 @@ pub(crate) use names::BATTERY_PREFIX;
 pub use names::{DeviceId, service_name};
 pub use peer::Peer;
 pub(crate) use peers::{PeerEvent, Peers};
-pub use reader::{BusReader, Read};
+pub use reader::{AskError, BusReader, Read, ask};
 pub use settings::Settings;
 
-use crate::model::Snapshot;
+use crate::commands::Door;
+use crate::model::{Outcome, Snapshot};
 use calls::Written;
 use membership::{Membership, Role, shown};
 use service::Service;
@@ -43,6 +44,9 @@ use zbus::Message;
 /// Names that wait to be written to the settings; people do not type faster.
 const WAITING_NAMES: usize = 8;
 
+/// Wishes of a battery whose outcome waits to be told.
+const WAITING_WISHES: usize = 8;
+
 /// A battery to be put on the bus.
 #[derive(Debug, Clone)]
 pub struct Battery {
@@ -52,6 +56,8 @@ pub struct Battery {
     pub device: DeviceId,
     /// The instance it had the last time; counts only as long as the settings have none.
     pub remembered: Option<u16>,
+    /// Where wishes for it go; `None` where nobody takes any.
+    pub door: Option<Door>,
     /// What is constant for it. Instance and custom name are replaced by those of the settings.
     pub context: Context,
 }
@@ -88,6 +94,8 @@ pub async fn serve(
     };
     let mut role = Role::Member;
     let called = battery.context.custom_name.clone();
+    let door = battery.door.clone();
+    let (outcomes, mut answered) = mpsc::channel(WAITING_WISHES);
     let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;
     let (news, mut changes) = mpsc::channel(1);
     let (names, names_out) = mpsc::channel(WAITING_NAMES);
@@ -99,7 +107,8 @@ pub async fn serve(
     }
     loop {
         tokio::select! {
-            call = service.next_call() => answer(&mut service, &call?, &names, &events).await?,
+            call = service.next_call() => answer(&mut service, call?, &names, &events, (&door, &outcomes)).await?,
+            Some((call, outcome)) = answered.recv() => service.reply(&call, outcome).await?,
             changed = snapshots.changed() => match changed {
                 Ok(()) => {
                     let snapshot = snapshots.borrow_and_update().clone();
@@ -128,7 +137,7 @@ async fn enter(
     battery: Battery,
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
 ) -> Result<(Service, Keeper), DbusError> {
-    let Battery { name, device, remembered, mut context } = battery;
+    let Battery { name, device, remembered, mut context, .. } = battery;
     // A member leaves the limits to its bank; it stands in for a bank that does not come.
     context.control &= context.member_of.is_none();
     let wanted = Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone() };
@@ -164,15 +173,31 @@ async fn enter(
 
 async fn answer(
     service: &mut Service,
-    call: &Message,
+    call: Message,
     names: &mpsc::Sender<String>,
     events: &mpsc::Sender<Event>,
+    (door, outcomes): (&Option<Door>, &mpsc::Sender<(Message, Outcome)>),
 ) -> Result<(), DbusError> {
     let pass_on = |written| match written {
         Written::CustomName(name) => names.try_send(name.clone()).is_ok() && events.try_send(Event::CustomName(name)).is_ok(),
         Written::ClearHistory => events.try_send(Event::ClearHistory).is_ok(),
     };
-    service.answer(call, pass_on).await
+    let Some(wish) = service.answer(&call, pass_on).await? else { return Ok(()) };
+    let Some(door) = door.clone() else { return service.reply(&call, Outcome::NotSupported).await };
+    let (by, outcomes) = (caller(&call), outcomes.clone());
+    // It takes its time, in which other calls are answered.
+    tokio::spawn(async move {
+        let outcome = door.ask(wish, by).await;
+        // A service that is gone has nobody to answer.
+        let _ = outcomes.send((call, outcome)).await;
+    });
+    Ok(())
+}
+
+/// Who calls, for the log.
+fn caller(call: &Message) -> String {
+    let header = call.header();
+    header.sender().map_or_else(|| "D-Bus".to_owned(), |sender| format!("D-Bus {sender}"))
 }
 
 /// Takes over what the settings say now; a new instance means leaving the bus and coming back.

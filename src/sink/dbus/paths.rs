@@ -5,7 +5,7 @@
 
 use super::alarms::{alarm, cable, error_code, state};
 use super::items::{Context, Extent, Format, Get, Item, Value, Writable};
-use crate::model::{Freshness, Limit, LineState, Modules, Snapshot};
+use crate::model::{Freshness, Limit, LineState, Modules, Snapshot, Switch};
 use crate::units::{Amps, Celsius, Volts};
 use Extent::{CountedSoc, OwnSoc, PerSocLevel};
 use std::borrow::Cow;
@@ -53,6 +53,14 @@ const fn per_cell(path: &'static str, format: Format, value: Get) -> Item {
 
 const fn writable(path: &'static str, writable: Writable, value: Get) -> Item {
     Item { path, format: PLAIN, value, extent: Extent::Always, writable }
+}
+
+const fn commands(extent: Extent, path: &'static str, writable: Writable, value: Get) -> Item {
+    Item { path, format: PLAIN, value, extent, writable }
+}
+
+const fn off(switch: Switch, path: &'static str, value: Get) -> Item {
+    commands(Extent::Switch(switch), path, Writable::Off(switch), value)
 }
 
 /// All paths, by subject.
@@ -103,6 +111,18 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/Io/AllowToCharge", PLAIN, |c, s, _| Value::flag(may_charge(c, s))),
     row("/Io/AllowToDischarge", PLAIN, |c, s, _| Value::flag(may_discharge(c, s))),
     row("/Io/AllowToBalance", PLAIN, |_, s, _| Value::flag(s.reading.balance_allowed)),
+    // Commands, where they are enabled; the older pages of dbus-serialbattery look for them below /Io.
+    commands(Extent::Commands, "/Settings/HasSettings", Writable::No, |_, _, _| Value::Int(1)),
+    off(Switch::Charge, "/Settings/ForceChargingOff", |_, s, _| is_off(s, Switch::Charge)),
+    off(Switch::Discharge, "/Settings/ForceDischargingOff", |_, s, _| is_off(s, Switch::Discharge)),
+    off(Switch::Balance, "/Settings/TurnBalancingOff", |_, s, _| is_off(s, Switch::Balance)),
+    off(Switch::Charge, "/Io/ForceChargingOff", |_, s, _| is_off(s, Switch::Charge)),
+    off(Switch::Discharge, "/Io/ForceDischargingOff", |_, s, _| is_off(s, Switch::Discharge)),
+    off(Switch::Balance, "/Io/TurnBalancingOff", |_, s, _| is_off(s, Switch::Balance)),
+    commands(Extent::SetSoc, "/Settings/ResetSocTo", Writable::ResetSocTo, |c, _, _| Value::Int(c.soc_to_set.unwrap_or(100))),
+    commands(Extent::SetSoc, "/Settings/ResetSocToApply", Writable::ResetSocToApply, |_, _, _| Value::Int(0)),
+    commands(Extent::Commands, "/Commands/SwitchedOff", Writable::No, |_, s, _| list(&s.owner.off_text)),
+    commands(Extent::Commands, "/Commands/Overrides", Writable::No, |_, s, _| list(&s.owner.overrides)),
     // What a member tells its bank, and the bank its member
     member("/Bank/Name", PLAIN, |c, _, _| Value::text(c.member_of.as_deref())),
     member("/Bank/Readings", PLAIN, |_, s, _| Value::count(s.part.readings)),
@@ -199,6 +219,16 @@ fn known<'a>(text: &'a str, otherwise: &'static str) -> Value<'a> {
 
 fn number(value: Option<f64>) -> Value<'static> {
     value.map_or(Value::Invalid, Value::Double)
+}
+
+/// What has been switched off from here stands on 1.
+fn is_off(snapshot: &Snapshot, switch: Switch) -> Value<'static> {
+    Value::flag(Some(snapshot.owner.off.contains(&switch)))
+}
+
+/// Texts in one line; invalid when there is none.
+fn list(texts: &[String]) -> Value<'static> {
+    if texts.is_empty() { Value::Invalid } else { Value::Text(Cow::Owned(texts.join("; "))) }
 }
 
 /// Charge taken out, which Victron counts below zero.

@@ -138,6 +138,7 @@ impl Peer {
             part: self.part(limits.cvl.value),
             limits,
             modules: None,
+            owner: Default::default(),
         })
     }
 

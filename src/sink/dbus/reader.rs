@@ -2,10 +2,13 @@
 //! and the oscillation guard.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError};
-use super::calls::BUS_ITEM;
+use super::calls::{BUS_ITEM, COMMANDS};
 use super::items::Value;
 use super::names::BATTERY_PREFIX;
 use super::peers;
+use crate::commands::Wish;
+use std::time::Duration;
+use thiserror::Error;
 use zbus::{Connection, OwnedVariant};
 
 /// A connection that only asks.
@@ -82,4 +85,38 @@ impl BusReader {
             Value::Invalid => None,
         }
     }
+}
+
+/// How long a service may take to carry out a wish: longer than it takes to give up itself.
+const LONGEST_WISH: Duration = Duration::from_secs(30);
+
+/// Why a service could not be asked.
+#[derive(Debug, Error)]
+pub enum AskError {
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] DbusError),
+    /// The service.
+    #[error(
+        "{service} cannot be asked ({reason}): is the driver running, and is it this one? `dbus-bms doctor` shows what is on D-Bus"
+    )]
+    Service {
+        /// Its name.
+        service: String,
+        /// What the bus says.
+        reason: String,
+    },
+}
+
+/// Asks a battery's service for something: the code of the outcome, 0 for done, and its words.
+///
+/// # Errors
+/// When there is no bus, or the service does not answer.
+pub async fn ask(bus: &BusAddress, service: &str, wish: Wish) -> Result<(i32, String), AskError> {
+    let connection = bus.connect_patiently(LONGEST_WISH).await?;
+    let (what, value) = wish.words();
+    let failed = |reason: zbus::Error| AskError::Service { service: service.to_owned(), reason: reason.to_string() };
+    let asked = (what.as_str(), value.as_str());
+    let reply = connection.call_method(Some(service), "/", Some(COMMANDS), "Ask", &asked).await.map_err(failed)?;
+    reply.body().deserialize::<(i32, String)>().map_err(failed)
 }

@@ -5,10 +5,11 @@
 //! and sends in the other methods, which may not: half a message on the line ends a connection.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
-use super::calls::{BUS_ITEM, Memory, Written};
+use super::calls::{BUS_ITEM, Memory, Written, outcome_reply};
 use super::items::{Context, Items};
 use super::wire::Listing;
-use crate::model::Snapshot;
+use crate::commands::Wish;
+use crate::model::{Outcome, Snapshot};
 use zbus::message::{Message, Type};
 use zbus::{Connection, MatchRule, MessageStream};
 
@@ -63,18 +64,35 @@ impl Service {
         next_message(&mut self.calls).await
     }
 
-    /// Answers a call. `pass_on` hands an accepted write to whoever acts on it, and says whether it could.
+    /// Answers a call. `pass_on` hands an accepted write to whoever acts on it, and says whether it could. A wish is returned, and
+    /// answered by [`reply`](Self::reply).
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(crate) async fn answer(&mut self, call: &Message, mut pass_on: impl FnMut(Written) -> bool) -> Result<(), DbusError> {
+    pub(crate) async fn answer(
+        &mut self,
+        call: &Message,
+        mut pass_on: impl FnMut(Written) -> bool,
+    ) -> Result<Option<Wish>, DbusError> {
         let answer = self.memory.answer(call, &mut pass_on).map_err(|error| DbusError::Message(error.to_string()))?;
         if let Some(reply) = answer.reply {
             self.send(&reply).await?;
         }
         self.changed.clear();
         self.changed.extend(answer.changed);
-        self.announce().await
+        self.announce().await?;
+        Ok(answer.wish)
+    }
+
+    /// Says what became of a wish.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn reply(&self, call: &Message, outcome: Outcome) -> Result<(), DbusError> {
+        match outcome_reply(call, outcome).map_err(|error| DbusError::Message(error.to_string()))? {
+            Some(reply) => self.send(&reply).await,
+            None => Ok(()),
+        }
     }
 
     /// Takes over a snapshot and announces what has changed, in one signal; nothing changed sends nothing.
@@ -119,7 +137,9 @@ impl Service {
             }
         }
         for call in &calls {
-            self.answer(call, |_| false).await?;
+            if self.answer(call, |_| false).await?.is_some() {
+                self.reply(call, Outcome::Unreachable).await?;
+            }
         }
         self.connection.close().await.map_err(lost)
     }

@@ -221,6 +221,7 @@ mod tests {
             },
             part: Default::default(),
             modules: None,
+            owner: Default::default(),
         };
         let context = Context { cells: 16, control: true, product_name: "Zelle ⚡".into(), ..Context::default() };
         let items = Items::new(&context, &snapshot);

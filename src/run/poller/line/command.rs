@@ -32,7 +32,7 @@ impl LineInUse {
             if member.asked && !occupied {
                 link.tidy(member.protocol.as_ref())?;
             }
-            return Ok(None);
+            return Ok(Some(PortEvent::Tidied { number }));
         };
         let outcome = if link.now().since(at) > PATIENCE_OF_ORDERS {
             Outcome::Unreachable

@@ -1,0 +1,334 @@
+//! Commands from outside: the program on a pty and a private bus, told by D-Bus clients and by its own command line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test waits for another process in real time")]
+
+#[path = "support/board.rs"]
+mod board;
+#[path = "support/bus.rs"]
+mod bus;
+#[path = "support/driver.rs"]
+mod driver;
+
+use board::Board;
+use bus::{Bus, Call, set};
+use dbus_bms::sim::battery::{Obedience, PackConfig};
+use dbus_bms::sim::scenario::Scenario;
+use dbus_bms::sim::{BOARDS, Responder, Unit, responder};
+use driver::{Driver, Ended, Home, owner, until, wait};
+use rustix::process::Signal;
+use serde_json::{Value as Json, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const NAME: &str = "com.victronenergy.battery.ttyUSB7";
+const LEAVE: [u8; 9] = [0xDD, 0x5A, 0x01, 0x02, 0x00, 0x00, 0xFF, 0xFD, 0x77];
+const ENABLED: &str = "[commands]\nenabled = true\n";
+
+/// A simulated battery that a test can look into.
+#[derive(Clone)]
+struct Sim(Arc<Mutex<World>>);
+
+/// The board, its battery, and up to when that has lived.
+type World = (Box<dyn Responder>, [Unit; 1], Instant);
+
+impl Sim {
+    fn new(board: &str, obedience: Obedience) -> Self {
+        let address = BOARDS.iter().find(|known| known.name == board).unwrap().addresses[0];
+        let mut unit = Unit::new(address, &PackConfig::default(), Scenario::default());
+        unit.pack.obedience = obedience;
+        Self(Arc::new(Mutex::new((responder(board).unwrap(), [unit], Instant::now()))))
+    }
+
+    /// On a pty in this home.
+    fn plug_in(&self, home: &Home) -> Board {
+        let sim = self.clone();
+        let answers = move |input: &[u8]| -> Vec<u8> {
+            let mut guard = sim.0.lock().unwrap();
+            let (board, units, last) = &mut *guard;
+            let passed = last.elapsed();
+            *last += passed;
+            units[0].advance(passed);
+            board.answer(input, units).into_iter().flat_map(|reply| reply.bytes).collect()
+        };
+        Board::on_pty(&home.path("ttyUSB7"), Box::new(answers))
+    }
+
+    /// Charge, discharge and balance, as they are in the battery.
+    fn switches(&self) -> [bool; 3] {
+        let guard = self.0.lock().unwrap();
+        let pack = &guard.1[0].pack;
+        [!pack.charge_off, !pack.discharge_off, !pack.balance_off]
+    }
+
+    fn soc(&self) -> f64 {
+        self.0.lock().unwrap().1[0].pack.shown().soc_pct
+    }
+}
+
+/// A running driver with its battery on the bus.
+struct Rig {
+    home: Home,
+    bus: Bus,
+    sim: Sim,
+    board: Board,
+    driver: Option<Driver>,
+}
+
+impl Rig {
+    async fn start(board: &str, obedience: Obedience, config: &str) -> Self {
+        let (home, bus) = (Home::new(), Bus::start());
+        let sim = Sim::new(board, obedience);
+        let board = sim.plug_in(&home);
+        home.configure(config);
+        let mut rig = Self { home, bus, sim, board, driver: None };
+        rig.run().await;
+        rig
+    }
+
+    async fn run(&mut self) {
+        let mut watcher = self.bus.watch(NAME).await;
+        self.driver = Some(self.home.run(&self.bus, &self.board.port, &[]));
+        until(&mut watcher, owner(true)).await;
+    }
+
+    fn driver(&self) -> &Driver {
+        self.driver.as_ref().unwrap()
+    }
+
+    /// Writes an integer, and gives the answer.
+    async fn write(&self, path: &str, value: i32) -> Json {
+        self.bus.call(set(NAME, path, json!(["i", value]))).await["value"].clone()
+    }
+
+    /// Asks by our own method, and gives code and words.
+    async fn ask(&self, what: &str, value: &str) -> (i64, String) {
+        let own = |text: &str| text.to_owned();
+        let call: Call = (own(NAME), own("/"), own("com.github.dbus_bms.Commands"), own("Ask"), own("ss"), json!([what, value]));
+        let answer = self.bus.call(call).await;
+        let said = &answer["values"];
+        (said[0][1].as_i64().unwrap_or_else(|| panic!("{answer}")), said[1][1].as_str().unwrap().to_owned())
+    }
+
+    /// The item, once `is_it`.
+    async fn item(&self, path: &str, is_it: impl Fn(&Json) -> bool) -> Json {
+        let mut last = Json::Null;
+        for _ in 0..200 {
+            last = self.bus.items(NAME).await.and_then(|items| items.get(path).cloned()).unwrap_or_default();
+            if is_it(&last) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{path} stays {last}: {:#?}", self.driver().log());
+    }
+
+    fn cli(&self, arguments: &[&str]) -> Ended {
+        let address = self.bus.address().to_string();
+        self.home.start(&[arguments, &["--bus", &address]].concat()).end()
+    }
+
+    /// What is remembered on disk.
+    fn remembered(&self) -> Json {
+        let folder = std::fs::read_dir(self.home.path("dbus-bms")).unwrap();
+        let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let name = names.into_iter().find(|name| name.starts_with("commands-") && name.ends_with(".json"));
+        name.and_then(|name| self.home.state(&name)).unwrap_or(Json::Null)
+    }
+}
+
+#[tokio::test]
+async fn a_gui_switches_and_the_answer_tells_what_became_of_it() {
+    for (board, paths) in [
+        ("jbd", &[("ForceChargingOff", 0), ("ForceDischargingOff", 1)][..]),
+        ("jk", &[("ForceChargingOff", 0), ("ForceDischargingOff", 1), ("TurnBalancingOff", 2)]),
+        ("jk-pb", &[("ForceChargingOff", 0), ("TurnBalancingOff", 2)]),
+        ("daly", &[("ForceChargingOff", 0), ("ForceDischargingOff", 1)]),
+        ("daly-modbus", &[("ForceChargingOff", 0), ("ForceDischargingOff", 1)]),
+    ] {
+        let rig = Rig::start(board, Obedience::Obeys, ENABLED).await;
+        assert_eq!(rig.bus.items(NAME).await.unwrap()["/Settings/HasSettings"], json!(["i", 1]), "{board}");
+        for (path, place) in paths {
+            let path = format!("/Settings/{path}");
+            assert_eq!(rig.write(&path, 1).await, json!(["i", 0]), "{board} {path}: {:#?}", rig.driver().log());
+            assert!(!rig.sim.switches()[*place], "{board} {path}");
+            rig.item(&path, |value| *value == json!(["i", 1])).await;
+            assert_eq!(rig.remembered()["off"].as_object().unwrap().len(), 1, "{board}: {}", rig.remembered());
+            assert_eq!(rig.write(&path.replace("Settings", "Io"), 0).await, json!(["i", 0]), "{board} {path}: the older place");
+            assert_eq!(rig.sim.switches(), [true; 3], "{board} {path}");
+            rig.item(&path, |value| *value == json!(["i", 0])).await;
+            assert_eq!(rig.remembered()["off"], json!({}), "{board}");
+        }
+        let log = rig.driver().log();
+        assert!(log.iter().any(|line| line.contains("charge off asked for by D-Bus :1.")), "{board}: {log:#?}");
+        assert!(log.iter().any(|line| line.contains("charge off: done")), "{board}: {log:#?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_unless_it_is_enabled() {
+    let rig = Rig::start("jbd", Obedience::Obeys, "").await;
+    let items = rig.bus.items(NAME).await.unwrap();
+    let offered = items.keys().filter(|path| path.contains("Force") || path.contains("Reset") || path.contains("HasSettings"));
+    assert_eq!(offered.count(), 0);
+    assert_eq!(rig.write("/Io/AllowToCharge", 0).await, json!(["i", 1]), "never for writing");
+    let answer = rig.bus.call(set(NAME, "/Settings/ForceChargingOff", json!(["i", 1]))).await;
+    assert!(answer["error"].as_str().is_some_and(|name| name.contains("UnknownObject")), "{answer}");
+    let (code, text) = rig.ask("charge", "off").await;
+    assert_eq!(code, 9);
+    assert!(text.contains("enabled = true"), "{text}");
+    rig.cli(&["set", "charge", "off", NAME]).assert(2, &["charge off", "[commands]"]);
+    rig.cli(&["set", "charge", "off", &rig.board.port]).assert(2, &["[commands]"]);
+    rig.cli(&["override", "ccl", "5A", NAME, "--for", "1h"]).assert(2, &["[commands]"]);
+    assert_eq!(rig.sim.switches(), [true; 3]);
+    assert!(!rig.board.heard().windows(2).any(|bytes| bytes == [0xDD, 0x5A]), "no write was sent");
+}
+
+#[tokio::test]
+async fn a_refusal_and_a_pretence_are_told_as_such() {
+    let rig = Rig::start("jbd", Obedience::Refuses, ENABLED).await;
+    assert_eq!(rig.write("/Settings/ForceChargingOff", 1).await, json!(["i", 3]));
+    rig.cli(&["set", "charge", "off", &rig.board.port]).assert(1, &["charge off", "refused"]);
+    assert_eq!(rig.remembered()["off"], json!({}), "what was refused is not off");
+    assert!(rig.board.heard().ends_with(&LEAVE) || rig.board.count(&LEAVE) >= 4, "factory mode is left after each try");
+    drop(rig);
+
+    let rig = Rig::start("jk", Obedience::Pretends, ENABLED).await;
+    assert_eq!(rig.write("/Settings/ForceDischargingOff", 1).await, json!(["i", 4]));
+    rig.cli(&["set", "discharge", "off", NAME, "--yes"]).assert(1, &["discharge off", "not confirmed"]);
+    assert!(rig.remembered()["off"]["discharge"].is_object(), "it may be off: {}", rig.remembered());
+    // The readings go on to say that it is on: then it is not off.
+    wait(|| rig.remembered()["off"].as_object().is_some_and(serde_json::Map::is_empty).then_some(())).expect("forgotten in time");
+}
+
+#[tokio::test]
+async fn the_command_line_asks_the_driver_or_does_it_itself() {
+    let mut rig = Rig::start("jk-pb", Obedience::Obeys, ENABLED).await;
+    rig.cli(&["set", "discharge", "off", &rig.board.port]).assert(2, &["--yes"]);
+    rig.cli(&["set", "soc", "120", &rig.board.port]).assert(2, &["0 to 100"]);
+    let ended = rig.cli(&["set", "charge", "off", &rig.board.port]);
+    assert_eq!((ended.code, ended.output), (Some(0), vec!["charge off: done: the BMS shows it".to_owned()]), "{:#?}", ended.log);
+    assert!(!rig.sim.switches()[0], "the driver did it");
+    let list = rig.home.start(&["set", "--list"]).end();
+    assert!(list.output[0].contains("charge switched off since 2"), "{list:#?}");
+    let release = format!("to release: dbus-bms set charge on {}", rig.board.port);
+    assert!(list.output[0].contains(&release), "{list:#?}");
+    // The driver is gone, and the battery stays as it is; a new one knows.
+    rig.driver.take().unwrap().stop();
+    assert!(!rig.sim.switches()[0]);
+    rig.run().await;
+    rig.driver().wait_for_log("still in force: charge switched off");
+    rig.item("/Settings/ForceChargingOff", |value| *value == json!(["i", 1])).await;
+    rig.item("/Commands/SwitchedOff", |value| {
+        value[1].as_str().is_some_and(|text| text.contains("command line") || text.contains("D-Bus"))
+    })
+    .await;
+    rig.driver.take().unwrap().stop();
+    // Without a driver, and with commands not enabled any more: what was switched off from here can be released, nothing else.
+    rig.home.configure("");
+    rig.cli(&["set", "balance", "off", &rig.board.port]).assert(2, &["[commands]"]);
+    let ended = rig.cli(&["set", "charge", "on", &rig.board.port]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(rig.sim.switches(), [true; 3]);
+    assert_eq!(rig.remembered()["off"], json!({}));
+    assert!(rig.home.start(&["set", "--list"]).end().output.is_empty());
+}
+
+#[tokio::test]
+async fn the_state_of_charge_is_set_by_the_gui() {
+    for board in ["daly", "daly-modbus"] {
+        let rig = Rig::start(board, Obedience::Obeys, ENABLED).await;
+        assert_eq!(rig.write("/Settings/ResetSocToApply", 1).await, json!(["i", 2]), "nobody has said to what");
+        assert_eq!(rig.write("/Settings/ResetSocTo", 101).await, json!(["i", 2]));
+        assert_eq!(rig.write("/Settings/ResetSocTo", 75).await, json!(["i", 0]));
+        assert_eq!(rig.write("/Settings/ResetSocToApply", 1).await, json!(["i", 0]), "{:#?}", rig.driver().log());
+        assert!((rig.sim.soc() - 75.0).abs() < 0.5, "{board}: {}", rig.sim.soc());
+        rig.item("/Soc", |value| value[1].as_f64().is_some_and(|soc| (soc - 75.0).abs() < 0.6)).await;
+        assert_eq!(rig.ask("balance", "off").await.0, 5, "{board} has no such command");
+    }
+}
+
+#[tokio::test]
+async fn too_many_commands_are_stopped() {
+    let rig = Rig::start("daly-modbus", Obedience::Obeys, ENABLED).await;
+    let mut codes = Vec::new();
+    for round in 0..8 {
+        codes.push(rig.ask("charge", if round % 2 == 0 { "off" } else { "on" }).await.0);
+    }
+    assert_eq!(codes, [0, 0, 0, 0, 0, 0, 7, 7]);
+}
+
+/// The board stops answering in the middle of a command, and the driver is killed: the next one leaves factory mode first.
+#[tokio::test]
+async fn a_command_that_was_broken_off_is_put_right_by_the_next_driver() {
+    let mut rig = Rig::start("jbd", Obedience::WantsFactoryMode, ENABLED).await;
+    assert_eq!(rig.ask("charge", "off").await.0, 0);
+    assert_eq!(rig.ask("charge", "on").await.0, 0);
+    rig.board.set_silent(true);
+    let before = rig.board.count(&LEAVE);
+    let own = |text: &str| text.to_owned();
+    let path = own("/Settings/ForceChargingOff");
+    let call: Call = (own(NAME), path, own("com.victronenergy.BusItem"), own("SetValue"), own("v"), json!(["i", 1]));
+    let asked = rig.bus.call(call);
+    let driver = rig.driver.take().unwrap();
+    let home = &rig.home;
+    let killed = async {
+        wait(|| home_under_way(home).then_some(())).expect("under way in time");
+        driver.signal(Signal::KILL);
+        driver.end()
+    };
+    let (answer, ended) = tokio::join!(asked, killed);
+    assert!(answer["error"].is_string(), "{answer}");
+    assert_eq!(ended.code, None, "killed");
+    assert!(home_under_way(&rig.home));
+    rig.board.set_silent(false);
+    let left = rig.board.count(&LEAVE);
+    rig.run().await;
+    rig.driver().wait_for_log("a command was broken off the last time");
+    wait(|| (rig.board.count(&LEAVE) > left).then_some(())).expect("factory mode is left in time");
+    assert!(left >= before);
+    wait(|| (!home_under_way(&rig.home)).then_some(())).expect("and it is noted");
+    drop(rig);
+}
+
+fn home_under_way(home: &Home) -> bool {
+    let folder = std::fs::read_dir(home.path("dbus-bms")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut kept = names.filter(|name| name.starts_with("commands-") && name.ends_with(".json"));
+    kept.any(|name| home.state(&name).is_some_and(|kept| kept["under_way"] == true))
+}
+
+#[tokio::test]
+async fn limits_for_a_while_restrict_and_end() {
+    let mut rig = Rig::start("jbd", Obedience::Obeys, ENABLED).await;
+    let ccl = "/Info/MaxChargeCurrent";
+    let free = rig.item(ccl, |value| value[1].as_f64().is_some_and(|amps| amps > 30.0)).await;
+    assert_eq!(rig.cli(&["override", "ccl", "20A", &rig.board.port, "--for", "12h"]).code, Some(0));
+    rig.item(ccl, |value| *value == json!(["d", 20.0])).await;
+    rig.item("/Info/ChargeLimitation", |value| value[1] == "limit set by the owner for now").await;
+    let told = rig.item("/Commands/Overrides", |value| value[0] == "s").await;
+    assert!(told[1].as_str().unwrap().starts_with("charge at most 20 A, until 2"), "{told}");
+    // It outlives a restart.
+    rig.driver.take().unwrap().stop();
+    rig.run().await;
+    rig.item(ccl, |value| *value == json!(["d", 20.0])).await;
+    // A higher one than the battery's own limit raises nothing.
+    assert_eq!(rig.cli(&["override", "ccl", "500", NAME, "--for", "1h"]).code, Some(0));
+    let now = rig.item(ccl, |value| value[1].as_f64().is_some()).await;
+    assert!(now[1].as_f64() <= free[1].as_f64(), "{now} {free}");
+    // It ends by itself.
+    assert_eq!(rig.cli(&["override", "dcl", "3A", NAME, "--for", "3s"]).code, Some(0));
+    rig.item("/Info/MaxDischargeCurrent", |value| *value == json!(["d", 3.0])).await;
+    wait(|| rig.remembered()["overrides"]["dcl"].is_null().then_some(())).expect("ended by itself in time");
+    rig.item("/Info/DischargeLimitation", |value| value[1] != "limit set by the owner for now").await;
+    assert_eq!(rig.cli(&["override", "charge-to-100", NAME]).code, Some(0));
+    rig.item("/Commands/Overrides", |value| value[1].as_str().is_some_and(|text| text.contains("charge to 100 % now"))).await;
+    assert_eq!(rig.cli(&["override", "clear", NAME]).code, Some(0));
+    rig.item("/Commands/Overrides", |value| value[0] == "ai").await;
+    rig.cli(&["override", "ccl", "20A", NAME, "--until", "2020-01-01"]).assert(2, &["over already"]);
+    // Without a driver it waits on disk; what needs one says so.
+    rig.driver.take().unwrap().stop();
+    assert_eq!(rig.cli(&["override", "ccl", "7A", &rig.board.port, "--for", "1h"]).code, Some(0));
+    rig.cli(&["override", "charge-to-100", &rig.board.port]).assert(2, &["running driver"]);
+    rig.run().await;
+    rig.item(ccl, |value| *value == json!(["d", 7.0])).await;
+}
