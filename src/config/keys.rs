@@ -39,7 +39,14 @@ const fn key(
     Key { path, reach, doc, example, allowed, place }
 }
 
-use Allowed::{Any, Between, Bus, Curve};
+impl Key {
+    /// Its value must not be told.
+    pub(super) fn is_secret(&self) -> bool {
+        self.allowed == Secret
+    }
+}
+
+use Allowed::{Any, Between, Bus, Curve, Secret};
 use Reach::{Battery, File, Port};
 
 /// All keys, in the order of the default file: those without a table first.
@@ -215,6 +222,12 @@ pub const KEYS: &[Key] = &[
     key("oscillation.dbus_power", File, Any, |s| &mut s.dbus_power, "\"com.victronenergy.grid.*/Ac/Power\"",
         "The same with a power on D-Bus, read once a second: service and path. A * at the end of the service stands for the first \
          that begins so; another battery's is such as \"com.victronenergy.battery.ttyUSB1/Dc/0/Power\"."),
+    key("oscillation.mqtt_topic", File, Any, |s| &mut s.grid_topic.topic, "\"meter/power\"",
+        "Topic of the broker of [mqtt] with the power in W at the grid connection, positive from the grid, for the same. Not set: none."),
+    key("oscillation.mqtt_key", File, Any, |s| &mut s.grid_topic.key, "\"power\"",
+        "Key of the power where the message is a JSON object, \"a.b\" for one inside another. Not set: the message is the number."),
+    key("oscillation.mqtt_export_key", File, Any, |s| &mut s.grid_topic.export_key, "\"psupply\"",
+        "Key of the power to the grid, for meters that tell both directions apart: it is subtracted. Not set: none."),
     key("oscillation.threshold_w", Battery, Between(10.0, 10_000.0), |s| &mut s.charge.oscillation.threshold, "",
         "Power in W beyond which a value counts, on both sides of 0."),
     key("oscillation.window", Battery, Between(4.0, 60.0), |s| &mut s.charge.oscillation.window, "",
@@ -269,6 +282,80 @@ pub const KEYS: &[Key] = &[
          that end in .local, .lan, .home.arpa or .internal always do; others could be a trick of a foreign page."),
     key("web.utc_offset_h", File, Between(-12.0, 14.0), |s| &mut s.web.utc_offset_h, "",
         "Hours by which local time is ahead of UTC: the days of the energy table begin at local midnight."),
+    key("mqtt.enabled", File, Any, |s| &mut s.mqtt.enabled, "",
+        "true = tell an MQTT broker of the batteries; topics and payloads are in docs/mqtt.md."),
+    key("mqtt.host", File, Any, |s| &mut s.mqtt.host, "",
+        "Name or address of the broker."),
+    key("mqtt.port", File, Between(1.0, 65_535.0), |s| &mut s.mqtt.port, "1883",
+        "Its TCP port. Not set: 1883, with TLS 8883."),
+    key("mqtt.user", File, Any, |s| &mut s.mqtt.user, "\"dbus-bms\"",
+        "User at the broker. Not set: none is named."),
+    key("mqtt.password", File, Secret, |s| &mut s.mqtt.password, "\"…\"",
+        "Password of the user. It stands readable in this file; password_file keeps it apart."),
+    key("mqtt.password_file", File, Any, |s| &mut s.mqtt.password_file, "\"/data/conf/dbus-bms/mqtt-password\"",
+        "File whose first line is the password; only root needs to be able to read it. It wins over password."),
+    key("mqtt.tls", File, Any, |s| &mut s.mqtt.tls, "",
+        "true = encrypt the connection (TLS). The program has to be built with it (cargo feature mqtt-tls)."),
+    key("mqtt.tls_ca", File, Any, |s| &mut s.mqtt.tls_ca, "\"/data/conf/dbus-bms/ca.pem\"",
+        "Certificates (PEM) to trust, for a broker with one of your own. Not set: those of the system."),
+    key("mqtt.client_id", File, Any, |s| &mut s.mqtt.client_id, "\"dbus-bms\"",
+        "Name of this client; two of one name throw each other out. Not set: made from the computer's name and the process."),
+    key("mqtt.topic", File, Any, |s| &mut s.mqtt.topic, "",
+        "What the topics begin with."),
+    key("mqtt.interval_s", File, Between(1.0, 3600.0), |s| &mut s.mqtt.interval, "",
+        "Time in s between two state messages of a battery; alarms and lost data are told within a second."),
+    key("mqtt.single_values", File, Any, |s| &mut s.mqtt.single_values, "",
+        "true = each value also on a topic of its own, as plain text."),
+    key("mqtt.home_assistant", File, Any, |s| &mut s.mqtt.home_assistant, "",
+        "true = announce the batteries to Home Assistant (2024.11 or newer); false again takes them away there."),
+    key("mqtt.home_assistant_prefix", File, Any, |s| &mut s.mqtt.home_assistant_prefix, "",
+        "Home Assistant's discovery prefix."),
+    key("mqtt.berrybms", File, Any, |s| &mut s.mqtt.berrybms, "",
+        "true = tell the batteries on the topic `berrybms`, too, as BerryBMS does."),
+    key("mqtt.jk_pylon", File, Any, |s| &mut s.mqtt.jk_pylon, "",
+        "true = tell the current limits on the topics `jk_pylon/…`, too, as the JK to Pylontech translator does."),
+    key("mqtt.domoticz", File, Any, |s| &mut s.mqtt.domoticz, "",
+        "true = tell the values of [domoticz.idx] on the topic `domoticz/in`."),
+    key("domoticz.url", File, Any, |s| &mut s.domoticz.url, "\"http://192.168.1.10:8080\"",
+        "Address of Domoticz, to tell it the values of [domoticz.idx] over HTTP. Not set: it is not told that way."),
+    key("domoticz.user", File, Any, |s| &mut s.domoticz.user, "\"dbus-bms\"",
+        "User there (basic authentication). Not set: none is named."),
+    key("domoticz.password", File, Secret, |s| &mut s.domoticz.password, "\"…\"",
+        "Password of the user."),
+    key("domoticz.interval_s", File, Between(5.0, 3600.0), |s| &mut s.domoticz.interval, "",
+        "Time in s between two rounds of values."),
+    key("domoticz.pause_s", File, Between(0.0, 10.0), |s| &mut s.domoticz.pause, "",
+        "Least time in s between two requests."),
+    key("domoticz.idx.voltage_v", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.voltage_v, "2284",
+        "Voltage in V: number (idx) of a device \"Voltage\" in Domoticz. With several batteries these stand in [battery.\"ID\".domoticz.idx]."),
+    key("domoticz.idx.current_a", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.current_a, "2285",
+        "Current in A, positive charges: number (idx) of a device \"Ampere (1 Phase)\" in Domoticz."),
+    key("domoticz.idx.power_w", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.power_w, "2286",
+        "Power in W: number (idx) of a device \"Usage (Electric)\" in Domoticz."),
+    key("domoticz.idx.soc_pct", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.soc_pct, "2287",
+        "State of charge in %: number (idx) of a device \"Percentage\" in Domoticz."),
+    key("domoticz.idx.remaining_ah", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.remaining_ah, "2288",
+        "Charge left in Ah: number (idx) of a device \"Custom Sensor, axis Ah\" in Domoticz."),
+    key("domoticz.idx.capacity_ah", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.capacity_ah, "2289",
+        "Capacity in Ah: number (idx) of a device \"Custom Sensor, axis Ah\" in Domoticz."),
+    key("domoticz.idx.cycles", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.cycles, "2290",
+        "Charge cycles: number (idx) of a device \"Custom Sensor\" in Domoticz."),
+    key("domoticz.idx.temperature_c", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.temperature_c, "2291",
+        "Temperature in °C: number (idx) of a device \"Temperature\" in Domoticz."),
+    key("domoticz.idx.cell_min_v", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.cell_min_v, "2292",
+        "Lowest cell in V: number (idx) of a device \"Voltage\" in Domoticz."),
+    key("domoticz.idx.cell_max_v", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.cell_max_v, "2293",
+        "Highest cell in V: number (idx) of a device \"Voltage\" in Domoticz."),
+    key("domoticz.idx.charged_kwh", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.charged_kwh, "2294",
+        "Energy charged in kWh: number (idx) of a device \"Custom Sensor, axis kWh\" in Domoticz."),
+    key("domoticz.idx.discharged_kwh", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.discharged_kwh, "2295",
+        "Energy discharged in kWh: number (idx) of a device \"Custom Sensor, axis kWh\" in Domoticz."),
+    key("domoticz.idx.ccl_a", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.ccl_a, "2296",
+        "Charge current limit in A: number (idx) of a device \"Custom Sensor, axis A\" in Domoticz."),
+    key("domoticz.idx.dcl_a", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.dcl_a, "2297",
+        "Discharge current limit in A: number (idx) of a device \"Custom Sensor, axis A\" in Domoticz."),
+    key("domoticz.idx.alarm_level", Battery, Between(1.0, 4_294_967_295.0), |s| &mut s.domoticz.numbers.alarm_level, "2298",
+        "Alarms: number (idx) of a device \"Alert\" in Domoticz."),
     key("state.folder", File, Any, |s| &mut s.state_folder, "\"/data/conf/dbus-bms\"",
         "Folder for history and remembered ports. Not set: /data/conf/dbus-bms on a GX, else the user's state folder."),
 ];
@@ -280,7 +367,7 @@ pub fn find(path: &str) -> Option<&'static Key> {
 
 /// True for the name of a table that holds keys (`recovery`).
 pub(super) fn is_table(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(table, _)| table == path))
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// The key that somebody who wrote `path` may have meant.

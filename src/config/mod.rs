@@ -14,6 +14,7 @@ mod places;
 mod problem;
 mod raw;
 mod rules;
+mod secret;
 mod settings;
 mod value;
 mod written;
@@ -21,7 +22,8 @@ mod written;
 pub use document::document;
 pub use places::{Places, port_name};
 pub use problem::{ConfigError, Origin, Problem};
-pub use settings::{Bank, Charge, Curve, Curves, Dbus, DbusPower, Preset, Recovery, Serial, Settings, Silence};
+pub use secret::Secret;
+pub use settings::{Bank, Charge, Curve, Curves, Dbus, DbusPower, GridTopic, Preset, Recovery, Serial, Settings, Silence};
 pub use written::Written;
 
 use keys::{Key, Reach};
@@ -117,6 +119,15 @@ impl Config {
         settings
     }
 
+    /// The identities of the batteries that have a table of their own.
+    pub fn batteries(&self) -> BTreeSet<&str> {
+        let ids = self.entries.iter().filter_map(|entry| match &entry.scope {
+            Scope::Battery(id) => Some(id.as_str()),
+            Scope::File | Scope::Port(_) => None,
+        });
+        ids.collect()
+    }
+
     /// The entries that apply, the strongest last.
     fn layers(&self, port: Option<&str>, battery: Option<&str>) -> Vec<&Entry> {
         let port = port.map(port_name);
@@ -175,6 +186,8 @@ fn check(line: raw::Line) -> Result<Entry, Problem> {
     }
     match (key.place)(&mut Settings::default()).take(&value, key.allowed) {
         Ok(()) => Ok(Entry { scope, key, value, origin }),
+        // Also a password that is wrong is one.
+        Err(allowed) if key.is_secret() => Err(wrong(format!("`{path}` is not possible: it must be {allowed}"))),
         Err(allowed) => Err(wrong(format!("`{path}` = {value} is not possible: it must be {allowed}"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::settings::{Charge, Settings};
 use crate::model::Chemistry;
+use crate::sink::domoticz::Url;
 use crate::units::Volts;
 
 /// Settings that must agree.
@@ -22,11 +23,14 @@ pub(super) const RULES: &[Rule] = &[
         keys: &["silence.values_after_s", "silence.cable_warning_after_s", "silence.cable_alarm_after_s", "silence.preset"],
         broken: |settings| out_of_order(&settings.charge),
     },
-    Rule { keys: &["oscillation.dbus_power", "oscillation.sma_meter"], broken: two_powers },
+    Rule { keys: &["oscillation.mqtt_topic", "oscillation.dbus_power", "oscillation.sma_meter"], broken: two_powers },
     Rule { keys: &["can.interface"], broken: no_interface },
     Rule { keys: &["can.manufacturer"], broken: no_maker },
     Rule { keys: &["web.token"], broken: weak_token },
     Rule { keys: &["can.silent_after_s", "can.limits_off_after_s"], broken: silent_first },
+    Rule { keys: &["mqtt.topic", "mqtt.home_assistant_prefix", "oscillation.mqtt_topic"], broken: no_topic },
+    Rule { keys: &["mqtt.tls", "mqtt.tls_ca"], broken: no_tls },
+    Rule { keys: &["domoticz.url"], broken: no_url },
 ];
 
 /// The most that a cell may be charged to; unset counts as LFP, which everything starts from.
@@ -81,8 +85,30 @@ fn out_of_order(charge: &Charge) -> Option<String> {
 
 /// Values of two sources would be taken for one that swings.
 fn two_powers(settings: &Settings) -> Option<String> {
-    (settings.sma_meter && settings.dbus_power.is_some())
-        .then(|| "`oscillation.dbus_power` and `oscillation.sma_meter` exclude each other: leave one out".to_owned())
+    let other = if settings.dbus_power.is_some() { "oscillation.dbus_power" } else { "oscillation.mqtt_topic" };
+    let set = settings.dbus_power.is_some() || settings.grid_topic.topic.is_some();
+    (settings.sma_meter && set).then(|| format!("`{other}` and `oscillation.sma_meter` exclude each other: leave one out"))
+}
+
+/// `+` and `#` stand for other topics; Home Assistant and BerryBMS have topics of their own.
+fn no_topic(settings: &Settings) -> Option<String> {
+    let mut topics =
+        vec![("mqtt.topic", &settings.mqtt.topic), ("mqtt.home_assistant_prefix", &settings.mqtt.home_assistant_prefix)];
+    topics.extend(settings.grid_topic.topic.as_ref().map(|topic| ("oscillation.mqtt_topic", topic)));
+    let wrong = |topic: &str| topic.contains(['+', '#']) || topic.starts_with('/') || topic.ends_with('/') || topic.len() > 200;
+    let (key, topic) = topics.into_iter().find(|(_, topic)| wrong(topic))?;
+    Some(format!("`{key}` = {topic:?} is no topic; leave out + and #, and / at its ends"))
+}
+
+fn no_tls(settings: &Settings) -> Option<String> {
+    (settings.mqtt.tls && cfg!(not(feature = "mqtt-tls")))
+        .then(|| "`mqtt.tls` needs a program that was built with TLS: cargo build --features mqtt-tls".to_owned())
+}
+
+fn no_url(settings: &Settings) -> Option<String> {
+    let error = settings.domoticz.url.as_ref()?.parse::<Url>().err()?;
+    // What stands there may hold a password.
+    Some(format!("`domoticz.url` is not possible: {error}"))
 }
 
 /// The name goes to `ip`, and below `/sys`.

@@ -3,7 +3,7 @@
 use crate::bank::{self, Layout};
 use crate::charge;
 use crate::model::Chemistry;
-use crate::sink::{can, web};
+use crate::sink::{can, domoticz, mqtt, web};
 use crate::soc;
 use crate::units::{AmpHours, Amps, Volts};
 use std::path::PathBuf;
@@ -52,6 +52,12 @@ pub struct Settings {
     pub dbus_power: Option<DbusPower>,
     /// The web server.
     pub web: web::Config,
+    /// A topic with the grid's power, for the same.
+    pub grid_topic: GridTopic,
+    /// The connection to an MQTT broker.
+    pub mqtt: mqtt::Config,
+    /// Domoticz over HTTP, and the numbers of a battery's values there.
+    pub domoticz: domoticz::Config,
     /// Folder of the state files; `None` = [`super::Places::state`].
     pub state_folder: Option<PathBuf>,
 }
@@ -79,6 +85,9 @@ impl Default for Settings {
             sma_meter_serial: None,
             dbus_power: None,
             web: web::Config::default(),
+            grid_topic: GridTopic::default(),
+            mqtt: mqtt::Config::default(),
+            domoticz: domoticz::Config::default(),
             state_folder: None,
         }
     }
@@ -91,6 +100,25 @@ pub struct DbusPower {
     pub service: String,
     /// Its path.
     pub path: String,
+}
+
+/// Where the power at the grid connection stands on the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GridTopic {
+    /// The topic; `None` = it is not listened to.
+    pub topic: Option<String>,
+    /// Key of a JSON object; `None` = the message is the number.
+    pub key: Option<String>,
+    /// Key of the power to the grid, which is subtracted.
+    pub export_key: Option<String>,
+}
+
+impl GridTopic {
+    /// The source to listen to.
+    pub fn source(&self) -> Option<mqtt::Source> {
+        let Self { topic, key, export_key } = self.clone();
+        Some(mqtt::Source { topic: topic?, key, export_key })
+    }
 }
 
 /// What charge control is told. `None` = found out from the BMS, or the preset of the chemistry.

@@ -1,5 +1,6 @@
 //! How each type of setting is read from what was written, and written back.
 
+use super::secret::Secret;
 use super::settings::{Curve, DbusPower, Preset};
 use super::written::Written;
 use crate::bank::Layout;
@@ -25,6 +26,8 @@ pub(super) enum Allowed {
     Curve(f64, f64, &'static str, Shape),
     /// `system`, `session` or a D-Bus address.
     Bus,
+    /// Text that no message repeats.
+    Secret,
 }
 
 /// Which way a curve may run.
@@ -188,6 +191,15 @@ impl Value for String {
     }
     fn write(&self) -> Written {
         Written::Text(self.clone())
+    }
+}
+
+impl Value for Secret {
+    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+        String::read(written, allowed).map(Self::new)
+    }
+    fn write(&self) -> Written {
+        Written::Text(self.reveal().to_owned())
     }
 }
 

@@ -129,7 +129,7 @@ pub async fn serve(
     }
     let (seat_events, from_seats) = mpsc::channel(16);
     let grid = powers::listen(&settings, &bus.address);
-    let sinks = house.as_ref().map(|house| sinks::start(&settings, house, &state_folder));
+    let sinks = house.as_ref().map(|house| sinks::start(&config, house, &state_folder));
     let house = house.unwrap_or_default();
     let bank = LocalBank::new(settings, &state_folder, house.clone(), now().at);
     let (ask, asked) = mpsc::channel(8);

@@ -1,4 +1,5 @@
-//! Where the oscillation guard hears of the power at the grid connection: an SMA energy meter, or a value on D-Bus.
+//! Where the oscillation guard hears of the power at the grid connection: an SMA energy meter, a value on D-Bus, or a
+//! topic of an MQTT broker.
 //!
 //! Every source is a task that passes a value a second on; another one needs a clone of the sender and nothing else.
 
@@ -6,6 +7,7 @@ use crate::config::{DbusPower, Settings};
 use crate::meter;
 use crate::runtime::{self, now};
 use crate::sink::dbus::{BusAddress, BusReader, Read};
+use crate::sink::mqtt;
 use crate::units::{Moment, Watts};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,6 +24,13 @@ pub(super) fn listen(settings: &Settings, bus: &BusAddress) -> mpsc::Receiver<Wa
     let (tell, powers) = mpsc::channel(4);
     if settings.sma_meter {
         tokio::spawn(meter::listen(settings.sma_meter_serial, tell.clone()));
+    }
+    if let Some(source) = settings.grid_topic.source() {
+        // Values of two sources would be taken for one that swings.
+        match &settings.dbus_power {
+            Some(_) => log::warn!("`oscillation.mqtt_topic` is passed over, because `oscillation.dbus_power` is set, too"),
+            None => _ = tokio::spawn(mqtt::listen(settings.mqtt.clone(), source, tell.clone())),
+        }
     }
     if let Some(source) = &settings.dbus_power {
         tokio::spawn(follow(bus.clone(), source.clone(), tell));

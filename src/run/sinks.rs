@@ -2,10 +2,12 @@
 //!
 //! **A new sink is one line in [`start`].** It gets the views, and a [`Stop`] to say goodbye when the program ends.
 
-use crate::config::Settings;
+use crate::config::Config;
 use crate::history::{self, Histories};
 use crate::house::House;
-use crate::sink::{Stop, web};
+use crate::sink::dbus::DeviceId;
+use crate::sink::domoticz::{self, Numbers};
+use crate::sink::{Stop, mqtt, web};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,7 +24,8 @@ pub(super) struct Sinks {
 }
 
 /// Starts those that are set; what they keep lies in `folder`.
-pub(super) fn start(settings: &Settings, house: &House, folder: &Path) -> Sinks {
+pub(super) fn start(config: &Config, house: &House, folder: &Path) -> Sinks {
+    let settings = config.settings(None, None);
     let (stop, stopped) = Stop::new();
     let mut tasks = Vec::new();
     if settings.web.enabled {
@@ -33,7 +36,23 @@ pub(super) fn start(settings: &Settings, house: &House, folder: &Path) -> Sinks 
         // The server has nothing to say at the end: it goes with the program.
         tokio::spawn(web::serve(settings.web.clone(), house.subscribe(), histories));
     }
+    if settings.mqtt.enabled {
+        tasks.push(tokio::spawn(mqtt::serve(settings.mqtt, house.subscribe(), numbers(config), stopped)));
+    }
+    if settings.domoticz.url.is_some() {
+        // Nor has this.
+        tokio::spawn(domoticz::serve(settings.domoticz, house.subscribe(), numbers(config)));
+    }
     Sinks { stop, tasks }
+}
+
+/// The numbers in Domoticz of a battery, by the id of its view.
+fn numbers(config: &Config) -> impl Fn(&str) -> Numbers + use<> {
+    let config = config.clone();
+    move |view: &str| {
+        let own = config.batteries().into_iter().find(|id| DeviceId::new(id).to_string() == view);
+        config.settings(None, own).domoticz.numbers
+    }
 }
 
 impl Sinks {

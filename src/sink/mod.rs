@@ -4,6 +4,8 @@
 
 pub mod can;
 pub mod dbus;
+pub mod domoticz;
+pub mod mqtt;
 pub mod web;
 
 use tokio::sync::watch;
