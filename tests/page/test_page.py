@@ -376,8 +376,14 @@ class Demo(Case):
         wait("they change", lambda: shown() != first, 60)
         again = wait("and are still those of the API", lambda: (page := shown()) and page == told() and page)
         self.assertNotEqual(again, first)
-        wait("the bars stand", lambda: (pairs := self.browser.js("return [...document.querySelectorAll('.cells li')].map((li) => [+li.dataset.v, li.querySelector('i').getBoundingClientRect().height])"))
-             and all(a[1] <= b[1] + 0.6 for a in pairs for b in pairs if a[0] <= b[0]))
+
+        def as_tall_as_said():
+            low, high = self.browser.js("return document.querySelector('.range').textContent.match(/[0-9.]+/g).map(Number)")
+            pairs = self.browser.js("return [...document.querySelectorAll('.cells li')].map((li) => [+li.querySelector('.v').textContent,"
+                                    " li.querySelector('i').getBoundingClientRect().height / li.querySelector('.col').getBoundingClientRect().height])")
+            return all(abs((volts - low) / (high - low) - share) < 0.02 for volts, share in pairs)
+
+        wait("the bars are as tall as the cells are said to be", as_tall_as_said)
 
     def test_values_are_live(self):
         self.open(f"{self.base}#{self.battery()['id']}")

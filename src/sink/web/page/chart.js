@@ -48,6 +48,7 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
   let columns = [];
   let span_ = [0, 1];
   let format = {};
+  let piece = 0;
   let x = () => 0;
   let index;
 
@@ -70,7 +71,7 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
     const grid = marks.map((value) => svg('g', {}, svg('line', { class: value === 0 && bottom < 0 ? 'zero' : 'grid', x1: LEFT, x2: width - RIGHT, y1: n(y(value)), y2: n(y(value)) }),
       svg('text', { x: LEFT - 6, y: n(y(value) + 4), 'text-anchor': 'end' }, axis(value))));
     const below = times(from, to, width - LEFT - RIGHT).map(([time, text]) => svg('text', { x: n(Math.min(Math.max(x(time), LEFT + 12), width - 18)), y: height - 5, 'text-anchor': 'middle' }, text));
-    const each = moments.length > 1 ? x(moments[1]) - x(moments[0]) : 8;
+    const each = x(from + piece) - x(from);
     const bars = series.filter(({ kind }) => kind === 'bar').length;
     const drawn = series.map(({ kind, css, split }, number) => {
       const group = svg('g', { class: `series ${css}` });
@@ -118,7 +119,7 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
   function show() {
     const isAt = index !== undefined && index < moments.length;
     set(cursor, 'visibility', isAt ? undefined : 'hidden');
-    const half = series[0].kind === 'bar' && moments.length > 1 ? (moments[1] - moments[0]) / 2 : 0;
+    const half = piece / 2;
     if (isAt) for (const end of ['x1', 'x2']) set(cursor, end, x(moments[index] + half).toFixed(1));
     put(at, isAt ? moment(moments[index], format) : '');
     readout.forEach(({ node: out }, number) => {
@@ -162,9 +163,9 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
   return {
     node,
     end: () => watch.disconnect(),
-    /** New data: moments (Unix, s), one column per series, ends of the time axis, how moments are written. */
-    fill(times_, columns_, between, how) {
-      [moments, columns, span_, format] = [times_, columns_, between, how];
+    /** New data: moments (Unix, s), one column per series, ends of the time axis, how moments are written, what a bar stands for (s). */
+    fill(times_, columns_, between, how, length = 0) {
+      [moments, columns, span_, format, piece] = [times_, columns_, between, how, length];
       plot.hidden = false;
       draw();
       show();

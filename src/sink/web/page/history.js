@@ -81,7 +81,7 @@ export function history(id) {
     soc.fill(moments, [column('soc_pct')], between, how);
     power.fill(moments, [column('power_w')], between, how);
     const [at, into, out] = energy(moments, column('charged_wh'), column('discharged_wh'), piece);
-    flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], piece < 86400 ? how : { day: 'numeric', month: 'short' });
+    flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], piece < 86400 ? how : { day: 'numeric', month: 'short' }, piece);
     spread.fill(moments, [column('cell_delta_v').map((v) => (v == null ? v : v * 1000))], between, how);
     caps.fill(moments, [column('ccl_a'), column('dcl_a'), column('current_a')], between, how);
     cvl.fill(moments, [column('cvl_v'), column('voltage_v')], between, how);

@@ -38,7 +38,7 @@ export function said(text) {
     const found = text.match(new RegExp(`^${form.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, '(?<$1>.+?)')}$`))?.groups;
     if (found) return translated.replace(/\{(\w+)\}/g, (_, name) => (name === 'why' ? said(found.why) : found[name]));
   }
-  return text;
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 /** Text and remedy of an alarm. */
