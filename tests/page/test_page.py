@@ -345,7 +345,7 @@ class Page(Case):
         self.browser.shows(".commandcard [role=status]", "has taken")
         self.assertEqual(server.commands, [("/api/v1/batteries/ttyUSB0/commands", {"command": "charge", "on": False})])
         press(2, "Off", "yes")
-        self.browser.shows(".commandcard [role=status]", "this BMS cannot switch balancing")
+        self.browser.shows(".commandcard [role=status]", "Not done: This BMS cannot switch balancing")
         self.assertEqual(self.browser.js("return [sessionStorage.length, localStorage.getItem('token')]"), [1, None], "for this tab only")
 
 
