@@ -2,7 +2,8 @@
 
 use super::identity::{claim, lock_folder};
 use crate::model::Snapshot;
-use crate::sink::can::{self, Config};
+use crate::sink::can::{self, Config, Profile, Status};
+use crate::view;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -21,6 +22,9 @@ pub(super) enum Limits {
 
 /// The task that tells an inverter of a battery.
 pub(super) struct Inverter {
+    interface: String,
+    profile: &'static Profile,
+    status: watch::Receiver<Status>,
     task: JoinHandle<()>,
     /// Held so that no other battery talks on this interface: an inverter would take both for one.
     _claim: Option<OwnedFd>,
@@ -54,7 +58,15 @@ impl Inverter {
             Err(_) => None,
         };
         log::info!("{label}: {} on {interface}", config.profile.label);
-        Some(Self { task: tokio::spawn(can::serve(interface, config.clone(), snapshots)), _claim: claim })
+        let (tell, status) = watch::channel(Status::default());
+        let task = tokio::spawn(can::serve(interface.clone(), config.clone(), snapshots, tell));
+        Some(Self { interface, profile: config.profile, status, task, _claim: claim })
+    }
+
+    /// How it is doing, for those who show it.
+    pub(super) fn view(&self) -> view::Can {
+        let Status { up, heartbeat, says } = *self.status.borrow();
+        view::Can { interface: self.interface.clone(), profile: self.profile.name.into(), up, heartbeat, says: says.word().into() }
     }
 
     /// Waits until the inverter has been told that nothing may flow any more; the battery's snapshots must have ended.

@@ -246,7 +246,7 @@ impl Seat {
                 control: self.control,
                 commands: self.commander.offers(),
             };
-            self.house.put(View::new(&about, snapshot, self.read_at.age(now), None));
+            self.house.put(View::new(&about, snapshot, self.read_at.age(now), self.inverter.as_ref().map(Inverter::view)));
         }
     }
 

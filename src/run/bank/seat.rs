@@ -129,7 +129,8 @@ impl BankSeat {
                 control: self.settings.control,
                 ..About::default()
             };
-            self.house.put(View::new(&about, snapshot, self.fresh_at.map(|at| now.since(at)), None));
+            let can = self.inverter.as_ref().map(Inverter::view);
+            self.house.put(View::new(&about, snapshot, self.fresh_at.map(|at| now.since(at)), can));
         }
     }
 

@@ -40,6 +40,11 @@ impl Heartbeat {
         Self { heard_at: now, heard: None, other: false, error: 0, decoder: Decoder::default() }
     }
 
+    /// An inverter is there, as far as that is known.
+    pub(super) fn heard(&self) -> Option<bool> {
+        self.heard
+    }
+
     /// A frame came from the bus.
     pub(super) fn take(&mut self, frame: &Frame, now: Moment) -> Option<News> {
         if frame.id() == LIMITS {

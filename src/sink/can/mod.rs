@@ -20,6 +20,7 @@ mod pylontech_1_3;
 mod requests;
 mod serve;
 mod sma;
+mod status;
 mod told;
 mod trouble;
 mod victron;
@@ -33,6 +34,7 @@ pub use item::Item;
 pub use presence::{Presence, Say};
 pub use requests::Requests;
 pub use serve::{listen, serve};
+pub use status::Status;
 pub use told::{Told, sorted};
 
 use std::fmt;

@@ -7,7 +7,7 @@ use super::heartbeat::{Heartbeat, News};
 use super::interface::{ailment, bring_up};
 use super::presence::{Presence, Say};
 use super::trouble::{Kind, Trouble};
-use super::{Config, Frame, Requests, Told, encode};
+use super::{Config, Frame, Requests, Status, Told, encode};
 use crate::model::{Freshness, Snapshot};
 use crate::runtime::{self, now};
 use crate::units::Moment;
@@ -52,11 +52,12 @@ struct Sink {
     heartbeat: Heartbeat,
     trouble: Trouble,
     saying: Say,
+    status: watch::Sender<Status>,
 }
 
 /// Tells the inverter on `interface` of a battery until the sender of `snapshots` is dropped; then limits of 0 go out once.
-/// Trouble with the interface is waited out: this never fails, and never holds anything up.
-pub async fn serve(interface: String, config: Config, snapshots: watch::Receiver<Arc<Snapshot>>) {
+/// Trouble with the interface is waited out: this never fails, and never holds anything up. `status` says how it goes.
+pub async fn serve(interface: String, config: Config, snapshots: watch::Receiver<Arc<Snapshot>>, status: watch::Sender<Status>) {
     let start = now().at;
     let mut sink = Sink {
         presence: Presence::new(config.off_after, config.quiet_after),
@@ -70,6 +71,7 @@ pub async fn serve(interface: String, config: Config, snapshots: watch::Receiver
         heartbeat: Heartbeat::new(start),
         trouble: Trouble::default(),
         saying: Say::All,
+        status,
         interface,
         config,
         snapshots,
@@ -168,7 +170,14 @@ impl Sink {
         if sent && let Some(text) = self.trouble.worked(&self.interface, now().at) {
             log::info!("{text}");
         }
+        self.tell_status();
         Ok(())
+    }
+
+    fn tell_status(&self) {
+        let up = self.socket.is_some() && self.trouble.kind().is_none();
+        let now = Status { up, heartbeat: self.heartbeat.heard(), says: self.saying };
+        self.status.send_if_modified(|status| std::mem::replace(status, now) != now);
     }
 
     /// The frames by the age of the data.
