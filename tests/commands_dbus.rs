@@ -17,6 +17,8 @@ use dbus_bms::sim::{BOARDS, Responder, Unit, responder};
 use driver::{Driver, Ended, Home, owner, until, wait};
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -331,4 +333,49 @@ async fn limits_for_a_while_restrict_and_end() {
     rig.cli(&["override", "charge-to-100", &rig.board.port]).assert(2, &["running driver"]);
     rig.run().await;
     rig.item(ccl, |value| *value == json!(["d", 7.0])).await;
+}
+
+/// Status and body of an answer of the dashboard's server; 0 while nobody listens.
+fn http(port: u16, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, Json) {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (0, Json::Null) };
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let length = body.len();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}Content-Length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Json::Null))
+}
+
+#[tokio::test]
+async fn the_dashboard_switches_with_its_token_only() {
+    const TOKEN: &str = "3f5c0a9e8b71d2460c";
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let web = format!("[web]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\ntoken = \"{TOKEN}\"\n");
+    let rig = Rig::start("jbd", Obedience::Obeys, &format!("{ENABLED}{web}")).await;
+    let battery = || http(port, "GET", "/api/v1/batteries/jbd_ttyUSB7", None, "").1;
+    let view = wait(|| Some(battery()).filter(|view| view["commands"].is_array())).expect("a view in time");
+    assert_eq!(view["commands"], json!(["charge", "discharge"]));
+    let commands = "/api/v1/batteries/jbd_ttyUSB7/commands";
+    let off = r#"{"command":"charge","on":false}"#;
+    assert_eq!(http(port, "POST", commands, None, off).0, 401);
+    assert_eq!(http(port, "POST", commands, Some("3f5c0a9e8b71d2460d"), off).0, 401);
+    assert_eq!(http(port, "POST", "/api/v1/batteries/nobody/commands", Some(TOKEN), off).0, 404);
+    for wrong in ["", "{}", r#"{"command":"charge"}"#, r#"{"command":"fets","on":true}"#, r#"{"command":"soc","value":"101"}"#] {
+        assert_eq!(http(port, "POST", commands, Some(TOKEN), wrong).0, 400, "{wrong}");
+    }
+    assert_eq!(rig.sim.switches(), [true; 3]);
+    let (status, said) = http(port, "POST", commands, Some(TOKEN), off);
+    assert_eq!((status, &said["code"]), (200, &json!(0)), "{said}");
+    assert!(!rig.sim.switches()[0]);
+    let told = |view: &Json| view["switched_off"][0].as_str().is_some_and(|text| text.contains("by the dashboard"));
+    wait(|| Some(battery()).filter(|view| told(view))).expect("it shows in time");
+    let (status, said) = http(port, "POST", commands, Some(TOKEN), r#"{"command":"balance","on":false}"#);
+    assert_eq!(status, 409);
+    assert!(said["error"].as_str().unwrap().contains("no such command"), "{said}");
+    assert_eq!(http(port, "POST", commands, Some(TOKEN), r#"{"command":"override","value":"ccl 5 for 60"}"#).0, 200);
+    rig.item("/Info/MaxChargeCurrent", |value| value[1].as_f64().is_some_and(|amps| amps <= 5.0)).await;
 }

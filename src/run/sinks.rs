@@ -34,7 +34,7 @@ pub(super) fn start(config: &Config, house: &House, folder: &Path) -> Sinks {
             history::keep(histories.clone(), house.subscribe(), folder.to_owned(), settings.web.utc_offset_h, stopped.clone());
         tasks.push(tokio::spawn(kept));
         // The server has nothing to say at the end: it goes with the program.
-        tokio::spawn(web::serve(settings.web.clone(), house.subscribe(), histories));
+        tokio::spawn(web::serve(settings.web.clone(), house.clone(), histories));
     }
     if settings.mqtt.enabled {
         tasks.push(tokio::spawn(mqtt::serve(settings.mqtt, house.subscribe(), numbers(config), stopped)));

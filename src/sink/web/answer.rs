@@ -1,9 +1,12 @@
 //! What is answered to a request. Pure: the request's head and body, and what is known, go in.
 
 use super::{Config, assets, guard};
+use crate::commands::Wish;
 use crate::history::Range;
 use crate::house::Views;
+use crate::model::Outcome;
 use crate::view::{View, metrics};
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// What counts of a request.
@@ -64,13 +67,20 @@ pub enum Body {
     Text(String),
     /// A stream of events that does not end.
     Events,
+    /// Something for a battery; the answer follows when it is known what became of it.
+    Wish {
+        /// The battery's id.
+        id: String,
+        /// What is wanted.
+        wish: Wish,
+    },
 }
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes, with what they give, for the documentation.
-pub const ROUTES: [(&str, &str); 7] = [
+pub const ROUTES: [(&str, &str); 8] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
@@ -79,6 +89,11 @@ pub const ROUTES: [(&str, &str); 7] = [
         "server-sent events: `view` with a battery as data, all of them at first, then each that changed; `gone` with `{\"id\": …}`; `alive` after ten quiet seconds",
     ),
     ("GET /api/v1/history?id=ID&range=hour|day|week|month|year", "the course of its values; `year`: energy per day"),
+    (
+        "POST /api/v1/batteries/ID/commands",
+        "a command: `{\"command\": \"charge\", \"on\": false}`, also `discharge` and `balance`; `{\"command\": \"soc\", \"value\": \"80\"}`; \
+         `{\"command\": \"override\", \"value\": \"ccl 20 for 3600\"}`. With the token; 200 when the BMS shows it, else 409 and why",
+    ),
     ("GET /metrics", "all numbers in the text format of Prometheus"),
     ("GET /healthz", "200 and `ok` while every battery's data is fresh, else 503 and which is not"),
 ];
@@ -114,7 +129,16 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
     }
 }
 
-/// Requests that change something; what there is to change comes with the commands.
+/// A command as the page sends it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    command: String,
+    on: Option<bool>,
+    value: Option<String>,
+}
+
+/// Requests that change something.
 fn write(head: &Head<'_>, host: &str, world: &World<'_>) -> Answer {
     if !guard::is_same_origin(head.origin, host) {
         return error(403, "another page must not change anything here");
@@ -125,7 +149,23 @@ fn write(head: &Head<'_>, host: &str, world: &World<'_>) -> Answer {
     if !guard::may_write(head.authorization, world.config) {
         return error(401, "present the token of web.token: Authorization: Bearer …");
     }
-    error(404, "there is nothing to change here")
+    let id = head.path.strip_prefix("/api/v1/batteries/").and_then(|rest| rest.strip_suffix("/commands"));
+    let Some(id) = id else { return error(404, "there is nothing to change here") };
+    if find(world.views, id).is_none() {
+        return error(404, "there is no battery of this id");
+    }
+    let Ok(asked) = serde_json::from_slice::<Asked>(head.body) else {
+        return error(400, "say what, as {\"command\": \"charge\", \"on\": false}");
+    };
+    let value = match (asked.on, asked.value) {
+        (Some(on), None) => if on { "on" } else { "off" }.to_owned(),
+        (None, Some(value)) => value,
+        _ => return error(400, "say either `on` or `value`"),
+    };
+    match Wish::parse(&asked.command, &value) {
+        Ok(wish) => Answer { content_type: JSON, body: Body::Wish { id: id.to_owned(), wish }, ..text(200, String::new()) },
+        Err(why) => error(400, &why.to_string()),
+    }
 }
 
 fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
@@ -187,6 +227,12 @@ fn error(status: u16, why: &str) -> Answer {
 }
 
 impl Answer {
+    /// What became of a wish.
+    pub(super) fn of(outcome: Outcome) -> Self {
+        let said = serde_json::json!({ "code": outcome.code(), "done": outcome.to_string() }).to_string();
+        if outcome == Outcome::Done { json(said) } else { error(409, &outcome.to_string()) }
+    }
+
     /// A request that is not even looked at.
     pub(super) fn refusal(status: u16, why: &str) -> Self {
         error(status, why)

@@ -3,8 +3,10 @@
 use super::answer::{Answer, Body, Head, World, answer};
 use super::connection::{Content, Line};
 use super::{Config, events};
+use crate::commands::Wish;
 use crate::history::Histories;
-use crate::house::Views;
+use crate::house::{House, Views};
+use crate::model::Outcome;
 use crate::runtime::{self, now};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -39,16 +41,18 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 /// What all connections share.
 struct Shared {
     config: Config,
+    house: House,
     views: watch::Receiver<Views>,
     histories: Histories,
     streams: Arc<Semaphore>,
 }
 
 /// Serves for ever. A port that is taken is tried again; trouble with single connections ends those.
-pub async fn serve(config: Config, views: watch::Receiver<Views>, histories: Histories) {
+pub async fn serve(config: Config, house: House, histories: Histories) {
+    let views = house.subscribe();
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let listen = config.listen;
-    let shared = Arc::new(Shared { config, views, histories, streams: Arc::new(Semaphore::new(STREAMS)) });
+    let shared = Arc::new(Shared { config, house, views, histories, streams: Arc::new(Semaphore::new(STREAMS)) });
     let (mut rest, mut said) = (FIRST_REST, false);
     loop {
         match TcpListener::bind(listen).await {
@@ -136,7 +140,19 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Resp
     let views = shared.views.borrow().clone();
     let history = |id: &str, range| shared.histories.json(id, range, now());
     let answer = answer(&head, &World { config: &shared.config, views: &views, history: &history });
+    let answer = match answer.body {
+        Body::Wish { id, wish } => Answer::of(ask(&shared.house, &id, wish).await),
+        _ => answer,
+    };
     Ok(response(answer, &shared))
+}
+
+/// Asks a battery of this process.
+async fn ask(house: &House, id: &str, wish: Wish) -> Outcome {
+    match house.door(id) {
+        Some(door) => door.ask(wish, "the dashboard".to_owned()).await,
+        None => Outcome::NotSupported,
+    }
 }
 
 /// The whole body, if it is not too long.
@@ -155,6 +171,8 @@ async fn whole(mut body: Incoming) -> Result<Vec<u8>, (u16, &'static str)> {
 fn response(answer: Answer, shared: &Shared) -> Response<Content> {
     let Answer { mut status, content_type, tag, allow, body } = answer;
     let content = match body {
+        // It was asked, and its answer stands here in its place.
+        Body::Wish { .. } => Content::Whole(None),
         Body::Constant(bytes) => Content::Whole(Some(Bytes::from_static(bytes))),
         Body::Text(text) => Content::Whole(Some(Bytes::from(text))),
         Body::Events => match shared.streams.clone().try_acquire_owned() {
