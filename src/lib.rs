@@ -31,6 +31,7 @@ pub mod history;
 pub mod house;
 pub mod link;
 mod meter;
+pub mod migrate;
 pub mod model;
 pub mod plot;
 pub mod probe;

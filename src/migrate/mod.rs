@@ -1,0 +1,3 @@
+//! Settings of systems that owners come from, as ours.
+
+pub mod berrybms;
