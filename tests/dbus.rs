@@ -385,7 +385,8 @@ async fn the_settings_give_instance_and_name() {
 
 /// Waits until a call answers `expected`.
 async fn eventually(bus: &Bus, call: bus::Call, expected: Json) {
-    for _ in 0..30 {
+    // Some hundred answers, so that a busy machine has time.
+    for _ in 0..1000 {
         if *value(&bus.call(call.clone()).await) == expected {
             return;
         }
