@@ -360,6 +360,7 @@ async fn the_settings_give_instance_and_name() {
         .await;
     let mut served = start(&bus, battery(snapshot::context())).await;
     assert_eq!(served.up().await, 7);
+    assert_eq!(served.event().await, Event::CustomName("Boat".to_owned()), "other sinks want the name, too");
     let mut watcher = bus.watch(NAME).await;
     assert_eq!(*value(&bus.call(get(NAME, "/CustomName", "GetValue")).await), json!(["s", "Boat"]));
 
@@ -372,6 +373,7 @@ async fn the_settings_give_instance_and_name() {
     // ... and one given there is shown.
     bus.call(set("com.victronenergy.settings", &format!("{device}/CustomName"), json!(["s", "Raft"]))).await;
     assert_eq!(watcher.next().await["changed"]["/CustomName"]["Value"], json!(["s", "Raft"]));
+    assert_eq!(served.event().await, Event::CustomName("Raft".to_owned()));
 
     // A new instance needs a new appearance. The one asked for is taken; the next free one counts.
     bus.call(set("com.victronenergy.settings", &format!("{device}/ClassAndVrmInstance"), json!(["s", "battery:1"]))).await;
