@@ -237,14 +237,16 @@ keep_made() {
 fill() {
     slot=$1 binary=$2
     rm -rf "$slot"
-    mkdir -p "$slot/bin" "$slot/service/log" "$slot/serial-starter.d" &&
+    mkdir -p "$slot/bin" "$slot/service/log" "$slot/hub/log" "$slot/serial-starter.d" &&
         cp "$binary" "$slot/bin/dbus-bms" &&
         cp "$HERE/install.sh" "$HERE/rc.local" "$HERE/config.toml" "$HERE/LICENSE" "$slot/" &&
         cp "$HERE/service/run" "$HERE/service/down" "$slot/service/" &&
         cp "$HERE/service/log/run" "$HERE/service/log/down" "$slot/service/log/" &&
+        cp "$HERE/hub/run" "$slot/hub/" &&
+        cp "$HERE/hub/log/run" "$slot/hub/log/" &&
         cp "$HERE/serial-starter.d/merge.awk" "$HERE/serial-starter.d/zz-dbus-bms.conf" "$slot/serial-starter.d/" &&
         find_version >"$slot/VERSION" &&
-        chmod 755 "$slot/bin/dbus-bms" "$slot/install.sh" "$slot/rc.local" "$slot/service/run" "$slot/service/log/run" &&
+        chmod 755 "$slot/bin/dbus-bms" "$slot/install.sh" "$slot/rc.local" "$slot/service/run" "$slot/service/log/run" "$slot/hub/run" "$slot/hub/log/run" &&
         sync
 }
 

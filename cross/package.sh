@@ -45,7 +45,7 @@ mkdir -p "$RELEASE"
 
 setup=$stage/venus/dbus-bms-setup
 binaries "$setup/bin"
-cp -r install.sh rc.local config.toml LICENSE service serial-starter.d "$setup/"
+cp -r install.sh rc.local config.toml LICENSE service hub serial-starter.d "$setup/"
 echo "$VERSION" >"$setup/VERSION"
 cp -r cross/rc "$stage/venus/rc"
 pack "$RELEASE/venus-data.tar.gz" "$stage/venus" dbus-bms-setup rc

@@ -69,6 +69,11 @@ impl House {
         });
     }
 
+    /// Nobody is there any more.
+    pub fn clear(&self) {
+        self.views.send_replace(Views::default());
+    }
+
     /// Takes a battery out that is not served any more.
     pub fn leave(&self, id: &str) {
         self.views.send_if_modified(|views| {

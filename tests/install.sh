@@ -31,7 +31,7 @@ not() { ! "$@"; }
 # package FOLDER VERSION: a payload as it is in the archive, with the driver for this computer.
 package() {
     mkdir -p "$1/bin"
-    cp -r install.sh rc.local config.toml LICENSE service serial-starter.d "$1/"
+    cp -r install.sh rc.local config.toml LICENSE service hub serial-starter.d "$1/"
     cp "$DRIVER" "$1/bin/dbus-bms"
     echo "$2" >"$1/VERSION"
 }
@@ -271,7 +271,7 @@ serve() {
     service=$!
 }
 ended() { wait "$service"; }
-runs() { grep -cx 'run /dev/null' "$work/runs"; }
+runs() { grep -cx 'run /dev/null --sinks-elsewhere' "$work/runs"; }
 wait_runs() { for _ in $(seq 100); do [ "$(runs 2>/dev/null)" = "$1" ] && return; sleep 0.1; done; false; }
 is_locked() { [ -L "$work/locks/null" ]; }
 

@@ -68,6 +68,19 @@ fn main() -> io::Result<()> {
     for (name, choice) in [("state", 2u8), ("state-counted", 2 + 126 + 64)] {
         corpus("files", name, [&[choice], state().as_bytes()].concat())?;
     }
+    for (number, line) in [
+        "GET\n/api/v1/batteries",
+        "GET\n/metrics",
+        "GET\n/api/v1/history\nid=jbd_1&range=week",
+        "POST\n/api/v1/batteries/jbd_1/commands",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let gap = if line.matches('\n').count() == 1 { "\n" } else { "" };
+        let rest = "venus.local\nhttp://venus.local\nBearer 0123456789abcdef\n\"0\"\n{\"id\":\"b\",\"soc_pct\":1.5,\"alarms\":[{\"name\":\"low_soc\",\"level\":\"alarm\"}]}\ndbus-bms history 1\n";
+        corpus("web", &format!("request-{number}"), format!("{line}\n{gap}{rest}").into_bytes())?;
+    }
     for choice in (0..32u8).step_by(2) {
         corpus("limits", &format!("facts-{choice}"), [&[choice], FACTS.as_bytes()].concat())?;
     }

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod demo;
 pub mod doctor;
 mod exit;
+pub mod hub;
 pub mod limits;
 pub mod options;
 pub mod output;
@@ -35,6 +36,7 @@ use day::SimulateDayArgs;
 use decode::DecodeArgs;
 use demo::DemoArgs;
 use doctor::DoctorArgs;
+use hub::HubArgs;
 use limits::LimitsArgs;
 use log::LevelFilter;
 use output::Show;
@@ -67,6 +69,8 @@ pub enum Command {
     Run(RunArgs),
     /// Combine the batteries on D-Bus that belong together into one battery with limits for all
     Bank(BankArgs),
+    /// Show the batteries on D-Bus on the web page, until stopped
+    Hub(HubArgs),
     /// Tell which BMS answers on PORT, or what was heard instead
     Probe(ProbeArgs),
     /// Read each battery on PORT once
@@ -131,6 +135,7 @@ impl Command {
         match self {
             Self::Run(args) => args.run(),
             Self::Bank(args) => args.run(),
+            Self::Hub(args) => args.run(),
             Self::Probe(args) => args.run(out, Show::choose(args.json)),
             Self::Read(args) => args.run(out, Show::choose(args.json)),
             Self::Set(args) => args.run(out),

@@ -9,6 +9,7 @@
 pub mod bank;
 mod commander;
 pub mod direct;
+pub mod hub;
 mod identity;
 mod inverter;
 pub mod poller;

@@ -21,7 +21,7 @@ use crate::sink::dbus::{self, Context, DeviceId, service_name};
 use crate::soc;
 use crate::state::StateFile;
 use crate::units::{Moment, Watts};
-use crate::view::{About, ReadAt, View};
+use crate::view::{About, ReadAt, View, bank_id};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -242,7 +242,7 @@ impl Seat {
                 connection: self.connection.clone(),
                 product: format!("{} BMS", self.product),
                 instance: self.kept.instance,
-                bank: self.member_of.as_ref().map(|name| DeviceId::new(&format!("bank_{name}")).to_string()),
+                bank: self.member_of.as_deref().map(bank_id),
                 control: self.control,
                 commands: self.commander.offers(),
             };

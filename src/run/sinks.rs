@@ -2,7 +2,7 @@
 //!
 //! **A new sink is one line in [`start`].** It gets the views, and a [`Stop`] to say goodbye when the program ends.
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::history::{self, Histories};
 use crate::house::House;
 use crate::sink::dbus::DeviceId;
@@ -21,6 +21,11 @@ pub(super) struct Sinks {
     /// Dropped when the program ends.
     stop: watch::Sender<()>,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// Whether any sink is set.
+pub(super) fn any(settings: &Settings) -> bool {
+    settings.web.enabled || settings.mqtt.enabled || settings.domoticz.url.is_some()
 }
 
 /// Starts those that are set; what they keep lies in `folder`.

@@ -29,6 +29,11 @@ pub struct About {
     pub commands: Abilities,
 }
 
+/// The id of the bank called `name`.
+pub fn bank_id(name: &str) -> String {
+    format!("bank_{name}")
+}
+
 /// When the last reading came, found out from snapshots, which also come without one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadAt(Option<(u16, Moment)>);

@@ -8,7 +8,7 @@ mod build;
 mod field;
 mod metrics;
 
-pub use build::{About, ReadAt};
+pub use build::{About, ReadAt, bank_id};
 pub use field::Field;
 pub use metrics::{metric_names, metrics};
 

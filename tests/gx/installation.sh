@@ -44,7 +44,7 @@ processes() {
         [[ "${words[*]}" != $1 ]] || { file=${file%/*} && echo "${file##*/}"; }
     done 2>/dev/null
 }
-driver() { processes "*/bin/dbus-bms run /dev/$1"; }
+driver() { processes "*/bin/dbus-bms run /dev/$1 --sinks-elsewhere"; }
 log_of() { cat "/data/log/dbus-bms.$1/current" 2>/dev/null; }
 says() { log_of "$1" | grep -q "$2"; }
 programs() { sed -n 's/^alias default //p' /data/conf/serial-starter.d/zz-dbus-bms.conf 2>/dev/null; }

@@ -19,6 +19,7 @@ mod peers;
 mod reader;
 mod service;
 mod settings;
+mod view;
 mod wire;
 
 pub use bus::{BusAddress, DbusError};
@@ -30,9 +31,11 @@ pub use peer::Peer;
 pub(crate) use peers::{PeerEvent, Peers};
 pub use reader::{AskError, BusReader, Read, ask};
 pub use settings::Settings;
+pub(crate) use view::Told;
 
 use crate::commands::Door;
 use crate::model::{Outcome, Snapshot};
+use crate::runtime;
 use calls::Written;
 use membership::{Membership, Role, shown};
 use service::Service;
@@ -96,6 +99,8 @@ pub async fn serve(
     let called = battery.context.custom_name.clone();
     let door = battery.door.clone();
     let (outcomes, mut answered) = mpsc::channel(WAITING_WISHES);
+    let mut speaker = view::Speaker::new(battery.device.to_string());
+    speaker.take(&snapshots.borrow(), runtime::now().at);
     let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;
     let (news, mut changes) = mpsc::channel(1);
     let (names, names_out) = mpsc::channel(WAITING_NAMES);
@@ -107,11 +112,22 @@ pub async fn serve(
     }
     loop {
         tokio::select! {
-            call = service.next_call() => answer(&mut service, call?, &names, &events, (&door, &outcomes)).await?,
+            call = service.next_call() => {
+                let call = call?;
+                if view::is_asked(&call) {
+                    let snapshot = snapshots.borrow().clone();
+                    let snapshot = shown(service.context(), role, &snapshot);
+                    let text = speaker.json(service.name(), service.context(), &snapshot, runtime::now().at);
+                    service.say(&call, &text).await?;
+                } else {
+                    answer(&mut service, call, &names, &events, (&door, &outcomes)).await?;
+                }
+            }
             Some((call, outcome)) = answered.recv() => service.reply(&call, outcome).await?,
             changed = snapshots.changed() => match changed {
                 Ok(()) => {
                     let snapshot = snapshots.borrow_and_update().clone();
+                    speaker.take(&snapshot, runtime::now().at);
                     let snapshot = shown(service.context(), role, &snapshot);
                     service.publish(&snapshot).await?;
                 }

@@ -12,8 +12,8 @@ use thiserror::Error;
 use zbus::{Connection, OwnedVariant};
 
 /// A connection that only asks.
-#[derive(Debug)]
-pub struct BusReader(Connection);
+#[derive(Debug, Clone)]
+pub struct BusReader(pub(super) Connection);
 
 /// A value that is known.
 #[derive(Debug, Clone, PartialEq)]

@@ -95,6 +95,15 @@ impl Service {
         }
     }
 
+    /// Answers a call with a text.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn say(&self, call: &Message, text: &str) -> Result<(), DbusError> {
+        let reply = Message::method_return(&call.header()).build(&text);
+        self.send(&reply.map_err(|error| DbusError::Message(error.to_string()))?).await
+    }
+
     /// Takes over a snapshot and announces what has changed, in one signal; nothing changed sends nothing.
     ///
     /// # Errors

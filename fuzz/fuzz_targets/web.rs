@@ -1,0 +1,54 @@
+//! Any request to the web server, any view from another process, any file of the history: never a panic; who comes under a
+//! foreign name, or writes without the token, gets nothing; what is answered as JSON is JSON; what is metrics reads line by line.
+#![no_main]
+
+use dbus_bms::battery::Now;
+use dbus_bms::history::{Course, Range};
+use dbus_bms::house::House;
+use dbus_bms::sink::web::{Body, Config, Head, World, answer};
+use dbus_bms::units::Moment;
+use dbus_bms::view::{View, metrics};
+use libfuzzer_sys::fuzz_target;
+
+const TOKEN: &str = "0123456789abcdef";
+
+fuzz_target!(|input: &[u8]| {
+    held::heap::bounded(64 << 20, || {
+        let mut parts = input.splitn(9, |byte| *byte == b'\n');
+        let mut text = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
+        let (method, path, query) = (text().unwrap_or("GET"), text().unwrap_or("/"), text().unwrap_or(""));
+        let (host, origin, authorization, if_none_match) = (text(), text(), text(), text());
+        let told = text().unwrap_or_default();
+        let rest = parts.next().unwrap_or_default();
+        let house = House::default();
+        house.put(View { id: "jbd_1".into(), soc_pct: Some(62.0), ..View::default() });
+        if let Ok(view) = serde_json::from_str::<View>(told) {
+            house.put(view);
+        }
+        let mut course = Course::new(0.0);
+        course.load(rest);
+        let now = Now { at: Moment::default(), unix: Some(1_772_323_200) };
+        let history = |id: &str, range: (&'static str, Range)| Some(course.json(id, range, now));
+        let views = house.now();
+        let config = Config { token: Some(TOKEN.into()), ..Config::default() };
+        let head = Head { method, path, query, host, origin, authorization, if_none_match, body: rest };
+        let found = answer(&head, &World { config: &config, views: &views, history: &history });
+        assert!([200, 304, 400, 401, 403, 404, 405, 421, 503].contains(&found.status), "{}", found.status);
+        let refused = (400..500).contains(&found.status);
+        assert!(host.is_some() || refused);
+        assert!(host != Some("evil.example.com") || refused);
+        assert!(!["POST", "PUT", "DELETE"].contains(&method) || authorization.is_some_and(|text| text.contains(TOKEN)) || refused);
+        if let (Body::Text(text), "application/json") = (&found.body, found.content_type) {
+            serde_json::from_str::<serde_json::Value>(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        }
+        for line in metrics(&views).lines() {
+            let number = line.rsplit_once(' ').map(|(_, number)| number);
+            let sample = line.starts_with("dbus_bms_") && number.is_some_and(|number| number.parse::<f64>().is_ok());
+            assert!(line.starts_with("# ") || sample, "{line:?}");
+        }
+        for (name, range) in Range::ALL {
+            let text = course.json("x", (name, range), now);
+            serde_json::from_str::<serde_json::Value>(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        }
+    });
+});
