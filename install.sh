@@ -209,6 +209,26 @@ decide_on_serialbattery() {
     esac
 }
 
+# Its settings are offered as long as ours are as they came.
+offer_settings() {
+    for old in "$APPS/dbus-serialbattery/config.ini" "$DATA/etc/dbus-serialbattery/config.ini"; do
+        [ ! -r "$old" ] || break
+    done
+    [ -r "$old" ] && cmp -s "$APP/config.toml" "$CONFIG" || return 0
+    if [ -z "$ROOT" ] && (: </dev/tty) 2>/dev/null; then
+        printf 'Take over the settings of dbus-serialbattery? What is different here will be listed. [Y/n] '
+        read -r answer </dev/tty
+        case $answer in [nN]*) return 0 ;; esac
+        rm -f "$CONFIG.new"
+        if "$APP/bin/dbus-bms" config migrate "$old" --to "$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG"; then
+            say "The settings are in ${CONFIG#"$ROOT"} now, and the list at its end."
+            return 0
+        fi
+    fi
+    say "To take over the settings of dbus-serialbattery, look at what becomes of them:"
+    say "  /data/apps/dbus-bms/bin/dbus-bms config migrate ${old#"$ROOT"}"
+}
+
 # ---- installing ----------------------------------------------------------------------------------------------------------
 
 make_folders() {
@@ -343,6 +363,7 @@ install() {
         put_in_place "$binary"
     fi
     put_config
+    offer_settings
     sh "$APP/rc.local" ${ROOT:+--root "$ROOT"} now || die "serial-starter could not be set up; see above"
     [ -n "$ROOT" ] || { stop_replaced; renew_services; }
     tell

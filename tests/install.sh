@@ -171,11 +171,14 @@ device
 printf 'service sbattery dbus-serialbattery\nalias default gps:vedirect:sbattery\nalias rs485 cgwacs:modbus:sbattery\n' \
     >"$root/data/conf/serial-starter.d/dbus-serialbattery.conf"
 mkdir -p "$root/data/apps/dbus-serialbattery" "$root/opt/victronenergy/service-templates/dbus-serialbattery"
+printf '[DEFAULT]\nMAX_CELL_VOLTAGE = 3.45\n' >"$root/data/apps/dbus-serialbattery/config.ini"
 tree "$root" >"$work/before"
 bytes "$root" >"$work/bytes"
 installer one install >"$work/list" 2>&1
 check "unasked it stays" alias_is default gps:vedirect:smart:sbattery:dbusbms
 check "and we say how to leave it out" grep -q -- '--replace-serialbattery' "$work/list"
+check "and we say how to take its settings over" \
+    grep -q 'dbus-bms config migrate /data/apps/dbus-serialbattery/config.ini' "$work/list"
 check "replaces it" installer one install --replace-serialbattery
 check "in one alias" alias_is default gps:vedirect:smart:dbusbms
 check "and the other" alias_is rs485 cgwacs:modbus:dbusbms

@@ -1,11 +1,12 @@
-//! `config check FILE`, `config default` and `config migrate FILE`.
+//! `config check FILE`, `config default` and `config migrate OLD`.
 
-use super::exit::Failure;
-use crate::config::{Config, ConfigError, Origin, Places, Problem, document};
-use crate::migrate::berrybms;
-use clap::Subcommand;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use super::Failure;
+use super::exit::write_new_file;
+use crate::config::{Config, ConfigError, Places, document};
+use crate::migrate::{self, Fate, Migration};
+use clap::{Args, Subcommand};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// What to do with configurations.
 #[derive(Debug, Clone, Subcommand)]
@@ -17,11 +18,22 @@ pub enum ConfigCommand {
     },
     /// Print all settings with their meaning and default, as a file to start from
     Default,
-    /// Turn the configuration of another system (BerryBMS' config.yaml) into ours, and say what has no counterpart
-    Migrate {
-        /// The file
-        file: PathBuf,
-    },
+    /// Turn a config.ini of dbus-serialbattery or a config.yaml of BerryBMS into ours, and list what has no counterpart
+    Migrate(MigrateArgs),
+}
+
+/// Turn a config.ini of dbus-serialbattery or a config.yaml of BerryBMS into ours, and list what has no counterpart
+#[derive(Debug, Clone, Args)]
+pub struct MigrateArgs {
+    /// The old file
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// Write the new file here, where there is none yet, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// One JSON object with the new file, what was taken over, and the remarks
+    #[arg(long)]
+    pub json: bool,
 }
 
 impl ConfigCommand {
@@ -36,27 +48,48 @@ impl ConfigCommand {
                 writeln!(out, "{}: ok", file.display())?;
             }
             Self::Default => out.write_all(document().as_bytes())?,
-            Self::Migrate { file } => migrate(file, out)?,
+            Self::Migrate(args) => args.run(out)?,
         }
         Ok(())
     }
 }
 
-/// The new file on the standard output, what there is to say of it on the other.
-fn migrate(file: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let bytes = std::fs::read(file).map_err(|source| ConfigError::Unreadable { path: file.to_owned(), source })?;
-    let text = String::from_utf8_lossy(&bytes);
-    if !berrybms::is_berrybms(&text) {
-        let problem = Problem {
-            origin: Origin::Line(1),
-            text: "this is no config.yaml of BerryBMS, which is what can be taken over".to_owned(),
-        };
-        return Err(ConfigError::Wrong { file: file.display().to_string(), problems: vec![problem] }.into());
+impl MigrateArgs {
+    /// The new file goes to `out`, the list to the standard error output; both with `--json` to `out`.
+    fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let old = std::fs::read(&self.old).map_err(|source| ConfigError::Unreadable { path: self.old.clone(), source })?;
+        let migration =
+            migrate::migrate(&String::from_utf8_lossy(&old)).map_err(|unfit| Failure::Unfit { path: self.old.clone(), unfit })?;
+        if let Some(path) = &self.to {
+            write_new_file(path, &migration.toml)?;
+        }
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&migration).map_err(io::Error::from)?)?;
+            return Ok(());
+        }
+        if self.to.is_none() {
+            out.write_all(migration.toml.as_bytes())?;
+            out.flush()?;
+        }
+        list(&mut io::stderr(), &migration)?;
+        Ok(())
     }
-    let migrated = berrybms::migrate(&text);
-    out.write_all(migrated.toml.as_bytes())?;
-    for note in migrated.notes {
-        log::warn!("{}: {note}", file.display());
+}
+
+/// What an owner should know, for people.
+fn list(out: &mut dyn Write, migration: &Migration) -> io::Result<()> {
+    match migration.taken.len() {
+        0 => writeln!(out, "settings of {} taken over", migration.from)?,
+        options => writeln!(out, "{options} options of {} taken over", migration.from)?,
+    }
+    for remark in &migration.remarks {
+        let mark = match remark.fate {
+            Fate::Refused => "NOT TAKEN OVER",
+            Fate::Differs => "differs",
+            Fate::NoCounterpart => "no counterpart",
+            Fate::Unknown => "unknown",
+        };
+        writeln!(out, "{mark:14} {}: {}", remark.option, remark.text)?;
     }
     Ok(())
 }

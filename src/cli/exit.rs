@@ -6,6 +6,7 @@ use super::replay::ReplayFailure;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
 use crate::link::OpenError;
+use crate::migrate::Unfit;
 use crate::run::RunError;
 use crate::sim::SimError;
 use crate::sink::dbus::DbusError;
@@ -43,6 +44,14 @@ pub enum Failure {
     /// The configuration, or an option that stands for one of its keys.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// `config migrate` of something else.
+    #[error("{}: {unfit}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        unfit: Unfit,
+    },
     /// `run` without a port.
     #[error("no port: name one (`dbus-bms run /dev/ttyUSB0`), or set `ports` in the configuration")]
     NoPort,
@@ -93,6 +102,9 @@ pub enum Failure {
         /// What the operating system says.
         source: io::Error,
     },
+    /// `status` without a battery.
+    #[error("no battery is on D-Bus; `dbus-bms doctor` shows why")]
+    NoBattery,
     /// `doctor` has found something.
     #[error("{problems} to set right: see the lines marked PROBLEM")]
     Unwell {
@@ -108,11 +120,11 @@ impl Failure {
     /// The exit code that says it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::NoPort | Self::Wish(_) | Self::NotDone { off: true, .. } => Exit::Usage,
+            Self::Config(_) | Self::Unfit { .. } | Self::NoPort | Self::Wish(_) | Self::NotDone { off: true, .. } => Exit::Usage,
             Self::Decode(failure) => failure.exit(),
             Self::Can(failure) => failure.exit(),
             Self::Replay(failure) => failure.exit(),
-            Self::Run(RunError::NothingFound(_)) => Exit::Nothing,
+            Self::Run(RunError::NothingFound(_)) | Self::NoBattery => Exit::Nothing,
             Self::Run(RunError::PortGone(_) | RunError::Open(OpenError::Missing { .. })) => Exit::PortGone,
             Self::Run(RunError::Bus(DbusError::Address(_) | DbusError::NoSession)) | Self::Line { .. } => Exit::Usage,
             Self::Run(RunError::Bus(_)) => Exit::BusGone,
@@ -139,4 +151,14 @@ impl Failure {
 /// [`Failure::File`]
 pub(super) fn write_file(path: &Path, content: &str) -> Result<(), Failure> {
     std::fs::write(path, content).map_err(|source| Failure::File { path: path.to_owned(), source })
+}
+
+/// Writes a file that must not be there yet.
+///
+/// # Errors
+/// [`Failure::File`]
+pub(super) fn write_new_file(path: &Path, content: &str) -> Result<(), Failure> {
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let written = file.and_then(|mut file| io::Write::write_all(&mut file, content.as_bytes()));
+    written.map_err(|source| Failure::File { path: path.to_owned(), source })
 }
