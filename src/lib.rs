@@ -44,6 +44,7 @@ pub mod sim;
 pub mod sink;
 pub mod soc;
 pub mod state;
+pub mod support;
 pub mod units;
 pub mod vector;
 pub mod view;

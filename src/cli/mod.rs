@@ -23,6 +23,8 @@ pub mod replay;
 pub mod run;
 pub mod set;
 pub mod simulate;
+pub mod status;
+pub mod support;
 pub mod table;
 mod wish;
 
@@ -48,7 +50,9 @@ use replay::ReplayArgs;
 use run::RunArgs;
 use set::SetArgs;
 use simulate::SimulateArgs;
+use status::StatusArgs;
 use std::io::{self, Write};
+use support::SupportArgs;
 
 /// Battery driver for Victron GX devices: serial BMS to D-Bus, with charge control
 #[derive(Debug, Parser)]
@@ -96,10 +100,14 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Look at installation, ports, services and D-Bus, and say what is wrong and what to do
     Doctor(DoctorArgs),
+    /// Show all batteries on D-Bus, one line each
+    Status(StatusArgs),
+    /// Put what somebody needs who is to help into one file, without passwords
+    Support(SupportArgs),
     /// Encode, decode and watch the frames for inverters over CAN
     #[command(subcommand)]
     Can(CanCommand),
-    /// Check a configuration, or print the default one
+    /// Check a configuration, print the default one, or make one of that of dbus-serialbattery
     #[command(subcommand)]
     Config(ConfigCommand),
 }
@@ -148,6 +156,8 @@ impl Command {
             Self::Record(args) => args.run(out),
             Self::Replay(args) => args.run(out, Show::choose(args.json)),
             Self::Doctor(args) => args.run(out, Show::choose(args.json)),
+            Self::Status(args) => args.run(out, Show::choose(args.json)),
+            Self::Support(args) => args.run(out),
             Self::Can(command) => command.run(out),
             Self::Config(command) => command.run(out),
         }

@@ -1,0 +1,188 @@
+//! `status`: all batteries on D-Bus, whoever serves them, one line each.
+
+use super::Failure;
+use super::output::Show;
+use super::paint::{Piece, Style, line};
+use crate::run::RunError;
+use crate::runtime;
+use crate::sink::dbus::{BusAddress, BusReader, DbusError, Read};
+use clap::Args;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Show all batteries on D-Bus, one line each
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// D-Bus to look at [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
+    #[arg(long, value_name = "system|session|ADDRESS")]
+    pub bus: Option<String>,
+    /// One JSON object per battery
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A limit and the rule that sets it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Limit {
+    /// V or A.
+    pub value: f64,
+    /// Why; absent where the driver does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A battery on the bus; what is unknown is absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Status {
+    /// D-Bus name.
+    pub service: String,
+    /// The owner's name for it, else the product's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// DeviceInstance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<f64>,
+    /// State of charge, %.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soc_pct: Option<f64>,
+    /// Pack voltage, V.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voltage_v: Option<f64>,
+    /// Current, A; positive charges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_a: Option<f64>,
+    /// Charge voltage limit, V.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cvl: Option<Limit>,
+    /// Charge current limit, A.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ccl: Option<Limit>,
+    /// Discharge current limit, A.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dcl: Option<Limit>,
+    /// How fresh the data is: "fresh", "stale" (values unknown), "silent" (cable warning), "lost" (cable alarm).
+    pub data: &'static str,
+    /// How the line to the BMS is, in the driver's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+}
+
+impl StatusArgs {
+    /// Looks and tells.
+    ///
+    /// # Errors
+    /// [`Failure::NoBattery`]; [`Failure::Run`] without a bus.
+    pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
+        let bus = BusAddress::from_env(self.bus.as_deref());
+        let all = runtime::block_on(look(bus))?.map_err(RunError::from)?;
+        if all.is_empty() {
+            return Err(Failure::NoBattery);
+        }
+        match show {
+            Show::Json => {
+                all.iter().try_for_each(|battery| writeln!(out, "{}", serde_json::to_string(battery).map_err(io::Error::from)?))?;
+            }
+            Show::Table { colour, .. } => out.write_all(table(&all, colour).as_bytes())?,
+        }
+        Ok(())
+    }
+}
+
+/// The batteries on the bus.
+///
+/// # Errors
+/// When there is no bus.
+pub(super) async fn look(bus: Result<BusAddress, DbusError>) -> Result<Vec<Status>, DbusError> {
+    let bus = BusReader::connect(&bus?).await?;
+    let mut all = Vec::new();
+    for service in bus.batteries().await {
+        all.push(battery(&bus, service).await);
+    }
+    Ok(all)
+}
+
+async fn battery(bus: &BusReader, service: String) -> Status {
+    let text = async |path: &str| bus.read(&service, path).await.and_then(Read::text).filter(|text| !text.is_empty());
+    let number = async |path: &str| bus.read(&service, path).await.and_then(|read| read.number());
+    let limit = async |path: &str, why: &str| Some(Limit { value: number(path).await?, why: text(why).await });
+    let connected = number("/Connected").await;
+    let voltage_v = number("/Dc/0/Voltage").await;
+    let data = match (connected, number("/Alarms/BmsCable").await) {
+        (Some(0.0), _) => "lost",
+        (_, Some(level)) if level >= 2.0 => "lost",
+        (_, Some(level)) if level >= 1.0 => "silent",
+        _ if voltage_v.is_none() => "stale",
+        _ => "fresh",
+    };
+    let name = match text("/CustomName").await {
+        Some(name) => Some(name),
+        None => text("/ProductName").await,
+    };
+    Status {
+        name,
+        instance: number("/DeviceInstance").await,
+        soc_pct: number("/Soc").await,
+        voltage_v,
+        current_a: number("/Dc/0/Current").await,
+        cvl: limit("/Info/MaxChargeVoltage", "/Info/ChargeMode").await,
+        ccl: limit("/Info/MaxChargeCurrent", "/Info/ChargeLimitation").await,
+        dcl: limit("/Info/MaxDischargeCurrent", "/Info/DischargeLimitation").await,
+        data,
+        line: text("/ConnectionInformation").await,
+        service,
+    }
+}
+
+/// For people: a line per battery under a heading, columns as wide as their longest entry.
+fn table(all: &[Status], colour: bool) -> String {
+    let number = |value: Option<f64>, digits: usize, unit: &str| {
+        value.map_or("unknown".to_owned(), |value| format!("{value:.digits$} {unit}"))
+    };
+    let limit = |limit: &Option<Limit>, digits: usize, unit: &str| {
+        limit.as_ref().map_or("none".to_owned(), |Limit { value, why }| {
+            let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("{value:.digits$} {unit}{why}")
+        })
+    };
+    let heading = ["Battery", "SoC", "Voltage", "Current", "Charge to", "Charge with", "Discharge with", "Data", "Line"];
+    let mut rows = vec![heading.map(|text| Piece::new(text, Style::Dim))];
+    rows.extend(all.iter().map(|battery| {
+        let style = match battery.data {
+            "fresh" => Style::Plain,
+            "lost" => Style::Alarm,
+            _ => Style::Warning,
+        };
+        let short = battery.service.rsplit('.').next().unwrap_or_default();
+        let name = battery.name.as_ref().map_or(short.to_owned(), |name| format!("{name} [{short}]"));
+        [
+            Piece::new(name, Style::Title),
+            Piece::new(number(battery.soc_pct, 0, "%"), Style::Plain),
+            Piece::new(number(battery.voltage_v, 2, "V"), Style::Plain),
+            Piece::new(number(battery.current_a, 1, "A"), Style::Plain),
+            Piece::new(limit(&battery.cvl, 2, "V"), Style::Plain),
+            Piece::new(limit(&battery.ccl, 1, "A"), Style::Plain),
+            Piece::new(limit(&battery.dcl, 1, "A"), Style::Plain),
+            Piece::new(battery.data, style),
+            Piece::new(battery.line.clone().unwrap_or_default(), Style::Plain),
+        ]
+    }));
+    let mut widths = [0; 9];
+    for row in &rows {
+        for (width, piece) in widths.iter_mut().zip(row) {
+            *width = piece.width().max(*width);
+        }
+    }
+    let padded = |row: [Piece; 9]| {
+        let pieces: Vec<Piece> = row
+            .into_iter()
+            .zip(widths)
+            .map(|(piece, width)| {
+                let blanks = " ".repeat(width.saturating_sub(piece.width()).saturating_add(2));
+                Piece::new(format!("{}{blanks}", piece.text), piece.style)
+            })
+            .collect();
+        line(&pieces, colour).trim_end().to_owned() + "\n"
+    };
+    rows.into_iter().map(padded).collect()
+}

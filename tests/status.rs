@@ -1,0 +1,104 @@
+//! `status` and `support` beside a running driver.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "support/board.rs"]
+mod board;
+#[path = "support/bus.rs"]
+mod bus;
+#[path = "support/driver.rs"]
+mod driver;
+
+use board::{Board, simulated};
+use bus::Bus;
+use driver::{Home, owner, until};
+use serde_json::Value as Json;
+use std::fs;
+use std::process::Command;
+
+const WORD: &str = "Q7xvNkZk9w24Lm5p";
+
+#[tokio::test(flavor = "current_thread")]
+async fn it_shows_each_battery_with_its_limits_and_their_reasons() {
+    let (bus, home) = (Bus::start(), Home::new());
+    let address = bus.address().to_string();
+    home.start(&["status", "--bus", &address]).end().assert(3, &["no battery is on D-Bus", "doctor"]);
+    home.start(&["status", "--bus", "unix:path=/nonexistent/bus"]).end().assert(5, &["/nonexistent/bus"]);
+
+    home.configure("name = \"Garage\"\n");
+    let service = "com.victronenergy.battery.ttyUSB0";
+    let mut watcher = bus.watch(service).await;
+    let board = Board::on_pty(&home.path("ttyUSB0"), simulated());
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+
+    let ended = home.start(&["status", "--json", "--bus", &address]).end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let [line] = ended.output.as_slice() else { panic!("not one line: {ended:#?}") };
+    let battery: Json = serde_json::from_str(line).unwrap();
+    assert_eq!(battery["service"], service);
+    assert_eq!(battery["name"], "Garage");
+    assert_eq!(battery["data"], "fresh");
+    assert!(battery["voltage_v"].as_f64().unwrap() > 40.0, "{battery}");
+    for limit in ["cvl", "ccl", "dcl"] {
+        assert!(battery[limit]["value"].is_number(), "{limit}: {battery}");
+        assert!(!battery[limit]["why"].as_str().unwrap().is_empty(), "{limit}: {battery}");
+    }
+    assert!(!battery["line"].as_str().unwrap().is_empty(), "{battery}");
+    driver.stop();
+}
+
+#[test]
+fn a_bundle_has_all_that_helps_and_no_secret() {
+    let home = Home::new();
+    let root = home.path("root");
+    let write = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("opt/victronenergy/version", "v3.55\nVictron Energy\n");
+    write(
+        "data/conf/dbus-bms/config.toml",
+        &format!(
+            "name = \"Garage\"\n[web]\nenabled = true\ntoken = \"{WORD}\"\n[mqtt]\npassword_file = \"/data/conf/mqtt-word\"\n"
+        ),
+    );
+    write("data/conf/mqtt-word", &format!("{WORD}-of-the-broker\n"));
+    write("data/conf/dbus-bms/jk_1.json", "{\"instance\":3}");
+    write("var/log/dbus-bms.ttyUSB0/current", &format!("INFO connected: JK\nWARN somebody sent {WORD}-of-the-broker and {WORD}\n"));
+    let to = home.path("bundle.tar");
+    let arguments =
+        ["support", "--to", to.to_str().unwrap(), "--root", root.to_str().unwrap(), "--bus", "unix:path=/nonexistent/bus"];
+    let ended = home.start(&[&arguments[..], &["--port", "/nonexistent/port"]].concat()).end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+
+    let bytes = fs::read(&to).unwrap();
+    assert!(!bytes.windows(WORD.len()).any(|part| part == WORD.as_bytes()), "a secret is in the bundle");
+    // Taken apart by a program that others made.
+    let tar = Command::new("tar").arg("xf").arg(&to).arg("-C").arg(home.path("")).output().unwrap();
+    assert!(tar.status.success() && tar.stderr.is_empty(), "{tar:?}");
+    let text = |name: &str| fs::read_to_string(home.path("dbus-bms-support").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert!(text("versions.txt").contains(env!("CARGO_PKG_VERSION")) && text("versions.txt").contains("v3.55"));
+    assert!(text("config.toml").contains("name = \"Garage\""));
+    assert!(text("log/dbus-bms.ttyUSB0.txt").contains("INFO connected: JK"));
+    assert_eq!(text("state/jk_1.json").trim(), "{\"instance\":3}");
+    assert!(text("doctor.txt").contains("PROBLEM bus: no D-Bus at"));
+    assert!(text("no-recording.txt").contains("/nonexistent/port"));
+    assert!(text("README.txt").contains("taken out"));
+}
+
+#[test]
+fn a_bundle_holds_a_recording_that_can_be_replayed() {
+    let home = Home::new();
+    let board = Board::on_pty(&home.path("ttyUSB0"), simulated());
+    let to = home.path("bundle.tar");
+    let (to, root) = (to.to_str().unwrap(), home.path("nothing"));
+    let bus = ["--bus", "unix:path=/nonexistent/bus", "--root", root.to_str().unwrap()];
+    let ended = home.start(&[&["support", "--to", to, "--port", &board.port, "--seconds", "3"], &bus[..]].concat()).end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(Command::new("tar").args(["xf", to, "-C"]).arg(home.path("")).status().unwrap().success());
+    let recording = home.path("dbus-bms-support/recording.txt");
+    let replayed = home.start(&["replay", "--json", recording.to_str().unwrap()]).end();
+    assert_eq!(replayed.code, Some(0), "{replayed:#?}");
+    assert!(!replayed.output.is_empty());
+}
