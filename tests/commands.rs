@@ -231,6 +231,7 @@ fn a_disturbed_line_never_makes_done_of_what_was_not() {
 /// The bytes of a command are no reading, and those of a reading are no acknowledge.
 #[test]
 fn reading_never_writes_and_writes_are_never_read() {
+    let mut commanded = 0;
     for driver in DRIVERS {
         let address = driver.addresses.first().copied();
         let mut protocol = (driver.new)(address);
@@ -248,6 +249,7 @@ fn reading_never_writes_and_writes_are_never_read() {
         for write in &writes {
             assert!(!reads.contains(write), "{}: {write:02x?} is sent by reading", driver.name);
         }
-        assert_eq!(driver.name == "topbms", writes.is_empty(), "{}", driver.name);
+        commanded += usize::from(!writes.is_empty());
     }
+    assert!(commanded >= 5, "{commanded} families have commands");
 }

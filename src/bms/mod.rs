@@ -9,6 +9,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unreachable, clippy::cast_possible_truncation)]
 
 pub(crate) mod alarm_bits;
+pub mod ant;
 pub mod bytes;
 pub mod daly;
 pub mod daly_modbus;
@@ -29,7 +30,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// All protocols, in the order in which a probe tries them.
-pub const DRIVERS: &[&Driver] = &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER, &daly::DRIVER, &daly_modbus::DRIVER, &topbms::DRIVER];
+pub const DRIVERS: &[&Driver] =
+    &[&jk::DRIVER, &jk_pb::DRIVER, &jbd::DRIVER, &daly::DRIVER, &daly_modbus::DRIVER, &topbms::DRIVER, &ant::DRIVER];
 
 /// The driver called `name`.
 pub fn driver(name: &str) -> Option<&'static Driver> {

@@ -5,6 +5,7 @@
 //! ```
 //! Everything but [`simulate`] is pure; a new protocol is one file with a [`Responder`] and one line in [`BOARDS`].
 
+pub mod ant;
 pub mod battery;
 mod cell;
 pub mod daly;
@@ -95,6 +96,7 @@ pub const BOARDS: &[Board] = &[
     Board { name: "daly-newer", driver: "daly", addresses: &[1], new: || Box::new(daly::Daly::new(daly::NEWER)) },
     Board { name: "daly-modbus", driver: "daly-modbus", addresses: &[1], new: || Box::new(daly_modbus::DalyModbus::default()) },
     Board { name: "topbms", driver: "topbms", addresses: &[1], new: || Box::new(topbms::TopBms::default()) },
+    Board { name: "ant", driver: "ant", addresses: &[1], new: || Box::new(ant::Ant::default()) },
 ];
 
 /// A fresh responder of the board called `name`.

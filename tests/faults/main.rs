@@ -10,7 +10,7 @@ mod oracle;
 mod table;
 mod trial;
 
-use dbus_bms::bms::driver;
+use dbus_bms::bms::{DRIVERS, driver};
 use dbus_bms::model::{AlarmName, Level, Reading};
 use dbus_bms::sim::battery::PackConfig;
 use dbus_bms::sim::scenario::Scenario;
@@ -19,8 +19,10 @@ use dbus_bms::units::{Moment, Volts};
 use std::time::Duration;
 use trial::{Events, Findings, Trial};
 
-/// The boards of the table, one per protocol.
-const COLUMNS: [&str; 6] = ["jk", "jk-pb", "jbd", "daly", "daly-modbus", "topbms"];
+/// The boards of the table: for each protocol the one that is called like it.
+fn names() -> Vec<&'static str> {
+    DRIVERS.iter().map(|driver| driver.name).collect()
+}
 
 /// A row of the table.
 struct Row {
@@ -113,15 +115,16 @@ fn check(row: &Row, family: &str, found: &Findings) -> Result<(), String> {
 
 #[test]
 fn nothing_wrong_gets_out() {
+    let names = names();
     let columns: Vec<(&str, Vec<Findings>)> = std::thread::scope(|scope| {
-        let all: Vec<_> = COLUMNS.iter().map(|name| (*name, scope.spawn(move || column(name)))).collect();
+        let all: Vec<_> = names.iter().map(|name| (*name, scope.spawn(move || column(name)))).collect();
         all.into_iter().map(|(name, column)| (name, column.join().unwrap())).collect()
     });
     let fields: Vec<Vec<&Findings>> = (0..ROWS.len()).map(|row| columns.iter().map(|(_, found)| &found[row]).collect()).collect();
-    println!("{}", table::markdown(ROWS, &COLUMNS, &fields, minutes()));
+    println!("{}", table::markdown(ROWS, &names, &fields, minutes()));
     let rows = ROWS.iter().zip(&fields);
     let wrong: Vec<String> =
-        rows.flat_map(|(row, found)| COLUMNS.iter().zip(found).filter_map(|(name, found)| check(row, name, found).err())).collect();
+        rows.flat_map(|(row, found)| names.iter().zip(found).filter_map(|(name, found)| check(row, name, found).err())).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
