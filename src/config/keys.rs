@@ -46,6 +46,18 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Its default as it would be written; `None` when it is not set by default.
+    pub fn default(&self) -> Option<String> {
+        (self.place)(&mut Settings::default()).written().map(|value| value.to_string())
+    }
+
+    /// What it may be set to, in words; empty for all that its type can hold.
+    pub fn range(&self) -> String {
+        self.allowed.to_string()
+    }
+}
+
 use Allowed::{Any, Between, Bus, Curve, Secret};
 use Reach::{Battery, File, Port};
 

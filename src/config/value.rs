@@ -10,6 +10,7 @@ use crate::model::Chemistry;
 use crate::sink::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
 use crate::soc::Source;
 use crate::units::{AmpHours, Amps, Percent, Volts, Watts};
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -28,6 +29,19 @@ pub(super) enum Allowed {
     Bus,
     /// Text that no message repeats.
     Secret,
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any | Self::Secret => Ok(()),
+            Self::Between(least, most) => write!(f, "{least} to {most}"),
+            Self::Curve(least, most, unit, shape) => {
+                write!(f, "pairs: {least} to {most} {unit}, {}", shape.values().1)
+            }
+            Self::Bus => f.write_str("system, session or an address"),
+        }
+    }
 }
 
 /// Which way a curve may run.
