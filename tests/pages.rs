@@ -31,7 +31,7 @@ fn cell(text: &str) -> String {
 
 /// The unit, which is how a key's name ends.
 fn unit(key: &Key) -> &'static str {
-    const ENDS: [(&str, &str); 15] = [
+    const ENDS: [(&str, &str); 16] = [
         ("_v_per_s", "V/s"),
         ("_a_per_s", "A/s"),
         ("_ah", "Ah"),
@@ -45,8 +45,9 @@ fn unit(key: &Key) -> &'static str {
         ("_days", "days"),
         ("baud", "bit/s"),
         ("bitrate", "bit/s"),
-        ("_count", ""),
         ("_by_cell_voltage", "V"),
+        ("_by_temperature", "°C"),
+        ("_by_soc", "%"),
     ];
     ENDS.iter().find(|(end, _)| key.path.ends_with(end)).map_or("", |(_, unit)| unit)
 }
