@@ -509,7 +509,8 @@ forget_settings() {
         case $name in port-* | commands-* | '*') continue ;; esac
         device=/Settings/Devices/$(echo "$name" | sed 's/[^A-Za-z0-9]/_/g; s/^_*//')
         dbus-send --system --print-reply --dest=com.victronenergy.settings / com.victronenergy.Settings.RemoveSettings \
-            "array:string:$device/ClassAndVrmInstance,$device/CustomName" >/dev/null 2>&1
+            "array:string:$device/ClassAndVrmInstance,$device/CustomName,$device/MaxChargeCurrent,$device/MaxDischargeCurrent,$device/MaxCellVoltage,$device/FloatCellVoltage,$device/TimeToGoSocFloor" \
+            >/dev/null 2>&1
     done
 }
 

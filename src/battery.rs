@@ -104,6 +104,12 @@ impl Battery {
         Self { soc_config, ..self }
     }
 
+    /// Goes on with other settings. What they reduce is reduced at once; what they raise rises slowly, as after any reduction.
+    pub fn reconfigure(&mut self, config: charge::Config, soc_config: soc::Config) {
+        self.config = config;
+        self.soc_config = soc_config;
+    }
+
     /// Takes in a reading.
     pub fn read(&mut self, mut reading: Reading, link: LinkStats, now: Now) -> Snapshot {
         let was_silent = self.read_at.is_some() && self.freshness(now.at) != Freshness::Fresh;

@@ -30,6 +30,7 @@ struct Served {
 
 fn battery(context: Context) -> Battery {
     Battery {
+        live: false,
         name: service_name("/dev/ttyUSB0", None),
         device: DeviceId::new("jbd_0123456789"),
         remembered: None,

@@ -50,6 +50,14 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The value of a key as it is written, unless it is not set.
+    pub(crate) fn value(&self, path: &str) -> Option<String> {
+        let key = super::keys::find(path)?;
+        (key.place)(&mut self.clone()).written().map(|value| value.to_string())
+    }
+}
+
 fn describe(key: &Key, leaf: &str, defaults: &mut Settings, text: &mut String) {
     text.push('\n');
     let mut line = String::from("#");

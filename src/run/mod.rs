@@ -12,6 +12,7 @@ pub mod direct;
 pub mod hub;
 mod identity;
 mod inverter;
+mod live;
 pub mod poller;
 mod port;
 mod powers;

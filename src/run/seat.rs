@@ -3,6 +3,7 @@
 use super::commander::{Commander, Place};
 use super::identity::{self, Identity};
 use super::inverter::{Inverter, Limits};
+use super::live;
 use super::poller::PortOrder;
 use super::serving::{Bus, SeatEvent, keep_serving};
 use crate::bank::Member;
@@ -17,7 +18,7 @@ use crate::model::{Freshness, LinkStats, Outcome, Reading, Snapshot};
 use crate::probe::{Candidate, Found};
 use crate::runtime;
 use crate::sink::can;
-use crate::sink::dbus::{self, Context, DeviceId, service_name};
+use crate::sink::dbus::{self, Context, DeviceId, LiveValues, service_name};
 use crate::soc;
 use crate::state::StateFile;
 use crate::units::{Moment, Watts};
@@ -49,6 +50,10 @@ pub(super) struct Seat {
     label: String,
     identity: Identity,
     battery: Battery,
+    /// What the file says, and the port that it says it of.
+    config: (Config, String),
+    /// What the settings of the GX say on top.
+    live: LiveValues,
     file: StateFile,
     kept: Kept,
     line: LinkStats,
@@ -115,6 +120,8 @@ impl Seat {
             label,
             identity,
             battery: Battery::new(charge::Config::from(&settings.charge), kept.battery.clone()).with_soc(settings.soc.clone()),
+            config: (config.clone(), port.to_owned()),
+            live: LiveValues::default(),
             file,
             kept,
             line: LinkStats::default(),
@@ -341,6 +348,7 @@ impl Seat {
     fn service_on_bus(&self, door: Door) -> dbus::Battery {
         let reading = self.battery.reading();
         dbus::Battery {
+            live: true,
             name: self.service.clone(),
             device: DeviceId::new(&self.identity.id),
             remembered: self.kept.instance,
@@ -379,9 +387,29 @@ impl Seat {
                 log::info!("{}: history cleared, as asked over D-Bus", self.label);
                 self.battery.clear_history();
             }
+            SeatEvent::Dbus(dbus::Event::Live(values)) => return self.take_live(values, now),
             SeatEvent::Ended(_) => return,
         }
         self.keep(now, true);
+    }
+
+    /// Goes on with what the owner has set on the GX.
+    fn take_live(&mut self, values: LiveValues, now: Now) {
+        if self.live == values {
+            return;
+        }
+        self.live = values;
+        let (file, port) = &self.config;
+        let (settings, words) = live::in_force(file, port, &self.identity.id, &values);
+        for words in &words {
+            log::info!("{}: {words}", self.label);
+        }
+        if words.is_empty() {
+            log::info!("{}: the settings of the file count again", self.label);
+        }
+        self.soc = settings.soc.clone();
+        self.battery.reconfigure(charge::Config::from(&settings.charge), settings.soc);
+        self.tick(now);
     }
 
     /// Limits off, values unknown: the last that the bus hears.

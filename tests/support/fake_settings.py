@@ -22,17 +22,26 @@ INSTANCE = '/ClassAndVrmInstance'
 class Setting(dbus.service.Object):
 	def __init__(self, service, path, value):
 		self.is_number, path = path.endswith('#'), path.rstrip('#')
+		self.most = None
 		super().__init__(service.bus, path)
 		self.service, self.path, self.value = service, path, value
 
 	@dbus.service.method(ITEM, out_signature='v')
 	def GetValue(self):
+		if self.most is not None:
+			return dbus.Double(float(self.value), variant_level=1)
 		if self.is_number:
 			return dbus.Int32(int(self.value), variant_level=1)
 		return dbus.String(self.value, variant_level=1)
 
 	@dbus.service.method(ITEM, in_signature='v', out_signature='i')
 	def SetValue(self, value):
+		if self.most is not None:
+			if not isinstance(value, (dbus.Double, dbus.Int32)) or not 0 <= float(value) <= self.most:
+				return -2
+			self.value = str(float(value))
+			self.PropertiesChanged({'Value': dbus.Double(float(value), variant_level=1), 'Text': self.value})
+			return 0
 		if not isinstance(value, dbus.String):
 			return -1
 		value = self.service.settle(self.path, str(value))
@@ -76,7 +85,9 @@ class Settings(dbus.service.Object):
 				continue
 			if path not in self.items:
 				self.items[path] = Setting(self, path, self.settle(path, str(wish['default'])))
-			reply.append({'path': path, 'error': dbus.Int32(0), 'value': dbus.String(self.items[path].value, variant_level=1)})
+			if isinstance(wish['default'], dbus.Double):
+				self.items[path].most = float(wish['max'])
+			reply.append({'path': path, 'error': dbus.Int32(0), 'value': self.items[path].GetValue()})
 		done(dbus.Array(reply, signature='a{sv}'))
 
 

@@ -158,6 +158,7 @@ impl BankSeat {
     fn battery(&self) -> dbus::Battery {
         let name = &self.settings.bank.name;
         dbus::Battery {
+            live: false,
             name: bank_service(name),
             device: DeviceId::new(&format!("bank_{name}")),
             remembered: Some(self.instance()),
@@ -180,6 +181,8 @@ impl BankSeat {
         match event {
             dbus::Event::Registered(instance) => self.kept.instance = Some(instance),
             dbus::Event::CustomName(name) => self.kept.custom_name = Some(name),
+            // A bank has no live settings.
+            dbus::Event::Live(_) => {}
             dbus::Event::ClearHistory => {
                 log::info!("bank: history cleared, as asked over D-Bus");
                 self.bank.clear_history();

@@ -11,6 +11,7 @@ mod alarms;
 mod bus;
 mod calls;
 mod items;
+mod live;
 mod membership;
 mod names;
 mod paths;
@@ -24,6 +25,7 @@ mod wire;
 
 pub use bus::{BusAddress, DbusError};
 pub use items::{Context, Items, Value, Writable};
+pub use live::{LIVE, LiveSetting, LiveValues};
 pub use membership::bank_service;
 pub(crate) use names::BATTERY_PREFIX;
 pub use names::{DeviceId, service_name};
@@ -61,12 +63,14 @@ pub struct Battery {
     pub remembered: Option<u16>,
     /// Where wishes for it go; `None` where nobody takes any.
     pub door: Option<Door>,
+    /// Whether its owner may change [`LIVE`] settings of it on the GX.
+    pub live: bool,
     /// What is constant for it. Instance and custom name are replaced by those of the settings.
     pub context: Context,
 }
 
 /// What a battery service tells the rest of the program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The service is on the bus with this instance, which is to be remembered.
     Registered(u16),
@@ -74,6 +78,8 @@ pub enum Event {
     CustomName(String),
     /// The owner wants the history cleared.
     ClearHistory,
+    /// What the settings of the GX hold for [`LIVE`].
+    Live(LiveValues),
 }
 
 /// Serves a battery until the sender of `snapshots` is dropped: its last snapshot is published, then the service leaves.
@@ -101,7 +107,11 @@ pub async fn serve(
     let (outcomes, mut answered) = mpsc::channel(WAITING_WISHES);
     let mut speaker = view::Speaker::new(battery.device.to_string());
     speaker.take(&snapshots.borrow(), runtime::now().at);
+    let has_live = battery.live;
     let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;
+    if has_live && keeper.settled {
+        report(&events, Event::Live(keeper.held.live));
+    }
     let (news, mut changes) = mpsc::channel(1);
     let (names, names_out) = mpsc::channel(WAITING_NAMES);
     let kept = keeper.run(news, names_out);
@@ -134,6 +144,9 @@ pub async fn serve(
                 Err(_) => return service.release().await,
             },
             Some(stored) = changes.recv() => {
+                if has_live {
+                    report(&events, Event::Live(stored.live));
+                }
                 service = adopt(bus, service, stored, role, &mut snapshots, &events).await?;
             }
             new = role_of(&mut membership) => {
@@ -153,12 +166,13 @@ async fn enter(
     battery: Battery,
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
 ) -> Result<(Service, Keeper), DbusError> {
-    let Battery { name, device, remembered, mut context, .. } = battery;
+    let Battery { name, device, remembered, live, mut context, .. } = battery;
     // A member leaves the limits to its bank; it stands in for a bank that does not come.
     context.control &= context.member_of.is_none();
-    let wanted = Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone() };
+    let wanted =
+        Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone(), live: LiveValues::default() };
     let mut turn = None;
-    let (held, without) = match settings.claim(&device, &wanted).await {
+    let (held, without) = match settings.claim(&device, &wanted, live).await {
         Ok(stored) => (stored, None),
         Err(error) => {
             let instance = match remembered {
@@ -184,7 +198,7 @@ async fn enter(
         Some(error @ SettingsError::Failed(_)) => log::warn!("{error}; {name} runs without it for now"),
     }
     let settled = without.is_none();
-    Ok((service, Keeper { settings: settings.clone(), watch, device, held, settled }))
+    Ok((service, Keeper { settings: settings.clone(), watch, device, live, held, settled }))
 }
 
 async fn answer(

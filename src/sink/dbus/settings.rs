@@ -5,8 +5,11 @@
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
 use super::calls::BUS_ITEM;
+use super::items::Value;
+use super::live::{LIVE, LiveSetting, LiveValues};
 use super::membership::Membership;
 use super::names::{BATTERY_PREFIX, DeviceId};
+use super::peers;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +41,12 @@ pub(crate) enum SettingsError {
 }
 
 /// What the settings say of a battery.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stored {
     pub(crate) instance: u16,
     pub(crate) custom_name: String,
+    /// 0 where there are none.
+    pub(crate) live: LiveValues,
 }
 
 /// The way to the settings service, for all batteries of the process.
@@ -66,7 +71,7 @@ impl Settings {
     }
 
     /// What the settings hold for `device`, after making the entries where they are missing, as `wanted`.
-    pub(crate) async fn claim(&self, device: &DeviceId, wanted: &Stored) -> Result<Stored, SettingsError> {
+    pub(crate) async fn claim(&self, device: &DeviceId, wanted: &Stored, live: bool) -> Result<Stored, SettingsError> {
         // Asked first, because not every bus says at once that nobody is there.
         let there = self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &SERVICE).await;
         if !there.map_err(failed)?.body().deserialize::<bool>().map_err(failed)? {
@@ -75,28 +80,48 @@ impl Settings {
         let setting = |name: &str, default: String| {
             HashMap::from([("path", Variant::from(device.setting(name))), ("default", Variant::from(default))])
         };
-        let wishes = [setting(INSTANCE, format!("battery:{}", wanted.instance)), setting(NAME, wanted.custom_name.clone())];
+        let mut wishes = vec![setting(INSTANCE, format!("battery:{}", wanted.instance)), setting(NAME, wanted.custom_name.clone())];
+        wishes.extend(LIVE.iter().filter(|_| live).map(|LiveSetting { name, most, .. }| {
+            HashMap::from([
+                ("path", Variant::from(device.setting(name))),
+                ("default", Variant::from(0.0)),
+                ("min", Variant::from(0.0)),
+                ("max", Variant::from(*most)),
+            ])
+        }));
         let reply = self.connection.call_method(Some(SERVICE), "/", Some(INTERFACE), "AddSettings", &wishes.as_slice()).await;
         let body = reply.map_err(failed)?.body();
         let entries: Vec<HashMap<String, OwnedVariant>> = body.deserialize().map_err(failed)?;
-        let value = |name: &str| {
+        let found = |name: &str| {
             let path = device.setting(name);
             let ours = |entry: &&HashMap<String, OwnedVariant>| text_in(entry.get("path")) == Some(&path);
-            entries.iter().find(ours).and_then(|entry| text_in(entry.get("value"))).map(str::to_owned)
+            entries.iter().find(ours).and_then(|entry| entry.get("value"))
         };
+        let value = |name: &str| text_in(found(name)).map(str::to_owned);
         let assigned = value(INSTANCE).ok_or_else(|| SettingsError::Failed("no instance was assigned".to_owned()))?;
-        Ok(Stored { instance: instance_in(&assigned)?, custom_name: value(NAME).unwrap_or_default() })
+        let live = LIVE.each_ref().map(|live| found(live.name).and_then(float_in).unwrap_or_default());
+        Ok(Stored { instance: instance_in(&assigned)?, custom_name: value(NAME).unwrap_or_default(), live })
     }
 
     /// What the settings hold for `device` now.
-    async fn read(&self, device: &DeviceId) -> Result<Stored, SettingsError> {
+    async fn read(&self, device: &DeviceId, with_live: bool) -> Result<Stored, SettingsError> {
         let assigned = self.text(&device.setting(INSTANCE)).await?;
-        Ok(Stored { instance: instance_in(&assigned)?, custom_name: self.text(&device.setting(NAME)).await? })
+        let mut live = LiveValues::default();
+        if with_live {
+            for (value, setting) in live.iter_mut().zip(&LIVE) {
+                *value = float_in(&self.value(&device.setting(setting.name)).await?).unwrap_or_default();
+            }
+        }
+        Ok(Stored { instance: instance_in(&assigned)?, custom_name: self.text(&device.setting(NAME)).await?, live })
+    }
+
+    async fn value(&self, path: &str) -> Result<OwnedVariant, SettingsError> {
+        let reply = self.connection.call_method(Some(SERVICE), path, Some(BUS_ITEM), "GetValue", &()).await.map_err(failed)?;
+        reply.body().deserialize().map_err(failed)
     }
 
     async fn text(&self, path: &str) -> Result<String, SettingsError> {
-        let reply = self.connection.call_method(Some(SERVICE), path, Some(BUS_ITEM), "GetValue", &()).await.map_err(failed)?;
-        let value: OwnedVariant = reply.body().deserialize().map_err(failed)?;
+        let value = self.value(path).await?;
         text_in(Some(&value)).map(str::to_owned).ok_or_else(|| SettingsError::Failed(format!("{path} is no text")))
     }
 
@@ -180,6 +205,8 @@ pub(crate) struct Keeper {
     pub(crate) settings: Settings,
     pub(crate) watch: Watch,
     pub(crate) device: DeviceId,
+    /// Whether it has live settings, too.
+    pub(crate) live: bool,
     /// What the battery has at present.
     pub(crate) held: Stored,
     /// The settings service has it so; false until it was reached.
@@ -223,7 +250,7 @@ impl Keeper {
     /// Does what an occasion asks for; what the settings say then.
     async fn attend(&mut self, occasion: Occasion, unwritten: &mut Option<String>) -> Result<Stored, SettingsError> {
         match occasion {
-            Occasion::Read => return self.settings.read(&self.device).await,
+            Occasion::Read => return self.settings.read(&self.device, self.live).await,
             Occasion::Claim => self.settled = false,
             Occasion::Rename(name) => {
                 self.held.custom_name.clone_from(&name);
@@ -235,7 +262,8 @@ impl Keeper {
 
     /// Makes the entries if need be; a name given here is newer than the one stored there.
     async fn claim_and_write(&mut self, unwritten: &mut Option<String>) -> Result<Stored, SettingsError> {
-        let mut stored = if self.settled { self.held.clone() } else { self.settings.claim(&self.device, &self.held).await? };
+        let mut stored =
+            if self.settled { self.held.clone() } else { self.settings.claim(&self.device, &self.held, self.live).await? };
         if let Some(name) = unwritten.as_ref() {
             self.settings.write_name(&self.device, name).await?;
             stored.custom_name.clone_from(name);
@@ -292,6 +320,15 @@ fn text_in(value: Option<&OwnedVariant>) -> Option<&str> {
     match &**value? {
         Variant::Str(text) => Some(text.as_str()),
         _ => None,
+    }
+}
+
+/// A number of any kind, where it is one and finite.
+fn float_in(value: &OwnedVariant) -> Option<f64> {
+    match peers::value(value) {
+        Value::Int(number) => Some(f64::from(number)),
+        Value::Double(number) => Some(number).filter(|number| number.is_finite()),
+        Value::Text(_) | Value::Invalid => None,
     }
 }
 

@@ -1,0 +1,75 @@
+//! Settings that an owner changes on the GX while the driver runs: what they lower is lowered with the next reading, what would be
+//! dangerous changes nothing, and taken back the file counts again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "support/board.rs"]
+mod board;
+#[path = "support/bus.rs"]
+mod bus;
+#[path = "support/driver.rs"]
+mod driver;
+
+use board::{Board, simulated};
+use bus::{Bus, get, set};
+use dbus_bms::sink::dbus::{DeviceId, LIVE};
+use driver::{Home, PATIENCE, owner, until};
+use serde_json::json;
+
+const SERVICE: &str = "com.victronenergy.battery.ttyUSB0";
+const SETTINGS: &str = "com.victronenergy.settings";
+
+/// Waits until a limit has this value.
+async fn limit(bus: &Bus, path: &str, expected: f64) {
+    let mut last = None;
+    let reached = async {
+        while last != Some(expected) {
+            last = bus.call(get(SERVICE, path, "GetValue")).await["value"][1].as_f64();
+        }
+    };
+    if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+        panic!("{path} is {last:?}, not {expected}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_owner_sets_on_the_gx_counts_at_once_and_within_the_rules() {
+    let (bus, home) = (Bus::start(), Home::new());
+    let settings = bus.settings(&["/Settings/Services/Bol#=1"]).await;
+    home.configure("max_charge_current_a = 40\nrecovery.hold_s = 0\nrecovery.ramp_a_per_s = 50\nrecovery.ramp_v_per_s = 1\n");
+    let mut watcher = bus.watch(SERVICE).await;
+    let board = Board::on_pty(&home.path("ttyUSB0"), simulated());
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    limit(&bus, "/Info/MaxChargeCurrent", 40.0).await;
+    limit(&bus, "/Info/MaxChargeVoltage", 55.2).await;
+
+    let line = driver.wait_for_log("connected:");
+    let id = line.rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned();
+    let path = |name: &str| DeviceId::new(&id).setting(name);
+    for live in &LIVE {
+        let there = bus.call(get(SETTINGS, &path(live.name), "GetValue")).await;
+        assert_eq!(there["value"], json!(["d", 0.0]), "{}", live.name);
+    }
+    let put = async |name: &str, value: f64| {
+        let reply = bus.call(set(SETTINGS, &path(name), json!(["d", value]))).await;
+        assert_eq!(reply["value"], json!(["i", 0]), "{name} {value}: {reply}");
+    };
+    put("MaxChargeCurrent", 20.0).await;
+    limit(&bus, "/Info/MaxChargeCurrent", 20.0).await;
+    driver.wait_for_log("max_charge_current_a = 20 counts, from MaxChargeCurrent on the GX; in the file it is 40");
+    put("MaxDischargeCurrent", 30.0).await;
+    limit(&bus, "/Info/MaxDischargeCurrent", 30.0).await;
+    put("MaxCellVoltage", 3.4).await;
+    limit(&bus, "/Info/MaxChargeVoltage", 54.4).await;
+    // More than LFP cells may get: said, and the file counts.
+    put("MaxCellVoltage", 3.9).await;
+    driver.wait_for_log("MaxCellVoltage on the GX is ignored");
+    limit(&bus, "/Info/MaxChargeVoltage", 55.2).await;
+
+    put("MaxChargeCurrent", 0.0).await;
+    limit(&bus, "/Info/MaxChargeCurrent", 40.0).await;
+    // Without the service what was set goes on counting.
+    drop(settings);
+    limit(&bus, "/Info/MaxDischargeCurrent", 30.0).await;
+    driver.stop();
+}
