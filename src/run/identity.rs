@@ -28,7 +28,9 @@ pub(super) fn identify(port: &str, driver: &Driver, reading: &Reading, folder: &
     match claim(folder, &id) {
         Ok(None) => {
             let id = format!("{id}_{at}");
-            log::warn!("another battery has the serial number {serial} too; this one is told apart as {id}");
+            log::warn!(
+                "another battery has the serial number {serial} too; this one is told apart as {id} and by its USB socket: leave it there, or give it another number in its app"
+            );
             Identity { _claim: claim(folder, &id).ok().flatten(), id }
         }
         Ok(claim) => Identity { id, _claim: claim },

@@ -42,7 +42,7 @@ impl Inverter {
                 return None;
             }
             Limits::Observed => {
-                log::warn!("{label}: only observing, so that nothing is sent on {interface}");
+                log::warn!("{label}: only observing, so that nothing is sent on {interface}; `control = true` ends that");
                 return None;
             }
         }

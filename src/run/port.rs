@@ -118,7 +118,11 @@ impl PortInUse {
         remember_hit(&mut self.remembered, first, now().at);
         self.empty = false;
         if self.several && first.candidate.address.is_none() {
-            log::warn!("{}: {} has no addresses, so those that are set mean nothing", self.name, first.candidate.driver.label);
+            log::warn!(
+                "{}: {} has no addresses, so those that are set mean nothing; take `addresses` out",
+                self.name,
+                first.candidate.driver.label
+            );
         }
     }
 }

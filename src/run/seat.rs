@@ -235,7 +235,10 @@ impl Seat {
         } else if snapshot.reading.is_complete() {
             self.snapshots = Some(watch::Sender::new(Arc::new(snapshot)));
         } else if !std::mem::replace(&mut self.said_incomplete, true) {
-            log::warn!("{}: not on D-Bus before a reading has voltage, current, state of charge and all cells", self.label);
+            log::warn!(
+                "{}: not on D-Bus before a reading has voltage, current, state of charge and all cells; `dbus-bms read` shows what is missing",
+                self.label
+            );
         }
     }
 
@@ -273,7 +276,10 @@ impl Seat {
         }
         match freshness {
             Freshness::Fresh => log::info!("{}: data is fresh again, limits return slowly", self.label),
-            Freshness::Stale => log::warn!("{}: no data from the BMS; values are unknown now and charging fades out", self.label),
+            Freshness::Stale => log::warn!(
+                "{}: no data from the BMS; values are unknown now and charging fades out. Check cable and BMS",
+                self.label
+            ),
             Freshness::Silent => log::warn!("{}: still no data; cable warning, discharging is cut down", self.label),
             Freshness::Lost => {
                 log::error!("{}: battery lost; cable alarm, no charging, no discharging. Check cable and BMS", self.label)

@@ -114,7 +114,10 @@ impl Members {
         for (name, known) in &mut self.known {
             let member = known.member(&self.silence, now);
             if known.there && member.snapshot.is_none() && !std::mem::replace(&mut known.said_no_limits, true) {
-                log::warn!("bank {}: {name} gives no charge limits; it cannot be a member", self.bank);
+                log::warn!(
+                    "bank {}: {name} gives no charge limits; it cannot be a member: take it out of `bank.members`, or set `control = true` for it",
+                    self.bank
+                );
             }
             members.push(member);
         }

@@ -148,12 +148,16 @@ impl Sink {
             None => {}
             Some(News::Heard(what)) => log::info!("{interface}: the inverter is heard ({what})"),
             Some(News::Missing) => {
-                log::warn!("{interface}: nothing was heard from an inverter for 10 s; the battery's data goes on being sent")
+                log::warn!(
+                    "{interface}: nothing was heard from an inverter for 10 s; the battery's data goes on being sent. Check cable, termination, bit rate and `can.profile`"
+                )
             }
             Some(News::OtherBattery) => log::error!(
                 "{interface}: another battery sends its limits here, too; an inverter follows now one, now the other. Take one of them off this bus"
             ),
-            Some(News::Error(number)) => log::warn!("{interface}: the inverter reports error {number}"),
+            Some(News::Error(number)) => {
+                log::warn!("{interface}: the inverter reports error {number}; its manual says what that is")
+            }
         }
     }
 

@@ -290,7 +290,10 @@ async fn play(
             false
         }
         Role::StandsIn(_) => {
-            log::warn!("{}: the bank is away; this battery publishes its share of the limits", service.name());
+            log::warn!(
+                "{}: the bank is away; this battery publishes its share of the limits. Is `dbus-bms bank` running?",
+                service.name()
+            );
             true
         }
     };

@@ -138,7 +138,9 @@ impl Settings {
     pub(crate) async fn free_instance(&self) -> u16 {
         let mut taken = Vec::new();
         if tokio::time::timeout(SCAN_LIMIT, self.collect_instances(&mut taken)).await.is_err() {
-            log::warn!("not all batteries on D-Bus told their DeviceInstance; the free one may not be free");
+            log::warn!(
+                "not all batteries on D-Bus told their DeviceInstance; the free one may not be free; where two batteries show the same, restart the device"
+            );
         }
         (1..u16::MAX).find(|instance| !taken.contains(instance)).unwrap_or(u16::MAX)
     }
