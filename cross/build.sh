@@ -34,9 +34,13 @@ build_with_debian() {
     local rust=$GX_DIR/rust/usr
     # build-std needs RUSTC_BOOTSTRAP and the standard library's source of exactly this compiler. zig brings crt1.o and libc,
     # build-std brings none: without link-self-contained=no the program has no start.
+    # Thumb-2, which every ARMv7 processor has, is a quarter smaller than ARM code. Without the feature the standard library has no
+    # reader of debug information, which is not there anyway.
+    local flags=
+    [ "$MACHINE" != ARM ] || flags='-C target-feature=+thumb-mode'
     LD_LIBRARY_PATH=$rust/lib/x86_64-linux-gnu RUSTC=$rust/bin/rustc RUSTDOC=$rust/bin/rustdoc RUSTC_BOOTSTRAP=1 \
-        PATH=$rust/bin:$GX_DIR/venv/bin:$PATH \
-        cargo-zigbuild rustc -Z build-std=std,panic_abort --locked --release --bin dbus-bms --target "$TARGET" \
+        PATH=$rust/bin:$GX_DIR/venv/bin:$PATH RUSTFLAGS=$flags \
+        cargo-zigbuild rustc -Z build-std=std,panic_abort -Z build-std-features= --locked --release --bin dbus-bms --target "$TARGET" \
         --target-dir "$BUILT" -- -C link-self-contained=no
 }
 
