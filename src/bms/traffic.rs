@@ -143,7 +143,7 @@ impl Traffic {
             .map(|(_, protocol, reading)| {
                 // Its requests were made by somebody else; what counts is that the decoder begins anew.
                 let _ = protocol.plan(reading);
-                let next = reading.next();
+                let next = reading.next_poll();
                 let mut taken = std::mem::replace(reading, next);
                 taken.derive_power();
                 taken
