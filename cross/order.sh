@@ -28,7 +28,7 @@ folder = "$DIR/state"
 cells = 16
 END
 dbus-daemon --config-file="$DIR/bus.conf" --nofork 2>/dev/null &
-for family in jk jk-pb jbd daly daly-modbus topbms; do
+for family in jk jk-pb jbd daly daly-modbus topbms ant; do
     "$PROGRAM" simulate "$family" --link "$DIR/tty$family" --pace >/dev/null &
     simulator=$!
     until [ -e "$DIR/tty$family" ]; do sleep 0.1; done

@@ -4,7 +4,7 @@
 //!             thread per port (blocking)                          one current-thread tokio runtime
 //! ┌──────┐  bytes  ┌──────┐ frame ┌──────────┐ Reading ┌───────────────┐ Arc<Snapshot> ┌────────────────┐
 //! │ Port │ ──────▶ │ link │ ────▶ │ protocol │ ──────▶ │ battery guard │ ────watch───▶ │ sinks: dbus    │
-//! │      │ ◀────── │      │ ◀──── │  (pure)  │  plan   │ charge (pure) │               │                │
+//! │      │ ◀────── │      │ ◀──── │  (pure)  │  plan   │ charge (pure) │ ◀──commands── │ can mqtt web   │
 //! └──────┘ request └──────┘       └──────────┘         └───────────────┘               └────────────────┘
 //! ```
 //! Data flows one way; nothing on the left knows anything on the right. Protocols, guard and charge control are pure:
