@@ -85,8 +85,24 @@ fn assert_kept_secret(recording: &Vector, password: &[u8]) {
     }
 }
 
+/// A frame in it has a right check.
+fn passes(bytes: &[u8]) -> bool {
+    let protocols: Vec<_> = dbus_bms::bms::DRIVERS.iter().map(|driver| (driver.new)(None)).collect();
+    (0..bytes.len()).any(|at| protocols.iter().any(|protocol| protocol.whole(&bytes[at..]) > 0))
+}
+
 fn read(recording: &Vector) -> Vec<dbus_bms::model::Reading> {
     recording.play(dbus_bms::bms::driver(&recording.bms).unwrap()).readings().collect()
+}
+
+/// Found by chance: what was overwritten made the sum of a broken frame right, which reached into the whole one behind it.
+#[test]
+fn overwriting_makes_no_frame_out_of_a_broken_one_and_a_whole_one() {
+    let mut stream = hex::decode(include_str!("golden/redaction-reaching.hex").trim()).unwrap();
+    redact(&mut stream);
+    let once = stream.clone();
+    redact(&mut stream);
+    assert_eq!(stream, once);
 }
 
 proptest! {
@@ -122,6 +138,10 @@ proptest! {
         let place = place.min(frame.len() - lost);
         let short = [&frame[..place], &frame[place + lost..]].concat();
         for damaged in [flipped, short, frame[..at + password.len()].to_vec()] {
+            // One in 256 damaged frames passes a sum of 8 bits: nobody can tell that it is damaged.
+            if passes(&damaged) {
+                continue;
+            }
             let mut alone = recording(board, &damaged, &cuts);
             alone.redact();
             let hidden: Vec<u8> = alone.received();

@@ -29,10 +29,10 @@ pub fn redact(stream: &mut [u8]) {
     }
     if has_passwords {
         for range in loose {
-            let bytes = stream.get_mut(range).unwrap_or_default();
+            let bytes = stream.get_mut(range.clone()).unwrap_or_default();
             let runs = bytes.chunk_by_mut(|a, b| is_text(*a) == is_text(*b));
             runs.filter(|run| run.len() >= TEXT && run.first().is_some_and(|byte| is_text(*byte))).for_each(|run| run.fill(MARK));
-            stay_damaged(&protocols, bytes);
+            stay_damaged(&protocols, stream, range);
         }
     }
 }
@@ -70,12 +70,13 @@ fn whole<'a>(protocols: &'a [Box<dyn Protocol>], bytes: &[u8]) -> Option<(&'a dy
     protocols.iter().map(|protocol| (protocol.as_ref(), protocol.whole(bytes).min(bytes.len()))).find(|(_, length)| *length > 0)
 }
 
-/// A damaged frame whose check fits by chance after the overwriting must not pass for a good one.
-fn stay_damaged(protocols: &[Box<dyn Protocol>], bytes: &mut [u8]) {
-    for at in 0..bytes.len() {
-        let rest = bytes.get_mut(at..).unwrap_or_default();
-        if let Some((_, length)) = whole(protocols, rest)
-            && let Some(last) = rest.get_mut(length.saturating_sub(1))
+/// A damaged frame whose check fits by chance after the overwriting must not pass for a good one, also where it reaches into the
+/// good one behind it. Only what is loose is changed.
+fn stay_damaged(protocols: &[Box<dyn Protocol>], stream: &mut [u8], loose: Range<usize>) {
+    for at in loose.clone() {
+        let found = whole(protocols, stream.get(at..).unwrap_or_default());
+        if let Some((_, length)) = found
+            && let Some(last) = stream.get_mut(at.saturating_add(length).min(loose.end).saturating_sub(1))
         {
             *last ^= 0xFF;
         }
