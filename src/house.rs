@@ -40,12 +40,12 @@ impl House {
         self.views.receiver_count() > 0
     }
 
-    /// Lets wishes for a battery of this process come in.
+    /// Lets wishes for a battery come in.
     pub fn open_door(&self, id: String, door: Door) {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).insert(id, door);
     }
 
-    /// The way to a battery of this process. One of another process is asked at its D-Bus service ([`crate::sink::dbus::ask`]).
+    /// The way to a battery. In the hub it leads to its D-Bus service ([`crate::sink::dbus::ask`]).
     pub fn door(&self, id: &str) -> Option<Door> {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
@@ -76,6 +76,7 @@ impl House {
 
     /// Takes a battery out that is not served any more.
     pub fn leave(&self, id: &str) {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.views.send_if_modified(|views| {
             let there = views.iter().any(|view| view.id == id);
             if there {

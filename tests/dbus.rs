@@ -35,6 +35,7 @@ fn battery(context: Context) -> Battery {
         device: DeviceId::new("jbd_0123456789"),
         remembered: None,
         door: None,
+        can: None,
         context,
     }
 }

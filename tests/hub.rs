@@ -72,6 +72,34 @@ fn batteries_of_two_processes_and_their_bank_are_shown_come_and_go() {
 }
 
 #[test]
+fn a_command_reaches_the_bms_and_the_output_over_can_is_shown() {
+    let (home, bus, page) = (Home::new(), Bus::start(), http::free());
+    home.configure(&format!(
+        "commands.enabled = true\nweb.enabled = true\nweb.listen = \"{page}\"\nweb.token = \"0123456789abcdef\"\n\
+         can.interface = \"canNONE\"\n"
+    ));
+    let hub = home.start(&["hub", "--bus", &bus.address().to_string()]);
+    let port = home.path("ttyA");
+    let _board = Board::on_pty(&port, simulated());
+    let driver = home.run(&bus, &port.display().to_string(), &["--bms", "jbd", "--sinks-elsewhere"]);
+    let all = http::until(page, "it is fresh, and not on CAN", |all| {
+        is(all, "jbd_ttyA", "fresh") && find(all, "jbd_ttyA").is_some_and(|view| view["can"]["up"] == false)
+    });
+    let view = find(&all, "jbd_ttyA").unwrap();
+    assert_eq!((&view["can"]["interface"], &view["can"]["profile"]), (&Json::from("canNONE"), &Json::from("pylontech")));
+    assert!(view["commands"].as_array().unwrap().contains(&Json::from("charge")), "{view}");
+    let ask = |lines: &str| {
+        http::request(page, "POST", "/api/v1/batteries/jbd_ttyA/commands", lines, "{\"command\": \"charge\", \"on\": false}")
+    };
+    assert_eq!(ask("").status, 401, "without the token nothing is switched");
+    let done = ask("Authorization: Bearer 0123456789abcdef\r\n");
+    assert_eq!(done.status, 200, "{}", done.body);
+    http::until(page, "the switch is off", |all| find(all, "jbd_ttyA").is_some_and(|view| view["charge_fet"] == false));
+    driver.stop();
+    hub.stop();
+}
+
+#[test]
 fn without_a_sink_it_ends_at_once() {
     let home = Home::new();
     home.configure("");

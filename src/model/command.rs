@@ -165,6 +165,21 @@ impl Outcome {
             Self::Off => 9,
         }
     }
+
+    /// What another process says with [`code`](Self::code) and text; what is not understood is no success.
+    pub fn told(code: i32, text: &str) -> Self {
+        let refusal = || text.split_once("code 0x").and_then(|(_, rest)| u8::from_str_radix(rest.get(..2)?, 16).ok());
+        match code {
+            0 => Self::Done,
+            3 => Self::Refused { code: refusal().unwrap_or_default() },
+            5 => Self::NotSupported,
+            6 => Self::Occupied,
+            7 => Self::TooOften,
+            8 => Self::Unreachable,
+            9 => Self::Off,
+            _ => Self::NotConfirmed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -185,6 +200,16 @@ mod tests {
         for (what, value) in [("charge", ""), ("charge", "0"), ("soc", "101"), ("soc", "NaN"), ("soc", "-1"), ("fets", "on")] {
             assert!(Command::parse(what, value).is_err(), "{what} {value}");
         }
+    }
+
+    #[test]
+    fn outcomes_survive_the_way_through_another_process() {
+        use Outcome::{Done, NotConfirmed, NotSupported, Occupied, Off, Refused, TooOften, Unreachable};
+        for outcome in [Done, Refused { code: 0x82 }, NotConfirmed, NotSupported, Occupied, TooOften, Unreachable, Off] {
+            assert_eq!(Outcome::told(outcome.code(), &outcome.to_string()), outcome);
+        }
+        assert_eq!(Outcome::told(1, "read only"), NotConfirmed);
+        assert_eq!(Outcome::told(3, "no code 0x"), Refused { code: 0 });
     }
 
     #[test]

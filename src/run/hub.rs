@@ -9,15 +9,17 @@
 
 use super::{RunError, sinks};
 use crate::charge;
+use crate::commands::{Door, Order};
 use crate::config::{Config, Places, Settings};
 use crate::house::House;
-use crate::model::Freshness;
+use crate::model::{Freshness, Outcome};
 use crate::runtime::{self, StopSignals, now};
-use crate::sink::dbus::{BusAddress, BusReader, DbusError, Told};
+use crate::sink::dbus::{self, BusAddress, BusReader, DbusError, Told};
 use crate::units::Moment;
 use crate::view::View;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Between two questions to a battery.
@@ -55,7 +57,7 @@ async fn serve(config: &Config, settings: Settings) -> Result<(), RunError> {
             let error = match BusReader::connect(&address).await {
                 Ok(bus) => {
                     said = false;
-                    let error = follow_all(&bus, &house, silence).await;
+                    let error = follow_all(&bus, &address, &house, silence).await;
                     house.clear();
                     error
                 }
@@ -76,7 +78,7 @@ async fn serve(config: &Config, settings: Settings) -> Result<(), RunError> {
 }
 
 /// Follows whoever is there until the bus is lost.
-async fn follow_all(bus: &BusReader, house: &House, silence: charge::Silence) -> DbusError {
+async fn follow_all(bus: &BusReader, address: &BusAddress, house: &House, silence: charge::Silence) -> DbusError {
     let mut followed: BTreeMap<String, Following> = BTreeMap::new();
     loop {
         let Some(names) = bus.services(&format!("{}*", crate::sink::dbus::BATTERY_PREFIX)).await else {
@@ -86,12 +88,32 @@ async fn follow_all(bus: &BusReader, house: &House, silence: charge::Silence) ->
         followed.retain(|name, _| names.contains(name));
         for name in names {
             if !followed.contains_key(&name) {
-                let following = Following(tokio::spawn(follow(bus.clone(), name.clone(), house.clone(), silence)));
-                followed.extend([(name, following)]);
+                let door = door(address.clone(), name.clone());
+                let following = tokio::spawn(follow(bus.clone(), name.clone(), house.clone(), silence, door));
+                followed.extend([(name, Following(following))]);
             }
         }
         runtime::sleep_until(now().at.after(LOOK)).await;
     }
+}
+
+/// The way to a battery of another process; one wish after the other.
+fn door(bus: BusAddress, service: String) -> Door {
+    let (orders, mut ordered) = mpsc::channel::<(usize, Order)>(4);
+    tokio::spawn(async move {
+        while let Some((_, Order { wish, answer, .. })) = ordered.recv().await {
+            let outcome = match dbus::ask(&bus, &service, wish).await {
+                Ok((code, text)) => Outcome::told(code, &text),
+                Err(error) => {
+                    log::warn!("{error}");
+                    Outcome::Unreachable
+                }
+            };
+            // Who asked may have given up.
+            let _ = answer.send(outcome);
+        }
+    });
+    Door::new(0, orders)
 }
 
 /// The task that follows one battery; it ends with this value.
@@ -110,7 +132,7 @@ struct Last {
 }
 
 /// Asks one battery again and again, for ever.
-async fn follow(bus: BusReader, name: String, house: House, silence: charge::Silence) {
+async fn follow(bus: BusReader, name: String, house: House, silence: charge::Silence, door: Door) {
     let mut last: Option<Last> = None;
     // However this ends, the battery leaves the house.
     let mut lodger = Lodger { house, id: None };
@@ -122,6 +144,7 @@ async fn follow(bus: BusReader, name: String, house: House, silence: charge::Sil
                     lodger.leave();
                     log::info!("{name} is shown as {}", view.id);
                     lodger.id = Some(view.id.clone());
+                    lodger.house.open_door(view.id.clone(), door.clone());
                 }
                 if last.as_ref().is_none_or(|last| last.view != *view) {
                     lodger.house.put(View::clone(&view));

@@ -2,8 +2,7 @@
 
 use super::identity::{claim, lock_folder};
 use crate::model::Snapshot;
-use crate::sink::can::{self, Config, Profile, Status};
-use crate::view;
+use crate::sink::can::{self, Config, Reporter, Status};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -22,9 +21,7 @@ pub(super) enum Limits {
 
 /// The task that tells an inverter of a battery.
 pub(super) struct Inverter {
-    interface: String,
-    profile: &'static Profile,
-    status: watch::Receiver<Status>,
+    reporter: Reporter,
     task: JoinHandle<()>,
     /// Held so that no other battery talks on this interface: an inverter would take both for one.
     _claim: Option<OwnedFd>,
@@ -60,13 +57,12 @@ impl Inverter {
         log::info!("{label}: {} on {interface}", config.profile.label);
         let (tell, status) = watch::channel(Status::default());
         let task = tokio::spawn(can::serve(interface.clone(), config.clone(), snapshots, tell));
-        Some(Self { interface, profile: config.profile, status, task, _claim: claim })
+        Some(Self { reporter: Reporter { interface, profile: config.profile, status }, task, _claim: claim })
     }
 
-    /// How it is doing, for those who show it.
-    pub(super) fn view(&self) -> view::Can {
-        let Status { up, heartbeat, says } = *self.status.borrow();
-        view::Can { interface: self.interface.clone(), profile: self.profile.name.into(), up, heartbeat, says: says.word().into() }
+    /// Who tells how it is doing.
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.reporter
     }
 
     /// Waits until the inverter has been told that nothing may flow any more; the battery's snapshots must have ended.

@@ -256,7 +256,12 @@ impl Seat {
                 control: self.control,
                 commands: self.commander.offers(),
             };
-            self.house.put(View::new(&about, snapshot, self.read_at.age(now), self.inverter.as_ref().map(Inverter::view)));
+            self.house.put(View::new(
+                &about,
+                snapshot,
+                self.read_at.age(now),
+                self.inverter.as_ref().map(|inverter| inverter.reporter().view()),
+            ));
         }
     }
 
@@ -359,6 +364,7 @@ impl Seat {
             device: DeviceId::new(&self.identity.id),
             remembered: self.kept.instance,
             door: Some(door),
+            can: self.inverter.as_ref().map(|inverter| inverter.reporter().clone()),
             context: Context {
                 process_name: env!("CARGO_PKG_NAME").to_owned(),
                 process_version: env!("CARGO_PKG_VERSION").to_owned(),

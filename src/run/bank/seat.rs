@@ -129,7 +129,7 @@ impl BankSeat {
                 control: self.settings.control,
                 ..About::default()
             };
-            let can = self.inverter.as_ref().map(Inverter::view);
+            let can = self.inverter.as_ref().map(|inverter| inverter.reporter().view());
             self.house.put(View::new(&about, snapshot, self.fresh_at.map(|at| now.since(at)), can));
         }
     }
@@ -163,6 +163,7 @@ impl BankSeat {
             device: DeviceId::new(&format!("bank_{name}")),
             remembered: Some(self.instance()),
             door: None,
+            can: self.inverter.as_ref().map(|inverter| inverter.reporter().clone()),
             context: Context {
                 process_name: env!("CARGO_PKG_NAME").to_owned(),
                 process_version: env!("CARGO_PKG_VERSION").to_owned(),

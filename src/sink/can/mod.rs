@@ -34,7 +34,7 @@ pub use item::Item;
 pub use presence::{Presence, Say};
 pub use requests::Requests;
 pub use serve::{listen, serve};
-pub use status::Status;
+pub use status::{Reporter, Status};
 pub use told::{Told, sorted};
 
 use std::fmt;

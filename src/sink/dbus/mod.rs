@@ -38,6 +38,7 @@ pub(crate) use view::Told;
 use crate::commands::Door;
 use crate::model::{Outcome, Snapshot};
 use crate::runtime;
+use crate::sink::can::Reporter;
 use calls::Written;
 use membership::{Membership, Role, shown};
 use service::Service;
@@ -63,6 +64,8 @@ pub struct Battery {
     pub remembered: Option<u16>,
     /// Where wishes for it go; `None` where nobody takes any.
     pub door: Option<Door>,
+    /// Who tells how the output to an inverter is doing, if there is one.
+    pub can: Option<Reporter>,
     /// Whether its owner may change [`LIVE`] settings of it on the GX.
     pub live: bool,
     /// What is constant for it. Instance and custom name are replaced by those of the settings.
@@ -105,7 +108,7 @@ pub async fn serve(
     let called = battery.context.custom_name.clone();
     let door = battery.door.clone();
     let (outcomes, mut answered) = mpsc::channel(WAITING_WISHES);
-    let mut speaker = view::Speaker::new(battery.device.to_string());
+    let mut speaker = view::Speaker::new(battery.device.to_string(), battery.can.clone());
     speaker.take(&snapshots.borrow(), runtime::now().at);
     let has_live = battery.live;
     let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;

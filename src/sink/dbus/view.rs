@@ -5,6 +5,7 @@ use super::bus::DbusError;
 use super::items::Context;
 use super::reader::BusReader;
 use crate::model::Snapshot;
+use crate::sink::can::Reporter;
 use crate::units::Moment;
 use crate::view::{About, ReadAt, View};
 use zbus::message::Message;
@@ -24,12 +25,13 @@ pub(super) fn is_asked(call: &Message) -> bool {
 /// Tells the view of one battery.
 pub(super) struct Speaker {
     id: String,
+    can: Option<Reporter>,
     read_at: ReadAt,
 }
 
 impl Speaker {
-    pub(super) fn new(id: String) -> Self {
-        Self { id, read_at: ReadAt::default() }
+    pub(super) fn new(id: String, can: Option<Reporter>) -> Self {
+        Self { id, can, read_at: ReadAt::default() }
     }
 
     /// Takes note of a snapshot that came just now.
@@ -50,7 +52,7 @@ impl Speaker {
             control: context.tells_limits(),
             commands: context.commands,
         };
-        let view = View::new(&about, snapshot, self.read_at.age(now), None);
+        let view = View::new(&about, snapshot, self.read_at.age(now), self.can.as_ref().map(Reporter::view));
         // Numbers and texts only: it cannot fail.
         serde_json::to_string(&view).unwrap_or_default()
     }

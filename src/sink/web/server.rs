@@ -147,7 +147,7 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Resp
     Ok(response(answer, &shared))
 }
 
-/// Asks a battery of this process.
+/// Asks a battery.
 async fn ask(house: &House, id: &str, wish: Wish) -> Outcome {
     match house.door(id) {
         Some(door) => door.ask(wish, "the dashboard".to_owned()).await,
