@@ -4,10 +4,13 @@ import argparse
 import math
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 
 from rig import Rig, cpu_seconds, memory_kb
 
@@ -122,6 +125,39 @@ def steady(rig, table, name, family, options):
 	bms.send_signal(signal.SIGSTOP)
 	time.sleep(3)
 	table.row('%s: D-Bus answer p95, BMS silent' % name, [answers(rig) for _ in range(options.runs)], 'ms', 2.0, 1.0)
+	for child in (driver, listener.child, bms):
+		rig.stop(child)
+
+
+def sinks(rig, table, options):
+	"""Memory and CPU with all sinks on (web, MQTT and Domoticz without anybody there, CAN without interface), page closed and open."""
+	with socket.socket() as free:
+		free.bind(('127.0.0.1', 0))
+		page = '127.0.0.1:%d' % free.getsockname()[1]
+	with open(rig.path('dbus-bms.toml'), 'a', encoding='utf-8') as config:
+		config.write('[web]\nenabled = true\nlisten = "%s"\n[mqtt]\nenabled = true\nhost = "127.0.0.1"\nport = 9\nhome_assistant = true\n'
+			'[domoticz]\nurl = "http://127.0.0.1:9"\n[domoticz.idx]\nsoc_pct = 1\n[can]\ninterface = "canNONE"\n' % page)
+	family = FAMILIES['jk']
+	bms = rig.bms(family['board'], '--cells', str(CELLS), '--scenario', rig.write('scenario.toml', alternating()))
+	listener = rig.listener()
+	driver, began = rig.driver()
+	listener.first_soc()
+	time.sleep(max(0.0, began + options.settle - time.monotonic()))
+	for name in ('closed', 'open'):
+		reader = None
+		if name == 'open':
+			urllib.request.urlopen('http://%s/' % page).read()
+			events = urllib.request.urlopen('http://%s/api/v1/events' % page)
+			reader = threading.Thread(target=lambda: [None for _ in events], daemon=True)
+			reader.start()
+			time.sleep(5)
+		per_poll = []
+		for _ in range(options.runs):
+			from_s, from_cpu = time.monotonic(), cpu_seconds(driver.pid)
+			time.sleep(options.window)
+			per_poll.append(1000 * (cpu_seconds(driver.pid) - from_cpu) / max(1, round(time.monotonic() - from_s)))
+		table.row('all sinks on, page %s: CPU per poll' % name, per_poll, 'ms', None, None, 3)
+		table.row('all sinks on, page %s: memory (PSS)' % name, [memory_kb(driver.pid) / 1024], 'MB', 6.0, 4.5)
 	for child in (driver, listener.child, bms):
 		rig.stop(child)
 
@@ -281,7 +317,7 @@ def main():
 	parser = argparse.ArgumentParser(description=__doc__)
 	parser.add_argument('--binary', required=True)
 	parser.add_argument('--families', default=','.join(FAMILIES))
-	parser.add_argument('--only', default='start,silent,steady,damaged,many,chain,scale,size')
+	parser.add_argument('--only', default='start,silent,steady,sinks,damaged,many,chain,scale,size')
 	parser.add_argument('--runs', type=int, default=3, help='repetitions of what has a median')
 	parser.add_argument('--window', type=float, default=20, help='seconds in which CPU and signals are counted')
 	parser.add_argument('--settle', type=float, default=60, help='seconds after which memory is looked at')
@@ -294,12 +330,12 @@ def main():
 			if measure.__name__ in wanted:
 				with Rig(options.binary) as rig:
 					measure(rig, table, name, FAMILIES[name], options)
-	for measure in (silent, many, chain, scale):
+	for measure in (silent, sinks, many, chain, scale):
 		if measure.__name__ in wanted:
 			with Rig(options.binary) as rig:
 				measure(rig, table, options)
 	if 'size' in wanted:
-		table.row('program, %s, everything in' % os.uname().machine, [os.path.getsize(options.binary) / 1e6], 'MB', 3.5, 2.5)
+		table.row('program, %s, everything in' % os.uname().machine, [os.path.getsize(options.binary) / 1e6], 'MB', None, None)
 		if os.path.exists(STATIC):
 			table.row('program, static armv7, everything in', [os.path.getsize(STATIC) / 1e6], 'MB', 3.5, 2.5)
 		else:

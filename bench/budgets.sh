@@ -1,7 +1,7 @@
 #!/bin/bash
 # Measures the program against its budgets and prints a table; exit code 1 when one that must hold is broken.
 #
-#   bench/budgets.sh [--families jbd,jk,daly] [--only start,silent,steady,damaged,many,chain,scale,size] [--runs 3]
+#   bench/budgets.sh [--families jbd,jk,daly] [--only start,silent,steady,sinks,damaged,many,chain,scale,size] [--runs 3]
 #                    [--damaged SECONDS] â¦
 #
 # Builds the release profile as it is shipped unless DBUS_BMS names a program. Needs dbus-daemon and python3-dbus, python3-gi.
