@@ -17,4 +17,8 @@ fn main() {
     if let Ok(root) = env::var("CARGO_MANIFEST_DIR") {
         println!("cargo:rustc-link-arg-bin=dbus-bms=-Wl,-T,{}", Path::new(&root).join("cross/order.ld").display());
     }
+    // A program that can be put at any address brings a table of all places to mend at its start, which then stays in memory.
+    if is("CARGO_CFG_TARGET_ENV", "gnu") {
+        println!("cargo:rustc-link-arg-bin=dbus-bms=-no-pie");
+    }
 }
