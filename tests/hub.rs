@@ -76,7 +76,7 @@ fn a_command_reaches_the_bms_and_the_output_over_can_is_shown() {
     let (home, bus, page) = (Home::new(), Bus::start(), http::free());
     home.configure(&format!(
         "commands.enabled = true\nweb.enabled = true\nweb.listen = \"{page}\"\nweb.token = \"0123456789abcdef\"\n\
-         can.interface = \"canNONE\"\n"
+         can.interface = \"canHUB\"\n"
     ));
     let hub = home.start(&["hub", "--bus", &bus.address().to_string()]);
     let port = home.path("ttyA");
@@ -86,7 +86,7 @@ fn a_command_reaches_the_bms_and_the_output_over_can_is_shown() {
         is(all, "jbd_ttyA", "fresh") && find(all, "jbd_ttyA").is_some_and(|view| view["can"]["up"] == false)
     });
     let view = find(&all, "jbd_ttyA").unwrap();
-    assert_eq!((&view["can"]["interface"], &view["can"]["profile"]), (&Json::from("canNONE"), &Json::from("pylontech")));
+    assert_eq!((&view["can"]["interface"], &view["can"]["profile"]), (&Json::from("canHUB"), &Json::from("pylontech")));
     assert!(view["commands"].as_array().unwrap().contains(&Json::from("charge")), "{view}");
     let ask = |lines: &str| {
         http::request(page, "POST", "/api/v1/batteries/jbd_ttyA/commands", lines, "{\"command\": \"charge\", \"on\": false}")
