@@ -99,6 +99,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A frame of `len` bytes whose last two are the Modbus CRC of those before; its first byte is no start of one if they are not.
+pub fn crc_frame(buf: &[u8], len: usize) -> Framing {
+    match buf.get(..len).and_then(<[u8]>::split_last_chunk::<2>) {
+        None => Framing::Incomplete,
+        Some((summed, crc)) if crc16_modbus(summed).to_le_bytes() == *crc => Framing::Frame(0..len),
+        Some(_) => Framing::Skip(1),
+    }
+}
+
 /// The first byte is no start of a frame: skips it and all up to the next `start`.
 pub fn skip_to(start: u8, buf: &[u8]) -> Framing {
     Framing::Skip(buf.iter().skip(1).take_while(|byte| **byte != start).count().saturating_add(1))

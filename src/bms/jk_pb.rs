@@ -15,7 +15,7 @@
 mod commands;
 mod content;
 
-use super::bytes::{Reader, crc16_modbus, skip_to, sum8};
+use super::bytes::{Reader, crc_frame, crc16_modbus, skip_to, sum8};
 use super::orders::Orders;
 use super::redaction::overwrite;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
@@ -261,11 +261,7 @@ fn acknowledge(register: u8, bytes: &[u8]) -> Framing {
     if *address > 15 || !expected.starts_with(rest.get(..expected.len()).unwrap_or(rest)) {
         return Framing::Skip(1);
     }
-    match bytes.first_chunk::<RECORD>() {
-        None => Framing::Incomplete,
-        Some([summed @ .., low, high]) if crc16_modbus(summed) == u16::from_le_bytes([*low, *high]) => Framing::Frame(0..RECORD),
-        Some(_) => Framing::Skip(1),
-    }
+    crc_frame(bytes, RECORD)
 }
 
 fn acknowledged_by(frame: &[u8]) -> Option<u8> {

@@ -3,6 +3,7 @@
 use super::bin::{Bin, known, known_signed};
 use super::course::Course;
 use crate::battery::Now;
+use crate::civil::Civil;
 use crate::units::round;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -173,15 +174,9 @@ impl Series<'_> {
     }
 }
 
-/// `2026-11-26`, of a day counted from 1970 (Howard Hinnant's civil_from_days).
+/// `2026-11-26`, of a day counted from 1970.
 fn date(day: u32) -> String {
-    let days = u64::from(day) + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let Civil { year, month, day, .. } = Civil::at(u64::from(day).saturating_mul(86_400));
     format!("{year:04}-{month:02}-{day:02}")
 }
 

@@ -8,7 +8,7 @@
 //! components/daly_bms_ble in syssi/esphome-daly-bms (switch and number); a capture of the maker's app in fl4p/batmon-ha issue 356
 //! (`D2 06 00 A5 00 01 4B 8A` and the others). For boards at 80+n no switch is documented, and the SoC by one source only.
 
-use super::super::bytes::crc16_modbus;
+use super::super::bytes::{crc_frame, crc16_modbus};
 use super::super::orders::{Acks, Orders};
 use super::super::{DecodeError, Framing, Progress, Request};
 use crate::model::Command;
@@ -41,11 +41,7 @@ fn framing(buf: &[u8]) -> Framing {
         [HOST, REFUSED, ..] => REFUSAL,
         _ => return Framing::Skip(1),
     };
-    match buf.get(..len).and_then(<[u8]>::split_last_chunk::<2>) {
-        None => Framing::Incomplete,
-        Some((summed, crc)) if crc16_modbus(summed).to_le_bytes() == *crc => Framing::Frame(0..len),
-        Some(_) => Framing::Skip(1),
-    }
+    crc_frame(buf, len)
 }
 
 fn judge(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {

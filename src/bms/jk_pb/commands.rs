@@ -8,7 +8,7 @@
 //! Sleeper85/esphome-yambms issue 271 and jean-luc1203/jkbms-rs485-addon issue 147, whose owners use them. The block at 1600
 //! (shutdown, calibration, presets) is never written. Nothing is sent to address 0, which is a broadcast or the master.
 
-use super::super::bytes::crc16_modbus;
+use super::super::bytes::{crc_frame, crc16_modbus};
 use super::super::orders::{Acks, Orders};
 use super::super::{DecodeError, Framing, Progress, Request};
 use crate::model::{Command, Switch};
@@ -38,11 +38,7 @@ fn framing(buf: &[u8]) -> Framing {
         [1..=15, 0x90, ..] => REFUSAL,
         _ => return Framing::Skip(1),
     };
-    match buf.get(..len).and_then(<[u8]>::split_last_chunk::<2>) {
-        None => Framing::Incomplete,
-        Some((summed, crc)) if crc16_modbus(summed).to_le_bytes() == *crc => Framing::Frame(0..len),
-        Some(_) => Framing::Skip(1),
-    }
+    crc_frame(buf, len)
 }
 
 fn judge(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
