@@ -26,7 +26,7 @@ step() {
 step "tools" tests/need.sh cc=gcc c++=g++ dbus-daemon=dbus-daemon dbus-send=dbus-bin busctl=systemd python3:dbus=python3-dbus python3:gi=python3-gi \
     mosquitto_sub=mosquitto-clients openssl=openssl python3:jinja2=python3-jinja2
 step "MQTT broker" env PATH="$PATH:/usr/sbin" tests/need.sh mosquitto=mosquitto
-step "tests" cargo test --locked --all-features
+step "tests" tests/targets.sh --locked --all-features
 step "fuzz targets" fuzz/run.sh --short
 step "installations" tests/install.sh
 step "CAN frames read by cantools" tests/can/cantools.sh
