@@ -198,8 +198,12 @@ impl Battery {
         let stale = silence.stale_after(self.period());
         let (just_after, second) = (Duration::from_millis(1), Duration::from_secs(1));
         let moving_from = read_at.after(stale).after(just_after);
-        let moving_to = read_at.after(stale).after(silence.fade).after(second);
-        let stages = [moving_from, read_at.after(silence.silent.max(stale)), read_at.after(silence.lost.max(stale))];
+        let moving_to = read_at.after(stale).after(silence.charge_fade).after(second);
+        let stages = [
+            moving_from,
+            read_at.after(silence.cable_warning_after().max(stale)),
+            read_at.after(silence.cable_alarm_after().max(stale)),
+        ];
         let step = (moving_from..=moving_to).contains(&now).then(|| now.after(second));
         let next = stages.into_iter().filter(|stage| *stage > now).chain(step).min();
         next.unwrap_or_else(|| now.after(Duration::from_secs(60)))

@@ -44,10 +44,10 @@ fn every_option_of_the_default_file_is_taken_over_or_named() {
     assert_eq!(settings.charge.phases.float_cell_voltage, Some(Volts::new(3.375)));
     assert_eq!(settings.charge.phases.balance_every_days, None, "no charge to 3.65 V that nobody asked for");
     assert_eq!(settings.charge.capacity, None, "a capacity that is there for other boards");
-    assert_eq!(settings.charge.curves.charge_by_soc, None, "switched off there");
-    let curve = settings.charge.curves.charge_by_cell_voltage.clone().unwrap();
+    assert_eq!(settings.charge.charge_by_soc, None, "switched off there");
+    let curve = settings.charge.charge_by_cell_voltage.clone().unwrap();
     assert_eq!(curve, [(3.375, 1.0), (3.4, 0.25), (3.425, 0.05), (3.45, 0.005), (3.5, 0.0)]);
-    assert_eq!(settings.charge.limits_preset, Preset::Curves);
+    assert_eq!(settings.charge.preset, Preset::Curves);
     assert!(settings.bms.is_empty() && settings.addresses.is_empty());
 }
 
@@ -61,8 +61,8 @@ fn an_owners_file_keeps_what_is_safe_of_it() {
     assert_eq!(charge.max_cell_voltage, Some(Volts::new(3.5)));
     assert_eq!(charge.phases.float_cell_voltage, Some(Volts::new(3.5)), "float is brought down to the charge voltage");
     assert_eq!(charge.phases.balance_cell_voltage, Some(Volts::new(3.65)), "3.8 V would harm the cells");
-    assert_eq!(charge.curves.charge_by_temperature, None, "no charging in the frost");
-    let curve = charge.curves.charge_by_cell_voltage.clone().unwrap();
+    assert_eq!(charge.charge_by_temperature, None, "no charging in the frost");
+    let curve = charge.charge_by_cell_voltage.clone().unwrap();
     assert_eq!(curve[..3], [(3.3, 1.0), (3.301, 0.5), (3.449, 0.5)], "steps stay steps");
     assert_eq!(new.addresses, [1, 2, 10]);
     assert_eq!(new.bms, ["jk-pb"]);

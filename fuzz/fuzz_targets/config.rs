@@ -2,7 +2,7 @@
 //! out again, and gives limits that are within it.
 #![no_main]
 
-use dbus_bms::charge::{self, filter::Filter};
+use dbus_bms::charge::filter::Filter;
 use dbus_bms::config::{Config, ConfigError, Origin, Settings};
 use held::limits::highest_cell;
 use libfuzzer_sys::fuzz_target;
@@ -37,7 +37,7 @@ fn accepted(config: &Config) {
 
 /// A day's worth of cells keeps the limits within the configuration.
 fn limits(settings: &Settings) {
-    let config = charge::Config::from(&settings.charge);
+    let config = settings.charge.clone();
     let most = (config.max_charge_current.map_or(50.0, f64::from), config.max_discharge_current.map_or(60.0, f64::from));
     let cells = config.cells.unwrap_or(16);
     let mut filter = Filter::new(config.clone());

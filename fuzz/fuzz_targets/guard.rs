@@ -165,16 +165,16 @@ impl Course {
         self.no_rise(snapshot, "no reading came");
         let silence = &self.config.silence;
         let age = self.battery.age(self.at).unwrap_or(Duration::MAX);
-        if age > silence.stale.max(Duration::from_secs(60)) {
+        if age > silence.values_after().max(Duration::from_secs(60)) {
             let reading = &snapshot.reading;
             assert!(reading.voltage.is_none() && reading.soc.is_none() && reading.cells.is_empty() && reading.current.is_none());
             assert!(snapshot.derived.max_cell.is_none() && snapshot.derived.current_avg.is_none());
         }
         // Three reading periods of at most 20 s count as fresh where they are longer than the stage.
-        let stage = |stage: Duration| age >= stage.max(Duration::from_secs(60) + silence.fade);
-        assert!(!stage(silence.stale + silence.fade) || snapshot.limits.ccl.value == Amps::ZERO, "{age:?}: {:?}", snapshot.limits);
-        assert!(!stage(silence.lost) || snapshot.limits.dcl.value == Amps::ZERO, "{age:?}: {:?}", snapshot.limits);
-        assert!(!stage(silence.lost) || snapshot.cable == Some(Level::Alarm), "{age:?}");
+        let stage = |stage: Duration| age >= stage.max(Duration::from_secs(60) + silence.charge_fade);
+        assert!(!stage(silence.values_after() + silence.charge_fade) || snapshot.limits.ccl.value == Amps::ZERO, "{age:?}: {:?}", snapshot.limits);
+        assert!(!stage(silence.cable_alarm_after()) || snapshot.limits.dcl.value == Amps::ZERO, "{age:?}: {:?}", snapshot.limits);
+        assert!(!stage(silence.cable_alarm_after()) || snapshot.cable == Some(Level::Alarm), "{age:?}");
         assert!(self.battery.next_tick(self.at) > self.at);
     }
 

@@ -89,8 +89,8 @@ fn ask(filter: &mut Filter, config: &Config, line: &str) {
         assert!(ccl == 0.0 && dcl == 0.0, "no cell is like this: {line} gives {answer}");
     }
     let age = Duration::try_from_secs_f64(number("age_s").unwrap_or(0.0)).unwrap_or_default();
-    assert!(ccl == 0.0 || age < config.silence.stale + config.silence.fade, "{line} gives {answer}");
-    assert!(dcl == 0.0 || age < config.silence.lost, "{line} gives {answer}");
+    assert!(ccl == 0.0 || age < config.silence.values_after() + config.silence.charge_fade, "{line} gives {answer}");
+    assert!(dcl == 0.0 || age < config.silence.cable_alarm_after(), "{line} gives {answer}");
     if ccl > 0.0 {
         let per_cell = held::limits::highest_cell(config.chemistry.unwrap_or(Chemistry::Lfp));
         let count = config.cells.map_or(cells.len() as f64, f64::from);

@@ -229,7 +229,7 @@ impl Bank {
         // The members' own stages began before they were seen to be stale: the best of them counts, if there is any.
         let told = self.roster.silent().map(|seat| seat.freshness).min();
         let since = self.heard.map_or(Duration::MAX, |heard| now.since(heard));
-        let by_time = self.config.silence.stage(since.saturating_add(self.config.silence.stale), Duration::ZERO);
+        let by_time = self.config.silence.stage(since.saturating_add(self.config.silence.values_after()), Duration::ZERO);
         told.unwrap_or(by_time).max(Freshness::Stale)
     }
 
@@ -239,7 +239,7 @@ impl Bank {
             Freshness::Lost => Some(Level::Alarm),
             Freshness::Silent => Some(Level::Warning),
             Freshness::Stale => None,
-            Freshness::Fresh => self.roster.has_long_lost(self.config.silence.silent).then_some(Level::Warning),
+            Freshness::Fresh => self.roster.has_long_lost(self.config.silence.cable_warning_after()).then_some(Level::Warning),
         }
     }
 

@@ -62,7 +62,7 @@ impl Pulse {
         }
         let Limits { cvl, ccl, dcl, .. } = snapshot.limits;
         let stale_for = self.age(now).saturating_sub(silence.stale_after(self.period()));
-        let left = (1.0 - stale_for.as_secs_f64() / silence.fade.as_secs_f64().max(0.001)).clamp(0.0, 1.0);
+        let left = (1.0 - stale_for.as_secs_f64() / silence.charge_fade.as_secs_f64().max(0.001)).clamp(0.0, 1.0);
         let has_reserve = snapshot.derived.min_cell.is_some_and(|(cell, _)| cell.get() >= RESERVE);
         let charge = if stage == Freshness::Stale { ccl.value * left } else { Amps::ZERO };
         let discharge = match stage {

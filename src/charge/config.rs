@@ -83,37 +83,77 @@ impl Default for Config {
     }
 }
 
-/// The stages of the Silence table (contract.md).
+/// How cautious the times of [`Silence`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Caution {
+    /// 10, 60 and 300 s.
+    #[default]
+    Gentle,
+    /// 10, 30 and 60 s, for owners who would rather have the inverter stop early.
+    Strict,
+}
+
+/// What happens when data stops: the Silence table (contract.md). A time that was set wins over the preset's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
-    /// Measured values become invalid and charging fades out.
-    pub stale: Duration,
-    /// Cable warning; discharging is cut down.
-    pub silent: Duration,
-    /// Cable alarm; not connected, no discharging.
-    pub lost: Duration,
-    /// How long the charge current takes from `stale` to zero.
-    pub fade: Duration,
+    /// Where the times come from that were not set.
+    pub preset: Caution,
+    /// See [`Self::values_after`].
+    pub values_after_set: Option<Duration>,
+    /// See [`Self::cable_warning_after`].
+    pub cable_warning_after_set: Option<Duration>,
+    /// See [`Self::cable_alarm_after`].
+    pub cable_alarm_after_set: Option<Duration>,
+    /// Time in which the charge current limit falls to 0 once values are invalid.
+    pub charge_fade: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self::GENTLE
+    }
 }
 
 impl Silence {
-    /// The default: 10, 60 and 300 s.
-    pub const GENTLE: Self = Self::at(10, 60, 300);
-    /// For owners who would rather have the inverter stop early: 10, 30 and 60 s.
-    pub const STRICT: Self = Self::at(10, 30, 60);
+    /// The default.
+    pub const GENTLE: Self = Self::of(Caution::Gentle);
+    /// The times of [`Caution::Strict`].
+    pub const STRICT: Self = Self::of(Caution::Strict);
 
-    const fn at(stale: u64, silent: u64, lost: u64) -> Self {
+    const fn of(preset: Caution) -> Self {
         Self {
-            stale: Duration::from_secs(stale),
-            silent: Duration::from_secs(silent),
-            lost: Duration::from_secs(lost),
-            fade: Duration::from_secs(20),
+            preset,
+            values_after_set: None,
+            cable_warning_after_set: None,
+            cable_alarm_after_set: None,
+            charge_fade: Duration::from_secs(20),
         }
+    }
+
+    /// Age at which measured values become invalid and charging fades; [`Self::stale_after`] where readings are rare.
+    pub fn values_after(&self) -> Duration {
+        self.values_after_set.unwrap_or(Duration::from_secs(10))
+    }
+
+    /// Age at which the cable warning is raised and discharging is reduced.
+    pub fn cable_warning_after(&self) -> Duration {
+        self.cable_warning_after_set.unwrap_or(Duration::from_secs(match self.preset {
+            Caution::Gentle => 60,
+            Caution::Strict => 30,
+        }))
+    }
+
+    /// Age at which the cable alarm is raised: not connected, no discharging.
+    pub fn cable_alarm_after(&self) -> Duration {
+        self.cable_alarm_after_set.unwrap_or(Duration::from_secs(match self.preset {
+            Caution::Gentle => 300,
+            Caution::Strict => 60,
+        }))
     }
 
     /// The age at which data read every `period` is stale.
     pub fn stale_after(&self, period: Duration) -> Duration {
-        self.stale.max(period.saturating_mul(3))
+        self.values_after().max(period.saturating_mul(3))
     }
 
     /// The stage that data of this age is in.
@@ -121,8 +161,8 @@ impl Silence {
         let stale = self.stale_after(period);
         match age {
             age if age <= stale => Freshness::Fresh,
-            age if age >= self.lost.max(stale) => Freshness::Lost,
-            age if age >= self.silent.max(stale) => Freshness::Silent,
+            age if age >= self.cable_alarm_after().max(stale) => Freshness::Lost,
+            age if age >= self.cable_warning_after().max(stale) => Freshness::Silent,
             _ => Freshness::Stale,
         }
     }

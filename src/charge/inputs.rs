@@ -4,8 +4,8 @@
 //! allowed last, then a quarter of the current at most flows.
 
 use super::chemistry::{BY_MOS_TEMPERATURE, Curve, Preset};
-use super::rules::Verdict;
 use super::steps::{self, CELL_CHARGE, CELL_DISCHARGE, SEED_CHARGE, SEED_DISCHARGE, Table};
+use super::verdict::{Given, Verdict};
 use super::{Config, Facts, Memory};
 use crate::units::{Amps, Moment};
 use std::time::Duration;
@@ -81,17 +81,8 @@ impl<'a> Tables<'a> {
 }
 
 /// Applies all inputs. `lift` is how much higher than usual this charge goes per cell, `full` the limits without the inputs.
-#[allow(clippy::too_many_arguments, reason = "a rule needs the whole situation; a struct for one call would hide nothing")]
-pub(super) fn apply(
-    config: &Config,
-    facts: &Facts,
-    chemistry: &'static Preset,
-    lift: f64,
-    memory: &mut Memory,
-    now: Moment,
-    full: (Amps, Amps),
-    verdict: &mut Verdict,
-) {
+pub(super) fn apply(given: &Given<'_>, lift: f64, memory: &mut Memory, full: (Amps, Amps), verdict: &mut Verdict) {
+    let Given { config, facts, chemistry, now, .. } = *given;
     memory.seen.cells = steady(memory.seen.cells, facts);
     let tables = Tables::new(config, chemistry);
     let inputs = [

@@ -18,8 +18,9 @@ mod ramp;
 mod rules;
 mod silence;
 mod steps;
+mod verdict;
 
-pub use config::{Config, Recovery, Silence};
+pub use config::{Caution, Config, Recovery, Silence};
 pub use facts::Facts;
 pub use phase::{PhaseConfig, Phases};
 pub use steps::Preset;

@@ -2,7 +2,7 @@
 
 use super::config::{Config, Recovery};
 use super::inputs::BY_CELLS;
-use super::rules::Verdict;
+use super::verdict::Verdict;
 use crate::model::{Limit, Limits};
 use crate::units::{Amps, Moment, Volts, round};
 use std::time::Duration;

@@ -1,13 +1,14 @@
 //! The rules. Each may lower a limit and names itself; the lowest limit wins and its name is published.
 
 use super::cells::{self, Count};
-use super::chemistry::{Preset, preset};
+use super::chemistry::preset;
 use super::inputs;
 use super::phase::Situation;
 use super::steps::{self, SEED_LOW_CELL};
+use super::verdict::{Given, Verdict};
 use super::{Config, Facts, Memory};
-use crate::model::{Alarm, AlarmName, Chemistry, Level, Limit, Limits, Mode};
-use crate::units::{Amps, Moment, Volts};
+use crate::model::{AlarmName, Chemistry, Level, Limit, Limits, Mode};
+use crate::units::{AmpHours, Amps, Moment, Volts};
 use std::time::Duration;
 
 /// Reason while the number of cells is not certain (wording fixed by contract.md).
@@ -15,72 +16,26 @@ pub(super) const CELL_COUNT_UNCLEAR: &str = "cell count unclear";
 /// Reason while the chemistry is not certain (wording fixed by contract.md).
 pub(super) const CHEMISTRY_UNKNOWN: &str = "chemistry unknown: set chemistry";
 
-/// The limits that the rules allow, before ramps.
-#[derive(Debug)]
-pub(super) struct Verdict {
-    pub limits: Limits,
-    pub cell_count: Option<u8>,
-    pub chemistry: Option<Chemistry>,
-    pub alarms: Vec<Alarm>,
-    pub notices: Vec<&'static str>,
-    /// The battery has just become full.
-    pub full: bool,
-    /// What CVL could be without phases; infinite until it is known.
-    pub ceiling: Volts,
-    /// The float voltage.
-    pub float: Option<Volts>,
-}
-
-impl Verdict {
-    pub(super) fn limit_cvl(&mut self, value: Volts, why: &'static str) {
-        lower(&mut self.limits.cvl, value, why);
-    }
-    pub(super) fn limit_ccl(&mut self, value: Amps, why: &'static str) {
-        lower(&mut self.limits.ccl, value, why);
-    }
-    pub(super) fn limit_dcl(&mut self, value: Amps, why: &'static str) {
-        lower(&mut self.limits.dcl, value, why);
-    }
-    fn alarm(&mut self, name: AlarmName, level: Level) {
-        self.alarms.push(Alarm { name, level });
-    }
-    /// Neither charge nor discharge, and no voltage above the present one.
-    fn block(&mut self, facts: &Facts, why: &'static str) {
-        let present = facts.cautious_voltage().unwrap_or_default();
-        self.limit_cvl(present, why);
-        self.ceiling = self.ceiling.min(present);
-        self.limit_ccl(Amps::ZERO, why);
-        self.limit_dcl(Amps::ZERO, why);
-        self.limits.mode = Mode::Hold;
-    }
-}
-
-fn lower<T: PartialOrd + Copy>(limit: &mut Limit<T>, value: T, why: &'static str) {
-    if value < limit.value {
-        *limit = Limit { value, why };
-    }
-}
-
-/// All rules in order. `from` is since when data kept coming: phases and ceilings move by that time only.
+/// All rules in order; for `from` see [`Given`].
 pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: Option<Moment>, now: Moment) -> Verdict {
     let count = cells::count(config, facts, memory);
     let known = cells::chemistry(config, facts, memory);
-    let chemistry = preset(known.unwrap_or(Chemistry::Lfp));
+    let given = Given { config, facts, chemistry: preset(known.unwrap_or(Chemistry::Lfp)), from, now };
     let cell_count = match count {
         Count::Clear(cells) | Count::Changed(cells) => Some(cells),
         Count::Unclear => None,
     };
-    let mut verdict = start(config, chemistry, cell_count, known);
-    currents(config, facts, &mut verdict);
+    let mut verdict = start(&given, cell_count, known);
+    currents(&given, &mut verdict);
     let full = (verdict.limits.ccl.value, verdict.limits.dcl.value);
     let lift = match (cell_count, known) {
-        (Some(cells), Some(_)) => voltage(config, facts, chemistry, f64::from(cells), memory, from, now, &mut verdict),
+        (Some(cells), Some(_)) => voltage(&given, f64::from(cells), memory, &mut verdict),
         _ => 0.0,
     };
-    inputs::apply(config, facts, chemistry, lift, memory, now, full, &mut verdict);
-    floors(config, facts, full, &mut verdict);
+    inputs::apply(&given, lift, memory, full, &mut verdict);
+    floors(&given, full, &mut verdict);
     bms_limits(facts, &mut verdict);
-    damage(config, facts, chemistry, &mut verdict);
+    damage(&given, &mut verdict);
     if facts.broken_cell {
         verdict.alarm(AlarmName::BmsInternal, Level::Alarm);
         verdict.block(facts, "cell sense wire broken");
@@ -101,8 +56,9 @@ pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: O
 
 /// No limit yet. While the number of cells or the chemistry is unknown there is no charge voltage either: the rules that say so
 /// then set it to the present voltage.
-fn start(config: &Config, chemistry: &Preset, cell_count: Option<u8>, known: Option<Chemistry>) -> Verdict {
-    let low_cell = if config.preset == steps::Preset::SeedSocSteps { SEED_LOW_CELL } else { chemistry.min_cell };
+fn start(given: &Given<'_>, cell_count: Option<u8>, known: Option<Chemistry>) -> Verdict {
+    let steps = given.config.preset == steps::Preset::SeedSocSteps;
+    let low_cell = if steps { SEED_LOW_CELL } else { given.chemistry.min_cell };
     let low_voltage = Volts::new(low_cell * f64::from(cell_count.unwrap_or(0))).rounded(2);
     let none = Limit { value: Amps::new(f64::INFINITY), why: "no limit" };
     let cvl = Limit { value: Volts::new(f64::INFINITY), why: "no limit" };
@@ -120,17 +76,8 @@ fn start(config: &Config, chemistry: &Preset, cell_count: Option<u8>, known: Opt
 
 /// The charge voltage: phase, cell over-voltage controller, loss on the way to the charger, protection of the BMS. Returns how
 /// much higher than usual this charge goes per cell.
-#[allow(clippy::too_many_arguments, reason = "a rule needs the whole situation; a struct for one call would hide nothing")]
-fn voltage(
-    config: &Config,
-    facts: &Facts,
-    chemistry: &'static Preset,
-    cells: f64,
-    memory: &mut Memory,
-    from: Option<Moment>,
-    now: Moment,
-    verdict: &mut Verdict,
-) -> f64 {
+fn voltage(given: &Given<'_>, cells: f64, memory: &mut Memory, verdict: &mut Verdict) -> f64 {
+    let Given { config, facts, chemistry, from, now } = *given;
     let cap = match facts.settings.cell_ovp {
         Some(ovp) if (1.0..=5.0).contains(&ovp.get()) => ovp.get() - 0.05,
         Some(_) => {
@@ -165,10 +112,11 @@ fn voltage(
 }
 
 /// The configured currents, else cautious ones derived from the BMS and the capacity; what the owner allows for now.
-fn currents(config: &Config, facts: &Facts, verdict: &mut Verdict) {
-    let (ccl, why) = maximum(config.max_charge_current, config, facts, 50.0);
+fn currents(given: &Given<'_>, verdict: &mut Verdict) {
+    let Given { config, facts, .. } = *given;
+    let (ccl, why) = maximum(config.max_charge_current, given.capacity(), 50.0);
     verdict.limit_ccl(ccl, why);
-    let (dcl, why) = maximum(config.max_discharge_current, config, facts, 60.0);
+    let (dcl, why) = maximum(config.max_discharge_current, given.capacity(), 60.0);
     verdict.limit_dcl(dcl, why);
     if let Some(limit) = facts.owner_charge_limit {
         verdict.limit_ccl(limit.max(Amps::ZERO), "limit set by the owner for now");
@@ -179,7 +127,7 @@ fn currents(config: &Config, facts: &Facts, verdict: &mut Verdict) {
     let protections = [(facts.settings.charge_ocp, true), (facts.settings.discharge_ocp, false)];
     for (protection, charge) in protections {
         let Some(protection) = protection else { continue };
-        if !plausible_protection(config, facts, protection) {
+        if !plausible_protection(given.capacity(), protection) {
             verdict.notices.push(if charge {
                 "the BMS reports an implausible charge over-current protection; it is ignored"
             } else {
@@ -194,7 +142,8 @@ fn currents(config: &Config, facts: &Facts, verdict: &mut Verdict) {
 
 /// A current that the curves never go below, for inverters that misread 0 A; `full` are the maxima, which it does not lift.
 /// Everything that forbids comes later and wins.
-fn floors(config: &Config, facts: &Facts, full: (Amps, Amps), verdict: &mut Verdict) {
+fn floors(given: &Given<'_>, full: (Amps, Amps), verdict: &mut Verdict) {
+    let Given { config, facts, .. } = *given;
     let why = "configured minimum";
     let raise = |limit: &mut Limit<Amps>, floor: Amps| {
         if limit.value < floor {
@@ -211,8 +160,8 @@ fn floors(config: &Config, facts: &Facts, full: (Amps, Amps), verdict: &mut Verd
 }
 
 /// The configured current, else the smaller of a fixed default and 0.5 C.
-fn maximum(configured: Option<Amps>, config: &Config, facts: &Facts, default: f64) -> (Amps, &'static str) {
-    match (configured, config.capacity.or(facts.capacity)) {
+fn maximum(configured: Option<Amps>, capacity: Option<AmpHours>, default: f64) -> (Amps, &'static str) {
+    match (configured, capacity) {
         (Some(configured), _) => (configured, "configured maximum"),
         (None, Some(capacity)) if capacity.get() * 0.5 < default => {
             (Amps::new(capacity.get() * 0.5), "0.5 C of the installed capacity")
@@ -222,8 +171,8 @@ fn maximum(configured: Option<Amps>, config: &Config, facts: &Facts, default: f6
 }
 
 /// A protection setting of 0 or above 10 C is no protection.
-fn plausible_protection(config: &Config, facts: &Facts, protection: Amps) -> bool {
-    let ten_c = config.capacity.or(facts.capacity).map(|capacity| capacity.get() * 10.0);
+fn plausible_protection(capacity: Option<AmpHours>, protection: Amps) -> bool {
+    let ten_c = capacity.map(|capacity| capacity.get() * 10.0);
     protection.get() > 0.0 && ten_c.is_none_or(|ten_c| protection.get() <= ten_c)
 }
 
@@ -244,11 +193,12 @@ fn bms_limits(facts: &Facts, verdict: &mut Verdict) {
 }
 
 /// A cell under the damage voltage is charged at 0.05 C at most; one above the chemistry's highest raises an alarm.
-fn damage(config: &Config, facts: &Facts, chemistry: &Preset, verdict: &mut Verdict) {
+fn damage(given: &Given<'_>, verdict: &mut Verdict) {
+    let Given { facts, chemistry, .. } = *given;
     let low = facts.low_cell.map(|cell| cell.get()).filter(|cell| *cell > cells::PLAUSIBLE_CELL);
     if low.is_some_and(|cell| cell < chemistry.damage_cell) {
         // Without a capacity: 2 A, 0.05 C of a small 40 Ah pack.
-        let gentle = config.capacity.or(facts.capacity).map_or(2.0, |capacity| capacity.get() * 0.05);
+        let gentle = given.capacity().map_or(2.0, |capacity| capacity.get() * 0.05);
         verdict.limit_ccl(Amps::new(gentle), "cell under its damage voltage");
         verdict.alarm(AlarmName::CellLowVoltage, Level::Alarm);
     }

@@ -1,7 +1,7 @@
 //! The Silence table of the contract: what the limits do when data stops.
 
 use super::chemistry::preset;
-use super::rules::Verdict;
+use super::verdict::Verdict;
 use super::{Age, Config, Facts, Fade, Memory};
 use crate::model::{Chemistry, Freshness, Mode};
 use crate::units::{Amps, Volts};
@@ -26,7 +26,7 @@ pub(super) fn apply(config: &Config, facts: &Facts, stage: Freshness, age: Age, 
     verdict.ceiling = verdict.ceiling.min(verdict.float.unwrap_or(verdict.limits.cvl.value));
 
     let stale_for = age.age.saturating_sub(config.silence.stale_after(age.period));
-    let left = 1.0 - stale_for.as_secs_f64() / config.silence.fade.as_secs_f64().max(0.001);
+    let left = 1.0 - stale_for.as_secs_f64() / config.silence.charge_fade.as_secs_f64().max(0.001);
     let ccl = if stage == Freshness::Stale { fade.ccl * left.clamp(0.0, 1.0) } else { Amps::ZERO };
     verdict.limit_ccl(ccl, NO_DATA);
 

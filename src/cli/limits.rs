@@ -3,7 +3,6 @@
 use super::exit::write_file;
 use super::options::ConfigFile;
 use super::{Failure, curves};
-use crate::charge;
 use crate::charge::filter::Filter;
 use clap::Args;
 use std::io::{BufRead, Write};
@@ -27,7 +26,7 @@ impl LimitsArgs {
     /// [`Failure::Config`], [`Failure::Line`] for a line that is no JSON object of facts, [`Failure::File`].
     pub fn run(&self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
         let settings = self.file.load()?.settings(None, None);
-        let config = charge::Config::from(&settings.charge);
+        let config = settings.charge;
         if let Some(path) = &self.plot {
             return write_file(path, &curves::chart(&config).to_svg());
         }

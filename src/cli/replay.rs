@@ -6,7 +6,6 @@ use super::options::{ConfigFile, driver};
 use super::output::Show;
 use super::table::{labelled, table};
 use crate::bms::{self, Driver};
-use crate::charge;
 use crate::charge::filter::answer;
 use crate::draft::Draft;
 use crate::model::{Limits, Reading};
@@ -118,7 +117,7 @@ impl ReplayArgs {
             return Err(nothing(&recording, driver).into());
         }
         let settings = self.config.load()?.settings(None, None);
-        let mut control = Control::new(charge::Config::from(&settings.charge));
+        let mut control = Control::new(settings.charge);
         let mut timed = played.iter().map(|played| {
             let (limits, notices) = control.limits(played).unzip();
             notices.into_iter().flatten().for_each(|notice| log::info!("{:.1} s: {notice}", played.at.as_secs_f64()));

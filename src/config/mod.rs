@@ -23,7 +23,7 @@ pub use document::document;
 pub use places::{Places, port_name};
 pub use problem::{ConfigError, Origin, Problem};
 pub use secret::Secret;
-pub use settings::{Bank, Charge, Curve, Curves, Dbus, DbusPower, GridTopic, Preset, Recovery, Serial, Settings, Silence};
+pub use settings::{Bank, Dbus, DbusPower, GridTopic, Serial, Settings};
 pub use written::Written;
 
 use keys::{Key, Reach};

@@ -1,6 +1,7 @@
 //! What single keys cannot say: settings that contradict each other.
 
-use super::settings::{Charge, Settings};
+use super::settings::Settings;
+use crate::charge;
 use crate::model::Chemistry;
 use crate::sink::domoticz::Url;
 use crate::units::Volts;
@@ -43,15 +44,15 @@ fn highest(chemistry: Option<Chemistry>) -> (&'static str, Volts) {
     }
 }
 
-fn too_high(charge: &Charge) -> Option<String> {
+fn too_high(charge: &charge::Config) -> Option<String> {
     let (cells, most) = highest(charge.chemistry);
     let wanted = charge.max_cell_voltage.filter(|wanted| *wanted > most)?;
     Some(format!("`max_cell_voltage_v` = {} is more than {cells} may get, {most}; lower it, or set `chemistry`", wanted.get()))
 }
 
-fn never_full(charge: &Charge) -> Option<String> {
+fn never_full(charge: &charge::Config) -> Option<String> {
     let wanted = charge.max_cell_voltage?;
-    let (stop, _) = charge.curves.charge_by_cell_voltage.as_ref()?.iter().find(|(_, share)| *share <= 0.0)?;
+    let (stop, _) = charge.charge_by_cell_voltage.as_ref()?.iter().find(|(_, share)| *share <= 0.0)?;
     (*stop <= wanted.get()).then(|| {
         format!("`charge_by_cell_voltage` ends charging at {stop} V, before `max_cell_voltage_v` = {} is reached", wanted.get())
     })
@@ -71,7 +72,7 @@ fn never_counted_full(settings: &Settings) -> Option<String> {
     })
 }
 
-fn out_of_order(charge: &Charge) -> Option<String> {
+fn out_of_order(charge: &charge::Config) -> Option<String> {
     let silence = &charge.silence;
     let times = [silence.values_after(), silence.cable_warning_after(), silence.cable_alarm_after()];
     (!times.is_sorted()).then(|| {

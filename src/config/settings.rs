@@ -2,10 +2,9 @@
 
 use crate::bank::{self, Layout};
 use crate::charge;
-use crate::model::Chemistry;
 use crate::sink::{can, domoticz, mqtt, web};
 use crate::soc;
-use crate::units::{AmpHours, Amps, Volts};
+use crate::units::Amps;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ pub struct Settings {
     /// The bank.
     pub bank: Bank,
     /// Charge control and silence.
-    pub charge: Charge,
+    pub charge: charge::Config,
     /// State of charge and times.
     pub soc: soc::Config,
     /// The serial line.
@@ -75,7 +74,7 @@ impl Default for Settings {
             control: true,
             member_of_bank: false,
             bank: Bank::default(),
-            charge: Charge::default(),
+            charge: charge::Config::default(),
             soc: soc::Config::default(),
             serial: Serial::default(),
             dbus: Dbus::default(),
@@ -121,81 +120,6 @@ impl GridTopic {
     }
 }
 
-/// What charge control is told. `None` = found out from the BMS, or the preset of the chemistry.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Charge {
-    /// Cell chemistry.
-    pub chemistry: Option<Chemistry>,
-    /// Most that the battery may be charged with.
-    pub max_charge_current: Option<Amps>,
-    /// Most that may be drawn from the battery.
-    pub max_discharge_current: Option<Amps>,
-    /// Cells in series.
-    pub cells: Option<u8>,
-    /// Installed capacity.
-    pub capacity: Option<AmpHours>,
-    /// Cell voltage to charge to.
-    pub max_cell_voltage: Option<Volts>,
-    /// Share of the configured current over an input.
-    pub curves: Curves,
-    /// Step tables of a replaced system in place of the curves.
-    pub limits_preset: charge::Preset,
-    /// Absorption, float and balancing.
-    pub phases: charge::PhaseConfig,
-    /// Added to the charge voltage for the loss on the way to the charger.
-    pub voltage_drop: Volts,
-    /// Charge current that a limit never goes below while charging is allowed.
-    pub min_charge_current: Amps,
-    /// Discharge current that a limit never goes below while discharging is allowed.
-    pub min_discharge_current: Amps,
-    /// Equal batteries in parallel of which the BMS sees one; `None` = 1.
-    pub parallel_blocks: Option<u8>,
-    /// What happens when data stops.
-    pub silence: Silence,
-    /// How limits rise again.
-    pub recovery: Recovery,
-    /// What is done when inverters fight.
-    pub oscillation: charge::oscillation::Oscillation,
-}
-
-impl From<&Charge> for charge::Config {
-    fn from(set: &Charge) -> Self {
-        let curves = set.curves.clone();
-        Self {
-            chemistry: set.chemistry,
-            max_charge_current: set.max_charge_current,
-            max_discharge_current: set.max_discharge_current,
-            cells: set.cells,
-            capacity: set.capacity,
-            max_cell_voltage: set.max_cell_voltage,
-            charge_by_cell_voltage: curves.charge_by_cell_voltage,
-            discharge_by_cell_voltage: curves.discharge_by_cell_voltage,
-            charge_by_temperature: curves.charge_by_temperature,
-            discharge_by_temperature: curves.discharge_by_temperature,
-            charge_by_soc: curves.charge_by_soc,
-            discharge_by_soc: curves.discharge_by_soc,
-            preset: set.limits_preset,
-            phases: set.phases.clone(),
-            voltage_drop: set.voltage_drop,
-            min_charge_current: set.min_charge_current,
-            min_discharge_current: set.min_discharge_current,
-            parallel_blocks: set.parallel_blocks.unwrap_or(1),
-            silence: charge::Silence {
-                stale: set.silence.values_after(),
-                silent: set.silence.cable_warning_after(),
-                lost: set.silence.cable_alarm_after(),
-                fade: set.silence.charge_fade,
-            },
-            recovery: charge::Recovery {
-                hold: set.recovery.hold,
-                amps_per_s: set.recovery.ramp_a_per_s,
-                volts_per_s: set.recovery.ramp_v_per_s,
-            },
-            oscillation: set.oscillation.clone(),
-        }
-    }
-}
-
 /// The bank that batteries form together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bank {
@@ -228,7 +152,7 @@ impl Default for Bank {
 
 impl From<&Settings> for bank::Config {
     fn from(set: &Settings) -> Self {
-        let charge::Config { phases, silence, recovery, .. } = charge::Config::from(&set.charge);
+        let charge::Config { phases, silence, recovery, .. } = set.charge.clone();
         Self {
             layout: set.bank.layout,
             max_charge_current: set.bank.max_charge_current,
@@ -240,102 +164,6 @@ impl From<&Settings> for bank::Config {
             floor: set.soc.floor,
             ..Self::default()
         }
-    }
-}
-
-/// Points (input, share of the current limit 0 to 1), input rising, straight lines between, constant outside.
-pub type Curve = Vec<(f64, f64)>;
-
-/// The curves that were configured; `None` = the preset of the chemistry.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Curves {
-    /// Charge current over the highest cell voltage, V.
-    pub charge_by_cell_voltage: Option<Curve>,
-    /// Discharge current over the lowest cell voltage, V.
-    pub discharge_by_cell_voltage: Option<Curve>,
-    /// Charge current over the temperature, °C.
-    pub charge_by_temperature: Option<Curve>,
-    /// Discharge current over the temperature, °C.
-    pub discharge_by_temperature: Option<Curve>,
-    /// Charge current over the state of charge, %.
-    pub charge_by_soc: Option<Curve>,
-    /// Discharge current over the state of charge, %.
-    pub discharge_by_soc: Option<Curve>,
-}
-
-/// How cautious the times of [`Silence`] are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Preset {
-    /// 10, 60 and 300 s.
-    #[default]
-    Gentle,
-    /// 10, 30 and 60 s.
-    Strict,
-}
-
-/// What happens when data stops. A time that was set wins over the preset's.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Silence {
-    /// Where the times come from that were not set.
-    pub preset: Preset,
-    /// See [`Self::values_after`].
-    pub values_after_set: Option<Duration>,
-    /// See [`Self::cable_warning_after`].
-    pub cable_warning_after_set: Option<Duration>,
-    /// See [`Self::cable_alarm_after`].
-    pub cable_alarm_after_set: Option<Duration>,
-    /// Time in which the charge current limit then falls to 0.
-    pub charge_fade: Duration,
-}
-
-impl Default for Silence {
-    fn default() -> Self {
-        Self {
-            preset: Preset::default(),
-            values_after_set: None,
-            cable_warning_after_set: None,
-            cable_alarm_after_set: None,
-            charge_fade: Duration::from_secs(20),
-        }
-    }
-}
-
-impl Silence {
-    /// Age at which measured values become invalid and charging fades (three reading periods where that is longer).
-    pub fn values_after(&self) -> Duration {
-        self.values_after_set.unwrap_or(Duration::from_secs(10))
-    }
-    /// Age at which the cable warning is raised and discharging is reduced.
-    pub fn cable_warning_after(&self) -> Duration {
-        self.cable_warning_after_set.unwrap_or(Duration::from_secs(match self.preset {
-            Preset::Gentle => 60,
-            Preset::Strict => 30,
-        }))
-    }
-    /// Age at which the cable alarm is raised and discharging ends.
-    pub fn cable_alarm_after(&self) -> Duration {
-        self.cable_alarm_after_set.unwrap_or(Duration::from_secs(match self.preset {
-            Preset::Gentle => 300,
-            Preset::Strict => 60,
-        }))
-    }
-}
-
-/// How limits rise again after a reduction.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recovery {
-    /// Time without a further reduction before a limit rises.
-    pub hold: Duration,
-    /// Rise of a current limit, A/s.
-    pub ramp_a_per_s: f64,
-    /// Rise of the charge voltage limit of the whole battery, V/s.
-    pub ramp_v_per_s: f64,
-}
-
-impl Default for Recovery {
-    fn default() -> Self {
-        let charge::Recovery { hold, amps_per_s, volts_per_s } = charge::Recovery::default();
-        Self { hold, ramp_a_per_s: amps_per_s, ramp_v_per_s: volts_per_s }
     }
 }
 

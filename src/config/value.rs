@@ -1,11 +1,12 @@
 //! How each type of setting is read from what was written, and written back.
 
 use super::secret::Secret;
-use super::settings::{Curve, DbusPower, Preset};
+use super::settings::DbusPower;
 use super::written::Written;
 use crate::bank::Layout;
 use crate::bms::DRIVERS;
-use crate::charge::Preset as LimitsPreset;
+use crate::charge::chemistry::Curve;
+use crate::charge::{Caution, Preset};
 use crate::model::Chemistry;
 use crate::sink::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
 use crate::soc::Source;
@@ -264,12 +265,12 @@ macro_rules! words {
 }
 words! {
     Chemistry { "lfp" => Lfp, "nmc" => Nmc, "lto" => Lto }
-    Preset { "gentle" => Gentle, "strict" => Strict }
+    Caution { "gentle" => Gentle, "strict" => Strict }
     Source { "bms" => Bms, "counted" => Counted }
     Layout { "parallel" => Parallel, "series" => Series }
     AlarmPolicy { "alarms" => Alarms, "warnings" => Warnings }
     CurrentSign { "charge" => Charge, "seed" => Seed }
-    LimitsPreset { "curves" => Curves, "seed-soc-steps" => SeedSocSteps, "cell-steps" => CellSteps }
+    Preset { "curves" => Curves, "seed-soc-steps" => SeedSocSteps, "cell-steps" => CellSteps }
 }
 
 /// The name of a profile for inverters.

@@ -50,7 +50,7 @@ async fn serve(config: &Config, settings: Settings) -> Result<(), RunError> {
     let folder = settings.state_folder.clone().unwrap_or_else(|| Places::here().state);
     let house = House::default();
     let sinks = sinks::start(config, &house, &folder);
-    let silence = charge::Config::from(&settings.charge).silence;
+    let silence = settings.charge.silence;
     let following = async {
         let mut said = false;
         loop {
@@ -175,13 +175,10 @@ async fn follow(bus: BusReader, name: String, house: House, silence: charge::Sil
 fn age(last: &Last, house: &House, silence: charge::Silence, now: Moment) {
     let told = Duration::try_from_secs_f64(last.view.age_s.unwrap_or(0.0)).unwrap_or_default();
     let age = told.saturating_add(now.since(last.at));
-    let freshness = match age {
-        age if age >= silence.lost => Freshness::Lost,
-        age if age >= silence.silent => Freshness::Silent,
-        age if age >= silence.stale => Freshness::Stale,
-        _ => return,
-    };
-    house.put(last.view.silenced(freshness, Some(age)));
+    match silence.stage(age, Duration::ZERO) {
+        Freshness::Fresh => {}
+        stage => house.put(last.view.silenced(stage, Some(age))),
+    }
 }
 
 /// A battery's place in the house.

@@ -9,7 +9,6 @@ use super::serving::{Bus, SeatEvent, keep_serving};
 use crate::bank::Member;
 use crate::battery::{Battery, Now, Saved};
 use crate::bms::{DRIVERS, Line};
-use crate::charge;
 use crate::commands::{Abilities, Door, Order};
 use crate::config::Config;
 use crate::house::House;
@@ -119,7 +118,7 @@ impl Seat {
         Self {
             label,
             identity,
-            battery: Battery::new(charge::Config::from(&settings.charge), kept.battery.clone()).with_soc(settings.soc.clone()),
+            battery: Battery::new(settings.charge.clone(), kept.battery.clone()).with_soc(settings.soc.clone()),
             config: (config.clone(), port.to_owned()),
             live: LiveValues::default(),
             file,
@@ -420,7 +419,7 @@ impl Seat {
             log::info!("{}: the settings of the file count again", self.label);
         }
         self.soc = settings.soc.clone();
-        self.battery.reconfigure(charge::Config::from(&settings.charge), settings.soc);
+        self.battery.reconfigure(settings.charge.clone(), settings.soc);
         self.tick(now);
     }
 

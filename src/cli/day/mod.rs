@@ -107,7 +107,7 @@ impl SimulateDayArgs {
     fn rules(&self) -> Result<charge::Config, Failure> {
         if let Some(path) = &self.config {
             let settings = Config::load(Some(path), &Places::here())?.settings(None, None);
-            return Ok(charge::Config::from(&settings.charge));
+            return Ok(settings.charge);
         }
         let preset = PRESETS.iter().find(|preset| preset.name == self.settings);
         Ok(preset.map_or_else(charge::Config::default, |preset| (preset.config)()))

@@ -46,7 +46,7 @@ impl Members {
         Self {
             bank: settings.bank.name.clone(),
             named: named.collect(),
-            silence: charge::Config::from(&settings.charge).silence,
+            silence: settings.charge.silence,
             known: BTreeMap::new(),
             told: BTreeMap::new(),
             instance: None,
