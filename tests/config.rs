@@ -3,7 +3,8 @@
 
 use dbus_bms::charge;
 use dbus_bms::config::keys::KEYS;
-use dbus_bms::config::{Config, ConfigError, Places, Settings, Written, document, port_name};
+use dbus_bms::config::{Config, ConfigError, Places, Settings, Written, document};
+use dbus_bms::link::port_name;
 use dbus_bms::model::Chemistry;
 use dbus_bms::soc;
 use dbus_bms::units::{Amps, Percent, Volts};

@@ -20,12 +20,13 @@ mod value;
 mod written;
 
 pub use document::document;
-pub use places::{Places, port_name};
+pub use places::Places;
 pub use problem::{ConfigError, Origin, Problem};
 pub use secret::Secret;
 pub use settings::{Bank, Dbus, DbusPower, GridTopic, Serial, Settings};
 pub use written::Written;
 
+use crate::link::port_name;
 use keys::{Key, Reach};
 use raw::Scope;
 use rules::RULES;

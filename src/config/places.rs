@@ -38,13 +38,3 @@ impl Places {
         Self { config: config.join("dbus-bms/config.toml"), state: state.join("dbus-bms") }
     }
 }
-
-/// The name of a port in `[port.NAME]` and at the end of a D-Bus service name: the last path component, for
-/// `tcp://HOST:PORT` the whole; characters that D-Bus does not take become `_`.
-pub fn port_name(port: &str) -> String {
-    let name = match port.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}_{}", rest.trim_end_matches('/')),
-        None => port.trim_end_matches('/').rsplit('/').next().unwrap_or(port).to_owned(),
-    };
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
-}

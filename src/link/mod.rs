@@ -7,6 +7,7 @@ mod command;
 mod error;
 mod exchange;
 mod listen;
+mod name;
 mod open;
 mod pace;
 mod poll;
@@ -19,6 +20,8 @@ pub mod tcp;
 pub(crate) use agreement::changes_what_lasts;
 pub use error::LinkError;
 pub use exchange::Link;
+pub use name::port_name;
+pub(crate) use name::word;
 pub use open::{OpenError, PortOptions, open};
 pub use poll::PollError;
 

@@ -41,7 +41,7 @@ pub(super) fn identify(port: &str, driver: &Driver, reading: &Reading, folder: &
 
 /// The USB socket of a serial adapter (`usb_1-1.2`), which stays when ttyUSB numbers change; the port's name otherwise.
 fn place(port: &str) -> String {
-    let name = crate::config::port_name(port);
+    let name = crate::link::port_name(port);
     // `/dev/serial/by-id/…` and other links lead to the node that the kernel knows.
     let node = std::fs::canonicalize(port).ok().and_then(|node| Some(node.file_name()?.to_owned()));
     let device = node.and_then(|node| std::fs::canonicalize(Path::new("/sys/class/tty").join(node).join("device")).ok());

@@ -3,7 +3,8 @@
 use super::poller::{Poller, PortOrder};
 use super::seat::{Seat, last_hit, remember_hit};
 use super::{RunError, port_options, scope};
-use crate::config::{Settings, port_name};
+use crate::config::Settings;
+use crate::link::port_name;
 use crate::link::{OpenError, open};
 use crate::probe::{Found, NotFound};
 use crate::runtime::now;

@@ -1,5 +1,6 @@
 //! Names that others must be able to predict: the service's on the bus, the battery's in the settings.
 
+use crate::link::{port_name, word};
 use std::fmt;
 
 /// What every battery service's name starts with.
@@ -10,11 +11,7 @@ pub(crate) const BATTERY_PREFIX: &str = "com.victronenergy.battery.";
 /// `address` is given when the port carries (or may carry) several batteries. Characters that a bus name cannot hold become
 /// `_`, and one goes in front of a leading digit, which D-Bus forbids.
 pub fn service_name(port: &str, address: Option<u8>) -> String {
-    let place = match port.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}_{}", rest.trim_end_matches('/')),
-        None => port.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
-    };
-    let mut element = word(&place);
+    let mut element = port_name(port);
     if element.is_empty() || element.starts_with(|c: char| c.is_ascii_digit()) {
         element.insert(0, '_');
     }
@@ -22,11 +19,6 @@ pub fn service_name(port: &str, address: Option<u8>) -> String {
         Some(address) => format!("{BATTERY_PREFIX}{element}__{address}"),
         None => format!("{BATTERY_PREFIX}{element}"),
     }
-}
-
-/// `text` with everything but ASCII letters, digits and `_` replaced by `_`.
-fn word(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// The battery's identity as a group name of `com.victronenergy.settings`.
