@@ -3,7 +3,7 @@
 
 use dbus_bms::bms::{self, DRIVERS, Protocol};
 use dbus_bms::link::Link;
-use dbus_bms::link::script::SimClock;
+use dbus_bms::link::script::{ScriptPort, SimClock, Sound};
 use dbus_bms::model::{Command, Outcome, Reading, Switch};
 use dbus_bms::sim::battery::{Obedience, PackConfig};
 use dbus_bms::sim::fault::Faults;
@@ -150,6 +150,28 @@ fn a_refusal_is_told_where_the_protocol_has_one() {
         }
         assert_eq!(rig.switches(), [true; 3], "{board}");
     }
+}
+
+/// The first try may have been carried out unseen: a switch that may be off is remembered, one that was refused is not.
+#[test]
+fn a_second_try_that_is_refused_makes_no_refusal_of_the_first() {
+    let clock = SimClock::default();
+    let port = ScriptPort::new(&clock, {
+        let mut entered = false;
+        move |sent, _| {
+            entered |= sent == ENTER;
+            let answer: &[u8] = match sent {
+                [_, 0x5A, 0xE1, ..] if entered => &[0xDD, 0xE1, 0x80, 0x00, 0xFF, 0x80, 0x77],
+                _ => &[],
+            };
+            vec![Sound::after_ms(20, answer)]
+        }
+    });
+    let mut link = Link::new(Box::new(port), Box::new(clock));
+    link.prepare(bms::jbd::DRIVER.lines[0], bms::jbd::DRIVER.gap).unwrap();
+    let mut protocol = (bms::jbd::DRIVER.new)(None);
+    let mut known = Reading { charge_switch: Some(true), discharge_switch: Some(true), ..Reading::new("jbd", None) };
+    assert_eq!(link.command(protocol.as_mut(), Command::Charge(false), &mut known, None).unwrap(), Outcome::NotConfirmed);
 }
 
 #[test]

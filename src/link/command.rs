@@ -34,6 +34,8 @@ impl Link {
         for first_try in [true, false] {
             let Some(mut orders) = protocol.encode(command, known, unix, first_try) else { break };
             outcome = match self.write(&mut orders)? {
+                // What was sent before may have been carried out all the same.
+                Some(_) if outcome == Outcome::NotConfirmed => Outcome::NotConfirmed,
                 Some(code) => Outcome::Refused { code },
                 None if self.shows(protocol, &orders.read_back, command, known)? => return Ok(Outcome::Done),
                 None => Outcome::NotConfirmed,
