@@ -92,6 +92,27 @@ fn an_owners_file_keeps_what_is_safe_of_it() {
 }
 
 #[test]
+fn each_bms_that_both_drivers_know_is_named() {
+    for (there, here) in [
+        ("Jkbms", &["jk"][..]),
+        ("Jkbms_pb", &["jk-pb"]),
+        ("LltJbd", &["jbd"]),
+        ("Daly", &["daly", "daly-modbus"]),
+        ("ANT", &["ant"]),
+        // As it was called until June 2023.
+        ("Ant", &["ant"]),
+        ("Jkbms, ANT", &["jk", "ant"]),
+    ] {
+        let migration = migrate(&format!("BMS_TYPE = {there}\n")).unwrap();
+        assert_eq!(settings(&migration).bms, here, "{there}");
+        let fates: Vec<Fate> = remarks(&migration, "BMS_TYPE").into_iter().map(|(fate, _)| fate).collect();
+        // The two drivers do not speak the same protocol with ANT boards.
+        let expected: &[Fate] = if here.contains(&"ant") { &[Fate::Differs] } else { &[] };
+        assert_eq!(fates, expected, "{there}");
+    }
+}
+
+#[test]
 fn dangerous_numbers_are_left_out_and_named() {
     for (text, option) in [
         ("MAX_CELL_VOLTAGE = 4.2", "MAX_CELL_VOLTAGE"),

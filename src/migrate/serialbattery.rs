@@ -10,7 +10,7 @@ use crate::config::Written;
 /// The most that an LFP cell is charged to.
 const MOST: f64 = 3.65;
 /// Names of BMS families there and here.
-const FAMILIES: [(&str, &str); 4] = [("Jkbms", "jk"), ("Jkbms_pb", "jk-pb"), ("LltJbd", "jbd"), ("Daly", "daly")];
+const FAMILIES: [(&str, &str); 5] = [("Jkbms", "jk"), ("Jkbms_pb", "jk-pb"), ("LltJbd", "jbd"), ("Daly", "daly"), ("ANT", "ant")];
 
 /// An option of the file.
 struct OldOption {
@@ -321,6 +321,15 @@ fn connection(old: &mut Old, draft: &mut Draft) {
         // Daly boards speak one of two protocols.
         if families.contains(&"daly") {
             families.push("daly-modbus");
+        }
+        // ANT boards, too, one before 2021 and one since.
+        if families.contains(&"ant") {
+            draft.remark(
+                &name,
+                Fate::Differs,
+                "ANT: dbus-serialbattery reads boards until 2020, this driver those since 2021; try `dbus-bms probe`, and leave \
+                 dbus-serialbattery the port if nothing answers",
+            );
         }
         draft.set(&[&name], "bms", Written::texts(families));
     }
