@@ -3,8 +3,10 @@
 //! Unknown is `None` (or an empty list), never 0 and never an old value. Positive current charges.
 
 mod command;
+mod gx_setting;
 
 pub use command::{Command, NoCommand, Outcome, Switch};
+pub use gx_setting::GxSetting;
 
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use serde::{Deserialize, Serialize};
@@ -605,4 +607,6 @@ pub struct Owner {
     pub off_text: Vec<String>,
     /// Limits for a while, in words.
     pub overrides: Vec<String>,
+    /// Settings of which the GX says something else than the configuration.
+    pub gx: Vec<GxSetting>,
 }

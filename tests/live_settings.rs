@@ -13,7 +13,7 @@ use board::{Board, simulated};
 use bus::{Bus, get, set};
 use dbus_bms::sink::dbus::{DeviceId, LIVE};
 use driver::{Home, PATIENCE, owner, until};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 const SERVICE: &str = "com.victronenergy.battery.ttyUSB0";
 const SETTINGS: &str = "com.victronenergy.settings";
@@ -56,18 +56,45 @@ async fn what_the_owner_sets_on_the_gx_counts_at_once_and_within_the_rules() {
     };
     put("MaxChargeCurrent", 20.0).await;
     limit(&bus, "/Info/MaxChargeCurrent", 20.0).await;
-    driver.wait_for_log("max_charge_current_a = 20 counts, from MaxChargeCurrent on the GX; in the file it is 40");
+    driver.wait_for_log("max_charge_current_a = 20 holds, from MaxChargeCurrent on the GX; the configuration says 40");
     put("MaxDischargeCurrent", 30.0).await;
     limit(&bus, "/Info/MaxDischargeCurrent", 30.0).await;
     put("MaxCellVoltage", 3.4).await;
     limit(&bus, "/Info/MaxChargeVoltage", 54.4).await;
     // More than LFP cells may get: said, and the file counts.
     put("MaxCellVoltage", 3.9).await;
-    driver.wait_for_log("MaxCellVoltage on the GX is ignored");
+    driver.wait_for_log("MaxCellVoltage = 3.9 on the GX is refused");
     limit(&bus, "/Info/MaxChargeVoltage", 55.2).await;
 
-    put("MaxChargeCurrent", 0.0).await;
+    // Both the owner and who helps can see it, with what to do.
+    let shown = bus.call(get(SERVICE, "/Info/GxSettings", "GetValue")).await["value"][1].to_string();
+    assert!(
+        shown.contains("max_charge_current_a = 20 holds") && shown.contains("MaxCellVoltage = 3.9 on the GX is refused"),
+        "{shown}"
+    );
+    let address = bus.address().to_string();
+    let ended = home.start(&["status", "--json", "--bus", &address]).end();
+    let status: Json = serde_json::from_str(&ended.output[0]).unwrap();
+    let [current, discharge, cell] = status["gx_settings"].as_array().unwrap().as_slice() else { panic!("not three: {status}") };
+    assert_eq!((&current["holds"], &current["gx"], &current["configuration"]), (&json!("gx"), &json!("20"), &json!("40")));
+    assert_eq!((&discharge["holds"], &discharge["gx"], &discharge["configuration"]), (&json!("gx"), &json!("30"), &Json::Null));
+    assert_eq!((&cell["holds"], &cell["name"]), (&json!("configuration"), &json!("MaxCellVoltage")));
+    let ended = home.start(&["doctor", "--json", "--root", "/nonexistent/root", "--bus", &address]).end();
+    let findings: Vec<Json> = ended.output.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_settings: Vec<&Json> = findings.iter().filter(|finding| finding["topic"] == "settings").collect();
+    assert_eq!(
+        of_settings.iter().map(|finding| &finding["verdict"]).collect::<Vec<_>>(),
+        ["note", "note", "problem"],
+        "{findings:#?}"
+    );
+    assert!(of_settings.iter().all(|finding| finding["remedy"].as_str().unwrap().contains("SetValue %0.0")), "{of_settings:#?}");
+
+    for name in ["MaxCellVoltage", "MaxChargeCurrent"] {
+        put(name, 0.0).await;
+    }
     limit(&bus, "/Info/MaxChargeCurrent", 40.0).await;
+    let shown = bus.call(get(SERVICE, "/Info/GxSettings", "GetValue")).await["value"][1].to_string();
+    assert!(shown.contains("max_discharge_current_a") && !shown.contains("MaxCellVoltage"), "{shown}");
     // Without the service what was set goes on counting.
     drop(settings);
     limit(&bus, "/Info/MaxDischargeCurrent", 30.0).await;

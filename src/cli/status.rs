@@ -5,7 +5,8 @@ use super::output::Show;
 use super::paint::{Piece, Style, line};
 use crate::run::RunError;
 use crate::runtime;
-use crate::sink::dbus::{BusAddress, BusReader, DbusError, Read};
+use crate::sink::dbus::{BusAddress, BusReader, DbusError, Read, Told};
+use crate::view::{GxSetting, View};
 use clap::Args;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -66,6 +67,9 @@ pub struct Status {
     /// How the line to the BMS is, in the driver's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+    /// Settings of which the GX says something else than the configuration. Only this driver tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gx_settings: Vec<GxSetting>,
 }
 
 impl StatusArgs {
@@ -115,6 +119,11 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         _ if voltage_v.is_none() => "stale",
         _ => "fresh",
     };
+    let view = match bus.view(&service).await {
+        Ok(Told::View(view)) => *view,
+        // Another driver's battery, or none that answers.
+        _ => View::default(),
+    };
     let name = match text("/CustomName").await {
         Some(name) => Some(name),
         None => text("/ProductName").await,
@@ -130,9 +139,13 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         dcl: limit("/Info/MaxDischargeCurrent", "/Info/DischargeLimitation").await,
         data,
         line: text("/ConnectionInformation").await,
+        gx_settings: view.gx_settings,
         service,
     }
 }
+
+/// Columns of the table.
+const COLUMNS: usize = 9;
 
 /// For people: a line per battery under a heading, columns as wide as their longest entry.
 fn table(all: &[Status], colour: bool) -> String {
@@ -167,13 +180,13 @@ fn table(all: &[Status], colour: bool) -> String {
             Piece::new(battery.line.clone().unwrap_or_default(), Style::Plain),
         ]
     }));
-    let mut widths = [0; 9];
+    let mut widths = [0; COLUMNS];
     for row in &rows {
         for (width, piece) in widths.iter_mut().zip(row) {
             *width = piece.width().max(*width);
         }
     }
-    let padded = |row: [Piece; 9]| {
+    let padded = |row: [Piece; COLUMNS]| {
         let pieces: Vec<Piece> = row
             .into_iter()
             .zip(widths)
@@ -184,5 +197,17 @@ fn table(all: &[Status], colour: bool) -> String {
             .collect();
         line(&pieces, colour).trim_end().to_owned() + "\n"
     };
-    rows.into_iter().map(padded).collect()
+    // Under the heading a line per battery, each with what is to be said of it.
+    let notes = all.iter().map(|battery| notes(battery, colour));
+    rows.into_iter().map(padded).zip(std::iter::once(String::new()).chain(notes)).map(|(row, notes)| row + &notes).collect()
+}
+
+/// What is to be said under a battery's line.
+fn notes(battery: &Status, colour: bool) -> String {
+    let note = |setting: &GxSetting| {
+        let (mark, style) = if setting.refused.is_some() { ("  refused: ", Style::Warning) } else { ("  note: ", Style::Dim) };
+        let what = line(&[Piece::new(mark, style), Piece::new(setting.text.clone(), Style::Plain)], colour);
+        format!("{what}\n{}\n", line(&[Piece::new(format!("    -> {}", setting.remedy), Style::Plain)], colour))
+    };
+    battery.gx_settings.iter().map(note).collect()
 }

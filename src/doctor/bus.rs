@@ -1,7 +1,7 @@
 //! The bus as the GX sees it: batteries, who controls charging, DVCC.
 
 use super::Report;
-use crate::sink::dbus::{BusAddress, BusReader, DbusError, Read};
+use crate::sink::dbus::{BusAddress, BusReader, DbusError, Read, Told};
 
 const SYSTEM: &str = "com.victronenergy.system";
 const SETTINGS: &str = "com.victronenergy.settings";
@@ -61,7 +61,22 @@ async fn battery(bus: &BusReader, report: &mut Report, service: String) -> Batte
         }
         _ => {}
     }
+    settings(bus, report, &service, &name).await;
     Battery { service, name, controls: cvl.is_some() }
+}
+
+/// Where the GX says something else than the configuration: which value holds. Only our own driver tells.
+async fn settings(bus: &BusReader, report: &mut Report, service: &str, name: &str) {
+    let Ok(Told::View(view)) = bus.view(service).await else { return };
+    report.about("settings");
+    for setting in &view.gx_settings {
+        let what = format!("{name}: {}", setting.text);
+        match setting.refused {
+            None => report.advise(what, setting.remedy.clone()),
+            Some(_) => report.problem(what, setting.remedy.clone()),
+        }
+    }
+    report.about("bus");
 }
 
 fn controlling(report: &mut Report, batteries: &[Battery]) {

@@ -27,7 +27,7 @@ pub enum Verdict {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is about: device, files, start, serial-starter, ports, services, commands, bus.
+    /// What it is about: device, files, start, serial-starter, ports, services, commands, settings, bus.
     pub topic: &'static str,
     /// How it is meant.
     pub verdict: Verdict,
@@ -54,6 +54,9 @@ impl Report {
     }
     fn note(&mut self, what: impl Into<String>) {
         self.add(Verdict::Note, what.into(), None);
+    }
+    fn advise(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
+        self.add(Verdict::Note, what.into(), Some(remedy.into()));
     }
     fn problem(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
         self.add(Verdict::Problem, what.into(), Some(remedy.into()));

@@ -3,7 +3,7 @@
 use super::poller::PortOrder;
 use crate::battery::{Battery, Now};
 use crate::commands::{Abilities, Gate, Order, Override, Remembered, Wish};
-use crate::model::{Command, Mode, Outcome, Owner, Reading, Snapshot, Switch};
+use crate::model::{Command, GxSetting, Mode, Outcome, Owner, Reading, Snapshot, Switch};
 use crate::state::StateFile;
 use std::path::Path;
 use std::sync::Arc;
@@ -186,6 +186,11 @@ impl Commander {
         }
     }
 
+    /// What the GX says otherwise than the configuration, to be shown.
+    pub(super) fn show_gx(&mut self, gx: Vec<GxSetting>) {
+        Arc::make_mut(&mut self.owner).gx = gx;
+    }
+
     /// Adds to a snapshot what its owner has done.
     pub(super) fn complete(&mut self, snapshot: &mut Snapshot, now: Now) {
         if snapshot.limits.mode == Mode::Float && self.kept.overrides.is_full() {
@@ -213,6 +218,7 @@ impl Commander {
             off: self.kept.off.keys().copied().collect(),
             off_text: self.kept.describe(),
             overrides: self.kept.overrides.describe(),
+            gx: self.owner.gx.clone(),
         };
         if *self.owner != owner {
             self.owner = Arc::new(owner);

@@ -411,13 +411,15 @@ impl Seat {
         }
         self.live = values;
         let (file, port) = &self.config;
-        let (settings, words) = live::in_force(file, port, &self.identity.id, &values);
-        for words in &words {
-            log::info!("{}: {words}", self.label);
+        let (settings, differing) = live::in_force(file, port, &self.identity.id, &values);
+        for setting in &differing {
+            let level = if setting.refused.is_none() { log::Level::Info } else { log::Level::Warn };
+            log::log!(level, "{}: {}; {}", self.label, setting.text(), setting.remedy());
         }
-        if words.is_empty() {
-            log::info!("{}: the settings of the file count again", self.label);
+        if differing.is_empty() {
+            log::info!("{}: the settings are those of the configuration", self.label);
         }
+        self.commander.show_gx(differing);
         self.soc = settings.soc.clone();
         self.battery.reconfigure(settings.charge.clone(), settings.soc);
         self.tick(now);

@@ -1,6 +1,6 @@
 //! A view of a battery of this process.
 
-use super::{Alarm, Can, History, Kind, Known, Limits, Line, Modules, View};
+use super::{Alarm, Can, GxSetting, History, Kind, Known, Limits, Line, Modules, View};
 use crate::commands::Abilities;
 use crate::model::{self, Freshness, LineState, Snapshot};
 use crate::units::{Moment, round};
@@ -122,6 +122,7 @@ impl View {
             commands: about.commands.names().map(Into::into).collect(),
             switched_off: snapshot.owner.off_text.iter().cloned().map(Into::into).collect(),
             overrides: snapshot.owner.overrides.iter().cloned().map(Into::into).collect(),
+            gx_settings: snapshot.owner.gx.iter().map(GxSetting::from).collect(),
             balance_current_a: value(reading.balance_current),
             alarms,
             notes: reading.notes.clone(),
@@ -254,6 +255,22 @@ impl Line {
             LineState::Losing { .. } => "losing",
         };
         Self { state: state.into(), text: snapshot.line.to_string().into(), ok, lost, damaged, foreign }
+    }
+}
+
+impl From<&model::GxSetting> for GxSetting {
+    fn from(setting: &model::GxSetting) -> Self {
+        let holds = if setting.refused.is_none() { "gx" } else { "configuration" };
+        Self {
+            key: setting.key.into(),
+            name: setting.name.into(),
+            holds: holds.into(),
+            gx: setting.gx.clone().into(),
+            configuration: setting.file.clone().map(Into::into),
+            refused: setting.refused.clone().map(Into::into),
+            text: setting.text().into(),
+            remedy: setting.remedy().into(),
+        }
     }
 }
 

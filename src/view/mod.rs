@@ -178,6 +178,8 @@ object! {
         switched_off: Vec<Text> = "text",
         /// Limits that its owner has set for a while.
         overrides: Vec<Text> = "text",
+        /// Settings of which the GX says something else than the configuration; absent: none.
+        gx_settings: Vec<GxSetting> = "list",
 
         /// What it may be charged and discharged with, and why.
         limits: Limits = "object",
@@ -229,6 +231,28 @@ object! {
         /// `warning` or `alarm`.
         level: Option<Level> = "text",
         /// What is wrong, in plain words.
+        text: Text = "text",
+        /// What to do.
+        remedy: Text = "text",
+    }
+}
+
+object! {
+    /// A setting of which the GX says something else than the configuration.
+    pub struct GxSetting {
+        /// Its key in the configuration.
+        key: Text = "text",
+        /// Its name on the GX.
+        name: Text = "text",
+        /// Whose value holds: `gx` or `configuration`.
+        holds: Text = "text",
+        /// What the GX says.
+        gx: Text = "text",
+        /// What the configuration says; absent: it does not set it.
+        configuration: Option<Text> = "text",
+        /// Why what the GX says is refused.
+        refused: Option<Text> = "text",
+        /// All that in a sentence.
         text: Text = "text",
         /// What to do.
         remedy: Text = "text",
@@ -359,6 +383,7 @@ pub fn sections() -> Vec<Section> {
         ("", "A battery or a bank", rows(View::FIELDS)),
         ("limits", "Limits", rows(Limits::FIELDS)),
         ("alarms[]", "An alarm", rows(Alarm::FIELDS)),
+        ("gx_settings[]", "A setting of which the GX says something else", rows(GxSetting::FIELDS)),
         ("history", "History", rows(History::FIELDS)),
         ("line", "Line", rows(Line::FIELDS)),
         ("can", "CAN", rows(Can::FIELDS)),

@@ -5,7 +5,7 @@
 
 use super::alarms::{alarm, cable, error_code, state};
 use super::items::{Context, Extent, Format, Get, Item, Value, Writable};
-use crate::model::{Freshness, Limit, LineState, Modules, Snapshot, Switch};
+use crate::model::{Freshness, GxSetting, Limit, LineState, Modules, Snapshot, Switch};
 use crate::units::{Amps, Celsius, Volts};
 use Extent::{CountedSoc, OwnSoc, PerSocLevel};
 use std::borrow::Cow;
@@ -108,6 +108,7 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/Info/ChargeMode", PLAIN, |c, s, _| charge_mode(c, s)),
     row("/Info/ChargeLimitation", PLAIN, |c, s, _| reason(c, s.limits.ccl, s.modules.as_ref().map(|m| &*m.reasons.ccl))),
     row("/Info/DischargeLimitation", PLAIN, |c, s, _| reason(c, s.limits.dcl, s.modules.as_ref().map(|m| &*m.reasons.dcl))),
+    row("/Info/GxSettings", PLAIN, |_, s, _| list(s.owner.gx.iter().map(GxSetting::text))),
     row("/Io/AllowToCharge", PLAIN, |c, s, _| Value::flag(may_charge(c, s))),
     row("/Io/AllowToDischarge", PLAIN, |c, s, _| Value::flag(may_discharge(c, s))),
     row("/Io/AllowToBalance", PLAIN, |_, s, _| Value::flag(s.reading.balance_allowed)),
@@ -121,8 +122,8 @@ pub(crate) static ITEMS: &[Item] = &[
     off(Switch::Balance, "/Io/TurnBalancingOff", |_, s, _| is_off(s, Switch::Balance)),
     commands(Extent::SetSoc, "/Settings/ResetSocTo", Writable::ResetSocTo, |c, _, _| Value::Int(c.soc_to_set.unwrap_or(100))),
     commands(Extent::SetSoc, "/Settings/ResetSocToApply", Writable::ResetSocToApply, |_, _, _| Value::Int(0)),
-    commands(Extent::Commands, "/Commands/SwitchedOff", Writable::No, |_, s, _| list(&s.owner.off_text)),
-    commands(Extent::Commands, "/Commands/Overrides", Writable::No, |_, s, _| list(&s.owner.overrides)),
+    commands(Extent::Commands, "/Commands/SwitchedOff", Writable::No, |_, s, _| list(s.owner.off_text.iter().cloned())),
+    commands(Extent::Commands, "/Commands/Overrides", Writable::No, |_, s, _| list(s.owner.overrides.iter().cloned())),
     // What a member tells its bank, and the bank its member
     member("/Bank/Name", PLAIN, |c, _, _| Value::text(c.member_of.as_deref())),
     member("/Bank/Readings", PLAIN, |_, s, _| Value::count(s.part.readings)),
@@ -227,7 +228,8 @@ fn is_off(snapshot: &Snapshot, switch: Switch) -> Value<'static> {
 }
 
 /// Texts in one line; invalid when there is none.
-fn list(texts: &[String]) -> Value<'static> {
+fn list(texts: impl Iterator<Item = String>) -> Value<'static> {
+    let texts: Vec<String> = texts.collect();
     if texts.is_empty() { Value::Invalid } else { Value::Text(Cow::Owned(texts.join("; "))) }
 }
 

@@ -1,6 +1,6 @@
 // What the battery may be charged and discharged with at present, and the rule that says so.
 
-import { card, html, put, set } from './dom.js';
+import { card, html, keyed, put, set } from './dom.js';
 import { amps, number, said, t } from './text.js';
 
 const volts = (value) => number(value, 2, 'V');
@@ -11,6 +11,9 @@ const LIMITS = [
   ['charge_current', 'CCL', 'ccl_a', 'ccl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, current_a) : undefined), amps, 0.05],
   ['discharge_current', 'DCL', 'dcl_a', 'dcl_why', ({ current_a }) => (Number.isFinite(current_a) ? Math.max(0, -current_a) : undefined), amps, 0.05],
 ];
+
+/** Which value holds where the GX says something else than the configuration. */
+const gxSetting = (setting) => html('li', {}, t(setting.refused ? 'gx_refused' : 'gx_holds', { configuration: t('gx_none'), ...setting }));
 
 export function limits() {
   const mode = html('span', { class: 'pill mode' });
@@ -39,7 +42,8 @@ export function limits() {
       },
     };
   });
-  const node = card('limits', t('limits'), mode, observing, html('ul', { class: 'plain' }, parts.map((part) => part.node)));
+  const gx = html('ul', { class: 'plain notes muted gx' });
+  const node = card('limits', t('limits'), mode, observing, html('ul', { class: 'plain' }, parts.map((part) => part.node)), gx);
   return {
     node,
     update(view) {
@@ -48,6 +52,8 @@ export function limits() {
       mode.className = `pill mode ${phase === 'hold' ? 'bad' : ''}`;
       observing.hidden = view.control !== false || Boolean(view.bank);
       parts.forEach((part) => part.update(view));
+      const settings = view.gx_settings ?? [];
+      keyed(gx, JSON.stringify(settings), () => settings.map(gxSetting));
     },
   };
 }
