@@ -100,6 +100,10 @@ pub struct Reading {
     /// Serial number, if it is not a factory default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial_number: Option<String>,
+    /// The text that tells the board apart for dbus-serialbattery, where that is another one; the owner may have written it, so
+    /// it is shown nowhere.
+    #[serde(skip)]
+    pub label: Option<String>,
     /// Hardware version text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hw_version: Option<String>,
@@ -164,6 +168,7 @@ impl Reading {
             cell_count: self.cell_count,
             model: self.model.clone(),
             serial_number: self.serial_number.clone(),
+            label: self.label.clone(),
             hw_version: self.hw_version.clone(),
             sw_version: self.sw_version.clone(),
             production_date: self.production_date.clone(),
@@ -193,6 +198,7 @@ impl Reading {
         fill(&mut self.cell_count, &other.cell_count);
         fill(&mut self.model, &other.model);
         fill(&mut self.serial_number, &other.serial_number);
+        fill(&mut self.label, &other.label);
         fill(&mut self.hw_version, &other.hw_version);
         fill(&mut self.sw_version, &other.sw_version);
         fill(&mut self.production_date, &other.production_date);

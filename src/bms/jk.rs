@@ -277,10 +277,18 @@ fn names(registers: &Registers<'_>, into: &mut Reading) {
     into.production_date = registers.text(0xB5);
     // BA is twelve characters of the owner's and the model, or one long number of the manufacturer's.
     let maker = registers.get(0xBA).unwrap_or_default();
+    into.label = label(maker);
     let (own, model) = maker.split_at_checked(12).unwrap_or_default();
     into.model = text(model).filter(|model| model.starts_with("JK"));
     let number = text(if into.model.is_some() { own } else { maker });
     into.serial_number = number.filter(chosen).or_else(|| registers.text(0xB4).filter(chosen));
+}
+
+/// What is left of register BA without the factory's text, which every board has.
+fn label(maker: &[u8]) -> Option<String> {
+    let text: String = maker.iter().map(|byte| if matches!(byte, 0x20..=0x7E) { char::from(*byte) } else { ' ' }).collect();
+    let own = text.replace("Input Userda", "");
+    Some(own.trim().to_owned()).filter(|own| !own.is_empty())
 }
 
 /// Not the factory's `Input Us` and `Input Userda`, which every board has.

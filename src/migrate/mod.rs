@@ -5,8 +5,11 @@
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 pub mod berrybms;
+pub mod counters;
 mod curves;
 mod draft;
+pub mod entries;
+pub mod heir;
 mod ini;
 mod left;
 mod serialbattery;

@@ -104,12 +104,13 @@ pub(super) fn settings(frame: &[u8], into: &mut Reading) -> Result<(), DecodeErr
     Ok(())
 }
 
-/// Type 03. What the owner typed (46, 102) and the passwords (62, 118) are passed over.
+/// Type 03. What the owner typed (102) and the passwords (62, 118) are passed over.
 pub(super) fn device(frame: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     into.model = text(at(frame, 6).bytes(16, "model")?);
     into.hw_version = text(at(frame, 22).bytes(8, "hardware version")?);
     into.sw_version = text(at(frame, 30).bytes(8, "software version")?);
     into.production_date = text(at(frame, 78).bytes(8, "manufacturing date")?).as_deref().and_then(date);
+    into.label = text(at(frame, 46).bytes(16, "device name")?);
     into.serial_number = text(at(frame, 86).bytes(16, "serial number")?);
     Ok(())
 }

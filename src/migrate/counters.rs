@@ -1,0 +1,115 @@
+//! The counters of dbus-serialbattery that mean the same here, in the same units. Pure.
+//!
+//! Not taken: the last discharge (there since the current turned, here since the battery was full), the number of
+//! synchronisations (there each full charge), the average discharge and full discharges (not kept here), numbers of alarms (there
+//! warnings count as well), and charge cycles, which are the BMS's own here.
+
+use crate::model::History;
+use serde::{Deserialize, Serialize};
+
+/// Wall-clock times before this are of a clock that was not set (2020-01-01).
+const OLDEST: f64 = 1_577_836_800.0;
+const LATEST: f64 = 4_102_444_800.0;
+
+/// What was counted over the life of a battery. `None` = not counted, or no number that can be true.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Ah below full, as a positive number.
+    pub deepest_discharge: Option<f64>,
+    /// Ah, as a positive number.
+    pub total_ah_drawn: Option<f64>,
+    /// Unix time, s.
+    pub timestamp_last_full_charge: Option<f64>,
+    /// V.
+    pub minimum_voltage: Option<f64>,
+    /// V.
+    pub maximum_voltage: Option<f64>,
+    /// V.
+    pub minimum_cell_voltage: Option<f64>,
+    /// V.
+    pub maximum_cell_voltage: Option<f64>,
+    /// °C.
+    pub minimum_temperature: Option<f64>,
+    /// °C.
+    pub maximum_temperature: Option<f64>,
+    /// kWh.
+    pub discharged_energy: Option<f64>,
+    /// kWh.
+    pub charged_energy: Option<f64>,
+}
+
+impl Counters {
+    /// From `HistoryValues`; none of what cannot be read.
+    pub fn parse(json: &str) -> Self {
+        let Ok(serde_json::Value::Object(values)) = serde_json::from_str(json) else { return Self::default() };
+        let within = |name: &str, least: f64, most: f64| {
+            values.get(name).and_then(serde_json::Value::as_f64).filter(|number| (least..=most).contains(number))
+        };
+        // Some versions wrote what was drawn with its sign.
+        let amount = |name: &str, most: f64| within(name, -most, most).map(f64::abs);
+        Self {
+            deepest_discharge: amount("deepest_discharge", 1e5),
+            total_ah_drawn: amount("total_ah_drawn", 1e8),
+            timestamp_last_full_charge: within("timestamp_last_full_charge", OLDEST, LATEST),
+            // A BMS that was not heard yet gave zeros.
+            minimum_voltage: within("minimum_voltage", 1.0, 1000.0),
+            maximum_voltage: within("maximum_voltage", 1.0, 1000.0),
+            minimum_cell_voltage: within("minimum_cell_voltage", 0.5, 5.0),
+            maximum_cell_voltage: within("maximum_cell_voltage", 0.5, 5.0),
+            minimum_temperature: within("minimum_temperature", -60.0, 150.0),
+            maximum_temperature: within("maximum_temperature", -60.0, 150.0),
+            discharged_energy: within("discharged_energy", 0.0, 1e7),
+            charged_energy: within("charged_energy", 0.0, 1e7),
+        }
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds this to what was counted here: of each counter the one that has come further stands. So it may be done twice.
+    pub fn add_to(&self, history: &mut History) {
+        let lowest = |slot: &mut Option<f64>, value: Option<f64>| {
+            *slot = slot.map_or(value, |slot| Some(value.map_or(slot, |value| slot.min(value))));
+        };
+        let highest = |slot: &mut Option<f64>, value: Option<f64>| {
+            *slot = slot.map_or(value, |slot| Some(value.map_or(slot, |value| slot.max(value))));
+        };
+        lowest(&mut history.deepest_discharge_ah, self.deepest_discharge.map(|ah| -ah));
+        lowest(&mut history.min_voltage, self.minimum_voltage);
+        highest(&mut history.max_voltage, self.maximum_voltage);
+        lowest(&mut history.min_cell_voltage, self.minimum_cell_voltage);
+        highest(&mut history.max_cell_voltage, self.maximum_cell_voltage);
+        lowest(&mut history.min_temperature, self.minimum_temperature);
+        highest(&mut history.max_temperature, self.maximum_temperature);
+        history.total_drawn_ah = history.total_drawn_ah.min(-self.total_ah_drawn.unwrap_or_default());
+        history.discharged_kwh = history.discharged_kwh.max(self.discharged_energy.unwrap_or_default());
+        history.charged_kwh = history.charged_kwh.max(self.charged_energy.unwrap_or_default());
+        if let Some(full) = self.timestamp_last_full_charge {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between OLDEST and LATEST")]
+            let full = full as u64;
+            history.last_full_unix = history.last_full_unix.max(Some(full));
+        }
+    }
+
+    /// In plain words, for people: `12.3 kWh out, 13.1 kWh in, …`; empty if nothing was counted.
+    pub fn words(&self) -> String {
+        let item = |value: Option<f64>, text: &dyn Fn(f64) -> String| value.map(text);
+        let span = |low: Option<f64>, high: Option<f64>, digits: usize, unit: &str| {
+            low.zip(high).map(|(low, high)| format!("{low:.digits$} to {high:.digits$} {unit}"))
+        };
+        let items = [
+            item(self.discharged_energy, &|kwh| format!("{kwh:.1} kWh taken out")),
+            item(self.charged_energy, &|kwh| format!("{kwh:.1} kWh put in")),
+            item(self.total_ah_drawn, &|ah| format!("{ah:.1} Ah drawn in all")),
+            item(self.deepest_discharge, &|ah| format!("deepest discharge {ah:.1} Ah")),
+            span(self.minimum_voltage, self.maximum_voltage, 2, "V"),
+            span(self.minimum_cell_voltage, self.maximum_cell_voltage, 3, "V per cell"),
+            span(self.minimum_temperature, self.maximum_temperature, 0, "°C"),
+            self.timestamp_last_full_charge.map(|_| "the last full charge".to_owned()),
+        ];
+        items.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
