@@ -442,7 +442,7 @@ uninstall() {
     else
         rm -f "$DATA/conf/serial-starter.d/zz-dbus-bms.conf"
     fi
-    [ -n "$ROOT" ] || stop_ours
+    [ -n "$ROOT" ] || { stop_ours; give_back; }
     offer_release
     # The device's settings pages can disable both files; then they have another name.
     for file in rcS.local rc.local; do
@@ -500,13 +500,25 @@ offer_release() {
     done
 }
 
+# What was taken over from dbus-serialbattery: its instances and entries are as they were before it gets the ports again.
+give_back() {
+    for file in "$CONF"/old-*.json; do
+        [ -e "$file" ] || return 0
+        break
+    done
+    "$APP/bin/dbus-bms" config migrate --undo </dev/null && return 0
+    warn "dbus-serialbattery finds its batteries under new DeviceInstances: see above, and docs/migrating.md"
+    # What would be needed for another try stays.
+    [ -z "$PURGE" ] || mv -f "$CONF"/old-*.json "$DATA/" 2>/dev/null
+}
+
 # The batteries' DeviceInstances and names; each has a state file named after it.
 forget_settings() {
     [ -z "$ROOT" ] || return 0
     for file in "$CONF"/*.json; do
         name=${file##*/}
         name=${name%.json}
-        case $name in port-* | commands-* | '*') continue ;; esac
+        case $name in port-* | commands-* | old-* | '*') continue ;; esac
         device=/Settings/Devices/$(echo "$name" | sed 's/[^A-Za-z0-9]/_/g; s/^_*//')
         dbus-send --system --print-reply --dest=com.victronenergy.settings / com.victronenergy.Settings.RemoveSettings \
             "array:string:$device/ClassAndVrmInstance,$device/CustomName,$device/MaxChargeCurrent,$device/MaxDischargeCurrent,$device/MaxCellVoltage,$device/FloatCellVoltage,$device/TimeToGoSocFloor" \

@@ -5,6 +5,7 @@ use crate::charge::oscillation::Calming;
 use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL, chemistry::preset};
 use crate::guard::Guard;
 use crate::history;
+use crate::migrate::counters::Counters;
 use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Part, Reading, Snapshot};
 use crate::quality::Quality;
 use crate::soc::{self, forecast, health};
@@ -232,6 +233,11 @@ impl Battery {
     /// Starts the counters anew, as the owner asked.
     pub fn clear_history(&mut self) {
         self.history = History::default();
+    }
+
+    /// Takes in what another driver has counted of this battery.
+    pub fn add_counters(&mut self, counters: &Counters) {
+        counters.add_to(&mut self.history);
     }
 
     /// Sentences for the log since the last call; each comes once per episode.

@@ -34,6 +34,7 @@ fn battery(context: Context) -> Battery {
         name: service_name("/dev/ttyUSB0", None),
         device: DeviceId::new("jbd_0123456789"),
         remembered: None,
+        inheritance: None,
         door: None,
         can: None,
         context,

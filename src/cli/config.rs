@@ -1,12 +1,14 @@
 //! `config check FILE`, `config default` and `config migrate OLD`.
 
-use super::Failure;
 use super::exit::write_new_file;
+use super::options::ConfigFile;
+use super::{Failure, old_driver};
 use crate::config::{Config, ConfigError, Places, document};
 use crate::migrate::{self, Fate, Migration};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to do with configurations.
 #[derive(Debug, Clone, Subcommand)]
@@ -26,14 +28,26 @@ pub enum ConfigCommand {
 #[derive(Debug, Clone, Args)]
 pub struct MigrateArgs {
     /// The old file
-    #[arg(value_name = "OLD")]
-    pub old: PathBuf,
+    #[arg(value_name = "OLD", required_unless_present_any = ["undo", "settings"])]
+    pub old: Option<PathBuf>,
     /// Write the new file here, where there is none yet, instead of printing it
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
-    /// One JSON object with the new file, what was taken over, and the remarks
+    /// One JSON object with the new file, what was taken over, the remarks, and the batteries
     #[arg(long)]
     pub json: bool,
+    /// List what will be taken over of each battery from this settings.xml of a GX, instead of from D-Bus
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// Give instances and entries that were taken over back to dbus-serialbattery; stop this driver before
+    #[arg(long, conflicts_with_all = ["old", "to", "json", "settings"])]
+    pub undo: bool,
+    /// D-Bus with the settings of the GX [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
+    #[arg(long, value_name = "system|session|ADDRESS")]
+    pub bus: Option<String>,
+    /// Configuration file, which says where the state folder is.
+    #[command(flatten)]
+    pub file: ConfigFile,
 }
 
 impl ConfigCommand {
@@ -57,23 +71,48 @@ impl ConfigCommand {
 impl MigrateArgs {
     /// The new file goes to `out`, the list to the standard error output; both with `--json` to `out`.
     fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let old = std::fs::read(&self.old).map_err(|source| ConfigError::Unreadable { path: self.old.clone(), source })?;
-        let migration =
-            migrate::migrate(&String::from_utf8_lossy(&old)).map_err(|unfit| Failure::Unfit { path: self.old.clone(), unfit })?;
-        if let Some(path) = &self.to {
+        if self.undo {
+            return old_driver::undo(out, &self.file, self.bus.as_deref());
+        }
+        let batteries = old_driver::batteries(self.settings.as_deref(), self.bus.as_deref())?;
+        let migration = self.old.as_deref().map(migrated).transpose()?;
+        if let (Some(path), Some(migration)) = (&self.to, &migration) {
             write_new_file(path, &migration.toml)?;
         }
         if self.json {
-            writeln!(out, "{}", serde_json::to_string(&migration).map_err(io::Error::from)?)?;
+            let batteries = batteries.as_deref().map(old_driver::sentences);
+            let answer = Answer { migration: migration.as_ref(), batteries };
+            writeln!(out, "{}", serde_json::to_string(&answer).map_err(io::Error::from)?)?;
             return Ok(());
         }
-        if self.to.is_none() {
-            out.write_all(migration.toml.as_bytes())?;
-            out.flush()?;
+        if let Some(migration) = &migration {
+            if self.to.is_none() {
+                out.write_all(migration.toml.as_bytes())?;
+                out.flush()?;
+            }
+            list(&mut io::stderr(), migration)?;
         }
-        list(&mut io::stderr(), &migration)?;
+        // A configuration of another system has nothing to do with that driver.
+        if let Some(batteries) = batteries.filter(|all| self.settings.is_some() || !all.is_empty()) {
+            old_driver::list(&mut io::stderr(), &batteries)?;
+        }
         Ok(())
     }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    migration: Option<&'a Migration>,
+    /// A sentence for each battery; absent where the settings of a GX cannot be reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batteries: Option<Vec<String>>,
+}
+
+fn migrated(old: &Path) -> Result<Migration, Failure> {
+    let text = std::fs::read(old).map_err(|source| ConfigError::Unreadable { path: old.to_owned(), source })?;
+    migrate::migrate(&String::from_utf8_lossy(&text)).map_err(|unfit| Failure::Unfit { path: old.to_owned(), unfit })
 }
 
 /// What an owner should know, for people.

@@ -12,6 +12,7 @@ pub mod doctor;
 mod exit;
 pub mod hub;
 pub mod limits;
+mod old_driver;
 pub mod options;
 pub mod output;
 pub mod overrides;

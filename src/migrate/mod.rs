@@ -12,7 +12,9 @@ pub mod entries;
 pub mod heir;
 mod ini;
 mod left;
+pub mod record;
 mod serialbattery;
+pub mod settings_xml;
 
 use serde::Serialize;
 use thiserror::Error;

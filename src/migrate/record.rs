@@ -110,7 +110,8 @@ impl Record {
             let seen_now = || unix.and_then(|now| i64::try_from(now).ok()).map(Held::Whole);
             match present {
                 None => {
-                    let value = if old(&kept.value) { seen_now().unwrap_or_else(|| kept.value.clone()) } else { kept.value.clone() };
+                    let value =
+                        if old(&kept.value) { seen_now().unwrap_or_else(|| kept.value.clone()) } else { kept.value.clone() };
                     steps.push(Step::Make(Kept { value, ..kept.clone() }));
                 }
                 Some(value) if is_instance && is_parked(&value) => {

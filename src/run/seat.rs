@@ -13,17 +13,18 @@ use crate::commands::{Abilities, Door, Order};
 use crate::config::Config;
 use crate::house::House;
 use crate::link::PollError;
+use crate::migrate::heir::Heir;
 use crate::model::{Freshness, LinkStats, Outcome, Reading, Snapshot};
 use crate::probe::{Candidate, Found};
 use crate::runtime;
 use crate::sink::can;
-use crate::sink::dbus::{self, Context, DeviceId, LiveValues, service_name};
+use crate::sink::dbus::{self, Context, DeviceId, Inheritance, LiveValues, service_name};
 use crate::soc;
 use crate::state::StateFile;
 use crate::units::{Moment, Watts};
 use crate::view::{About, ReadAt, View, bank_id};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -54,6 +55,9 @@ pub(super) struct Seat {
     /// What the settings of the GX say on top.
     live: LiveValues,
     file: StateFile,
+    state_folder: PathBuf,
+    /// The battery as dbus-serialbattery could have told it.
+    heir: Heir,
     kept: Kept,
     line: LinkStats,
     freshness: Freshness,
@@ -122,6 +126,8 @@ impl Seat {
             config: (config.clone(), port.to_owned()),
             live: LiveValues::default(),
             file,
+            state_folder: state_folder.to_owned(),
+            heir: Heir::new(port, several, &found.reading),
             kept,
             line: LinkStats::default(),
             freshness: Freshness::Fresh,
@@ -362,6 +368,7 @@ impl Seat {
             name: self.service.clone(),
             device: DeviceId::new(&self.identity.id),
             remembered: self.kept.instance,
+            inheritance: Some(Inheritance { heir: self.heir.clone(), folder: self.state_folder.clone() }),
             door: Some(door),
             can: self.inverter.as_ref().map(|inverter| inverter.reporter().clone()),
             context: Context {
@@ -398,6 +405,7 @@ impl Seat {
                 log::info!("{}: history cleared, as asked over D-Bus", self.label);
                 self.battery.clear_history();
             }
+            SeatEvent::Dbus(dbus::Event::Counters(counters)) => self.battery.add_counters(&counters),
             SeatEvent::Dbus(dbus::Event::Live(values)) => return self.take_live(values, now),
             SeatEvent::Ended(_) => return,
         }

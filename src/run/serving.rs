@@ -92,7 +92,7 @@ async fn pass_on(
                 *said = false;
             }
             dbus::Event::CustomName(name) => service.context.custom_name.clone_from(name),
-            dbus::Event::ClearHistory | dbus::Event::Live(_) => {}
+            dbus::Event::ClearHistory | dbus::Event::Live(_) | dbus::Event::Counters(_) => {}
         }
         // The loop outlives its services; when it is gone, so are they.
         let _ = tell.send((number, SeatEvent::Dbus(event))).await;

@@ -3,6 +3,7 @@
 #
 #   tests/venus/check.sh CHECKOUTS_DIR [--gentle]
 #   tests/venus/check.sh CHECKOUTS_DIR --bank [--csv FILE]
+#   tests/venus/check.sh CHECKOUTS_DIR --takeover
 #
 # CHECKOUTS_DIR holds checkouts of Victron's `localsettings` and `dbus-systemcalc-py`, each with its `ext/velib_python`
 # filled (git submodule). They are not part of this project and nothing is fetched here.
@@ -10,6 +11,7 @@
 # The bus, the chargers and the BMS are our own: a private dbus-daemon, fakes in chargers.py, `dbus-bms simulate jbd`.
 # With --bank three batteries and their bank are checked, and what is left when they are lost one by one; --csv keeps what was
 # seen over time (cargo run --example timeline -- FILE PICTURE.svg draws it).
+# With --takeover entries of dbus-serialbattery are taken over and given back; only the settings service runs.
 # With --gentle the default silence times are waited for (300 s) in place of the strict ones (60 s).
 # DBUS_BMS names another binary than target/release/dbus-bms. Exit codes: 0 fine, 1 a check failed, 2 something is missing.
 set -eu
@@ -34,12 +36,15 @@ checkout() {
 	missing "no checkout of $2 below $1; clone it there: git clone --recursive https://github.com/victronenergy/$2"
 }
 
-[ $# -ge 1 ] || missing "usage: check.sh CHECKOUTS_DIR [--gentle | --bank [--csv FILE]]"
+[ $# -ge 1 ] || missing "usage: check.sh CHECKOUTS_DIR [--gentle | --bank [--csv FILE] | --takeover]"
 checkouts=$1
 shift
 script=check.py
 if [ "${1:-}" = --bank ]; then
 	script=bank.py
+	shift
+elif [ "${1:-}" = --takeover ]; then
+	script=takeover.py
 	shift
 fi
 [ -d "$checkouts" ] || missing "$checkouts is no folder; it must hold localsettings and dbus-systemcalc-py"

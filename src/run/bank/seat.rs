@@ -162,6 +162,7 @@ impl BankSeat {
             name: bank_service(name),
             device: DeviceId::new(&format!("bank_{name}")),
             remembered: Some(self.instance()),
+            inheritance: None,
             door: None,
             can: self.inverter.as_ref().map(|inverter| inverter.reporter().clone()),
             context: Context {
@@ -183,7 +184,7 @@ impl BankSeat {
             dbus::Event::Registered(instance) => self.kept.instance = Some(instance),
             dbus::Event::CustomName(name) => self.kept.custom_name = Some(name),
             // A bank has no live settings.
-            dbus::Event::Live(_) => {}
+            dbus::Event::Live(_) | dbus::Event::Counters(_) => {}
             dbus::Event::ClearHistory => {
                 log::info!("bank: history cleared, as asked over D-Bus");
                 self.bank.clear_history();

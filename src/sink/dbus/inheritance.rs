@@ -134,7 +134,9 @@ impl Settings {
 
 /// Entries of ours begin with the name of the BMS.
 fn is_ours(group: &str) -> bool {
-    crate::bms::DRIVERS.iter().any(|driver| group.strip_prefix(&driver.name.replace('-', "_")).is_some_and(|rest| rest.starts_with('_')))
+    crate::bms::DRIVERS
+        .iter()
+        .any(|driver| group.strip_prefix(&driver.name.replace('-', "_")).is_some_and(|rest| rest.starts_with('_')))
 }
 
 fn accept(device: &DeviceId, entry: &Entry, wanted: &mut Stored, why: &str) {
@@ -225,7 +227,10 @@ pub(crate) async fn give_back(bus: &BusAddress, record: &Record, unix: Option<u6
     // One that the owner has given another instance since may keep it.
     if present(&record.device, INSTANCE) == Some(Held::Text(entries::served(record.instance))) {
         let ours = format!("{DEVICES}/{}/{INSTANCE}", record.device);
-        connection.call_method(Some(SERVICE), "/", Some(INTERFACE), "RemoveSettings", &[ours.as_str()].as_slice()).await.map_err(failed)?;
+        connection
+            .call_method(Some(SERVICE), "/", Some(INTERFACE), "RemoveSettings", &[ours.as_str()].as_slice())
+            .await
+            .map_err(failed)?;
     }
     for step in record.steps(|name| present(&record.group, name), unix) {
         match step {
@@ -236,7 +241,11 @@ pub(crate) async fn give_back(bus: &BusAddress, record: &Record, unix: Option<u6
     let now = devices(&connection).await?;
     let entry = entries::entries(&now).into_iter().find(|entry| entry.group == record.group);
     let instance = entry.map(|entry| entry.instance).ok_or_else(|| SettingsError::Failed(format!("{} is gone", record.group)))?;
-    let other = if instance == record.instance { String::new() } else { format!("; it had {}, which another device has now", record.instance) };
+    let other = if instance == record.instance {
+        String::new()
+    } else {
+        format!("; it had {}, which another device has now", record.instance)
+    };
     Ok(format!("{} has DeviceInstance {instance} again{other}", record.group))
 }
 

@@ -10,6 +10,7 @@
 mod alarms;
 mod bus;
 mod calls;
+mod inheritance;
 mod items;
 mod live;
 mod membership;
@@ -24,6 +25,8 @@ mod view;
 mod wire;
 
 pub use bus::{BusAddress, DbusError};
+pub use inheritance::Inheritance;
+pub(crate) use inheritance::{give_back, old_entries, words as inherited_words};
 pub use items::{Context, Items, Value, Writable};
 pub use live::{LIVE, LiveSetting, LiveValues};
 pub use membership::bank_service;
@@ -36,6 +39,7 @@ pub use settings::Settings;
 pub(crate) use view::Told;
 
 use crate::commands::Door;
+use crate::migrate::counters::Counters;
 use crate::model::{Outcome, Snapshot};
 use crate::runtime;
 use crate::sink::can::Reporter;
@@ -62,6 +66,8 @@ pub struct Battery {
     pub device: DeviceId,
     /// The instance it had the last time; counts only as long as the settings have none.
     pub remembered: Option<u16>,
+    /// What another driver may have left for it; counts only as long as the settings have no entry of it.
+    pub inheritance: Option<Inheritance>,
     /// Where wishes for it go; `None` where nobody takes any.
     pub door: Option<Door>,
     /// Who tells how the output to an inverter is doing, if there is one.
@@ -83,6 +89,8 @@ pub enum Event {
     ClearHistory,
     /// What the settings of the GX hold for [`LIVE`].
     Live(LiveValues),
+    /// What another driver had counted for it, taken over just now.
+    Counters(Box<Counters>),
 }
 
 /// Serves a battery until the sender of `snapshots` is dropped: its last snapshot is published, then the service leaves.
@@ -111,7 +119,7 @@ pub async fn serve(
     let mut speaker = view::Speaker::new(battery.device.to_string(), battery.can.clone());
     speaker.take(&snapshots.borrow(), runtime::now().at);
     let has_live = battery.live;
-    let (mut service, keeper) = enter(bus, settings, watch, battery, &mut snapshots).await?;
+    let (mut service, keeper, counters) = enter(bus, settings, watch, battery, &mut snapshots).await?;
     if has_live && keeper.settled {
         report(&events, Event::Live(keeper.held.live));
     }
@@ -119,6 +127,9 @@ pub async fn serve(
     let (names, names_out) = mpsc::channel(WAITING_NAMES);
     let kept = keeper.run(news, names_out);
     tokio::pin!(kept);
+    if let Some(counters) = counters {
+        report(&events, Event::Counters(Box::new(counters)));
+    }
     report(&events, Event::Registered(service.context().device_instance));
     if service.context().custom_name != called {
         report(&events, Event::CustomName(service.context().custom_name.clone()));
@@ -168,12 +179,20 @@ async fn enter(
     watch: settings::Watch,
     battery: Battery,
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
-) -> Result<(Service, Keeper), DbusError> {
-    let Battery { name, device, remembered, live, mut context, .. } = battery;
+) -> Result<(Service, Keeper, Option<Counters>), DbusError> {
+    let Battery { name, device, remembered, live, mut context, inheritance, .. } = battery;
     // A member leaves the limits to its bank; it stands in for a bank that does not come.
     context.control &= context.member_of.is_none();
-    let wanted =
-        Stored { instance: remembered.unwrap_or(1), custom_name: context.custom_name.clone(), live: LiveValues::default() };
+    let mut wanted = Stored {
+        instance: remembered.unwrap_or(1),
+        custom_name: context.custom_name.clone(),
+        live: LiveValues::default(),
+        counters: None,
+    };
+    if let Some(inheritance) = &inheritance {
+        settings.inherit(&device, inheritance, &mut wanted).await;
+    }
+    let counters = wanted.counters.take();
     let mut turn = None;
     let (held, without) = match settings.claim(&device, &wanted, live).await {
         Ok(stored) => (stored, None),
@@ -201,7 +220,8 @@ async fn enter(
         Some(error @ SettingsError::Failed(_)) => log::warn!("{error}; {name} runs without it for now"),
     }
     let settled = without.is_none();
-    Ok((service, Keeper { settings: settings.clone(), watch, device, live, held, settled }))
+    let inheritance = inheritance.filter(|_| !settled);
+    Ok((service, Keeper { settings: settings.clone(), watch, device, live, held, settled, inheritance }, counters))
 }
 
 async fn answer(
@@ -242,6 +262,9 @@ async fn adopt(
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
     events: &mpsc::Sender<Event>,
 ) -> Result<Service, DbusError> {
+    if let Some(counters) = stored.counters {
+        report(events, Event::Counters(Box::new(counters)));
+    }
     if stored.custom_name != service.context().custom_name {
         report(events, Event::CustomName(stored.custom_name.clone()));
     }

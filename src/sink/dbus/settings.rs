@@ -5,11 +5,13 @@
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
 use super::calls::BUS_ITEM;
+use super::inheritance::Inheritance;
 use super::items::Value;
 use super::live::{LIVE, LiveSetting, LiveValues};
 use super::membership::Membership;
 use super::names::{BATTERY_PREFIX, DeviceId};
 use super::peers;
+use crate::migrate::counters::Counters;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +21,8 @@ use zbus::message::Type;
 use zbus::names::InterfaceName;
 use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant};
 
-const SERVICE: &str = "com.victronenergy.settings";
-const INTERFACE: &str = "com.victronenergy.Settings";
+pub(super) const SERVICE: &str = "com.victronenergy.settings";
+pub(super) const INTERFACE: &str = "com.victronenergy.Settings";
 const INSTANCE: &str = "ClassAndVrmInstance";
 const NAME: &str = "CustomName";
 
@@ -47,12 +49,14 @@ pub(crate) struct Stored {
     pub(crate) custom_name: String,
     /// 0 where there are none.
     pub(crate) live: LiveValues,
+    /// What another driver had counted, when it was just taken over.
+    pub(crate) counters: Option<Counters>,
 }
 
 /// The way to the settings service, for all batteries of the process.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    connection: Connection,
+    pub(super) connection: Connection,
     turn: Arc<Mutex<()>>,
 }
 
@@ -100,7 +104,7 @@ impl Settings {
         let value = |name: &str| text_in(found(name)).map(str::to_owned);
         let assigned = value(INSTANCE).ok_or_else(|| SettingsError::Failed("no instance was assigned".to_owned()))?;
         let live = LIVE.each_ref().map(|live| found(live.name).and_then(float_in).unwrap_or_default());
-        Ok(Stored { instance: instance_in(&assigned)?, custom_name: value(NAME).unwrap_or_default(), live })
+        Ok(Stored { instance: instance_in(&assigned)?, custom_name: value(NAME).unwrap_or_default(), live, counters: None })
     }
 
     /// What the settings hold for `device` now.
@@ -112,7 +116,7 @@ impl Settings {
                 *value = float_in(&self.value(&device.setting(setting.name)).await?).unwrap_or_default();
             }
         }
-        Ok(Stored { instance: instance_in(&assigned)?, custom_name: self.text(&device.setting(NAME)).await?, live })
+        Ok(Stored { instance: instance_in(&assigned)?, custom_name: self.text(&device.setting(NAME)).await?, live, counters: None })
     }
 
     async fn value(&self, path: &str) -> Result<OwnedVariant, SettingsError> {
@@ -213,6 +217,8 @@ pub(crate) struct Keeper {
     pub(crate) held: Stored,
     /// The settings service has it so; false until it was reached.
     pub(crate) settled: bool,
+    /// What another driver may have left, until the settings service was reached.
+    pub(crate) inheritance: Option<Inheritance>,
 }
 
 impl Keeper {
@@ -264,8 +270,18 @@ impl Keeper {
 
     /// Makes the entries if need be; a name given here is newer than the one stored there.
     async fn claim_and_write(&mut self, unwritten: &mut Option<String>) -> Result<Stored, SettingsError> {
-        let mut stored =
-            if self.settled { self.held.clone() } else { self.settings.claim(&self.device, &self.held, self.live).await? };
+        let mut stored = if self.settled {
+            self.held.clone()
+        } else {
+            let mut wanted = self.held.clone();
+            if let Some(inheritance) = &self.inheritance {
+                self.settings.inherit(&self.device, inheritance, &mut wanted).await;
+            }
+            let counters = wanted.counters.take();
+            let stored = self.settings.claim(&self.device, &wanted, self.live).await?;
+            self.inheritance = None;
+            Stored { counters, ..stored }
+        };
         if let Some(name) = unwritten.as_ref() {
             self.settings.write_name(&self.device, name).await?;
             stored.custom_name.clone_from(name);
@@ -276,7 +292,7 @@ impl Keeper {
 
     async fn tell(&mut self, stored: Stored, news: &mpsc::Sender<Stored>) {
         if stored != self.held {
-            self.held = stored.clone();
+            self.held = Stored { counters: None, ..stored.clone() };
             // Nobody listens any more when the service is being taken down.
             let _ = news.send(stored).await;
         }
@@ -303,7 +319,7 @@ impl Watch {
     }
 }
 
-fn failed(error: zbus::Error) -> SettingsError {
+pub(super) fn failed(error: zbus::Error) -> SettingsError {
     match error {
         zbus::Error::FDO(error) if matches!(*error, zbus::fdo::Error::ServiceUnknown(_) | zbus::fdo::Error::NameHasNoOwner(_)) => {
             SettingsError::Absent
