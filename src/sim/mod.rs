@@ -7,7 +7,6 @@
 
 pub mod ant;
 pub mod battery;
-mod cell;
 pub mod daly;
 pub mod daly_modbus;
 pub mod fault;
@@ -18,7 +17,6 @@ pub mod jk_pb;
 pub mod line;
 pub mod plant;
 pub mod port;
-mod protection;
 pub mod random;
 pub mod scenario;
 pub mod topbms;

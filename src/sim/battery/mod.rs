@@ -1,71 +1,23 @@
 //! A physical battery with its BMS: cells with an open-circuit voltage, resistance and imbalance, temperatures, a passive
 //! balancer, coulomb counting and protections. Pure: time goes in as ticks, what the BMS shows comes out.
 
-use super::cell::Cell;
-use super::protection::{Protections, Seen};
+mod cell;
+mod config;
+mod protection;
+mod shown;
+
+pub use config::{PackConfig, WeakCell};
+pub use shown::Shown;
+
 use super::random::Random;
 use crate::model::AlarmName;
+use cell::Cell;
+use protection::{Protections, Seen};
 use std::f64::consts::TAU;
 use std::time::Duration;
 
 /// The model's step. What a BMS shows changes at most this often, like a board's own measuring.
 pub const TICK: Duration = Duration::from_millis(250);
-
-/// How a pack is built. The default is a 16-cell LFP pack of 280 Ah at 62 %.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PackConfig {
-    /// Cells in series, 1 to 32.
-    pub cells: usize,
-    /// Nominal capacity, Ah.
-    pub capacity_ah: f64,
-    /// State of charge at the start, 0 to 100 %.
-    pub soc_pct: f64,
-    /// Temperature around the pack, °C.
-    pub temperature_c: f64,
-    /// Largest deviation of a cell's charge from the mean, % of the capacity. Capacities differ by twice as much.
-    pub imbalance_pct: f64,
-    /// The cells are equal when full, as a balancer makes them, instead of at the present charge.
-    pub top_balanced: bool,
-    /// Resistance of the cells in relation to the usual one.
-    pub resistance: f64,
-    /// Largest deviation of a cell's resistance from it, in parts.
-    pub resistance_spread: f64,
-    /// A cell that is worse than the others.
-    pub weak: Option<WeakCell>,
-    /// Largest error of a measured cell voltage, V.
-    pub noise_v: f64,
-    /// Chooses the imbalance and the measuring noise.
-    pub seed: u64,
-}
-
-/// A worn cell.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct WeakCell {
-    /// Which, counted from 1.
-    pub number: usize,
-    /// Its capacity in relation to the others'.
-    pub capacity: f64,
-    /// Its resistance in relation to the others'.
-    pub resistance: f64,
-}
-
-impl Default for PackConfig {
-    fn default() -> Self {
-        Self {
-            cells: 16,
-            capacity_ah: 280.0,
-            soc_pct: 62.0,
-            temperature_c: 22.0,
-            imbalance_pct: 0.5,
-            top_balanced: false,
-            resistance: 1.0,
-            resistance_spread: 0.1,
-            weak: None,
-            noise_v: 0.001_5,
-            seed: 1,
-        }
-    }
-}
 
 /// What a passive balancer draws from a cell, A; and from which cell voltage and difference it does so, V.
 const BLEED_A: f64 = 0.1;
@@ -82,37 +34,6 @@ pub enum Demand {
     Live,
     /// This current, A; positive charges.
     Constant(f64),
-}
-
-/// What the BMS shows: its measurements, its counters and its state.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Shown {
-    /// Pack voltage, V.
-    pub voltage_v: f64,
-    /// Current, A; positive charges.
-    pub current_a: f64,
-    /// State of charge as counted, %.
-    pub soc_pct: f64,
-    /// Charge left as counted, Ah.
-    pub remaining_ah: f64,
-    /// Nominal capacity, Ah.
-    pub capacity_ah: f64,
-    /// Full cycles.
-    pub cycles: u32,
-    /// Cell voltages, V.
-    pub cells_v: Vec<f64>,
-    /// Sensors at the cells, °C.
-    pub temperatures_c: [f64; 2],
-    /// Sensor at the MOSFETs, °C.
-    pub mos_c: f64,
-    /// Which cells are being balanced.
-    pub balancing: Vec<bool>,
-    /// The charge FET conducts.
-    pub charge_fet: bool,
-    /// The discharge FET conducts.
-    pub discharge_fet: bool,
-    /// Active protections.
-    pub alarms: Vec<AlarmName>,
 }
 
 /// What a BMS makes of commands.

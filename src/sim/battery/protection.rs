@@ -1,6 +1,6 @@
 //! The protections of a simulated BMS: a limit is passed for a while, FETs open; it recovers behind a second limit.
 
-use super::battery::Shown;
+use super::shown::Shown;
 use crate::model::AlarmName;
 
 /// What the protections look at.
