@@ -4,6 +4,8 @@
 //! to everything else.
 
 use super::battery::Shown;
+use super::encode::bits;
+use super::requests::{Inbox, Sight, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::alarm_bits::bytes_of;
@@ -18,27 +20,8 @@ const TRAILER: [u8; 6] = [0xFF, 0x0B, 0x00, 0x00, 0x41, 0xF2];
 /// The board's memory.
 #[derive(Debug, Default)]
 pub struct Ant {
-    buffer: Vec<u8>,
+    inbox: Inbox,
     writes: usize,
-}
-
-impl Ant {
-    /// The next whole request in the buffer: function, register, length; what is none is dropped.
-    fn take(&mut self) -> Option<(u8, u16, u8)> {
-        loop {
-            let start = self.buffer.iter().position(|byte| *byte == 0x7E).unwrap_or(self.buffer.len());
-            self.buffer.drain(..start);
-            let request = self.buffer.first_chunk::<REQUEST>().copied()?;
-            let [_, summed @ .., crc_low, crc_high, last, end] = request;
-            let [second, function, low, high, len] = summed;
-            let whole = second == 0xA1 && (last, end) == (0xAA, 0x55);
-            let known = whole && crc16_modbus(&summed).to_le_bytes() == [crc_low, crc_high];
-            self.buffer.drain(..if known { REQUEST } else { 1 });
-            if known {
-                return Some((function, u16::from_le_bytes([low, high]), len));
-            }
-        }
-    }
 }
 
 impl Responder for Ant {
@@ -51,9 +34,9 @@ impl Responder for Ant {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.buffer.extend_from_slice(input);
+        self.inbox.put(input);
         let mut replies = Vec::new();
-        while let Some((function, register, len)) = self.take() {
+        while let Some((function, register, len)) = self.inbox.take(look) {
             self.writes = self.writes.saturating_add(usize::from(function == 0x51));
             let Some(unit) = units.first_mut().filter(|unit| !unit.pack.silent) else { continue };
             let (data, trailer): (Vec<u8>, &[u8]) = match function {
@@ -75,12 +58,27 @@ impl Responder for Ant {
     }
 
     fn quiet(&mut self) {
-        self.buffer.clear();
+        self.inbox.clear();
     }
 
     fn writes(&self) -> usize {
         self.writes
     }
+}
+
+/// Function, register, length.
+fn look(bytes: &[u8]) -> Sight<(u8, u16, u8)> {
+    of_length(
+        bytes,
+        |first| first == 0x7E,
+        |request: &[u8; REQUEST]| {
+            let [_, summed @ .., crc_low, crc_high, last, end] = *request;
+            let [second, function, low, high, len] = summed;
+            let whole = second == 0xA1 && (last, end) == (0xAA, 0x55);
+            let known = whole && crc16_modbus(&summed).to_le_bytes() == [crc_low, crc_high];
+            known.then(|| (function, u16::from_le_bytes([low, high]), len))
+        },
+    )
 }
 
 fn frame(function: u8, register: u16, data: &[u8], trailer: &[u8]) -> Vec<u8> {
@@ -109,7 +107,7 @@ fn status(shown: &Shown) -> Vec<u8> {
     data.extend(word(-shown.current_a, 10.0));
     data.extend(word(shown.soc_pct, 1.0));
     data.extend(word(99.0, 1.0));
-    let balancing = shown.balancing.iter().zip(0..32u32).fold(0u32, |word, (on, bit)| word | u32::from(*on) << bit);
+    let balancing = bits(shown.balancing.iter().copied());
     // FETs: on, or off by hand; the balancer on its own.
     let fet = |on: bool| if on { 1 } else { 15 };
     data.extend([fet(shown.discharge_fet), fet(shown.charge_fet), 4 * u8::from(balancing != 0), 0]);

@@ -1,9 +1,11 @@
 //! Simulated Daly boards on RS485 or UART, one per address; the frames are described in [`crate::bms::daly`].
 //!
-//! They answer reads of 50, 53, 57 and 90 to 98 the FET switches D9 and DA, and set the SoC (21). Like the real ones they do not clear bytes that
-//! an answer does not use: what the answer before had there goes out again.
+//! They answer reads of 50, 53, 57 and 90 to 98, take the FET switches D9 and DA, and set the SoC (21). Like the real ones they do
+//! not clear bytes that an answer does not use: what the answer before had there goes out again.
 
 use super::battery::Shown;
+use super::encode::{bits, scaled};
+use super::requests::{Inbox, Sight, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::alarm_bits::bytes_of;
@@ -33,7 +35,7 @@ pub const NEWER: Firmware = Firmware { charge_positive: true, all_frames: true, 
 #[derive(Debug, Default)]
 pub struct Daly {
     firmware: Firmware,
-    buffer: Vec<u8>,
+    inbox: Inbox,
     writes: usize,
     /// The data of the last answer.
     last: [u8; 8],
@@ -43,21 +45,6 @@ impl Daly {
     /// Boards with this firmware.
     pub fn new(firmware: Firmware) -> Self {
         Self { firmware, ..Self::default() }
-    }
-
-    /// The next whole request in the buffer; what is none is dropped.
-    fn take(&mut self) -> Option<[u8; FRAME]> {
-        loop {
-            let start = self.buffer.iter().position(|byte| *byte == 0xA5).unwrap_or(self.buffer.len());
-            self.buffer.drain(..start);
-            let request @ [start @ .., sum] = self.buffer.first_chunk::<FRAME>().copied()?;
-            let [_, host, _, len, ..] = start;
-            let known = matches!(host, 0x40..=0x4F | 0x80) && len == 8 && sum8(&start) == sum;
-            self.buffer.drain(..if known { FRAME } else { 1 });
-            if known {
-                return Some(request);
-            }
-        }
     }
 
     /// The data of all frames of the answer; nothing to a command that the boards do not have.
@@ -83,8 +70,8 @@ impl Daly {
                 self.one(&[u8::from(!self.firmware.from_zero), first, second])
             }
             0x97 => {
-                let bits = shown.balancing.iter().zip(0..32u32).fold(0u32, |word, (on, bit)| word | u32::from(*on) << bit);
-                self.one(&[bits.to_le_bytes(), [0; 4]].concat())
+                let balancing = bits(shown.balancing.iter().copied());
+                self.one(&[balancing.to_le_bytes(), [0; 4]].concat())
             }
             0x98 => self.one(&[bytes_of(&shown.alarms, &BITS), vec![0]].concat()),
             0xD9 | 0xDA => {
@@ -136,9 +123,9 @@ impl Responder for Daly {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.buffer.extend_from_slice(input);
+        self.inbox.put(input);
         let mut replies = Vec::new();
-        while let Some(request) = self.take() {
+        while let Some(request) = self.inbox.take(look) {
             let [_, host, command, _, data @ .., _] = request;
             self.writes = self.writes.saturating_add(usize::from(!matches!(command, 0x50..=0x98)));
             // Host 80 speaks to board 1, too.
@@ -157,7 +144,7 @@ impl Responder for Daly {
     }
 
     fn quiet(&mut self) {
-        self.buffer.clear();
+        self.inbox.clear();
     }
 
     fn writes(&self) -> usize {
@@ -165,15 +152,22 @@ impl Responder for Daly {
     }
 }
 
+fn look(bytes: &[u8]) -> Sight<[u8; FRAME]> {
+    of_length(
+        bytes,
+        |first| first == 0xA5,
+        |request: &[u8; FRAME]| {
+            let [start @ .., sum] = *request;
+            let [_, host, _, len, ..] = start;
+            (matches!(host, 0x40..=0x4F | 0x80) && len == 8 && sum8(&start) == sum).then_some(*request)
+        },
+    )
+}
+
 fn frame(from: u8, command: u8, data: [u8; 8]) -> Vec<u8> {
     let mut frame = [&[0xA5, from, command, 8], data.as_slice()].concat();
     frame.push(sum8(&frame));
     frame
-}
-
-/// `value` in units of 1/`scale`, as far as 16 bits hold it.
-fn scaled(value: f64, scale: f64) -> [u8; 2] {
-    ((value * scale).round() as u16).to_be_bytes()
 }
 
 fn temperature(celsius: f64) -> u8 {

@@ -5,6 +5,8 @@
 //! all other registers with an exception.
 
 use super::battery::Shown;
+use super::encode::bits;
+use super::requests::{Inbox, Sight, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::alarm_bits::bytes_of;
@@ -24,27 +26,11 @@ const SETTINGS_END: usize = 0xA9;
 /// The board's memory.
 #[derive(Debug, Default)]
 pub struct DalyModbus {
-    buffer: Vec<u8>,
+    inbox: Inbox,
     writes: usize,
 }
 
 impl DalyModbus {
-    /// The next whole request in the buffer: address, function, register, and words or value; what is none is dropped.
-    fn take(&mut self) -> Option<(u8, u8, u16, u16)> {
-        loop {
-            let start = self.buffer.iter().position(|byte| matches!(byte, &ADDRESS | 0x81..=0x90)).unwrap_or(self.buffer.len());
-            self.buffer.drain(..start);
-            let request = self.buffer.first_chunk::<REQUEST>().copied()?;
-            let [summed @ .., crc_low, crc_high] = request;
-            let [address, function, high, low, value_high, value_low] = summed;
-            let known = matches!(function, 3 | 6) && crc16_modbus(&summed).to_le_bytes() == [crc_low, crc_high];
-            self.buffer.drain(..if known { REQUEST } else { 1 });
-            if known {
-                return Some((address, function, u16::from_be_bytes([high, low]), u16::from_be_bytes([value_high, value_low])));
-            }
-        }
-    }
-
     /// What follows the address; an exception where there is nothing.
     fn serve(function: u8, register: u16, value: u16, unit: &mut Unit) -> Vec<u8> {
         let served = match (function, register) {
@@ -73,9 +59,9 @@ impl Responder for DalyModbus {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.buffer.extend_from_slice(input);
+        self.inbox.put(input);
         let mut replies = Vec::new();
-        while let Some((address, function, register, value)) = self.take() {
+        while let Some((address, function, register, value)) = self.inbox.take(look) {
             self.writes = self.writes.saturating_add(usize::from(function != 3));
             let unit = match &mut *units {
                 [only] if address == ADDRESS => Some(only),
@@ -95,12 +81,26 @@ impl Responder for DalyModbus {
     }
 
     fn quiet(&mut self) {
-        self.buffer.clear();
+        self.inbox.clear();
     }
 
     fn writes(&self) -> usize {
         self.writes
     }
+}
+
+/// Address, function, register, and words or value.
+fn look(bytes: &[u8]) -> Sight<(u8, u8, u16, u16)> {
+    of_length(
+        bytes,
+        |first| matches!(first, ADDRESS | 0x81..=0x90),
+        |request: &[u8; REQUEST]| {
+            let [summed @ .., crc_low, crc_high] = *request;
+            let [address, function, high, low, value_high, value_low] = summed;
+            let known = matches!(function, 3 | 6) && crc16_modbus(&summed).to_le_bytes() == [crc_low, crc_high];
+            known.then(|| (address, function, u16::from_be_bytes([high, low]), u16::from_be_bytes([value_high, value_low])))
+        },
+    )
 }
 
 fn read(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
@@ -160,7 +160,7 @@ fn live(shown: &Shown) -> Vec<u16> {
     registers.put(0x28, [deci(shown.voltage_v), deci(shown.current_a + 3000.0), deci(shown.soc_pct), highest, lowest]);
     let current = (shown.current_a * 10.0).round();
     registers.put(0x2F, [if current > 0.0 { 1 } else { 2 * u16::from(current < 0.0) }, deci(shown.remaining_ah)]);
-    let balancing = shown.balancing.iter().zip(0..32u32).fold(0u32, |word, (on, bit)| word | u32::from(*on) << bit);
+    let balancing = bits(shown.balancing.iter().copied());
     registers.put(0x31, [shown.cells_v.len() as u16, 2, shown.cycles as u16, u16::from(balancing != 0)]);
     registers.put(0x35, [u16::from(shown.charge_fet), u16::from(shown.discharge_fet)]);
     registers.put(0x38, [highest.saturating_sub(lowest), (shown.voltage_v * shown.current_a).abs().round() as u16]);

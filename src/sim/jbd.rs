@@ -4,6 +4,8 @@
 //! other register with 80.
 
 use super::battery::{Obedience, Shown};
+use super::encode::{bits, scaled};
+use super::requests::{Inbox, Sight};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::bytes::sum16;
@@ -15,6 +17,8 @@ const MODEL: &[u8] = b"JBD-SP25S003-L16S-100A-100A-B";
 const VERSION: u8 = 0x23;
 /// 2023-11-14: year since 2000 in 7 bits, month in 4, day in 5.
 const PRODUCED: u16 = 23 << 9 | 11 << 5 | 14;
+/// First byte of a request.
+const START: u8 = 0xDD;
 /// Longest request that is understood; a byte that claims more is noise.
 const MAX_DATA: usize = 0x40;
 
@@ -22,7 +26,7 @@ const MAX_DATA: usize = 0x40;
 #[derive(Debug, Default)]
 pub struct Jbd {
     newer_firmware: bool,
-    buffer: Vec<u8>,
+    inbox: Inbox,
     writes: usize,
     factory_mode: bool,
 }
@@ -43,30 +47,6 @@ impl Jbd {
     /// Somebody has switched the board to factory mode and not back; reading never does that.
     pub fn factory_mode(&self) -> bool {
         self.factory_mode
-    }
-
-    /// The next whole request in the buffer; what is none is dropped.
-    fn take(&mut self) -> Option<Asked> {
-        loop {
-            let start = self.buffer.iter().position(|byte| *byte == 0xDD).unwrap_or(self.buffer.len());
-            self.buffer.drain(..start);
-            let (&[_, kind, register, len], body) = self.buffer.split_first_chunk::<4>()?;
-            let len = usize::from(len);
-            let known = matches!(kind, 0xA5 | 0x5A) && len <= MAX_DATA;
-            if known && body.len() < len.saturating_add(3) {
-                return None;
-            }
-            let (data, tail) = body.split_at_checked(len).filter(|_| known).unwrap_or_default();
-            let summed = sum16(data).wrapping_add(u16::from(register)).wrapping_add(u16::try_from(len).unwrap_or_default());
-            match *tail {
-                [high, low, 0x77, ..] if summed.wrapping_add(u16::from_be_bytes([high, low])) == 0 => {
-                    let asked = Asked { write: kind == 0x5A, register, data: data.to_vec() };
-                    self.buffer.drain(..len.saturating_add(7));
-                    return Some(asked);
-                }
-                _ => self.buffer.drain(..1),
-            };
-        }
     }
 
     /// The data of the answer; `None` is a refusal.
@@ -104,9 +84,9 @@ impl Responder for Jbd {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.buffer.extend_from_slice(input);
+        self.inbox.put(input);
         let mut replies = Vec::new();
-        while let Some(asked) = self.take() {
+        while let Some(asked) = self.inbox.take(look) {
             self.writes = self.writes.saturating_add(usize::from(asked.write));
             let Some(unit) = units.first_mut().filter(|unit| !unit.pack.silent) else { continue };
             let (status, data) = self.serve(&asked, unit).map_or((0x80, Vec::new()), |data| (0, data));
@@ -116,12 +96,35 @@ impl Responder for Jbd {
     }
 
     fn quiet(&mut self) {
-        self.buffer.clear();
+        self.inbox.clear();
     }
 
     fn writes(&self) -> usize {
         self.writes
     }
+}
+
+/// Start, kind, register, length, data, checksum, end.
+fn look(bytes: &[u8]) -> Sight<Asked> {
+    let (&[start, kind, register, len], body) = match bytes.split_first_chunk::<4>() {
+        Some(split) => split,
+        None if bytes.first() == Some(&START) => return Sight::Begun,
+        None => return Sight::Nothing,
+    };
+    let len = usize::from(len);
+    if start != START || !matches!(kind, 0xA5 | 0x5A) || len > MAX_DATA {
+        return Sight::Nothing;
+    }
+    let Some((data, &[high, low, end])) =
+        body.split_at_checked(len).and_then(|(data, tail)| Some((data, tail.first_chunk::<3>()?)))
+    else {
+        return Sight::Begun;
+    };
+    let summed = sum16(data).wrapping_add(u16::from(register)).wrapping_add(u16::try_from(len).unwrap_or_default());
+    if end != 0x77 || summed.wrapping_add(u16::from_be_bytes([high, low])) != 0 {
+        return Sight::Nothing;
+    }
+    Sight::Whole(Asked { write: kind == 0x5A, register, data: data.to_vec() }, len.saturating_add(7))
 }
 
 fn frame(register: u8, status: u8, data: &[u8]) -> Vec<u8> {
@@ -131,11 +134,6 @@ fn frame(register: u8, status: u8, data: &[u8]) -> Vec<u8> {
     frame.extend_from_slice(&check.to_be_bytes());
     frame.push(0x77);
     frame
-}
-
-/// `value` in units of 1/`scale`, as far as 16 bits hold it.
-fn scaled(value: f64, scale: f64) -> [u8; 2] {
-    ((value * scale).round() as u16).to_be_bytes()
 }
 
 fn basic(shown: &Shown, locked: bool, newer_firmware: bool) -> Vec<u8> {
@@ -162,10 +160,6 @@ fn basic(shown: &Shown, locked: bool, newer_firmware: bool) -> Vec<u8> {
         data.extend([0, 0]); // balance current
     }
     data
-}
-
-fn bits(flags: impl IntoIterator<Item = bool>) -> u32 {
-    flags.into_iter().zip(0..32u32).fold(0, |word, (flag, bit)| word | u32::from(flag) << bit)
 }
 
 fn protection(alarms: &[AlarmName]) -> u16 {

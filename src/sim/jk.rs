@@ -4,6 +4,8 @@
 //! (05).
 
 use super::battery::Shown;
+use super::encode::bits;
+use super::requests::{Inbox, Sight};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::bytes::sum16;
@@ -18,7 +20,7 @@ const MAX_LENGTH: usize = 0x18;
 #[derive(Debug, Default)]
 pub struct Jk {
     first_firmware: bool,
-    buffer: Vec<u8>,
+    inbox: Inbox,
     writes: usize,
 }
 
@@ -33,28 +35,6 @@ impl Jk {
     /// A board; `first_firmware` (2020) has no registers BA and C0 and codes the current differently.
     pub fn new(first_firmware: bool) -> Self {
         Self { first_firmware, ..Self::default() }
-    }
-
-    /// The next whole request in the buffer; what is none is dropped.
-    fn take(&mut self) -> Option<Asked> {
-        loop {
-            let start = self.buffer.iter().position(|byte| *byte == 0x4E).unwrap_or(self.buffer.len());
-            self.buffer.drain(..start);
-            let &[_, second, high, low] = self.buffer.first_chunk::<4>()?;
-            let length = usize::from(u16::from_be_bytes([high, low]));
-            let known = second == 0x57 && (0x13..=MAX_LENGTH).contains(&length);
-            let end = length.saturating_add(2);
-            if known && self.buffer.len() < end {
-                return None;
-            }
-            match self.buffer.get(..end).filter(|_| known).and_then(understand) {
-                Some(asked) => {
-                    self.buffer.drain(..end);
-                    return Some(asked);
-                }
-                None => self.buffer.drain(..1),
-            };
-        }
     }
 
     /// The registers of the answer; `None` where the board stays silent.
@@ -87,9 +67,9 @@ impl Responder for Jk {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.buffer.extend_from_slice(input);
+        self.inbox.put(input);
         let mut replies = Vec::new();
-        while let Some(asked) = self.take() {
+        while let Some(asked) = self.inbox.take(look) {
             self.writes = self.writes.saturating_add(usize::from(asked.command == 0x02));
             let Some(unit) = units.first_mut().filter(|unit| !unit.pack.silent) else { continue };
             if let Some(answer) = self.serve(&asked, unit) {
@@ -100,11 +80,29 @@ impl Responder for Jk {
     }
 
     fn quiet(&mut self) {
-        self.buffer.clear();
+        self.inbox.clear();
     }
 
     fn writes(&self) -> usize {
         self.writes
+    }
+}
+
+/// Start in two bytes, and the length behind them.
+fn look(bytes: &[u8]) -> Sight<Asked> {
+    let &[first, second, high, low] = match bytes.first_chunk::<4>() {
+        Some(head) => head,
+        None if bytes.first() == Some(&0x4E) => return Sight::Begun,
+        None => return Sight::Nothing,
+    };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if [first, second] != [0x4E, 0x57] || !(0x13..=MAX_LENGTH).contains(&length) {
+        return Sight::Nothing;
+    }
+    let end = length.saturating_add(2);
+    match bytes.get(..end) {
+        None => Sight::Begun,
+        Some(frame) => understand(frame).map_or(Sight::Nothing, |asked| Sight::Whole(asked, end)),
     }
 }
 
@@ -163,7 +161,6 @@ fn measured(shown: &Shown, first_firmware: bool) -> Vec<(u8, Vec<u8>)> {
     let word = |id: u8, value: f64| (id, (value.round() as u16).to_be_bytes().to_vec());
     let [first, second] = shown.temperatures_c.map(temperature);
     let state = [shown.charge_fet, shown.discharge_fet, shown.balancing.contains(&true), true];
-    let state = state.into_iter().zip(0..16u16).fold(0, |word, (flag, bit)| word | u16::from(flag) << bit);
     vec![
         (0x79, cells),
         word(0x80, temperature(shown.mos_c)),
@@ -176,7 +173,7 @@ fn measured(shown: &Shown, first_firmware: bool) -> Vec<(u8, Vec<u8>)> {
         word(0x87, f64::from(shown.cycles)),
         word(0x8A, shown.cells_v.len() as f64),
         (0x8B, alarms(&shown.alarms).to_be_bytes().to_vec()),
-        (0x8C, state.to_be_bytes().to_vec()),
+        (0x8C, (bits(state) as u16).to_be_bytes().to_vec()),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! Like the real ones they say nothing to address 0 and to other protocols.
 
 use super::battery::Shown;
+use super::requests::{Inbox, Sight};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::bytes::{crc16_modbus, sum8};
@@ -18,7 +19,7 @@ const MAX_DATA: usize = 8;
 #[derive(Debug, Default)]
 pub struct JkPb {
     padded: bool,
-    buffer: Vec<u8>,
+    inbox: Inbox,
     writes: usize,
 }
 
@@ -45,25 +46,6 @@ impl JkPb {
     /// Boards; `padded` firmware (15.41) sends a byte 00 between frame and acknowledge.
     pub fn new(padded: bool) -> Self {
         Self { padded, ..Self::default() }
-    }
-
-    /// The next whole write in the buffer; what is none is dropped.
-    fn take(&mut self) -> Option<Asked> {
-        loop {
-            let &[_, function, _, _, _, words, len] = self.buffer.first_chunk::<7>()?;
-            let end = usize::from(len).saturating_add(9);
-            let known = function == 0x10 && usize::from(len) <= MAX_DATA && len == words.saturating_mul(2);
-            if known && self.buffer.len() < end {
-                return None;
-            }
-            match self.buffer.get(..end).filter(|_| known).and_then(understand) {
-                Some(asked) => {
-                    self.buffer.drain(..end);
-                    return Some(asked);
-                }
-                None => self.buffer.drain(..1),
-            };
-        }
     }
 
     /// What comes of a write; `None` where the board stays silent.
@@ -98,9 +80,9 @@ impl Responder for JkPb {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.buffer.extend_from_slice(input);
+        self.inbox.put(input);
         let mut replies = Vec::new();
-        while let Some(asked) = self.take() {
+        while let Some(asked) = self.inbox.take(look) {
             let trigger = matches!(asked.register, 0x161C | 0x161E | 0x1620);
             self.writes = self.writes.saturating_add(usize::from(!trigger));
             let here = |unit: &&mut Unit| unit.address == asked.address && asked.address != 0 && !unit.pack.silent;
@@ -120,7 +102,7 @@ impl Responder for JkPb {
     }
 
     fn quiet(&mut self) {
-        self.buffer.clear();
+        self.inbox.clear();
     }
 
     fn writes(&self) -> usize {
@@ -135,6 +117,19 @@ pub(super) fn own_frames(unit: &Unit, register: u8) -> Vec<u8> {
     bytes.extend(record);
     bytes.extend(crc16_modbus(&record).to_le_bytes());
     bytes
+}
+
+/// A write of registers: its length is in the seventh byte. Any first byte may be an address.
+fn look(bytes: &[u8]) -> Sight<Asked> {
+    let Some(&[_, function, _, _, _, words, len]) = bytes.first_chunk::<7>() else { return Sight::Begun };
+    if function != 0x10 || usize::from(len) > MAX_DATA || len != words.saturating_mul(2) {
+        return Sight::Nothing;
+    }
+    let end = usize::from(len).saturating_add(9);
+    match bytes.get(..end) {
+        None => Sight::Begun,
+        Some(frame) => understand(frame).map_or(Sight::Nothing, |asked| Sight::Whole(asked, end)),
+    }
 }
 
 fn understand(bytes: &[u8]) -> Option<Asked> {

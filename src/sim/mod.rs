@@ -9,6 +9,7 @@ pub mod ant;
 pub mod battery;
 pub mod daly;
 pub mod daly_modbus;
+mod encode;
 pub mod fault;
 pub mod jbd;
 pub mod jk;
@@ -18,6 +19,7 @@ pub mod line;
 pub mod plant;
 pub mod port;
 pub mod random;
+mod requests;
 pub mod scenario;
 pub mod topbms;
 

@@ -3,6 +3,8 @@
 //! They answer 42 (values) and 44 (alarms) and refuse every other command with RTN 04.
 
 use super::battery::Shown;
+use super::encode::{bits, scaled};
+use super::requests::{Inbox, Sight, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::alarm_bits::bytes_of;
@@ -17,23 +19,7 @@ const REQUEST: usize = 20;
 /// The packs' memory: none but a request that has begun.
 #[derive(Debug, Default)]
 pub struct TopBms {
-    buffer: Vec<u8>,
-}
-
-impl TopBms {
-    /// The next whole request in the buffer: address and command; what is none is dropped.
-    fn take(&mut self) -> Option<(u8, u8)> {
-        loop {
-            let start = self.buffer.iter().position(|byte| *byte == b'~').unwrap_or(self.buffer.len());
-            self.buffer.drain(..start);
-            let request = self.buffer.get(..REQUEST)?;
-            let understood = understand(request);
-            self.buffer.drain(..if understood.is_some() { REQUEST } else { 1 });
-            if understood.is_some() {
-                return understood;
-            }
-        }
-    }
+    inbox: Inbox,
 }
 
 impl Responder for TopBms {
@@ -46,9 +32,9 @@ impl Responder for TopBms {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.buffer.extend_from_slice(input);
+        self.inbox.put(input);
         let mut replies = Vec::new();
-        while let Some((address, command)) = self.take() {
+        while let Some((address, command)) = self.inbox.take(look) {
             let Some(unit) = units.iter().find(|unit| unit.address == address && !unit.pack.silent) else { continue };
             let (rtn, info) = match command {
                 0x42 => (0, values(address, unit.pack.shown())),
@@ -61,7 +47,7 @@ impl Responder for TopBms {
     }
 
     fn quiet(&mut self) {
-        self.buffer.clear();
+        self.inbox.clear();
     }
 
     fn writes(&self) -> usize {
@@ -69,8 +55,12 @@ impl Responder for TopBms {
     }
 }
 
+fn look(bytes: &[u8]) -> Sight<(u8, u8)> {
+    of_length(bytes, |first| first == b'~', understand)
+}
+
 /// Address and command of a request with right checksum.
-fn understand(request: &[u8]) -> Option<(u8, u8)> {
+fn understand(request: &[u8; REQUEST]) -> Option<(u8, u8)> {
     let (text, [check @ .., b'\r']) = request.split_last_chunk::<5>()? else { return None };
     let text = text.get(1..)?;
     let right = format!("{:04X}", sum16(text).wrapping_neg()).as_bytes() == check;
@@ -88,11 +78,6 @@ fn frame(address: u8, rtn: u8, info: &[u8]) -> Vec<u8> {
     format!("~{text}{:04X}\r", sum16(text.as_bytes()).wrapping_neg()).into_bytes()
 }
 
-/// `value` in units of 1/`scale`, as far as 16 bits hold it.
-fn scaled(value: f64, scale: f64) -> [u8; 2] {
-    ((value * scale).round() as u16).to_be_bytes()
-}
-
 fn values(address: u8, shown: &Shown) -> Vec<u8> {
     let mut info = vec![address, u8::try_from(shown.cells_v.len()).unwrap_or(u8::MAX)];
     info.extend(shown.cells_v.iter().flat_map(|volts| scaled(*volts, 1000.0)));
@@ -103,8 +88,7 @@ fn values(address: u8, shown: &Shown) -> Vec<u8> {
     info.push(6);
     info.extend([scaled(shown.capacity_ah, 100.0), (shown.cycles as u16).to_be_bytes()].concat());
     info.extend([shown.soc_pct.round() as u8, 99]);
-    let balancing = shown.balancing.iter().zip(0..16u32).fold(0u16, |word, (on, bit)| word | u16::from(*on) << bit);
-    info.extend(balancing.to_be_bytes());
+    info.extend((bits(shown.balancing.iter().copied()) as u16).to_be_bytes());
     info.extend([0; 4]);
     info
 }
