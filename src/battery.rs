@@ -7,7 +7,7 @@ use crate::guard::Guard;
 use crate::history;
 use crate::migrate::counters::Counters;
 use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Part, Reading, Snapshot};
-use crate::quality::Quality;
+use crate::quality::{Quality, Tally};
 use crate::soc::{self, forecast, health};
 use crate::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,7 @@ pub struct Battery {
     facts: Facts,
     link: LinkStats,
     quality: Quality,
+    replies: Tally,
     read_at: Option<Moment>,
     intervals: VecDeque<Duration>,
     current_avg: forecast::Average,
@@ -87,6 +88,7 @@ impl Battery {
             facts: Facts::default(),
             link: LinkStats::default(),
             quality: Quality::default(),
+            replies: Tally::default(),
             read_at: None,
             intervals: VecDeque::new(),
             current_avg: forecast::Average::default(),
@@ -135,6 +137,7 @@ impl Battery {
             self.quality.forget(link);
         }
         self.notices.extend(self.quality.count(link, now.at));
+        self.replies.count(link, now.at);
         self.read_at = Some(now.at);
         self.part.readings = self.part.readings.wrapping_add(1);
         self.reading = guarded.reading;
@@ -177,6 +180,7 @@ impl Battery {
         if freshness != Freshness::Fresh {
             self.quality.forget(link);
         }
+        self.replies.count(link, now.at);
         // Before the first reading there is nothing to allow anything by, and nothing that charge control could remember.
         let known = self.read_at.is_some();
         let limits = if known { self.decide(now.at) } else { charge::off(Volts::ZERO, &self.facts, "no reading yet") };
@@ -382,6 +386,7 @@ impl Battery {
             since_full,
             link: self.link,
             line: self.quality.state(),
+            replies: self.replies.shares(),
             cell_count: self.cell_count,
             limits,
             part: self.part,

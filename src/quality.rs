@@ -1,5 +1,9 @@
 //! How a line has been doing lately: words for the owner that change with the state, not with every reading. Pure.
 
+mod replies;
+
+pub(crate) use replies::Tally;
+
 use crate::model::{LineState, LinkStats};
 use crate::units::Moment;
 use std::collections::VecDeque;

@@ -10,7 +10,8 @@ mod driver;
 
 use board::{Board, simulated};
 use bus::Bus;
-use driver::{Home, owner, until};
+use driver::{Home, owner, until, wait};
+use rustix::process::Signal;
 use serde_json::Value as Json;
 use std::fs;
 use std::process::Command;
@@ -44,7 +45,35 @@ async fn it_shows_each_battery_with_its_limits_and_their_reasons() {
         assert!(!battery[limit]["why"].as_str().unwrap().is_empty(), "{limit}: {battery}");
     }
     assert!(!battery["line"].as_str().unwrap().is_empty(), "{battery}");
+    // Again and again: lines for programs, and what is new is seen.
+    let watch = home.start(&["status", "--watch", "--bus", &address]);
+    wait(|| (watch.output().len() >= 3).then_some(())).expect("a line every second");
+    let shown = watch.output().last().map(|line| serde_json::from_str::<Json>(line).unwrap()).unwrap();
+    assert_eq!(shown["service"], service, "{shown}");
+    assert_eq!(shown["good_minute_pct"], 100.0, "{shown}");
+    assert_eq!(shown["good_day_pct"], 100.0, "{shown}");
+    // For people blocks, which a terminal that cannot be painted shows one below the other.
+    let program = env!("CARGO_BIN_EXE_dbus-bms");
+    let terminal = |term: &str| {
+        let command = format!("timeout --preserve-status -s INT 4 {program} status --watch --bus {address}");
+        let ended = Command::new("script").args(["-qec", &command, "/dev/null"]).env("TERM", term).output().unwrap();
+        assert!(ended.status.success(), "Ctrl-C is no failure: {ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    let dumb = terminal("dumb");
+    assert!(dumb.matches("Ctrl-C ends").count() >= 2 && dumb.matches("Garage [ttyUSB0]").count() >= 2, "{dumb}");
+    assert!(dumb.contains("Good replies") && dumb.contains("100 / 100 / 100 %"), "{dumb}");
+    assert!(!dumb.contains('\x1b'), "{dumb:?}");
+    let painted = terminal("linux");
+    assert!(painted.matches("\x1b[H").count() >= 2 && painted.contains("Garage [ttyUSB0]"), "{painted:?}");
+
     driver.stop();
+    // The battery has left, and the watch goes on.
+    let before = watch.output().len();
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.output.len() >= before, "{ended:#?}");
 }
 
 #[test]

@@ -202,6 +202,7 @@ impl Bank {
             since_full,
             link: LinkStats::default(),
             line: LineState::default(),
+            replies: Default::default(),
             cell_count: gathered.cell_count,
             limits: limits.0,
             part: crate::model::Part::default(),

@@ -3,13 +3,15 @@
 use super::Failure;
 use super::output::Show;
 use super::paint::{Piece, Style, line};
+use crate::civil::Civil;
 use crate::run::RunError;
-use crate::runtime;
+use crate::runtime::{self, StopSignals, now, sleep_until};
 use crate::sink::dbus::{BusAddress, BusReader, DbusError, Read, Told};
 use crate::view::{GxSetting, View};
 use clap::Args;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// Show all batteries on D-Bus, one line each
 #[derive(Debug, Clone, Args)]
@@ -20,6 +22,9 @@ pub struct StatusArgs {
     /// One JSON object per battery
     #[arg(long)]
     pub json: bool,
+    /// Again every second until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// A limit and the rule that sets it.
@@ -67,6 +72,15 @@ pub struct Status {
     /// How the line to the BMS is, in the driver's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+    /// Requests to the BMS that were answered well in the last minute, %. Only this driver tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub good_minute_pct: Option<f64>,
+    /// In the last hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub good_hour_pct: Option<f64>,
+    /// In the last 24 hours, or since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub good_day_pct: Option<f64>,
     /// Settings of which the GX says something else than the configuration. Only this driver tells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gx_settings: Vec<GxSetting>,
@@ -78,19 +92,80 @@ impl StatusArgs {
     /// # Errors
     /// [`Failure::NoBattery`]; [`Failure::Run`] without a bus.
     pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
-        let bus = BusAddress::from_env(self.bus.as_deref());
-        let all = runtime::block_on(look(bus))?.map_err(RunError::from)?;
+        let bus = || BusAddress::from_env(self.bus.as_deref());
+        if self.watch {
+            return runtime::block_on(watch(out, show, bus))?;
+        }
+        let all = runtime::block_on(look(bus()))?.map_err(RunError::from)?;
         if all.is_empty() {
             return Err(Failure::NoBattery);
         }
-        match show {
-            Show::Json => {
-                all.iter().try_for_each(|battery| writeln!(out, "{}", serde_json::to_string(battery).map_err(io::Error::from)?))?;
-            }
-            Show::Table { colour, .. } => out.write_all(table(&all, colour).as_bytes())?,
-        }
-        Ok(())
+        Ok(tell(out, show, &all)?)
     }
+}
+
+fn tell(out: &mut dyn Write, show: Show, all: &[Status]) -> io::Result<()> {
+    match show {
+        Show::Json => all.iter().try_for_each(|battery| writeln!(out, "{}", serde_json::to_string(battery)?)),
+        Show::Table { colour, .. } => out.write_all(table(all, colour).as_bytes()),
+    }
+}
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Cursor home; everything below is drawn anew.
+const HOME: &str = "\x1b[H";
+const CLEAR_LINE: &str = "\x1b[K\n";
+const CLEAR_BELOW: &str = "\x1b[J";
+
+/// Looks and tells every second until a signal comes. A bus that is lost and batteries that leave end nothing: they come again.
+async fn watch(out: &mut dyn Write, show: Show, bus: impl Fn() -> Result<BusAddress, DbusError>) -> Result<(), Failure> {
+    let mut signals = StopSignals::new()?;
+    // A terminal that does not say what it is cannot be painted: there the blocks follow each other.
+    let paints = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    let mut first = true;
+    loop {
+        let next = now().at.after(PAUSE);
+        let looked = tokio::select! {
+            looked = look(bus()) => looked,
+            _ = signals.recv() => return Ok(()),
+        };
+        // Without a bus at the start there is nothing to wait for.
+        let looked = if std::mem::take(&mut first) { Ok(looked.map_err(RunError::from)?) } else { looked };
+        draw(out, show, paints, &looked)?;
+        tokio::select! {
+            () = sleep_until(next) => {}
+            _ = signals.recv() => return Ok(()),
+        }
+    }
+}
+
+/// One block of [`watch`].
+fn draw(out: &mut dyn Write, show: Show, paints: bool, looked: &Result<Vec<Status>, DbusError>) -> io::Result<()> {
+    let Show::Table { colour, .. } = show else {
+        looked.iter().try_for_each(|all| tell(out, show, all))?;
+        return out.flush();
+    };
+    let head = Piece::new(format!("{}; Ctrl-C ends", now().unix.map(clock).unwrap_or_default()), Style::Dim);
+    let text = match looked {
+        Ok(all) if all.is_empty() => "no battery is on D-Bus at present\n".to_owned(),
+        Ok(all) => table(all, colour),
+        Err(error) => format!("{error}\n"),
+    };
+    let block = format!("{}\n{text}", line(&[head], colour));
+    if paints {
+        let lines: String = block.lines().map(|line| format!("{line}{CLEAR_LINE}")).collect();
+        write!(out, "{HOME}{lines}{CLEAR_BELOW}")?;
+    } else {
+        writeln!(out, "{block}")?;
+    }
+    out.flush()
+}
+
+/// `13:40:05 UTC`
+fn clock(unix: u64) -> String {
+    let Civil { hour, minute, second, .. } = Civil::at(unix);
+    format!("{hour:02}:{minute:02}:{second:02} UTC")
 }
 
 /// The batteries on the bus.
@@ -139,13 +214,19 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         dcl: limit("/Info/MaxDischargeCurrent", "/Info/DischargeLimitation").await,
         data,
         line: text("/ConnectionInformation").await,
+        good_minute_pct: view.line.good_minute_pct,
+        good_hour_pct: view.line.good_hour_pct,
+        good_day_pct: view.line.good_day_pct,
         gx_settings: view.gx_settings,
         service,
     }
 }
 
+/// Heading of the shares of good replies.
+const GOOD: &str = "Good replies 1 min / 1 h / 24 h";
+
 /// Columns of the table.
-const COLUMNS: usize = 9;
+const COLUMNS: usize = 10;
 
 /// For people: a line per battery under a heading, columns as wide as their longest entry.
 fn table(all: &[Status], colour: bool) -> String {
@@ -158,7 +239,7 @@ fn table(all: &[Status], colour: bool) -> String {
             format!("{value:.digits$} {unit}{why}")
         })
     };
-    let heading = ["Battery", "SoC", "Voltage", "Current", "Charge to", "Charge with", "Discharge with", "Data", "Line"];
+    let heading = ["Battery", "SoC", "Voltage", "Current", "Charge to", "Charge with", "Discharge with", "Data", GOOD, "Line"];
     let mut rows = vec![heading.map(|text| Piece::new(text, Style::Dim))];
     rows.extend(all.iter().map(|battery| {
         let style = match battery.data {
@@ -177,6 +258,7 @@ fn table(all: &[Status], colour: bool) -> String {
             Piece::new(limit(&battery.ccl, 1, "A"), Style::Plain),
             Piece::new(limit(&battery.dcl, 1, "A"), Style::Plain),
             Piece::new(battery.data, style),
+            Piece::new(replies(battery), Style::Plain),
             Piece::new(battery.line.clone().unwrap_or_default(), Style::Plain),
         ]
     }));
@@ -200,6 +282,16 @@ fn table(all: &[Status], colour: bool) -> String {
     // Under the heading a line per battery, each with what is to be said of it.
     let notes = all.iter().map(|battery| notes(battery, colour));
     rows.into_iter().map(padded).zip(std::iter::once(String::new()).chain(notes)).map(|(row, notes)| row + &notes).collect()
+}
+
+/// `100 / 99.9 / 99.9 %`: good replies of the last minute, hour and day.
+fn replies(battery: &Status) -> String {
+    let all = [battery.good_minute_pct, battery.good_hour_pct, battery.good_day_pct];
+    if all.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let text = |share: Option<f64>| share.map_or("?".to_owned(), |share| share.to_string());
+    format!("{} %", all.map(text).join(" / "))
 }
 
 /// What is to be said under a battery's line.

@@ -10,6 +10,7 @@ mod history;
 mod limits;
 mod line;
 mod reading;
+mod replies;
 mod settings;
 mod snapshot;
 
@@ -21,5 +22,6 @@ pub use history::History;
 pub use limits::{Limit, Limits, Mode};
 pub use line::{LineState, LinkStats};
 pub use reading::Reading;
+pub use replies::{Replies, Share};
 pub use settings::{BmsSettings, Chemistry};
 pub use snapshot::{Derived, Freshness, Owner, Snapshot};

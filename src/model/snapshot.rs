@@ -1,6 +1,6 @@
 //! Everything that a sink shows.
 
-use super::{Alarm, GxSetting, History, Level, Limits, LineState, LinkStats, Modules, Part, Reading, Switch};
+use super::{Alarm, GxSetting, History, Level, Limits, LineState, LinkStats, Modules, Part, Reading, Replies, Switch};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub link: LinkStats,
     /// The line, lately.
     pub line: LineState,
+    /// How many requests were answered well, lately and over the day.
+    pub replies: Replies,
     /// Cells in series that charge control has accepted.
     pub cell_count: Option<u8>,
     /// What the battery may be charged and discharged with.

@@ -254,7 +254,19 @@ impl Line {
             LineState::Damaging { .. } => "damaging",
             LineState::Losing { .. } => "losing",
         };
-        Self { state: state.into(), text: snapshot.line.to_string().into(), ok, lost, damaged, foreign }
+        let model::Replies { minute, hour, day } = snapshot.replies;
+        let percent = |share: Option<model::Share>| share.map(model::Share::percent);
+        Self {
+            state: state.into(),
+            text: snapshot.line.to_string().into(),
+            good_minute_pct: percent(minute),
+            good_hour_pct: percent(hour),
+            good_day_pct: percent(day),
+            ok,
+            lost,
+            damaged,
+            foreign,
+        }
     }
 }
 

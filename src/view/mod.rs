@@ -322,6 +322,12 @@ object! {
         state: Text = "text",
         /// The same in words, with what to do.
         text: Text = "text",
+        /// Requests that were answered well in the last minute; silence counts as not answered.
+        good_minute_pct: Option<f64> = "%",
+        /// In the last hour.
+        good_hour_pct: Option<f64> = "%",
+        /// In the last 24 hours, or since the start.
+        good_day_pct: Option<f64> = "%",
         /// Requests answered since the start.
         ok: u64 = "number",
         /// Requests without an answer.

@@ -91,6 +91,7 @@ impl Says {
             since_full: None,
             link: LinkStats::default(),
             line: LineState::default(),
+            replies: Default::default(),
             cell_count: Some(16),
             limits: Limits {
                 cvl: Limit { value: Volts::new(self.cvl), why },

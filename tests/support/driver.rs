@@ -134,6 +134,11 @@ impl Driver {
         self.log.lock().unwrap().clone()
     }
 
+    /// What it has printed so far.
+    pub(crate) fn output(&self) -> Vec<String> {
+        self.output.lock().unwrap().clone()
+    }
+
     /// Waits for a line of the log that holds `words`.
     pub(crate) fn wait_for_log(&self, words: &str) -> String {
         let line = wait(|| self.log().into_iter().find(|line| line.contains(words)));

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use dbus_bms::model::{
-    Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LineState, LinkStats, Mode, Part, Reading, Snapshot,
+    Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LineState, LinkStats, Mode, Part, Reading, Replies, Share,
+    Snapshot,
 };
 use dbus_bms::sink::dbus::Context;
 use dbus_bms::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
@@ -55,6 +56,7 @@ pub(crate) fn discharging() -> Snapshot {
         since_full: Some(Duration::from_secs(7_265)),
         link: LinkStats { ok: 1000, lost: 1, damaged: 2, foreign: 0 },
         line: LineState::Good,
+        replies: Replies { minute: Share::of(60, 60), hour: Share::of(3590, 3600), day: Share::of(86_000, 86_400) },
         cell_count: Some(16),
         limits: Limits {
             cvl: Limit { value: Volts::new(55.2), why: "absorption" },

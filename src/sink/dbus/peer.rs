@@ -134,6 +134,7 @@ impl Peer {
             since_full: None,
             link: LinkStats::default(),
             line: LineState::default(),
+            replies: Default::default(),
             cell_count,
             part: self.part(limits.cvl.value),
             limits,

@@ -211,6 +211,7 @@ mod tests {
             since_full: None,
             link: LinkStats::default(),
             line: LineState::Good,
+            replies: Default::default(),
             cell_count: Some(16),
             limits: Limits {
                 cvl: Limit { value: Volts::new(55.2), why: "" },
