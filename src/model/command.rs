@@ -118,12 +118,18 @@ impl fmt::Display for Command {
     }
 }
 
+/// What the text of [`Outcome::InForce`] begins with.
+const IN_FORCE: &str = "in force";
+
 /// What became of a command. The text says what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Outcome {
     /// The BMS shows that it did it.
     #[error("done: the BMS shows it")]
     Done,
+    /// Charge control does as the owner wants, without the BMS.
+    #[error("{IN_FORCE} from the next reading on")]
+    InForce,
     /// The BMS declined.
     #[error("the BMS refused it (code {code:#04x}): it wants a password or does not have this; use the maker's app")]
     Refused {
@@ -151,10 +157,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// A number that tells it apart, 0 for done.
+    /// It was done.
+    pub fn is_done(self) -> bool {
+        self.code() == 0
+    }
+
+    /// A number that tells failures apart, 0 for done.
     pub fn code(self) -> i32 {
         match self {
-            Self::Done => 0,
+            Self::Done | Self::InForce => 0,
             // 1 and 2 are what D-Bus items answer to writes that are never possible.
             Self::Refused { .. } => 3,
             Self::NotConfirmed => 4,
@@ -170,6 +181,7 @@ impl Outcome {
     pub fn told(code: i32, text: &str) -> Self {
         let refusal = || text.split_once("code 0x").and_then(|(_, rest)| u8::from_str_radix(rest.get(..2)?, 16).ok());
         match code {
+            0 if text.starts_with(IN_FORCE) => Self::InForce,
             0 => Self::Done,
             3 => Self::Refused { code: refusal().unwrap_or_default() },
             5 => Self::NotSupported,
@@ -204,8 +216,8 @@ mod tests {
 
     #[test]
     fn outcomes_survive_the_way_through_another_process() {
-        use Outcome::{Done, NotConfirmed, NotSupported, Occupied, Off, Refused, TooOften, Unreachable};
-        for outcome in [Done, Refused { code: 0x82 }, NotConfirmed, NotSupported, Occupied, TooOften, Unreachable, Off] {
+        use Outcome::{Done, InForce, NotConfirmed, NotSupported, Occupied, Off, Refused, TooOften, Unreachable};
+        for outcome in [Done, InForce, Refused { code: 0x82 }, NotConfirmed, NotSupported, Occupied, TooOften, Unreachable, Off] {
             assert_eq!(Outcome::told(outcome.code(), &outcome.to_string()), outcome);
         }
         assert_eq!(Outcome::told(1, "read only"), NotConfirmed);

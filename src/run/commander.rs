@@ -158,7 +158,7 @@ impl Commander {
             battery.charge_up();
         }
         self.save(now);
-        Outcome::Done
+        Outcome::InForce
     }
 
     /// Applies the overrides that are in force to a battery that is about to decide.
@@ -201,7 +201,7 @@ impl Commander {
     }
 
     fn answer(&self, order: Order, outcome: Outcome) {
-        let level = if outcome == Outcome::Done { log::Level::Info } else { log::Level::Warn };
+        let level = if outcome.is_done() { log::Level::Info } else { log::Level::Warn };
         log::log!(level, "{}: {}: {outcome}", self.label, order.wish);
         // Who asked may be gone.
         let _ = order.answer.send(outcome);

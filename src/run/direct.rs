@@ -78,7 +78,7 @@ pub fn carry_out(config: &Config, port: &str, address: Option<u8>, wish: Wish, b
         Wish::Override(wanted) => {
             kept.overrides.set(wanted, by, now());
             save(&mut file, &kept);
-            Ok(Outcome::Done)
+            Ok(Outcome::InForce)
         }
     }
 }

@@ -230,7 +230,7 @@ impl Answer {
     /// What became of a wish.
     pub(super) fn of(outcome: Outcome) -> Self {
         let said = serde_json::json!({ "code": outcome.code(), "done": outcome.to_string() }).to_string();
-        if outcome == Outcome::Done { json(said) } else { error(409, &outcome.to_string()) }
+        if outcome.is_done() { json(said) } else { error(409, &outcome.to_string()) }
     }
 
     /// A request that is not even looked at.
