@@ -162,6 +162,7 @@ async fn a_gui_switches_and_the_answer_tells_what_became_of_it() {
         }
         let log = rig.driver().log();
         assert!(log.iter().any(|line| line.contains("charge off asked for by D-Bus :1.")), "{board}: {log:#?}");
+        assert!(log.iter().any(|line| line.contains(" (python3 client.py)")), "{board}: the program is named: {log:#?}");
         assert!(log.iter().any(|line| line.contains("charge off: done")), "{board}: {log:#?}");
     }
 }

@@ -9,6 +9,7 @@
 
 mod alarms;
 mod bus;
+mod caller;
 mod calls;
 mod inheritance;
 mod items;
@@ -237,20 +238,15 @@ async fn answer(
     };
     let Some(wish) = service.answer(&call, pass_on).await? else { return Ok(()) };
     let Some(door) = door.clone() else { return service.reply(&call, Outcome::NotSupported).await };
-    let (by, outcomes) = (caller(&call), outcomes.clone());
+    let (connection, outcomes) = (service.connection(), outcomes.clone());
     // It takes its time, in which other calls are answered.
     tokio::spawn(async move {
+        let by = caller::caller(&connection, &call).await;
         let outcome = door.ask(wish, by).await;
         // A service that is gone has nobody to answer.
         let _ = outcomes.send((call, outcome)).await;
     });
     Ok(())
-}
-
-/// Who calls, for the log.
-fn caller(call: &Message) -> String {
-    let header = call.header();
-    header.sender().map_or_else(|| "D-Bus".to_owned(), |sender| format!("D-Bus {sender}"))
 }
 
 /// Takes over what the settings say now; a new instance means leaving the bus and coming back.

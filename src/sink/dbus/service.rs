@@ -51,6 +51,11 @@ impl Service {
         &self.name
     }
 
+    /// Another handle to its connection.
+    pub(crate) fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+
     /// What is constant for this service.
     pub(crate) fn context(&self) -> &Context {
         &self.memory.context
