@@ -2,7 +2,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,22 +11,11 @@ import time
 import dbus
 import dbus.bus
 
-ITEM = 'com.victronenergy.BusItem'
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, '..', 'tests', 'support'))
 
-BUS_CONFIG = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>%s</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow own="*"/>
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-  </policy>
-</busconfig>
-'''
+import private_bus  # noqa: E402 (its folder was just named)
+from private_bus import ITEM, end  # noqa: E402
 
 
 class Rig:
@@ -36,7 +24,7 @@ class Rig:
 	def __init__(self, binary):
 		self.binary = os.path.abspath(binary)
 		self.folder = tempfile.mkdtemp(prefix='dbus-bms-bench.')
-		self.address = 'unix:path=' + self.path('bus')
+		self.address = private_bus.address(self.folder)
 		self.port = self.path('ttyBENCH0')
 		self.service = 'com.victronenergy.battery.ttyBENCH0'
 		self.children = []
@@ -47,12 +35,11 @@ class Rig:
 		return os.path.join(self.folder, name)
 
 	def __enter__(self):
-		self.write('bus.conf', BUS_CONFIG % self.address)
 		self.write('dbus-bms.toml', '[state]\nfolder = "%s"\n' % self.path('state'))
 		# A file of its own: the pages of one file are shared, which would halve the memory that the driver seems to need.
 		self.simulator = shutil.copy(self.binary, self.path('simulator'))
-		self.start(['dbus-daemon', '--config-file=' + self.path('bus.conf'), '--nofork', '--nopidfile'])
-		self.wait(lambda: os.path.exists(self.path('bus')))
+		self.start(private_bus.command(self.folder, 'session'))
+		self.wait(lambda: os.path.exists(private_bus.socket(self.folder)))
 		self.bus = dbus.bus.BusConnection(self.address)
 		return self
 
@@ -133,17 +120,6 @@ class Listener:
 
 	def stop(self):
 		self.rig.stop(self.child)
-
-
-def end(child):
-	if child.poll() is None:
-		child.send_signal(signal.SIGCONT)
-		child.terminate()
-	try:
-		return child.wait(5)
-	except subprocess.TimeoutExpired:
-		child.kill()
-		return child.wait()
 
 
 def cpu_seconds(pid):

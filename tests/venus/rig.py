@@ -2,32 +2,22 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import dbus
 import dbus.bus
 
-ITEM = 'com.victronenergy.BusItem'
 SETTINGS = 'com.victronenergy.settings'
 SYSTEM = 'com.victronenergy.system'
 BATTERY = 'com.victronenergy.battery.ttyVENUS0'
 SOLAR = 'com.victronenergy.solarcharger.fake'
 VEBUS = 'com.victronenergy.vebus.fake'
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, '..', 'support'))
 
-BUS_CONFIG = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>%s</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow own="*"/>
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-  </policy>
-</busconfig>
-'''
+import private_bus  # noqa: E402 (its folder was just named)
+from private_bus import ITEM, end  # noqa: E402
 
 
 class Rig:
@@ -35,7 +25,7 @@ class Rig:
 
 	def __init__(self, options):
 		self.options = options
-		self.address = 'unix:path=' + self.path('bus')
+		self.address = private_bus.address(options.run)
 		self.children = {}
 		self.bus = None
 
@@ -45,8 +35,6 @@ class Rig:
 	def __enter__(self):
 		for folder in ('conf', 'log', 'state'):
 			os.makedirs(self.path(folder))
-		with open(self.path('bus.conf'), 'w', encoding='utf-8') as file:
-			file.write(BUS_CONFIG % self.address)
 		with open(self.path('dbus-bms.toml'), 'w', encoding='utf-8') as file:
 			file.write(self.config())
 		try:
@@ -68,8 +56,8 @@ class Rig:
 		return {'bms': ['simulate', 'jbd', '--link', self.path('ttyVENUS0'), '--pace']}
 
 	def start_venus(self):
-		self.start('bus', ['dbus-daemon', '--config-file=' + self.path('bus.conf'), '--nofork', '--nopidfile'])
-		self.wait(lambda: os.path.exists(self.path('bus')), 'the bus', 5)
+		self.start('bus', private_bus.command(self.options.run, 'system'))
+		self.wait(lambda: os.path.exists(private_bus.socket(self.options.run)), 'the bus', 5)
 		self.bus = dbus.bus.BusConnection(self.address)
 		python = [self.options.python, '-u']
 		self.start('settings', python + ['localsettings.py', '--no-delay', '--path', self.path('conf')], self.options.settings)
@@ -102,14 +90,7 @@ class Rig:
 
 	def stop(self, name):
 		"""Ends a program with SIGTERM; its exit code."""
-		child = self.children.pop(name)
-		child.send_signal(signal.SIGCONT)
-		child.terminate()
-		try:
-			return child.wait(5)
-		except subprocess.TimeoutExpired:
-			child.kill()
-			return child.wait()
+		return end(self.children.pop(name))
 
 	def cut_line(self):
 		"""The BMS falls silent; its port stays."""
