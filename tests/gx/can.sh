@@ -3,24 +3,9 @@
 # Runs as root on the emulated GX: a battery on a virtual CAN bus, as an inverter there would see it. Timing of every profile,
 # a link that goes down and comes back, an interface that vanishes, a BMS that falls silent, the end, and a bank.
 set -u
-failed=0
+# shellcheck source=tests/gx/checks.sh
+. /checks.sh
 RUN='dbus-bms run /tmp/bms --no-dbus --config /tmp/can.toml'
-
-# check WHAT COMMAND…: says whether it worked.
-check() {
-    what=$1
-    shift
-    if "$@"; then echo "GUEST: ok $what"; else
-        echo "GUEST: BAD $what"
-        failed=1
-    fi
-}
-
-# says PART TEXT: PART stands in TEXT. lacks PART TEXT: it does not.
-# shellcheck disable=SC2317 # check calls them
-says() { case $2 in *"$1"*) ;; *) return 1 ;; esac }
-# shellcheck disable=SC2317
-lacks() { ! says "$1" "$2"; }
 
 # heard SECONDS: what an inverter understands of all that is sent meanwhile, as JSON.
 heard() { dbus-bms can monitor vcan0 --json --seconds "$1" | tail -n 1; }

@@ -3,19 +3,10 @@
 # Runs as root on the emulated GX, for tests/can/day.sh: a simulated charging day in a few minutes, sent to an inverter over a
 # virtual CAN bus and written down by candump; then the BMS falls silent. What is seen goes to the console.
 set -u
-failed=0
+# shellcheck source=tests/gx/checks.sh
+. /checks.sh
 DAY=$(sed -n 's/^# lasts \([0-9]*\) s$/\1/p' /extra/day.toml)
 PERIOD=1000
-
-# check WHAT COMMAND…: says whether it worked.
-check() {
-    what=$1
-    shift
-    if "$@"; then echo "GUEST: ok $what"; else
-        echo "GUEST: BAD $what"
-        failed=1
-    fi
-}
 
 # rhythm FILE: frames, shortest and longest time between two in ms of each id, by the kernel's own time stamps.
 rhythm() {

@@ -2,26 +2,8 @@
 # shellcheck shell=dash
 # Runs as root on the emulated GX: does the static binary start, decode and serve a battery there, and what does it need?
 set -u
-failed=0
-
-# check WHAT COMMAND…: says whether it worked.
-check() {
-    what=$1
-    shift
-    if "$@"; then echo "GUEST: ok $what"; else
-        echo "GUEST: BAD $what"
-        failed=1
-    fi
-}
-
-# says PART TEXT: PART stands in TEXT.
-# shellcheck disable=SC2317 # check calls it
-says() {
-    case $2 in
-    *"$1"*) ;;
-    *) return 1 ;;
-    esac
-}
+# shellcheck source=tests/gx/checks.sh
+. /checks.sh
 
 # Basic information of a 4 cell battery, recorded from a JBD board.
 FRAME=dd03001d060b000001ed01f400002c7c00000000100080630204030ba00b9d0b98fa5577

@@ -4,20 +4,11 @@
 # A simulated JK is on ttyUSB0, nothing on ttyUSB1. Everything is the real thing but Venus OS' own parts, which are in venus/.
 # shellcheck disable=SC2317 # many functions are called by check and wait_for only
 set -u
-failed=0
-# shellcheck disable=SC1091 # there on the device
+# shellcheck source=tests/gx/checks.sh
+. /checks.sh
+# shellcheck source=tests/gx/venus/venus.sh
 . /extra/venus/venus.sh
 SERVICE=com.victronenergy.battery.ttyUSB0
-
-# check WHAT COMMAND…: says whether it worked.
-check() {
-    local what=$1
-    shift
-    if "$@"; then echo "GUEST: ok $what"; else
-        echo "GUEST: BAD $what"
-        failed=1
-    fi
-}
 
 # Without a battery nothing that follows makes sense.
 needs_battery() {
