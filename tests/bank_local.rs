@@ -11,28 +11,14 @@ mod driver;
 
 use board::{Board, nobody, simulated};
 use bus::Bus;
-use driver::{Driver, Home, PATIENCE};
+use driver::{Driver, Home, items_once};
 use serde_json::{Map, Value as Json, json};
-use std::time::{Duration, Instant};
 
 const BANK: &str = "com.victronenergy.battery.bank";
 const A: &str = "com.victronenergy.battery.ttyA";
 const B: &str = "com.victronenergy.battery.ttyB";
 const CONFIG: &str = "member_of_bank = true\nmax_charge_current_a = 40\nmax_discharge_current_a = 50\nbank.in_run = true\n\
                       [silence]\nvalues_after_s = 2\n";
-
-/// The items of a service, once they are as wanted.
-async fn items(bus: &Bus, name: &str, wanted: impl Fn(&Map<String, Json>) -> bool) -> Map<String, Json> {
-    let start = Instant::now();
-    loop {
-        let seen = bus.items(name).await;
-        if let Some(items) = seen.clone().filter(&wanted) {
-            return items;
-        }
-        assert!(start.elapsed() < 3 * PATIENCE, "{name} is {seen:#?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
 
 fn run(home: &Home, config: &str, ports: &[&Board], options: &[&str]) -> Driver {
     let ports: Vec<&str> = ports.iter().map(|board| board.port.as_str()).collect();
@@ -50,14 +36,14 @@ async fn batteries_of_one_run_form_a_bank_that_ends_with_them() {
     let b = Board::on_pty(&home.path("ttyB"), simulated());
     let driver = run(&home, CONFIG, &[&a, &b], &["--bus", &bus.address().to_string()]);
     let online = |count: i32| move |items: &Map<String, Json>| items["/System/NrOfModulesOnline"][1] == json!(count);
-    let bank = items(&bus, BANK, online(2)).await;
+    let bank = items_once(&bus, BANK, online(2)).await;
     let ccl = number(&bank, "/Info/MaxChargeCurrent").unwrap();
     // A little less than the sum: the currents of the two differ.
     assert!(ccl > 72.0 && ccl <= 80.0, "{bank:#?}");
     assert_eq!(bank["/DeviceInstance"], json!(["i", 0]), "before its members");
     let mut capacity = 0.0;
     for name in [A, B] {
-        let member = items(&bus, name, |_| true).await;
+        let member = items_once(&bus, name, |_| true).await;
         assert!(!member.keys().any(|path| path.starts_with("/Info/Max")), "{member:#?}");
         assert!(member["/DeviceInstance"][1].as_i64() > Some(0));
         capacity += number(&member, "/InstalledCapacity").unwrap();
@@ -65,7 +51,7 @@ async fn batteries_of_one_run_form_a_bank_that_ends_with_them() {
     assert_eq!(number(&bank, "/InstalledCapacity"), Some(capacity));
     // A plug is pulled: the bank goes on with the other one, and with its limits at most.
     drop(b);
-    let half = items(&bus, BANK, online(1)).await;
+    let half = items_once(&bus, BANK, online(1)).await;
     assert_eq!(half["/System/NrOfModulesOffline"][1], json!(1));
     assert!(number(&half, "/Info/MaxChargeCurrent").unwrap() <= 40.0, "{half:#?}");
     let mut watcher = bus.watch(BANK).await;
@@ -97,7 +83,7 @@ fn a_port_without_its_battery_is_a_missing_member() {
     let b = Board::on_pty(&home.path("ttyB"), nobody());
     let driver = run(&home, CONFIG, &[&a, &b], &["--bus", &bus.address().to_string()]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let bank = runtime.block_on(items(&bus, BANK, |_| true));
+    let bank = runtime.block_on(items_once(&bus, BANK, |_| true));
     assert_eq!((&bank["/System/NrOfModulesOnline"][1], &bank["/System/NrOfModulesOffline"][1]), (&json!(1), &json!(1)));
     driver.stop();
 }

@@ -2,6 +2,8 @@
 //! what must hold for any battery and any bus.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/snapshot.rs"]
 mod snapshot;
 
@@ -10,12 +12,11 @@ use dbus_bms::sink::can::{
     AlarmPolicy, Config, CurrentSign, Decoder, Frame, Item, Line, PROFILES, Profile, Requests, Told, encode, parse_line, profile,
 };
 use dbus_bms::units::{Amps, Celsius, Percent, Volts};
+use program::{Ended, run};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,22 +81,6 @@ fn assert_says(name: &str, shown: &Map<String, Value>, expected: &Map<String, Va
     }
 }
 
-/// The program from outside.
-fn program(args: &[&str], input: &str) -> (i32, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_dbus-bms"))
-        .args(args)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let ended = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (ended.status.code().unwrap(), text(ended.stdout), text(ended.stderr))
-}
-
 #[test]
 fn every_vector_is_understood_exactly() {
     for vector in vectors() {
@@ -115,7 +100,7 @@ fn every_vector_is_understood_exactly() {
 fn every_vector_is_sent_as_it_was_recorded() {
     for vector in vectors() {
         let input = serde_json::to_string(&vector.told).unwrap();
-        let (code, out, err) = program(&["can", "encode", "--profile", &vector.profile], &input);
+        let Ended { code, out, err } = run(&["can", "encode", "--profile", &vector.profile], &input);
         assert_eq!(code, 0, "{}: {err}", vector.name);
         let sent: Vec<Frame> = out.lines().map(frame).collect();
         for theirs in &vector.frames {
@@ -142,10 +127,10 @@ fn every_vector_is_sent_as_it_was_recorded() {
 fn the_wrong_sign_is_named_and_never_sent() {
     let vector = vectors().into_iter().find(|vector| vector.wrong).unwrap();
     let lines: String = vector.frames.iter().map(|frame| format!("{frame}\n")).collect();
-    let (code, out, _) = program(&["can", "decode"], &lines);
+    let Ended { code, out, .. } = run(&["can", "decode"], &lines);
     assert_eq!(code, 0);
     assert!(out.contains("the discharge current limit is -376 A"), "{out}");
-    let (_, out, _) = program(&["can", "encode", "--profile", "pylontech"], &serde_json::to_string(&vector.told).unwrap());
+    let Ended { out, .. } = run(&["can", "encode", "--profile", "pylontech"], &serde_json::to_string(&vector.told).unwrap());
     assert!(out.starts_with("351#4502B00E0000C001\n"), "{out}");
 }
 
@@ -153,7 +138,7 @@ fn the_wrong_sign_is_named_and_never_sent() {
 fn what_the_controller_reports_of_the_bus_is_named() {
     let lines = "can0 351#1402C012C012C201\ncan0 20000020#0000000000000000\ncan0  20000040   [8]  00 00 00 00 00 00 00 00   ERRORFRAME\n\
                  can0 20000100#0000000000000000\n";
-    let (code, out, _) = program(&["can", "decode"], lines);
+    let Ended { code, out, .. } = run(&["can", "decode"], lines);
     assert_eq!(code, 0);
     let shown: Value = serde_json::from_str(&out).unwrap();
     let notes: Vec<_> = shown["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
@@ -377,11 +362,11 @@ fn encode_says_what_is_wrong_with_its_input() {
         ("{\"soc_pct\": \"full\"}", "invalid type"),
         ("{\"alarms\": [\"hunger\"]}", "there is no alarm `hunger`; known are bms_internal"),
     ] {
-        let (code, out, err) = program(&["can", "encode", "--profile", "pylontech"], input);
+        let Ended { code, out, err } = run(&["can", "encode", "--profile", "pylontech"], input);
         assert_eq!((code, out.as_str()), (2, ""), "{input}");
         assert!(err.contains(hint) && err.lines().count() == 1, "{input}: {err}");
     }
-    let (code, _, err) = program(&["can", "encode", "--profile", "growatt"], "{}");
+    let Ended { code, err, .. } = run(&["can", "encode", "--profile", "growatt"], "{}");
     assert!(code == 2 && err.contains("pylontech, pylontech-1.3, sma, victron"), "{err}");
 }
 
@@ -391,7 +376,7 @@ fn encode_takes_a_whole_reading() {
         "temperatures_c": [21.5, 24.5], "alarms": [{"name": "cell_high_voltage", "level": "warning"}], "capacity_ah": 280.0,
         "remaining_ah": 200.2, "charge_fet": true, "notes": ["x"], "charge_voltage_v": 55.2, "charge_current_limit_a": 50,
         "discharge_current_limit_a": 60, "discharge_voltage_v": 46.4}"#;
-    let (code, out, err) = program(&["can", "encode", "--profile", "victron"], reading);
+    let Ended { code, out, err } = run(&["can", "encode", "--profile", "victron"], reading);
     assert_eq!(code, 0, "{err}");
     let told = decoded(&out.lines().map(frame).collect::<Vec<_>>()).understood().told.clone();
     assert_eq!((told.min_cell_mv, told.max_cell_mv, told.min_cell_temp_k), (Some(3298), Some(3303), Some(295)));
@@ -400,13 +385,13 @@ fn encode_takes_a_whole_reading() {
     assert_eq!((told.capacity.unwrap().get(), told.installed_capacity.unwrap().get()), (200.0, 280.0), "left, and installed");
     let disabled =
         r#"{"charge_voltage_v": 55.2, "charge_current_limit_a": 50, "discharge_current_limit_a": 60, "charge_enable": false}"#;
-    let (_, out, _) = program(&["can", "encode", "--profile", "pylontech"], disabled);
+    let Ended { out, .. } = run(&["can", "encode", "--profile", "pylontech"], disabled);
     assert!(out.contains("351#2802000058020000") && out.contains("35C#4000"), "no current where charging is not enabled: {out}");
 }
 
 #[test]
 fn decode_takes_every_form_of_candump_and_names_what_is_wrong() {
-    let (code, out, err) = program(
+    let Ended { code, out, err } = run(
         &["can", "decode"],
         "(1.5) can0 351#1402C012C012C201\ncan0  355   [4]  58 00 5E 00\n\nnonsense\ncan0 18FF50E5#01\n359#8100000006504E\n",
     );
@@ -415,10 +400,10 @@ fn decode_takes_every_form_of_candump_and_names_what_is_wrong() {
     assert_eq!((shown["charge_voltage_v"].as_f64(), shown["soc_pct"].as_f64()), (Some(53.2), Some(88.0)));
     assert!(shown["notes"][0].as_str().unwrap().contains("byte 0 bit 0"), "{out}");
     assert!(err.contains("line 4"), "{err}");
-    let (code, out, err) = program(&["can", "decode"], "hello\n");
+    let Ended { code, out, err } = run(&["can", "decode"], "hello\n");
     assert_eq!((code, out.as_str()), (3, ""));
     assert!(err.contains("no frame of a battery or inverter in 1 lines (line 1: there is no frame in it"), "{err}");
-    let (code, ..) = program(&["can", "monitor", "nosuchcan0"], "");
+    let Ended { code, .. } = run(&["can", "monitor", "nosuchcan0"], "");
     assert_eq!(code, 1);
 }
 

@@ -1,6 +1,9 @@
 //! The program from outside: exit codes, standard output, one sentence on standard error.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/program.rs"]
+mod program;
+
 use clap::{Args, Command as Clap, FromArgMatches};
 use dbus_bms::cli::Exit;
 use dbus_bms::cli::demo::DemoArgs;
@@ -10,37 +13,14 @@ use dbus_bms::cli::read::ReadArgs;
 use dbus_bms::cli::run::RunArgs;
 use dbus_bms::cli::simulate::SimulateArgs;
 use dbus_bms::sim::fault::Faults;
-use std::io::Write;
+use program::{Ended, run};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Recorded from a JBD board: basic information and cell voltages (syssi/esphome-jbd-bms, README).
 const BASIC: &str = "dd03001d060b000001ed01f400002c7c00000000100080630204030ba00b9d0b98fa5577";
 const CELLS: &str = "dd0400080f230f1c0f120f1dff4e77";
 const ASK_BASIC: &str = "dda50300fffd77";
 const ASK_CELLS: &str = "dda50400fffc77";
-
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn run(args: &[&str], input: &str) -> Ended {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_dbus-bms"))
-        .args(args)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that does not read its input may have ended already.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let ended = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ended { code: ended.status.code().unwrap(), out: text(ended.stdout), err: text(ended.stderr) }
-}
 
 /// One sentence for the owner, without a panic in it.
 fn assert_sentence(ended: &Ended, code: i32, hint: &str) {

@@ -97,29 +97,6 @@ fn value<'a>(items: &'a Items, path: &str) -> &'a Value<'static> {
 
 #[test]
 fn every_alarm_shows_somewhere_and_is_an_error_or_a_warning() {
-    use AlarmName::*;
-    let names = [
-        CellHighVoltage,
-        CellLowVoltage,
-        HighVoltage,
-        LowVoltage,
-        HighTemperature,
-        LowTemperature,
-        HighChargeTemperature,
-        LowChargeTemperature,
-        HighMosTemperature,
-        HighChargeCurrent,
-        HighDischargeCurrent,
-        ShortCircuit,
-        CellImbalance,
-        LowSoc,
-        BmsInternal,
-        ChargeFetFault,
-        DischargeFetFault,
-        SensorFault,
-        Communication,
-        Contactor,
-    ];
     let raised = |items: &Items, level: i32| {
         (0..items.len())
             .filter_map(|number| items.get(number))
@@ -127,7 +104,7 @@ fn every_alarm_shows_somewhere_and_is_an_error_or_a_warning() {
             .filter(|(_, value)| **value == Value::Int(level))
             .count()
     };
-    for name in names {
+    for name in AlarmName::ALL {
         let mut snapshot = snapshot::discharging();
         for (level, shown) in [(Level::Warning, 1), (Level::Alarm, 2)] {
             snapshot.alarms = vec![Alarm { name, level }];

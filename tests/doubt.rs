@@ -2,13 +2,17 @@
 //! out in time, and limits only fall meanwhile. The contract's "Guard" as properties.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/reading.rs"]
+mod reading;
+
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge::Config;
 use dbus_bms::charge::filter::Filter;
 use dbus_bms::guard::Guard;
 use dbus_bms::model::{LinkStats, Reading, Snapshot};
-use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use dbus_bms::units::{AmpHours, Celsius, Moment, Percent, Volts};
 use proptest::prelude::*;
+use reading::reading;
 use serde_json::{Value, json};
 
 /// Longest time for which an accepted value stands in for doubtful ones, and for which doubtful ones must agree, s.
@@ -64,21 +68,8 @@ fn mosfet(reading: &Reading) -> Option<f64> {
 }
 
 fn good() -> Reading {
-    let mut reading = Reading::new("jbd", None);
-    reading.voltage = Some(Volts::new(52.96));
-    reading.current = Some(Amps::new(-12.5));
-    reading.soc = Some(Percent::new(62.0));
-    reading.soh = Some(Percent::new(98.0));
-    reading.cells = vec![Volts::new(3.31); 16];
-    reading.cell_count = Some(16);
-    reading.temperatures = Some(vec![Celsius::new(21.5)]);
-    reading.mos_temperature = Some(Celsius::new(30.0));
-    reading.capacity = Some(AmpHours::new(280.0));
-    reading.remaining = Some(AmpHours::new(173.6));
-    reading.charge_fet = Some(true);
-    reading.discharge_fet = Some(true);
-    reading.alarms = Some(Vec::new());
-    reading
+    let soh = Some(Percent::new(98.0));
+    Reading { soh, mos_temperature: Some(Celsius::new(30.0)), ..reading(3.31) }
 }
 
 fn with(quantity: &Quantity, value: f64) -> Reading {

@@ -1,25 +1,18 @@
 //! The guard from outside: what of a reading with a right checksum reaches the snapshot, and what charge control makes of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/reading.rs"]
+mod reading;
+
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge::Config;
 use dbus_bms::model::{AlarmName, Level, LinkStats, Reading, Snapshot};
 use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use proptest::prelude::*;
+use reading::reading;
 
 fn good() -> Reading {
-    let mut reading = Reading::new("jbd", None);
-    reading.voltage = Some(Volts::new(52.96));
-    reading.current = Some(Amps::new(-12.5));
-    reading.soc = Some(Percent::new(62.0));
-    reading.cells = vec![Volts::new(3.31); 16];
-    reading.cell_count = Some(16);
-    reading.temperatures = Some(vec![Celsius::new(21.5), Celsius::new(22.0)]);
-    reading.capacity = Some(AmpHours::new(280.0));
-    reading.charge_fet = Some(true);
-    reading.discharge_fet = Some(true);
-    reading.alarms = Some(Vec::new());
-    reading
+    Reading { remaining: None, temperatures: Some(vec![Celsius::new(21.5), Celsius::new(22.0)]), ..reading(3.31) }
 }
 
 struct Seconds(Battery, u32);

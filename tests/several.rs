@@ -15,35 +15,20 @@ use dbus_bms::bms::bytes::crc16_modbus;
 use dbus_bms::sim::battery::PackConfig;
 use dbus_bms::sim::scenario::Scenario;
 use dbus_bms::sim::{Unit, responder};
-use driver::{Home, until};
+use driver::{Home, items_once, until};
 use serde_json::{Map, Value as Json, json};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const NAME: &str = "com.victronenergy.battery.ttyUSB7";
 
 /// The items of a service, once it is there.
 async fn items(bus: &Bus, name: &str) -> Map<String, Json> {
-    let start = Instant::now();
-    loop {
-        if let Some(items) = bus.items(name).await {
-            return items;
-        }
-        assert!(start.elapsed() < driver::PATIENCE, "{name} is not there");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    items_once(bus, name, |_| true).await
 }
 
 /// Waits until `path` of a service has this value.
 async fn until_value(bus: &Bus, name: &str, path: &str, value: &Json) {
-    let start = Instant::now();
-    loop {
-        let seen = items(bus, name).await[path].clone();
-        if seen == *value {
-            return;
-        }
-        assert!(start.elapsed() < driver::PATIENCE, "{name}{path} is {seen}, not {value}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    items_once(bus, name, |items| items.get(path) == Some(value)).await;
 }
 
 /// A trigger, `AA 10 16 RR 00 01 02 00 00 crc`, or the record behind a frame, `AA 10 16 RR 00 01 crc`.

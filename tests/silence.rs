@@ -1,26 +1,14 @@
 //! The Silence table of the contract, at its times, in simulated time: what a battery shows when its data stops.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/reading.rs"]
+mod reading;
+
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge::{Config, Silence};
-use dbus_bms::model::{Freshness, Level, LineState, LinkStats, Reading, Snapshot};
-use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
-
-fn reading(cell: f64) -> Reading {
-    let mut reading = Reading::new("jbd", None);
-    reading.voltage = Some(Volts::new(cell * 16.0).rounded(2));
-    reading.current = Some(Amps::new(-12.5));
-    reading.soc = Some(Percent::new(62.0));
-    reading.cells = vec![Volts::new(cell); 16];
-    reading.cell_count = Some(16);
-    reading.temperatures = Some(vec![Celsius::new(21.5)]);
-    reading.capacity = Some(AmpHours::new(280.0));
-    reading.remaining = Some(AmpHours::new(173.6));
-    reading.charge_fet = Some(true);
-    reading.discharge_fet = Some(true);
-    reading.alarms = Some(Vec::new());
-    reading
-}
+use dbus_bms::model::{Freshness, Level, LineState, LinkStats, Snapshot};
+use dbus_bms::units::{Amps, Moment, Percent};
+use reading::reading;
 
 fn at(seconds: f64) -> Now {
     Now { at: Moment::from_secs(seconds), unix: None }

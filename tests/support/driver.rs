@@ -4,7 +4,7 @@
 
 use crate::bus::{Bus, Peer};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -218,6 +218,19 @@ pub(crate) async fn until(peer: &mut Peer, is_it: impl Fn(&Json) -> bool) -> Vec
         if seen.last().is_some_and(&is_it) {
             return seen;
         }
+    }
+}
+
+/// The items of a service, once they are as wanted.
+pub(crate) async fn items_once(bus: &Bus, service: &str, wanted: impl Fn(&Map<String, Json>) -> bool) -> Map<String, Json> {
+    let start = Instant::now();
+    loop {
+        let seen = bus.items(service).await;
+        if let Some(items) = seen.clone().filter(&wanted) {
+            return items;
+        }
+        assert!(start.elapsed() < 3 * PATIENCE, "{service} is {seen:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
