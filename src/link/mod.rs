@@ -18,12 +18,13 @@ pub mod serial;
 pub mod tcp;
 
 pub(crate) use agreement::changes_what_lasts;
-pub use error::LinkError;
+pub use error::{LinkError, OpenError};
 pub use exchange::Link;
 pub use name::port_name;
 pub(crate) use name::word;
-pub use open::{OpenError, PortOptions, open};
+pub use open::open;
 pub use poll::PollError;
+pub use serial::PortOptions;
 
 use crate::bms::Line;
 use crate::units::Moment;

@@ -1,6 +1,6 @@
 //! A serial port of this computer: exclusive, raw, 8N1, and left as it was found.
 
-use super::open::{OpenError, PortOptions};
+use super::error::OpenError;
 use super::{Port, vanished};
 use crate::bms::Line;
 use rustix::fs::{FlockOperation, flock, fstat, major};
@@ -18,6 +18,23 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A silence worth a look at the device node.
 const LONG: Duration = Duration::from_millis(100);
+
+/// How a port is to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortOptions {
+    /// The line until something else is set.
+    pub line: Line,
+    /// The kernel switches the direction of an RS485 transceiver (only for ports that cannot do it by themselves).
+    pub rs485: bool,
+    /// FTDI adapters report bytes after 1 ms instead of 16 ms, at the price of more interrupts.
+    pub low_latency: bool,
+}
+
+impl Default for PortOptions {
+    fn default() -> Self {
+        Self { line: Line { baud: 9600 }, rs485: false, low_latency: false }
+    }
+}
 
 /// An open serial port.
 pub struct Serial {

@@ -1,7 +1,7 @@
 //! A serial port behind a raw TCP server (`ser2net`, Elfin, Waveshare, …): `tcp://HOST:PORT`. The server owns the line settings.
 
 use super::Port;
-use super::open::OpenError;
+use super::error::OpenError;
 use crate::bms::Line;
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_user_timeout};
 use std::io::{self, Read, Write};
