@@ -1,7 +1,6 @@
 //! The cells of a reading as bars.
 
-use super::paint::{Piece, Style};
-use super::table::plain;
+use super::paint::{Piece, Style, plain};
 use crate::model::Reading;
 use crate::units::Volts;
 

@@ -1,6 +1,6 @@
 //! Pieces of coloured text, and lines of them that fit a terminal.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// What a piece of text means; decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,11 @@ impl Piece {
     pub(super) fn width(&self) -> usize {
         self.text.chars().count()
     }
+}
+
+/// A piece of no colour.
+pub(super) fn plain(text: impl Display) -> Piece {
+    Piece::new(text.to_string(), Style::Plain)
 }
 
 /// Joins pieces into one line.

@@ -1,10 +1,9 @@
 //! A reading as a table for a terminal.
 
 use super::cells::cells;
-use super::paint::{Piece, Style, line, row};
+use super::paint::{Piece, Style, line, plain, row};
 use crate::bms::driver;
 use crate::model::{Alarm, BmsSettings, Chemistry, Level, Reading};
-use std::fmt::Display;
 
 /// The narrowest table.
 const NARROWEST: usize = 40;
@@ -38,10 +37,6 @@ pub fn table(reading: &Reading, width: usize, colour: bool) -> String {
 pub(crate) fn labelled(label: &str, items: &[String], width: usize, colour: bool) -> String {
     let items: Vec<Piece> = items.iter().map(plain).collect();
     row(label, &items, width.max(NARROWEST), colour).into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
-}
-
-pub(super) fn plain(text: impl Display) -> Piece {
-    Piece::new(text.to_string(), Style::Plain)
 }
 
 /// An item that is there only when its value is.

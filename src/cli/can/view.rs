@@ -1,7 +1,6 @@
 //! What an inverter understands, as a table for a terminal.
 
-use crate::cli::paint::{Piece, Style, row};
-use crate::cli::table::plain;
+use crate::cli::paint::{Piece, Style, plain, row};
 use crate::sink::can::{Decoder, Inverter, Item, Told};
 
 /// The narrowest table.
