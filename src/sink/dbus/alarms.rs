@@ -1,6 +1,6 @@
 //! Where each alarm of a battery shows on D-Bus.
 
-use super::items::Value;
+use super::value::Value;
 use crate::model::{AlarmName, Freshness, Level, Snapshot};
 
 /// `/ErrorCode` of Victron's battery monitors (dbus_modbustcp, attributes.csv; veutil, bms_error).

@@ -1,6 +1,8 @@
 //! Answers to method calls, from memory and without waiting.
 
-use super::items::{Context, Items, Value, Writable};
+use super::item::{Context, Writable};
+use super::items::Items;
+use super::value::Value;
 use super::wire::{Listing, Shown, Texts, Values};
 use crate::commands::Wish;
 use crate::model::{Command, Outcome};

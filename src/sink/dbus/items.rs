@@ -1,192 +1,12 @@
 //! What a battery service holds: paths with values and texts, in memory and sorted. Pure; the bus is not known here.
 
+use super::item::{Context, Extent, Item, Writable};
 use super::paths::ITEMS;
-use crate::commands::Abilities;
-use crate::model::{Snapshot, Switch};
-use crate::units::round;
+use super::value::{Format, Value};
+use crate::model::Snapshot;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
-
-/// A value as D-Bus shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
-    /// Unknown; the empty array on the bus.
-    Invalid,
-    /// A state, a count or a yes/no.
-    Int(i32),
-    /// A measurement or a limit; always finite.
-    Double(f64),
-    /// A text without NUL.
-    Text(Cow<'a, str>),
-}
-
-impl<'a> Value<'a> {
-    /// A text that may be missing.
-    pub(crate) fn text(text: Option<&'a str>) -> Self {
-        text.map_or(Value::Invalid, |text| Value::Text(Cow::Borrowed(text)))
-    }
-    /// A yes/no that may be missing.
-    pub(crate) fn flag(flag: Option<bool>) -> Self {
-        flag.map_or(Value::Invalid, |flag| Value::Int(i32::from(flag)))
-    }
-    /// A count; one beyond the range of the bus is shown as its end.
-    pub(crate) fn count(count: impl TryInto<i32>) -> Self {
-        Value::Int(count.try_into().unwrap_or(i32::MAX))
-    }
-
-    /// The same value, not borrowed.
-    fn owned(self) -> Value<'static> {
-        match self {
-            Value::Invalid => Value::Invalid,
-            Value::Int(n) => Value::Int(n),
-            Value::Double(x) => Value::Double(x),
-            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
-        }
-    }
-
-    /// What may go to the bus: rounded so that noise sends nothing, never NaN or minus zero, no NUL in a text (a peer that
-    /// sends one is disconnected).
-    fn settled(self, format: Format) -> Self {
-        let rounded = match (self, format) {
-            (Value::Double(x), Format::Unit { decimals, .. }) => Value::Double(round(x, decimals) + 0.0),
-            (value, _) => value,
-        };
-        match rounded {
-            Value::Double(x) if !x.is_finite() => Value::Invalid,
-            Value::Text(text) if text.contains('\0') => Value::Text(Cow::Owned(text.replace('\0', ""))),
-            value => value,
-        }
-    }
-}
-
-/// How a value reads as text, and to how many decimals it is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// As it is.
-    Plain,
-    /// `0x1F`.
-    Hex,
-    /// A number with its unit.
-    Unit {
-        /// Decimals of value and text.
-        decimals: u32,
-        /// What follows the number.
-        unit: &'static str,
-    },
-}
-
-/// What a write to a path does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writable {
-    /// Nothing; it is refused.
-    No,
-    /// Names the battery.
-    CustomName,
-    /// Starts the history afresh.
-    ClearHistory,
-    /// The bank tells its member what to allow when the bank is gone: charge current.
-    ShareCharge,
-    /// As above, discharge current.
-    ShareDischarge,
-    /// 1 puts a switch of the BMS off, 0 on; answered when the BMS has shown that it did.
-    Off(Switch),
-    /// The state of charge that is to be set.
-    ResetSocTo,
-    /// Sets it.
-    ResetSocToApply,
-}
-
-/// Which services have an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// All.
-    Always,
-    /// Those that control charging.
-    Controlling,
-    /// Members of a bank.
-    Member,
-    /// All, once per cell; the path ends in the cell's number.
-    PerCell,
-    /// Those whose SoC may differ from the BMS's.
-    OwnSoc,
-    /// Those whose SoC is counted.
-    CountedSoc,
-    /// All, once per configured SoC level; the path ends in the level.
-    PerSocLevel,
-    /// Those that take commands at all.
-    Commands,
-    /// Those that take commands to this switch.
-    Switch(Switch),
-    /// Those whose BMS can be told its SoC.
-    SetSoc,
-}
-
-/// Reads an item's value. The number is the index (from 0) of the cell or SoC level where there is one per such.
-pub(crate) type Get = for<'a> fn(&'a Context, &'a Snapshot, usize) -> Value<'a>;
-
-/// A row of the table of paths.
-#[derive(Debug)]
-pub(crate) struct Item {
-    /// Path with its leading slash.
-    pub(crate) path: &'static str,
-    /// How the value reads as text.
-    pub(crate) format: Format,
-    /// Where the value comes from.
-    pub(crate) value: Get,
-    /// Which services have it.
-    pub(crate) extent: Extent,
-    /// What a write does.
-    pub(crate) writable: Writable,
-}
-
-/// What is constant for a service, or changed by its owner alone.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Context {
-    /// Name of the program.
-    pub process_name: String,
-    /// Its version.
-    pub process_version: String,
-    /// How the battery is attached: `Serial ttyUSB0`, `TCP 10.0.0.5:23`.
-    pub connection: String,
-    /// `JBD BMS`; shown while there is no custom name.
-    pub product_name: String,
-    /// Maker of the BMS.
-    pub manufacturer: Option<String>,
-    /// Family of the BMS.
-    pub family: Option<String>,
-    /// Serial number, or whatever else tells this battery from another.
-    pub serial: Option<String>,
-    /// The owner's name for the battery; may be empty.
-    pub custom_name: String,
-    /// `/DeviceInstance`.
-    pub device_instance: u16,
-    /// The service sets limits (false: it observes, or it is a member of a bank).
-    pub control: bool,
-    /// Cells that get paths of their own.
-    pub cells: usize,
-    /// The SoC shown may differ from the BMS's: it is counted, capped or held.
-    pub own_soc: bool,
-    /// The SoC shown is counted.
-    pub counted_soc: bool,
-    /// SoC levels in % to which the time is shown.
-    pub soc_levels: Vec<u8>,
-    /// The bank that the battery belongs to, by the end of its service name.
-    pub member_of: Option<String>,
-    /// What the bank said last that this member may allow without it: charge and discharge current, A.
-    pub share: (Option<f64>, Option<f64>),
-    /// The commands that it takes; none unless they are enabled.
-    pub commands: Abilities,
-    /// The SoC that a GUI has chosen to set, %.
-    pub soc_to_set: Option<i32>,
-}
-
-impl Context {
-    /// Somebody acts on the limits: Venus OS, or the bank.
-    pub(crate) fn tells_limits(&self) -> bool {
-        self.control || self.member_of.is_some()
-    }
-}
 
 struct Entry {
     item: &'static Item,
@@ -351,6 +171,7 @@ fn entries_of(item: &'static Item, context: &Context) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::round;
     use proptest::prelude::*;
 
     proptest! {

@@ -5,7 +5,7 @@
 //! first: the members step back, and only then does it publish limits. So there is no moment with both.
 
 use super::bus::{BUS, BUS_PATH, DbusError, next_message};
-use super::items::Context;
+use super::item::Context;
 use super::names::BATTERY_PREFIX;
 use crate::model::{Limit, Limits, Snapshot};
 use crate::runtime;

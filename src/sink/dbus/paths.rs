@@ -4,7 +4,8 @@
 //! knows it. A path that nobody reads or that would always be invalid has no row.
 
 use super::alarms::{alarm, cable, error_code, state};
-use super::items::{Context, Extent, Format, Get, Item, Value, Writable};
+use super::item::{Context, Extent, Get, Item, Writable};
+use super::value::{Format, Value};
 use crate::model::{Freshness, GxSetting, Limit, LineState, Modules, Snapshot, Switch};
 use crate::units::{Amps, Celsius, Volts};
 use Extent::{CountedSoc, OwnSoc, PerSocLevel};

@@ -5,7 +5,7 @@
 //! lower voltage not count as one that safety asks for.
 
 use super::alarms;
-use super::items::Value;
+use super::value::Value;
 use crate::bank::Member;
 use crate::charge;
 use crate::model::{

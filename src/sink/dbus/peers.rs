@@ -6,10 +6,10 @@
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
 use super::calls::BUS_ITEM;
-use super::items::Value;
 use super::membership::{announcement, bank_service};
 use super::names::BATTERY_PREFIX;
 use super::peer::PeerItems;
+use super::value::Value;
 use crate::runtime;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

@@ -3,9 +3,9 @@
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError};
 use super::calls::{BUS_ITEM, COMMANDS};
-use super::items::Value;
 use super::names::BATTERY_PREFIX;
 use super::peers;
+use super::value::Value;
 use crate::commands::Wish;
 use std::time::Duration;
 use thiserror::Error;

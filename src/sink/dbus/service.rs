@@ -6,7 +6,8 @@
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
 use super::calls::{BUS_ITEM, Memory, Written, outcome_reply};
-use super::items::{Context, Items};
+use super::item::Context;
+use super::items::Items;
 use super::wire::Listing;
 use crate::commands::Wish;
 use crate::model::{Outcome, Snapshot};

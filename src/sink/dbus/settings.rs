@@ -6,11 +6,11 @@
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
 use super::calls::BUS_ITEM;
 use super::inheritance::Inheritance;
-use super::items::Value;
 use super::live::{LIVE, LiveSetting, LiveValues};
 use super::membership::Membership;
 use super::names::{BATTERY_PREFIX, DeviceId};
 use super::peers;
+use super::value::Value;
 use crate::migrate::counters::Counters;
 use std::collections::HashMap;
 use std::sync::Arc;

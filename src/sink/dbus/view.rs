@@ -2,7 +2,7 @@
 //! batteries of other processes. It is made when it is asked for, and nothing of it is published.
 
 use super::bus::DbusError;
-use super::items::Context;
+use super::item::Context;
 use super::reader::BusReader;
 use crate::model::Snapshot;
 use crate::sink::can::Reporter;

@@ -1,6 +1,7 @@
 //! Items as D-Bus bodies, written straight from memory: no maps, no variants, one text buffer per message.
 
-use super::items::{Items, Value};
+use super::items::Items;
+use super::value::Value;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::collections::HashMap;
 use zbus::as_variant::Serialize as AsVariant;
@@ -190,7 +191,7 @@ fn relative<'a>(path: &'a str, node: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::items::Context;
+    use super::super::item::Context;
     use super::*;
     use crate::model::{Freshness, History, Limit, Limits, LineState, LinkStats, Mode, Reading, Snapshot};
     use crate::units::{Amps, Volts};
