@@ -1,14 +1,23 @@
 //! Battery driver for Victron GX devices.
 //!
 //! ```text
-//!             thread per port (blocking)                          one current-thread tokio runtime
-//! ┌──────┐  bytes  ┌──────┐ frame ┌──────────┐ Reading ┌───────────────┐ Arc<Snapshot> ┌────────────────┐
-//! │ Port │ ──────▶ │ link │ ────▶ │ protocol │ ──────▶ │ battery guard │ ────watch───▶ │ sinks: dbus    │
-//! │      │ ◀────── │      │ ◀──── │  (pure)  │  plan   │ charge (pure) │ ◀──commands── │ can mqtt web   │
-//! └──────┘ request └──────┘       └──────────┘         └───────────────┘               └────────────────┘
+//! thread per port (blocking)        one current-thread tokio runtime (`run`)
+//! ┌──────┐  bytes  ┌──────┐ frame ┌─────────┐ Reading ┌────────────┐ Arc<Snapshot>
+//! │ Port │ ──────▶ │ link │ ────▶ │   bms   │ ──────▶ │ battery    │ ──watch─┬───────────────▶ sink::dbus ──▶ GX, VRM
+//! │      │ ◀────── │      │ ◀──── │ (pure)  │  plan   │ guard, soc │         ├───────────────▶ sink::can ───▶ inverter
+//! └──────┘ request └──────┘       └─────────┘         │ charge     │         ├─▶ bank (pure) ─▶ as another battery
+//!              ▲                                      │   (pure)   │         └─▶ view ─▶ house ┬▶ sink::web ───▶ dashboard
+//!              │                                      └────────────┘                           ├▶ sink::mqtt, sink::domoticz
+//!              └──Command── seat ◀──Order── commands::Door ◀── D-Bus, dashboard, `set`         └▶ history (courses)
 //! ```
-//! Data flows one way; nothing on the left knows anything on the right. Protocols, guard and charge control are pure:
-//! bytes, state and time go in, values come out. Threads, clocks, sleeps and signals live in `runtime` alone.
+//! Data flows one way; nothing on the left knows anything on the right. What owners wish comes back by one way of its own: a door
+//! per battery, which leads to its seat in `run`. Protocols, guard, state of charge, charge control and bank are pure: bytes, state
+//! and time go in, values come out. Threads, clocks, sleeps and signals live in `runtime` alone.
+//!
+//! - Before the first reading `probe` finds out what answers on a port, and `config` says what its owner wants.
+//! - `dbus-bms hub` (`run::hub`) is the right half alone: it fills its house with the batteries that other processes have on D-Bus.
+//! - `record`, `replay` and `vector` keep what goes over a line and read it again; `sim` is a battery behind the same protocols;
+//!   `doctor`, `support`, `migrate` and `demo` are for owners. `cli` has a file for each command.
 //!
 //! Nothing panics on any input: what could is denied here and in `Cargo.toml`, and the calls that panic on certain arguments are
 //! listed with their reasons in `docs/panics.md`.

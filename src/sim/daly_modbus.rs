@@ -1,8 +1,8 @@
 //! Simulated Daly Modbus boards: one at D2, or several at 80 and their number, which have the same values at other places; the
 //! registers are described in [`crate::bms::daly_modbus`].
 //!
-//! It answers reads of the live values (0 to 4F) and of the settings (80 to A8), takes the FET switches A5 and A6 and the SoC A7, and refuses
-//! all other registers with an exception.
+//! It answers reads of the live values (0 to 4F) and of the settings (80 to A8), takes the FET switches A5 and A6 and the SoC A7,
+//! and refuses all other registers with an exception.
 
 use super::battery::Shown;
 use super::encode::bits;

@@ -1,7 +1,7 @@
 //! A simulated JK board on its UART port; the frames are described in [`crate::bms::jk`].
 //!
-//! It answers reads of one register (03) and of all (06), takes the MOS switches AB and AC and the balancer 9D (02), and says nothing to a password
-//! (05).
+//! It answers reads of one register (03) and of all (06), takes the MOS switches AB and AC and the balancer 9D (02), and says
+//! nothing to a password (05).
 
 use super::battery::Shown;
 use super::encode::bits;
