@@ -502,14 +502,9 @@ offer_release() {
 
 # What was taken over from dbus-serialbattery: its instances and entries are as they were before it gets the ports again.
 give_back() {
-    for file in "$CONF"/old-*.json; do
-        [ -e "$file" ] || return 0
-        break
-    done
-    "$APP/bin/dbus-bms" config migrate --undo </dev/null && return 0
-    warn "dbus-serialbattery finds its batteries under new DeviceInstances: see above, and docs/migrating.md"
-    # What would be needed for another try stays.
-    [ -z "$PURGE" ] || mv -f "$CONF"/old-*.json "$DATA/" 2>/dev/null
+    ls "$CONF"/old-*.json >/dev/null 2>&1 || return 0
+    "$APP/bin/dbus-bms" config migrate --undo </dev/null ||
+        warn "not all was given back, see above; what is missing can be set in Settings, VRM, VRM device instances"
 }
 
 # The batteries' DeviceInstances and names; each has a state file named after it.

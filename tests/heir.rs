@@ -4,9 +4,11 @@
 use dbus_bms::migrate::counters::Counters;
 use dbus_bms::migrate::entries::{Devices, Entry, Held, devices, entries};
 use dbus_bms::migrate::heir::{Choice, Heir};
+use dbus_bms::migrate::record::{Kept, Record, Step};
 use dbus_bms::model::{History, Reading};
 use dbus_bms::units::{AmpHours, Volts};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 fn text(text: &str) -> Held {
     Held::Text(text.to_owned())
@@ -180,6 +182,47 @@ fn names_and_counters_are_read_as_they_are_meant() {
     assert_eq!((entry(" Keller ").as_str(), entry("SerialBattery(LLT/JBD)").as_str()), ("Keller", ""));
 }
 
+/// What is kept of an entry.
+fn record(device: &str, last_seen: i64) -> Record {
+    let settings = stored("21_280_0Ah", 3, last_seen);
+    let kept = |(path, value): (String, Held)| Kept {
+        name: path.rsplit('/').next().unwrap().to_owned(),
+        default: value.clone(),
+        value,
+        limits: (Held::Whole(0), Held::Whole(0)),
+        silent: false,
+    };
+    let group = "serialbattery_21_280_0AH".to_owned();
+    Record { device: device.to_owned(), group, instance: 3, settings: settings.into_iter().map(kept).collect() }
+}
+
+/// An entry after the steps were taken.
+fn after(record: &Record, before: &BTreeMap<String, Held>, unix: u64) -> BTreeMap<String, Held> {
+    let mut now = before.clone();
+    for step in record.steps(|name| before.get(name).cloned(), Some(unix)) {
+        match step {
+            Step::Make(kept) => now.insert(kept.name, kept.value),
+            Step::Set(name, value) => now.insert(name, value),
+        };
+    }
+    now
+}
+
+#[test]
+fn one_battery_has_an_entry_and_no_other_can_claim_it() {
+    let folder = std::env::temp_dir().join(format!("dbus-bms-heir-{}", std::process::id()));
+    let (first, second) = (record("jbd_ttyUSB0", 10), record("jbd_ttyUSB1", 10));
+    assert!(first.claim(&folder).unwrap() && first.claim(&folder).unwrap(), "also after a start that ended half-way");
+    assert!(!second.claim(&folder).unwrap());
+    assert_eq!(Record::all(&folder), std::slice::from_ref(&first));
+    first.forget(&folder).unwrap();
+    assert!(second.claim(&folder).unwrap() && Record::all(&folder) == [second]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "a file where the folder should be").unwrap();
+    assert!(first.claim(&folder).is_err());
+    std::fs::remove_file(&folder).unwrap();
+}
+
 fn any_held() -> impl Strategy<Value = Held> {
     prop_oneof![
         "\\PC{0,40}".prop_map(Held::Text),
@@ -258,5 +301,34 @@ proptest! {
         prop_assert!(once.total_drawn_ah <= before.total_drawn_ah && once.charged_kwh >= 0.0 && once.discharged_kwh >= 0.0);
         prop_assert!(once.min_voltage <= before.min_voltage && once.last_full_unix >= before.last_full_unix);
         prop_assert_eq!((once.automatic_syncs, once.low_voltage_alarms, once.last_discharge_ah), (0, 0, None));
+    }
+
+    #[test]
+    fn whatever_happened_meanwhile_the_entry_is_whole_again(
+        gone in proptest::collection::vec(any::<bool>(), 5), own in proptest::option::of(1_u16..9), written in any::<bool>(), days in 0_u64..60,
+    ) {
+        let seen = 1_790_000_000;
+        let (record, now) = (record("jbd_1", seen), seen as u64 + days * 86_400);
+        let was: BTreeMap<String, Held> = record.settings.iter().map(|kept| (kept.name.clone(), kept.value.clone())).collect();
+        let mut present = was.clone();
+        // We have its number, or that driver has given it another one itself.
+        present.extend([("ClassAndVrmInstance".to_owned(), text(&own.map_or("serialbattery:3".to_owned(), |own| format!("battery:{own}"))))]);
+        if written {
+            present.extend([("CustomName".to_owned(), text("Shed"))]);
+        }
+        for (name, _) in was.keys().zip(&gone).filter(|(_, gone)| **gone) {
+            present.remove(name);
+        }
+        let given = after(&record, &present, now);
+        prop_assert_eq!(&after(&record, &given, now), &given, "once is enough");
+        for (name, value) in &was {
+            let expected = match (name.as_str(), present.get(name)) {
+                ("LastSeen", _) if days > 25 => Held::Whole(now as i64),
+                ("ClassAndVrmInstance", Some(_)) => own.map_or(value.clone(), |own| text(&format!("battery:{own}"))),
+                (_, Some(there)) => there.clone(),
+                (_, None) => value.clone(),
+            };
+            prop_assert_eq!(&given[name], &expected, "{}", name);
+        }
     }
 }

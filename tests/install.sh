@@ -137,6 +137,20 @@ check "a configuration with a mistake is named" grep -q 'max_charge_current_a' "
 check "purges" installer one uninstall --purge
 check "nothing at all is left" diff "$work/before" <(tree "$root")
 
+echo "-- what was taken over from dbus-serialbattery goes back"
+# The function by itself, as a scratch root has no D-Bus; tests/old_driver.rs and tests/venus/takeover.py see what the command does.
+sed -n '/^give_back() {/,/^}/p' install.sh >"$work/give_back.sh"
+mkdir -p "$work/app/bin" "$work/took"
+printf '#!/bin/sh\necho "$*" >>"%s/asked"\nexit "${STUB:-0}"\n' "$work" >"$work/app/bin/dbus-bms"
+chmod 755 "$work/app/bin/dbus-bms"
+give_back() { busybox sh -c 'warn() { echo "$*"; }; APP=$1/app CONF=$1/took; . "$1/give_back.sh"; give_back' - "$work"; }
+check "nothing was taken over" sh -c '"$@" && [ ! -e "$0/asked" ]' "$work" busybox sh -c 'APP=$1/app CONF=$1/took; . "$1/give_back.sh"; give_back' - "$work"
+touch "$work/took/old-serialbattery_X.json"
+check "the driver gives back" give_back
+check "and was asked for that" grep -qx 'config migrate --undo' "$work/asked"
+STUB=1 give_back >"$work/list"
+check "if it cannot, the owner learns of it" grep -q 'not all was given back' "$work/list"
+
 echo "-- beside projects that come and go"
 device
 installer one install >/dev/null 2>&1

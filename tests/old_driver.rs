@@ -130,6 +130,9 @@ async fn instance_name_and_counters_go_on_and_go_back() {
         assert!((seen.as_f64().unwrap() - expected).abs() < 0.1, "{path}: {seen}");
     }
     let during = kept(&bus, "serialbattery_").await;
+    let stopped_first = home.command(&["config", "migrate", "--undo", "--bus", &bus.address().to_string()]).output().unwrap();
+    assert!(String::from_utf8_lossy(&stopped_first.stderr).contains("stop it first"), "{stopped_first:?}");
+    assert_eq!((stopped_first.status.code(), instance(&bus).await), (Some(1), json!(3)));
     let changed: Vec<&String> = before.keys().filter(|path| before[*path] != during[*path]).collect();
     assert_eq!(changed.len(), 1, "{changed:?}");
     assert_eq!(during[changed[0]].0, json!(["s", "serialbattery:3"]));

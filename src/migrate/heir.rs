@@ -93,6 +93,12 @@ impl Heir {
         }
     }
 
+    /// Whether the last part of a service's name, `ttyUSB0` or `ttyUSB0__2`, is of this port.
+    pub fn is_on(&self, place: &str) -> bool {
+        !self.port.is_empty()
+            && (place == self.port || place.strip_prefix(self.port.as_str()).is_some_and(|rest| rest.starts_with("__")))
+    }
+
     /// `ttyUSB0`, `ttyUSB0__0x01`, `_dev_ttyUSB0`, `_dev_ttyUSB0__0x01`.
     fn is_my_port(&self, entry: &Entry) -> bool {
         let place = entry.identifier.strip_prefix("_dev_").unwrap_or(&entry.identifier);

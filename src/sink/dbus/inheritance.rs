@@ -12,7 +12,7 @@ use crate::migrate::entries::{self, Devices, Entry, Held, INSTANCE};
 use crate::migrate::heir::{Choice, Heir};
 use crate::migrate::record::{Kept, Record, Step};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zbus::{Connection, OwnedVariant, Variant};
 
 const DEVICES: &str = "/Settings/Devices";
@@ -29,16 +29,29 @@ pub struct Inheritance {
 }
 
 impl Settings {
-    /// Puts instance, name and counters that the old driver left into `wanted`, if the settings have no entry of ours yet and one
-    /// of its is surely this battery's. Says in the log what it did, and why not.
-    pub(super) async fn inherit(&self, device: &DeviceId, inheritance: &Inheritance, wanted: &mut Stored) {
-        match self.try_to_inherit(device, inheritance, wanted).await {
-            Ok(()) | Err(SettingsError::Absent) => {}
-            Err(error) => log::warn!("{device} takes nothing over from dbus-serialbattery: {error}"),
+    /// [`claim`](Self::claim) after what another driver has left went into `wanted`.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) async fn settle(
+        &self,
+        device: &DeviceId,
+        inheritance: Option<&Inheritance>,
+        wanted: &mut Stored,
+        live: bool,
+    ) -> Result<Stored, SettingsError> {
+        if let Some(inheritance) = inheritance {
+            self.inherit(device, inheritance, wanted).await?;
         }
+        Ok(Stored { counters: wanted.counters, ..self.claim(device, wanted, live).await? })
     }
 
-    async fn try_to_inherit(
+    /// Puts instance, name and counters that the old driver left into `wanted`, if the settings have no entry of ours yet and one
+    /// of its is surely this battery's. Says in the log what it did, and why not.
+    ///
+    /// # Errors
+    /// The settings service cannot be asked (now).
+    async fn inherit(
         &self,
         device: &DeviceId,
         Inheritance { heir, folder }: &Inheritance,
@@ -71,50 +84,57 @@ impl Settings {
                 return Ok(());
             }
             Choice::Take(entry, why) => {
-                if let Some(service) = self.old_driver_with(entry).await {
+                if let Some(service) = self.old_driver_with(entry, heir).await {
                     log::warn!(
                         "{device}: dbus-serialbattery still serves this battery as {service}, so nothing is taken over. Leave it out \
                          (install.sh install --replace-serialbattery), then uninstall this driver with --purge and install it anew"
                     );
                     return Ok(());
                 }
-                self.put_aside(&id, entry, &devices, folder).await?.then_some((entry, why))
+                (entry, why)
             }
         };
-        if let Some((entry, why)) = entry {
-            accept(device, entry, wanted, why);
+        let record = self.record(&id, entry.0, &devices).await;
+        match record.claim(folder) {
+            Ok(true) => {
+                set(&self.connection, &record.group, INSTANCE, &Held::Text(entries::parked(record.instance))).await?;
+                accept(device, entry.0, wanted, entry.1);
+            }
+            Ok(false) => log::warn!("{device}: another battery has taken {} over, so nothing is taken over", record.group),
+            Err(error) => log::warn!(
+                "{device}: {} cannot be kept in {}, so nothing is taken over from dbus-serialbattery: {error}",
+                record.group,
+                folder.display()
+            ),
         }
         Ok(())
     }
 
-    /// Keeps the entry in a file, and frees its instance. False when another battery of ours has it.
-    async fn put_aside(&self, id: &str, entry: &Entry, devices: &Devices, folder: &Path) -> Result<bool, SettingsError> {
+    /// All that makes an entry.
+    async fn record(&self, id: &str, entry: &Entry, devices: &Devices) -> Record {
         let mut settings = Vec::new();
         for (name, value) in devices.get(&entry.group).into_iter().flatten() {
             let path = format!("{DEVICES}/{}/{name}", entry.group);
             let reply = self.connection.call_method(Some(SERVICE), path.as_str(), Some(INTERFACE), "GetAttributes", &()).await;
-            let body = reply.map_err(failed)?.body();
-            let (default, least, most, silent): (OwnedVariant, OwnedVariant, OwnedVariant, i32) =
-                body.deserialize().map_err(failed)?;
-            let attribute = |variant: &OwnedVariant| held(variant).unwrap_or(Held::Whole(0));
+            let attributes = reply.and_then(|reply| reply.body().deserialize::<(OwnedVariant, OwnedVariant, OwnedVariant, i32)>());
+            // What is not told counts only should the entry have to be made anew.
+            let (default, limits, silent) = attributes.map_or((None, (None, None), 0), |(default, least, most, silent)| {
+                (held(&default), (held(&least), held(&most)), silent)
+            });
+            let none = || Held::Whole(0);
             settings.push(Kept {
                 name: name.clone(),
                 value: value.clone(),
-                default: attribute(&default),
-                limits: (attribute(&least), attribute(&most)),
+                default: default.unwrap_or_else(|| value.clone()),
+                limits: (limits.0.unwrap_or_else(none), limits.1.unwrap_or_else(none)),
                 silent: silent != 0,
             });
         }
-        let record = Record { device: id.to_owned(), group: entry.group.clone(), instance: entry.instance, settings };
-        let kept = record.claim(folder);
-        if !kept.map_err(|error| SettingsError::Failed(format!("its entry cannot be kept in {}: {error}", folder.display())))? {
-            return Ok(false);
-        }
-        set(&self.connection, &entry.group, INSTANCE, &Held::Text(entries::parked(entry.instance))).await.map(|()| true)
+        Record { device: id.to_owned(), group: entry.group.clone(), instance: entry.instance, settings }
     }
 
-    /// The service with which the old driver serves the battery of this entry.
-    async fn old_driver_with(&self, entry: &Entry) -> Option<String> {
+    /// The service with which the old driver serves the battery of this entry, or another one on our port.
+    async fn old_driver_with(&self, entry: &Entry, heir: &Heir) -> Option<String> {
         let reader = BusReader(self.connection.clone());
         for service in reader.services(&format!("{BATTERY_PREFIX}*")).await.unwrap_or_default() {
             let product = reader.read(&service, "/ProductId").await.and_then(|product| product.number());
@@ -124,7 +144,8 @@ impl Settings {
             }
             let instance = reader.read(&service, "/DeviceInstance").await.and_then(|instance| instance.number());
             let serial = reader.read(&service, "/Serial").await.and_then(Read::text);
-            if instance == Some(f64::from(entry.instance)) || serial.as_deref() == Some(entry.identifier.as_str()) {
+            let is_it = instance == Some(f64::from(entry.instance)) || serial.as_deref() == Some(entry.identifier.as_str());
+            if is_it || service.strip_prefix(BATTERY_PREFIX).is_some_and(|place| heir.is_on(place)) {
                 return Some(service);
             }
         }
@@ -151,7 +172,7 @@ fn accept(device: &DeviceId, entry: &Entry, wanted: &mut Stored, why: &str) {
 
 /// What is taken over of an entry, for people.
 pub(crate) fn words(entry: &Entry) -> String {
-    let name = if entry.name.is_empty() { String::new() } else { format!(", name \"{}\"", entry.name) };
+    let name = if entry.name.is_empty() { String::new() } else { format!(", name {:?}", entry.name) };
     let counters = entry.counters.words();
     let counters = if counters.is_empty() { String::new() } else { format!(", counters: {counters}") };
     format!("DeviceInstance {}{name}{counters}", entry.instance)
@@ -222,6 +243,14 @@ pub(crate) async fn old_entries(bus: &BusAddress) -> Result<Vec<Entry>, Settings
 /// The settings cannot be reached or refuse.
 pub(crate) async fn give_back(bus: &BusAddress, record: &Record, unix: Option<u64>) -> Result<String, SettingsError> {
     let connection = bus.connect().await.map_err(|error| SettingsError::Failed(error.to_string()))?;
+    let reader = BusReader(connection.clone());
+    for service in reader.batteries().await {
+        let process = reader.read(&service, "/Mgmt/ProcessName").await.and_then(Read::text);
+        let instance = reader.read(&service, "/DeviceInstance").await.and_then(|instance| instance.number());
+        if process.as_deref() == Some(env!("CARGO_PKG_NAME")) && instance == Some(f64::from(record.instance)) {
+            return Err(SettingsError::Failed(format!("this driver still serves the battery as {service}: stop it first")));
+        }
+    }
     let there = devices(&connection).await?;
     let present = |group: &str, name: &str| there.get(group).and_then(|settings| settings.get(name)).cloned();
     // One that the owner has given another instance since may keep it.

@@ -194,12 +194,8 @@ async fn enter(
         live: LiveValues::default(),
         counters: None,
     };
-    if let Some(inheritance) = &inheritance {
-        settings.inherit(&device, inheritance, &mut wanted).await;
-    }
-    let counters = wanted.counters.take();
     let mut turn = None;
-    let (held, without) = match settings.claim(&device, &wanted, live).await {
+    let (held, without) = match settings.settle(&device, inheritance.as_ref(), &mut wanted, live).await {
         Ok(stored) => (stored, None),
         Err(error) => {
             let instance = match remembered {
@@ -224,7 +220,8 @@ async fn enter(
         Some(error @ SettingsError::Absent) => log::info!("{error}; {name} runs without it"),
         Some(error @ SettingsError::Failed(_)) => log::warn!("{error}; {name} runs without it for now"),
     }
-    let settled = without.is_none();
+    let (settled, counters) = (without.is_none(), held.counters);
+    let held = Stored { counters: None, ..held };
     let inheritance = inheritance.filter(|_| !settled);
     Ok((service, Keeper { settings: settings.clone(), watch, device, live, held, settled, inheritance }, counters))
 }

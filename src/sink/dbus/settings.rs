@@ -273,14 +273,9 @@ impl Keeper {
         let mut stored = if self.settled {
             self.held.clone()
         } else {
-            let mut wanted = self.held.clone();
-            if let Some(inheritance) = &self.inheritance {
-                self.settings.inherit(&self.device, inheritance, &mut wanted).await;
-            }
-            let counters = wanted.counters.take();
-            let stored = self.settings.claim(&self.device, &wanted, self.live).await?;
-            self.inheritance = None;
-            Stored { counters, ..stored }
+            // Where only that fails it must not keep the battery from its entry for ever.
+            let inheritance = self.inheritance.take();
+            self.settings.settle(&self.device, inheritance.as_ref(), &mut self.held.clone(), self.live).await?
         };
         if let Some(name) = unwritten.as_ref() {
             self.settings.write_name(&self.device, name).await?;
