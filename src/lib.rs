@@ -18,6 +18,9 @@
 //! - `dbus-bms hub` (`run::hub`) is the right half alone: it fills its house with the batteries that other processes have on D-Bus.
 //! - `record`, `replay` and `vector` keep what goes over a line and read it again; `sim` is a battery behind the same protocols;
 //!   `doctor`, `support`, `migrate` and `demo` are for owners. `cli` has a file for each command.
+//! - `model` is what all speak of (reading, alarms, limits, commands), in the `units` of its own; `state` are the files that survive,
+//!   `quality` judges a line, `meter` hears an SMA energy meter, `plot` draws, `draft` writes a file whole or not at all, `hex` and `civil`
+//!   know bytes as text and dates.
 //!
 //! Nothing panics on any input: what could is denied here and in `Cargo.toml`, and the calls that panic on certain arguments are
 //! listed with their reasons in `docs/panics.md`.
