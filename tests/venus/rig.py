@@ -62,15 +62,18 @@ class Rig:
 		python = [self.options.python, '-u']
 		self.start('settings', python + ['localsettings.py', '--no-delay', '--path', self.path('conf')], self.options.settings)
 		self.wait(lambda: self.bus.name_has_owner(SETTINGS), SETTINGS, 20)
+		self.start_system(python)
+		for name, arguments in self.simulators().items():
+			self.start(name, [self.options.binary] + arguments)
+			link = arguments[arguments.index('--link') + 1]
+			self.wait(lambda: os.path.exists(link), 'the simulated BMS', 5)
+
+	def start_system(self, python):
 		self.start('system', python + ['dbus_systemcalc.py'], self.options.systemcalc)
 		self.wait(lambda: self.bus.name_has_owner(SYSTEM), SYSTEM, 30)
 		for kind in ('solarcharger', 'vebus'):
 			self.start(kind, python + [os.path.join(HERE, 'chargers.py'), kind])
 		self.wait(lambda: self.bus.name_has_owner(SOLAR) and self.bus.name_has_owner(VEBUS), 'the chargers', 10)
-		for name, arguments in self.simulators().items():
-			self.start(name, [self.options.binary] + arguments)
-			link = arguments[arguments.index('--link') + 1]
-			self.wait(lambda: os.path.exists(link), 'the simulated BMS', 5)
 
 	def start_driver(self):
 		command = [self.options.binary, 'run', self.path('ttyVENUS0'), '--config', self.path('dbus-bms.toml')]
