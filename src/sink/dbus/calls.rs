@@ -1,20 +1,20 @@
 //! Answers to method calls, from memory and without waiting.
 
+use super::introspect::describe;
 use super::item::{Context, Writable};
 use super::items::Items;
+use super::names::BUS_ITEM;
 use super::value::Value;
 use super::wire::{Listing, Shown, Texts, Values};
+use super::written::{innermost, name_in, number_in, share_in, switch_in};
 use crate::commands::Wish;
 use crate::model::{Command, Outcome};
 use crate::units::Percent;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use zbus::Variant;
 use zbus::as_variant::Serialize as AsVariant;
 use zbus::message::{Flags, Header, Message};
 
-/// Victron's interface, on every path.
-pub(crate) const BUS_ITEM: &str = "com.victronenergy.BusItem";
 /// Our own interface, on `/`.
 pub(crate) const COMMANDS: &str = "com.github.dbus_bms.Commands";
 const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
@@ -27,9 +27,6 @@ const ACCEPTED: i32 = 0;
 const READ_ONLY: i32 = 1;
 /// `SetValue`: this value is not one that the path takes.
 const REFUSED: i32 = 2;
-
-/// The longest custom name; GUIs let people type 32 characters.
-const LONGEST_NAME: usize = 64;
 
 /// What a client asks of us.
 #[derive(Clone, Copy)]
@@ -73,9 +70,6 @@ pub(crate) enum Written {
     CustomName(String),
     ClearHistory,
 }
-
-/// The highest current that anybody could tell a member, A.
-const HIGHEST_SHARE: f64 = 10_000.0;
 
 /// An error reply: its D-Bus name and what to tell the caller.
 struct Refusal(&'static str, String);
@@ -183,7 +177,7 @@ impl Memory {
             }
             (Method::GetValue, Place::Node) => reply().build(&AsVariant(&Values { items, node: path }))?,
             (Method::GetText, Place::Node) => reply().build(&AsVariant(&Texts { items, node: path }))?,
-            (Method::Introspect, place) => reply().build(&self.describe(path, place))?,
+            (Method::Introspect, place) => reply().build(&describe(path, matches!(place, Place::Leaf(_)), &self.children(path)))?,
             (Method::GetProperties, _) => reply().build(&std::collections::HashMap::<&str, Variant<'_>>::new())?,
             (Method::GetProperty, _) => {
                 return Ok(Err(Refusal("org.freedesktop.DBus.Error.UnknownProperty", "items are read by GetValue".into())));
@@ -258,47 +252,13 @@ impl Memory {
         self.items.set("/CustomName", Value::text(Some(name)))
     }
 
-    /// The introspection text of a path, for people who look at the bus.
-    fn describe(&self, path: &str, place: Place) -> String {
-        let mut xml = String::from(concat!(
-            "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n",
-            " \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n<node>\n"
-        ));
-        let shape = match place {
-            Place::Leaf(_) => ("v", "s"),
-            Place::Node | Place::Nowhere => ("v", "v"),
-        };
-        let root = if path == "/" { ROOT_METHODS } else { "" };
-        // Writing to a string cannot fail.
-        let _ = write!(
-            xml,
-            " <interface name=\"{BUS_ITEM}\">\n\
-             \x20 <method name=\"GetValue\"><arg type=\"{}\" direction=\"out\"/></method>\n\
-             \x20 <method name=\"GetText\"><arg type=\"{}\" direction=\"out\"/></method>\n\
-             \x20 <method name=\"SetValue\"><arg name=\"value\" type=\"v\" direction=\"in\"/>\
-             <arg type=\"i\" direction=\"out\"/></method>\n{root} </interface>\n{STANDARD_INTERFACES}",
-            shape.0, shape.1
-        );
+    /// The names right below a path.
+    fn children(&self, path: &str) -> BTreeSet<&str> {
         let prefix = path.trim_end_matches('/').len().saturating_add(1);
         let below = self.items.below(path).filter_map(|number| self.items.get(number));
-        let children: BTreeSet<&str> = below.filter_map(|(path, _)| path.get(prefix..)?.split('/').next()).collect();
-        for child in children {
-            xml.push_str(" <node name=\"");
-            xml.push_str(child);
-            xml.push_str("\"/>\n");
-        }
-        xml.push_str("</node>\n");
-        xml
+        below.filter_map(|(path, _)| path.get(prefix..)?.split('/').next()).collect()
     }
 }
-
-const ROOT_METHODS: &str = "  <method name=\"GetItems\"><arg type=\"a{sa{sv}}\" direction=\"out\"/></method>\n\
-                            \x20 <signal name=\"ItemsChanged\"><arg type=\"a{sa{sv}}\"/></signal>\n";
-
-const STANDARD_INTERFACES: &str = " <interface name=\"org.freedesktop.DBus.Introspectable\">\n\
-     \x20 <method name=\"Introspect\"><arg type=\"s\" direction=\"out\"/></method>\n </interface>\n\
-     \x20<interface name=\"org.freedesktop.DBus.Peer\">\n  <method name=\"Ping\"/>\n\
-     \x20 <method name=\"GetMachineId\"><arg type=\"s\" direction=\"out\"/></method>\n </interface>\n";
 
 /// The method that a call names. The interface may be left out, as D-Bus allows.
 fn method(header: &Header<'_>) -> Result<Method, Refusal> {
@@ -327,28 +287,6 @@ fn unknown_method(text: &str) -> Refusal {
     Refusal("org.freedesktop.DBus.Error.UnknownMethod", text.to_owned())
 }
 
-/// The value inside the variants that some clients wrap around it once more.
-fn innermost<'a>(value: &'a Variant<'a>) -> &'a Variant<'a> {
-    let mut value = value;
-    while let Variant::Variant(inner) = value {
-        value = inner;
-    }
-    value
-}
-
-/// A name that a person could have typed.
-fn name_in<'a>(value: &'a Variant<'_>) -> Option<&'a str> {
-    let Variant::Str(name) = value else { return None };
-    let name = name.as_str();
-    (name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)).then_some(name)
-}
-
-/// A current that a battery could have.
-fn share_in(value: &Variant<'_>) -> Option<f64> {
-    let Variant::F64(amps) = *value else { return None };
-    (0.0..=HIGHEST_SHARE).contains(&amps).then_some(amps)
-}
-
 /// What `Ask` asks, on `/`.
 fn wish_in(path: &str, call: &Message) -> Result<Wish, Refusal> {
     let wrong = |text: String| Refusal("org.freedesktop.DBus.Error.InvalidArgs", text);
@@ -360,31 +298,6 @@ fn wish_in(path: &str, call: &Message) -> Result<Wish, Refusal> {
     Wish::parse(what, value).map_err(|error| wrong(error.to_string()))
 }
 
-/// 0 or 1 in any of the types that clients send.
-fn switch_in(value: &Variant<'_>) -> Option<bool> {
-    match number_in(value) {
-        Some(0) => Some(false),
-        Some(1) => Some(true),
-        _ => None,
-    }
-}
-
-/// A whole number in any of the types that clients send.
-fn number_in(value: &Variant<'_>) -> Option<i32> {
-    let number = match *value {
-        Variant::Bool(flag) => i64::from(flag),
-        Variant::U8(n) => i64::from(n),
-        Variant::I16(n) => i64::from(n),
-        Variant::U16(n) => i64::from(n),
-        Variant::I32(n) => i64::from(n),
-        Variant::U32(n) => i64::from(n),
-        Variant::I64(n) => n,
-        Variant::U64(n) => i64::try_from(n).ok()?,
-        _ => return None,
-    };
-    i32::try_from(number).ok()
-}
-
 fn machine_id() -> Option<String> {
     let id = ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(|path| std::fs::read_to_string(path).ok())?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
@@ -393,16 +306,6 @@ fn machine_id() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn writes_are_understood_in_any_type_and_wrapping() {
-        let wrapped = Variant::Variant(Box::new(Variant::U8(1)));
-        assert_eq!(switch_in(innermost(&wrapped)), Some(true));
-        assert_eq!(switch_in(&Variant::U64(u64::MAX)), None);
-        assert_eq!(switch_in(&Variant::F64(1.0)), None);
-        assert_eq!(name_in(&Variant::from("x".repeat(64))), Some("x".repeat(64).as_str()));
-        assert_eq!(name_in(&Variant::from("x".repeat(65))), None);
-    }
 
     /// A call of `SetValue` on the name of a service that has nothing else.
     fn rename(flags: Flags) -> (Memory, Answer) {

@@ -4,7 +4,7 @@
 //! a class of its own first (see `migrate::entries`); all else of it stays as it is.
 
 use super::bus::{BUS, BUS_PATH, BusAddress};
-use super::calls::BUS_ITEM;
+use super::names::BUS_ITEM;
 use super::names::{BATTERY_PREFIX, DeviceId};
 use super::reader::{BusReader, Read};
 use super::settings::{INTERFACE, SERVICE, Settings, SettingsError, Stored, failed};

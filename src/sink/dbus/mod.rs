@@ -12,6 +12,7 @@ mod bus;
 mod caller;
 mod calls;
 mod inheritance;
+mod introspect;
 mod item;
 mod items;
 mod live;
@@ -26,6 +27,7 @@ mod settings;
 mod value;
 mod view;
 mod wire;
+mod written;
 
 pub use bus::{BusAddress, DbusError};
 pub use inheritance::Inheritance;

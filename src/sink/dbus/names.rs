@@ -3,6 +3,9 @@
 use crate::link::{port_name, word};
 use std::fmt;
 
+/// Victron's interface, on every path.
+pub(crate) const BUS_ITEM: &str = "com.victronenergy.BusItem";
+
 /// What every battery service's name starts with.
 pub(crate) const BATTERY_PREFIX: &str = "com.victronenergy.battery.";
 

@@ -5,9 +5,9 @@
 //! can be asked whether it lives: they are polled for one value every few seconds.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
-use super::calls::BUS_ITEM;
 use super::membership::{announcement, bank_service};
 use super::names::BATTERY_PREFIX;
+use super::names::BUS_ITEM;
 use super::peer::PeerItems;
 use super::value::Value;
 use crate::runtime;

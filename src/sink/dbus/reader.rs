@@ -2,8 +2,9 @@
 //! and the oscillation guard.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError};
-use super::calls::{BUS_ITEM, COMMANDS};
+use super::calls::COMMANDS;
 use super::names::BATTERY_PREFIX;
+use super::names::BUS_ITEM;
 use super::peers;
 use super::value::Value;
 use crate::commands::Wish;

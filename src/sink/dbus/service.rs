@@ -5,9 +5,10 @@
 //! and sends in the other methods, which may not: half a message on the line ends a connection.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
-use super::calls::{BUS_ITEM, Memory, Written, outcome_reply};
+use super::calls::{Memory, Written, outcome_reply};
 use super::item::Context;
 use super::items::Items;
+use super::names::BUS_ITEM;
 use super::wire::Listing;
 use crate::commands::Wish;
 use crate::model::{Outcome, Snapshot};

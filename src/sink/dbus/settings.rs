@@ -4,10 +4,10 @@
 //! never keeps a service from answering. Every call has a time limit, and without a settings service all still works.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
-use super::calls::BUS_ITEM;
 use super::inheritance::Inheritance;
 use super::live::{LIVE, LiveSetting, LiveValues};
 use super::membership::Membership;
+use super::names::BUS_ITEM;
 use super::names::{BATTERY_PREFIX, DeviceId};
 use super::peers;
 use super::value::Value;
