@@ -26,15 +26,15 @@ unpack() {
         name=${package%%:*}
         # Of an older version nothing may stay.
         rm -f "$GX_DIR/debs/$name"_*.deb
-        (cd "$GX_DIR/debs" && apt-get download -q "$package" >/dev/null) || die "cannot download $package; run apt-get update and try again"
+        (cd "$GX_DIR/debs" && flock "$NEED" apt-get download -q "$package" >/dev/null) || die "cannot download $package; run apt-get update and try again"
         for deb in "$GX_DIR/debs/$name"_*.deb; do dpkg -x "$deb" "$folder"; done
         touch "$(mark "$folder" "$package")"
     done
 }
 
-# update [OPTION…]: fetches the lists of packages.
+# update [OPTION…]: fetches the lists of packages, while tests/need.sh installs nothing.
 update() {
-    apt-get update -q "$@" >/dev/null || echo "cross/prepare.sh: apt-get update failed; trying with the package lists that are there" >&2
+    flock "$NEED" apt-get update -q "$@" >/dev/null || echo "cross/prepare.sh: apt-get update failed; trying with the package lists that are there" >&2
 }
 
 # dependency PACKAGE PATTERN: the name of PACKAGE's dependency that begins like PATTERN.

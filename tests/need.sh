@@ -20,6 +20,9 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "needed for this and not there; install with: sudo apt-get install ${packages[*]}" >&2
     exit 1
 fi
+# One after the other: steps run side by side, and package managers refuse to wait for each other.
+exec 9<"$0"
+flock 9
 export DEBIAN_FRONTEND=noninteractive
 echo "installing ${packages[*]}"
 apt-get update -q </dev/null >/dev/null || echo "apt-get update failed; trying with the package lists that are there" >&2
