@@ -109,10 +109,20 @@ impl Port for Serial {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.port.write_all(bytes).map_err(|error| self.judge(error))
+        // As a rule the kernel takes it at once, and there is nothing to wait for.
+        let sent = rustix::io::write(&self.port, bytes).unwrap_or(0);
+        let rest = bytes.get(sent..).unwrap_or_default();
+        if rest.is_empty() { Ok(()) } else { self.port.write_all(rest).map_err(|error| self.judge(error)) }
     }
 
     fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
+        // Whoever slept until the answer was there finds it without asking whether something has come. Faults are left to the
+        // second way.
+        match rustix::io::read(&self.port, &mut *buf) {
+            Ok(n @ 1..) => return Ok(n),
+            Err(Errno::AGAIN) if wait.is_zero() => return Ok(0),
+            _ => {}
+        }
         // The port counts whole milliseconds; rounding down would turn the last one into a spin.
         self.port.set_read_timeout(wait.saturating_add(Duration::from_micros(999)))?;
         match self.port.read(buf) {
