@@ -1,5 +1,6 @@
 //! Which bus, how to reach it, and what can go wrong there.
 
+use super::socket::{BusSocket, Outlet};
 use std::fmt;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
@@ -110,10 +111,24 @@ impl BusAddress {
     /// # Errors
     /// When nothing answers there in time.
     pub(crate) async fn connect_patiently(&self, limit: Duration) -> Result<Connection, DbusError> {
+        Ok(self.connect_to_tell(limit).await?.0)
+    }
+
+    /// As [`connect_patiently`](Self::connect_patiently), with the outlet for signals that are made here.
+    ///
+    /// # Errors
+    /// When nothing answers there in time.
+    pub(super) async fn connect_to_tell(&self, limit: Duration) -> Result<(Connection, Outlet), DbusError> {
         let absent = |reason: String| DbusError::Absent { bus: self.clone(), reason };
-        let builder = Builder::address(self.0.as_str()).max_queued(UNREAD_MESSAGES).method_timeout(limit);
-        match tokio::time::timeout(CONNECT_LIMIT, builder.build()).await {
-            Ok(Ok(connection)) => Ok(connection),
+        let connecting = async {
+            let address: Address = self.0.parse()?;
+            let socket = BusSocket::connect(address.transport()).await?;
+            let outlet = socket.outlet();
+            let builder = Builder::socket(socket).max_queued(UNREAD_MESSAGES).method_timeout(limit);
+            Ok::<_, zbus::Error>((builder.build().await?, outlet))
+        };
+        match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
+            Ok(Ok(connected)) => Ok(connected),
             Ok(Err(error)) => Err(absent(error.to_string())),
             Err(_) => Err(absent(format!("no answer within {} s", CONNECT_LIMIT.as_secs()))),
         }

@@ -118,33 +118,36 @@ impl Items {
 /// and takes ten times as long.
 fn write_decimal(text: &mut String, x: f64, decimals: u32) {
     let scaled = (x.abs() * f64::from(10u32.saturating_pow(decimals))).round();
-    if scaled >= 1e15 {
+    if scaled > f64::from(u32::MAX) {
         // Writing to a string cannot fail.
         let _ = write!(text, "{x:.precision$}", precision = usize::try_from(decimals).unwrap_or(0));
         return;
     }
-    let (mut digits, mut rest) = ([0u8; 17], scaled as u64);
-    let least = usize::try_from(decimals).unwrap_or(0).saturating_add(1);
-    let mut count: usize = 0;
-    // From the last digit on.
-    for place in digits.iter_mut().rev() {
-        if rest == 0 && count >= least {
+    // Ten digits, a point and a sign, from the end on.
+    let (mut shown, mut rest) = ([0u8; 16], scaled as u32);
+    let mut begin = shown.len();
+    let mut put = |byte| {
+        begin = begin.saturating_sub(1);
+        shown.get_mut(begin).into_iter().for_each(|place| *place = byte);
+    };
+    for _ in 0..decimals {
+        put(b'0' + (rest % 10) as u8);
+        rest /= 10;
+    }
+    if decimals > 0 {
+        put(b'.');
+    }
+    loop {
+        put(b'0' + (rest % 10) as u8);
+        rest /= 10;
+        if rest == 0 {
             break;
         }
-        (*place, rest) = (b'0' + (rest % 10) as u8, rest / 10);
-        count = count.saturating_add(1);
     }
     if x < 0.0 {
-        text.push('-');
+        put(b'-');
     }
-    let shown = digits.len().saturating_sub(count);
-    let point = digits.len().saturating_sub(least.saturating_sub(1));
-    for (at, digit) in digits.iter().enumerate().skip(shown) {
-        if at == point {
-            text.push('.');
-        }
-        text.push(char::from(*digit));
-    }
+    text.push_str(str::from_utf8(shown.get(begin..).unwrap_or_default()).unwrap_or_default());
 }
 
 /// The entries of a row in a service: none, one, or one per cell or level. Their value is that of nothing known yet.

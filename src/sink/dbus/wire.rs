@@ -1,6 +1,7 @@
 //! Items as D-Bus bodies, written straight from memory: no maps, no variants, one text buffer per message.
 
 use super::items::Items;
+use super::marshal::entries;
 use super::value::Value;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::collections::HashMap;
@@ -28,33 +29,14 @@ impl Serialize for Shown<'_> {
     }
 }
 
-/// As long as a signal in which nearly everything changes; `GetItems` takes twice as much.
-const ROOM: usize = 8192;
-
-/// Items with value and text, by their full path: `a{sa{sv}}`, the body of `GetItems` and `ItemsChanged`.
-///
-/// It is written here rather than by zbus' serializer, which looks up a signature and writes a few bytes at a time for each of
-/// the four strings and two variants of an item: that took two thirds of all the CPU time of a reading.
-pub(crate) struct Listing(Marshaller);
+/// Items with value and text, by their full path: `a{sa{sv}}`, the body of `GetItems` and of the signal of
+/// [`items_changed`](super::marshal::items_changed).
+pub(crate) struct Listing(Vec<u8>);
 
 impl Listing {
     /// The items with these `numbers`.
     pub(crate) fn new(items: &Items, numbers: impl Iterator<Item = usize>) -> Self {
-        let (mut body, mut text) = (Marshaller { bytes: Vec::with_capacity(ROOM) }, String::new());
-        for number in numbers {
-            let Some((path, value)) = items.get(number) else { continue };
-            items.write_text(number, &mut text);
-            body.align(8);
-            body.string(path);
-            body.array(8, |facts| {
-                facts.string("Value");
-                facts.variant(value);
-                facts.align(8);
-                facts.string("Text");
-                facts.variant_text(&text);
-            });
-        }
-        Self(body)
+        Self(entries(items, numbers))
     }
 }
 
@@ -67,7 +49,7 @@ impl Serialize for Listing {
     /// bytes, which is the alignment that the first entry has.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut array = serializer.serialize_seq(None)?;
-        let (words, rest) = self.0.bytes.as_chunks::<8>();
+        let (words, rest) = self.0.as_chunks::<8>();
         for word in words {
             array.serialize_element(&u64::from_ne_bytes(*word))?;
         }
@@ -75,68 +57,6 @@ impl Serialize for Listing {
             array.serialize_element(byte)?;
         }
         array.end()
-    }
-}
-
-/// Bytes as D-Bus wants them, in the byte order of this computer; the first is aligned to eight.
-#[derive(Default)]
-struct Marshaller {
-    bytes: Vec<u8>,
-}
-
-impl Marshaller {
-    fn align(&mut self, to: usize) {
-        let missing = self.bytes.len().next_multiple_of(to).saturating_sub(self.bytes.len());
-        self.bytes.extend_from_slice([0; 8].get(..missing).unwrap_or_default());
-    }
-
-    fn length(&mut self, length: usize) {
-        self.align(4);
-        // No message is longer than 128 MiB.
-        self.bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
-    }
-
-    fn string(&mut self, text: &str) {
-        self.length(text.len());
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.bytes.push(0);
-    }
-
-    /// An array whose elements have this alignment; its length is known only when they are written.
-    fn array(&mut self, alignment: usize, elements: impl FnOnce(&mut Self)) {
-        self.length(0);
-        let length_ends = self.bytes.len();
-        self.align(alignment);
-        let start = self.bytes.len();
-        elements(self);
-        let length = u32::try_from(self.bytes.len().saturating_sub(start)).unwrap_or(u32::MAX);
-        let place = self.bytes.get_mut(length_ends.saturating_sub(4)..length_ends).unwrap_or_default();
-        place.iter_mut().zip(length.to_ne_bytes()).for_each(|(to, from)| *to = from);
-    }
-
-    fn variant(&mut self, value: &Value<'_>) {
-        match value {
-            Value::Invalid => {
-                self.bytes.extend_from_slice(b"\x02ai\0");
-                self.length(INVALID.len());
-            }
-            Value::Int(n) => {
-                self.bytes.extend_from_slice(b"\x01i\0");
-                self.align(4);
-                self.bytes.extend_from_slice(&n.to_ne_bytes());
-            }
-            Value::Double(x) => {
-                self.bytes.extend_from_slice(b"\x01d\0");
-                self.align(8);
-                self.bytes.extend_from_slice(&x.to_ne_bytes());
-            }
-            Value::Text(text) => self.variant_text(text),
-        }
-    }
-
-    fn variant_text(&mut self, text: &str) {
-        self.bytes.extend_from_slice(b"\x01s\0");
-        self.string(text);
     }
 }
 
@@ -192,17 +112,18 @@ fn relative<'a>(path: &'a str, node: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::super::item::Context;
+    use super::super::marshal::items_changed;
+    use super::super::names::BUS_ITEM;
     use super::*;
     use crate::model::{Freshness, History, Limit, Limits, LineState, LinkStats, Mode, Reading, Snapshot};
     use crate::units::{Amps, Volts};
     use zbus::{Message, OwnedVariant};
 
-    /// What a client would make of the body, compared with the items it was written from.
-    #[test]
-    fn a_listing_reads_back_as_the_items() {
+    /// A battery of which little is known.
+    fn snapshot() -> Snapshot {
         let reading = Reading { voltage: Some(Volts::new(52.87)), model: Some("PB2A".into()), ..Reading::new("jk-pb", Some(3)) };
         let zero = Limit { value: Amps::ZERO, why: "no data" };
-        let snapshot = Snapshot {
+        Snapshot {
             reading,
             derived: Default::default(),
             alarms: Vec::new(),
@@ -224,9 +145,14 @@ mod tests {
             part: Default::default(),
             modules: None,
             owner: Default::default(),
-        };
+        }
+    }
+
+    /// What a client would make of the body, compared with the items it was written from.
+    #[test]
+    fn a_listing_reads_back_as_the_items() {
         let context = Context { cells: 16, control: true, product_name: "Zelle ⚡".into(), ..Context::default() };
-        let items = Items::new(&context, &snapshot);
+        let items = Items::new(&context, &snapshot());
         // Of any length: what stands behind the last word counts as well.
         for count in 0..items.len() {
             let body = Listing::new(&items, 0..count);
@@ -247,6 +173,19 @@ mod tests {
                 assert_eq!(&*facts["Value"], &expected, "{path}");
                 assert_eq!(facts.len(), 2, "{path}");
             }
+        }
+    }
+
+    /// Byte for byte what zbus makes of the same items, of any number of them.
+    #[test]
+    fn the_signal_is_the_one_of_zbus() {
+        let context = Context { cells: 16, control: true, product_name: "Zelle ⚡".into(), ..Context::default() };
+        let items = Items::new(&context, &snapshot());
+        for count in 0..items.len() {
+            let body = Listing::new(&items, 0..count);
+            let theirs = Message::signal("/", BUS_ITEM, "ItemsChanged").build(&body).unwrap();
+            let ours = items_changed(&items, 0..count, theirs.primary_header().serial_num().get());
+            assert_eq!(ours[..], theirs.data()[..], "{count} items");
         }
     }
 }
