@@ -47,7 +47,7 @@ pub enum DemoError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// No thread or event loop.
-    #[error("cannot start: {0}")]
+    #[error("cannot start: {0}; try again with `--log debug`, and restart the device if it stays so")]
     System(#[from] io::Error),
 }
 
@@ -143,10 +143,12 @@ repeat_s = 240
 
 [[step]]
 t = 60
+temperature_c = -4.0
 alarms = [\"low_charge_temperature\"]
 
 [[step]]
 t = 100
+temperature_c = 21.7
 alarms = []
 ";
 

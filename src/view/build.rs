@@ -143,7 +143,7 @@ impl View {
             serial_number: reading.serial_number.clone(),
             hw_version: reading.hw_version.clone(),
             sw_version: reading.sw_version.clone(),
-            production_date: reading.production_date.clone(),
+            production_date: production_date(reading),
             chemistry: settings.chemistry,
             cell_ovp_v: value(settings.cell_ovp),
             cell_uvp_v: value(settings.cell_uvp),
@@ -192,6 +192,14 @@ impl View {
             ..Self::default()
         }
     }
+}
+
+/// The date as people write it. JK's UART protocol (register B5) has year and month only: `2307`.
+fn production_date(reading: &model::Reading) -> Option<String> {
+    let told = reading.production_date.as_deref()?;
+    let (year, month) = told.split_at_checked(2)?;
+    let is_short = reading.bms == "jk" && told.len() == 4 && told.bytes().all(|byte| byte.is_ascii_digit());
+    Some(if is_short && ("01"..="12").contains(&month) { format!("20{year}-{month}") } else { told.to_owned() })
 }
 
 fn number(number: Option<usize>) -> Option<u16> {

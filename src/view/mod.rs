@@ -200,7 +200,7 @@ object! {
         hw_version: Option<String> = "text",
         /// Firmware version.
         sw_version: Option<String> = "text",
-        /// Production date, `YYYY-MM-DD`.
+        /// Production date, `YYYY-MM-DD`, or `YYYY-MM` where the BMS tells no day.
         production_date: Option<String> = "text",
         /// Cell chemistry as the BMS is set.
         chemistry: Option<Chemistry> = "text",

@@ -190,6 +190,23 @@ class Page(Case):
         self.browser.driver.back()
         self.browser.shows("nav a[aria-current]", "House bank")
 
+    def test_a_bms_that_tells_no_charge_left_and_settings_of_the_gx(self):
+        view = battery(gx_settings=[
+            dict(key="max_charge_current_a", name="MaxChargeCurrent", holds="gx", gx="80", configuration="100", text="…", remedy="…"),
+            dict(key="max_cell_voltage_v", name="MaxCellVoltage", holds="configuration", gx="3.9", refused="too much for LFP", text="…", remedy="…")])
+        del view["remaining_ah"]
+        self.open(self.stand_in(view).address)
+        self.browser.shows(".gauge", "≈ 174 of 280 Ah")
+        self.browser.shows(".gx li", "max_charge_current_a = 80 holds, set as MaxChargeCurrent on the GX; the configuration says 100.")
+        self.browser.shows(".gx li:nth-child(2)", "MaxCellVoltage = 3.9 on the GX is refused: too much for LFP.")
+
+    def cut_off(self):
+        """Words of the charts that reach beyond their picture."""
+        return self.browser.js("""return [...document.querySelectorAll('.plot svg')].flatMap((svg) => {
+            const all = svg.getBoundingClientRect();
+            return [...svg.querySelectorAll('text')].filter((text) => { const it = text.getBoundingClientRect(); return it.left < all.left - 0.5 || it.right > all.right + 0.5; });
+        }).map((text) => text.textContent)""")
+
     def test_ranges_and_the_cursor(self):
         server = self.stand_in(battery())
         self.open(server.address)
@@ -198,9 +215,15 @@ class Page(Case):
             wait(f"the {name} is drawn", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == name)
             self.assertEqual([button.get_attribute("data-range") for button in self.browser.all(".ranges [aria-pressed=true]")], [name])
             self.assertEqual(len(self.browser.all(".plot svg")), 6)
+            self.assertEqual(self.cut_off(), [], f"the {name}: all words are within the picture")
             for plot in self.browser.all(".plot"):
                 self.assertGreaterEqual(len(plot.find_elements("css selector", "text")), 6, "both axes have words")
         self.assertGreaterEqual(len(self.browser.all("rect.column")), 20, "energy of a month in bars")
+        self.browser.one("[data-range=year]").click()
+        wait("the year is drawn", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == "year")
+        self.assertEqual([figure.text.split("\n")[0] for figure in self.browser.all(".history figure") if figure.is_displayed()], ["Energy in and out"])
+        self.assertGreaterEqual(len(self.browser.all("rect.column")), 80, "a year by weeks")
+        self.assertEqual(self.cut_off(), [])
         self.browser.one("[data-range=day]").click()
         wait("the day is drawn", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == "day")
         self.assertEqual(len(self.browser.all(".history figure:first-of-type .line")), 2, "a gap is a gap")
@@ -412,10 +435,11 @@ class Demo(Case):
         next(link for link in self.browser.all("nav a:not(.bank)") if "active" in link.text).click()
         self.browser.shows(".alarms li strong", "The battery is too cold")
         self.browser.shows(".alarms li span", "Warm its room")
+        self.browser.shows(".temperatures", "−4.")
 
     def test_ranges_are_read(self):
         self.open(f"{self.base}#{self.battery()['id']}")
-        for name in RANGES:
+        for name in [*RANGES, "year"]:
             self.browser.one(f"[data-range={name}]").click()
             wait(f"the {name} is read", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == name)
             self.assertTrue(any(f"range={name}" in url for url in self.browser.requests()))

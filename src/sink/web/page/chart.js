@@ -3,7 +3,7 @@
 import { html, put, set, svg } from './dom.js';
 import { moment, t } from './text.js';
 
-const LEFT = 46;
+const LEFT = 54;
 const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 22;
@@ -23,8 +23,8 @@ const DAY = 86400;
 
 /** Moments for the axis: at round local times. */
 function times(from, to, width) {
-  const most = Math.max(2, Math.floor(width / 64));
-  const step = [300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 7 * DAY, 14 * DAY].find((size) => (to - from) / size <= most + 0.5) ?? 28 * DAY;
+  const most = Math.max(2, Math.floor(width / 72));
+  const step = [300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 7 * DAY, 14 * DAY, 28 * DAY, 61 * DAY].find((size) => (to - from) / size <= most + 0.5) ?? 122 * DAY;
   const offset = -new Date(to * 1000).getTimezoneOffset() * 60;
   const marks = [];
   for (let at = Math.ceil((from + offset) / step) * step - offset; at <= to; at += step) marks.push(at);
@@ -70,7 +70,9 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
     const base = y(Math.max(bottom, Math.min(top, 0)));
     const grid = marks.map((value) => svg('g', {}, svg('line', { class: value === 0 && bottom < 0 ? 'zero' : 'grid', x1: LEFT, x2: width - RIGHT, y1: n(y(value)), y2: n(y(value)) }),
       svg('text', { x: LEFT - 6, y: n(y(value) + 4), 'text-anchor': 'end' }, axis(value))));
-    const below = times(from, to, width - LEFT - RIGHT).map(([time, text]) => svg('text', { x: n(Math.min(Math.max(x(time), LEFT + 12), width - 18)), y: height - 5, 'text-anchor': 'middle' }, text));
+    // Words at the ends are moved in as far as they are long; a digit is a good 6 px wide.
+    const inside = (at, text) => Math.min(Math.max(at, LEFT + 12), width - Math.max(18, text.length * 3.3));
+    const below = times(from, to, width - LEFT - RIGHT).map(([time, text]) => svg('text', { x: n(inside(x(time), text)), y: height - 5, 'text-anchor': 'middle' }, text));
     const each = x(from + piece) - x(from);
     const bars = series.filter(({ kind }) => kind === 'bar').length;
     const drawn = series.map(({ kind, css, split }, number) => {

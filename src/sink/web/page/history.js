@@ -1,4 +1,4 @@
-// Charts over an hour, a day, a week or a month.
+// Charts over an hour, a day, a week or a month; energy over a year.
 
 import { card, html, put, remembered, set } from './dom.js';
 import { amps, number, t, watts } from './text.js';
@@ -10,6 +10,7 @@ const RANGES = {
   day: [86400, 3600, 60, { hour: '2-digit', minute: '2-digit' }],
   week: [7 * 86400, 86400, 300, { weekday: 'short', hour: '2-digit', minute: '2-digit' }],
   month: [31 * 86400, 86400, 600, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }],
+  year: [366 * 86400, 7 * 86400, 3600, { day: 'numeric', month: 'short', year: 'numeric' }],
 };
 
 const kwh = (value) => (Math.abs(value) < 1 ? number(value * 1000, 0, 'Wh') : number(value, value < 100 ? 2 : 0, 'kWh'));
@@ -75,9 +76,20 @@ export function history(id) {
   function fill(data, length, piece, how) {
     // Without a clock of its own the device only knows how long ago things were.
     const to = data.now ?? Date.now() / 1000;
-    const moments = data.t ?? data.age_s.map((age) => to - age);
+    const moments = data.t ?? (data.age_s ?? []).map((age) => to - age);
     const column = (name) => data[name] ?? moments.map(() => undefined);
     const between = [to - length, to];
+    // Of a year only the energy of each day is kept.
+    const isYear = Boolean(data.days);
+    charts.forEach((one) => { one.node.hidden = isYear && one !== flow; });
+    if (isYear) {
+      const noons = data.days.map(({ date }) => Date.parse(`${date}T12:00:00Z`) / 1000);
+      const wh = (key) => data.days.map((day) => day[key] * 1000);
+      const [at, into, out] = energy(noons, wh('charged_kwh'), wh('discharged_kwh'), piece);
+      flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], how, piece);
+      node.dataset.filled = range;
+      return;
+    }
     soc.fill(moments, [column('soc_pct')], between, how);
     power.fill(moments, [column('power_w')], between, how);
     const [at, into, out] = energy(moments, column('charged_wh'), column('discharged_wh'), piece);

@@ -46,6 +46,13 @@ export function alarms() {
 
 const GAUGE = 'M 31.2 128.8 A 69 69 0 1 1 128.8 128.8';
 
+/** What is left in Ah; reckoned where the BMS does not say it. */
+function chargeLeft({ remaining_ah, soc_pct, capacity_ah }) {
+  const all = number(capacity_ah, 0);
+  if (Number.isFinite(remaining_ah)) return t('ah_of', { left: number(remaining_ah, 0), all });
+  return Number.isFinite(soc_pct * capacity_ah) ? t('ah_of', { left: `≈ ${number((soc_pct * capacity_ah) / 100, 0)}`, all }) : '';
+}
+
 /** State of charge and the flow of power. */
 export function charge() {
   const arc = svg('path', { d: GAUGE, class: 'arc', pathLength: 100, 'stroke-dasharray': '0 200' });
@@ -75,7 +82,7 @@ export function charge() {
       const text = number(soc, soc < 10 ? 1 : 0, '%');
       put(name, view.name);
       put(percent, text);
-      put(left, Number.isFinite(view.remaining_ah) ? t('ah_of', { left: number(view.remaining_ah, 0), all: number(view.capacity_ah, 0) }) : '');
+      put(left, chargeLeft(view));
       set(gauge, 'aria-valuenow', Number.isFinite(soc) ? Math.round(soc) : 0);
       set(gauge, 'aria-valuetext', `${text} ${left.textContent}`);
       set(arc, 'stroke-dasharray', `${soc ?? 0} 200`);
@@ -180,6 +187,7 @@ export function link() {
     ['last_reading', (_, { age }) => known(age, (s) => t('ago', { span: span(s) }))],
     ['line', ({ line }) => known(asked(line) ? line.state : undefined, (state) => (state === 'good' ? t('line_good') : said(line.text)))],
     ['answers', ({ line }) => (asked(line) ? t('answered', { share: number((100 * line.ok) / asked(line), 1, '%'), n: number(asked(line), 0) }) : undefined)],
+    ['good_replies', ({ line }) => known(line?.good_day_pct, (day) => [line.good_minute_pct, line.good_hour_pct, day].map((share) => number(share, 1)).join(' / ') + '\u00a0%')],
     ['lost_damaged', ({ line }) => (asked(line) ? `${number(line.lost, 0)} / ${number(line.damaged, 0)}` : undefined)],
     ['connection', ({ connection }) => connection],
     ['service', ({ service }) => service?.replace('com.victronenergy.', '')],
