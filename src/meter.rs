@@ -108,7 +108,7 @@ impl Ear {
             self.heard = false;
             if !self.powers.is_closed() && !std::mem::replace(&mut self.said, true) {
                 log::warn!(
-                    "no SMA energy meter: {why}; trying again until it is heard, the oscillation guard does not work before"
+                    "no SMA energy meter: {why}; trying again until it is heard, the oscillation guard does not work before. Check that it is in this network"
                 );
             }
         }

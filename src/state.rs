@@ -23,7 +23,9 @@ const SOC_STEP: f64 = 1.0;
 #[derive(Debug, Error)]
 pub enum StateError {
     /// The file cannot be written.
-    #[error("cannot save {path}: {source}; counters will start from the last saved state after a restart")]
+    #[error(
+        "cannot save {path}: {source}; counters will start from the last saved state after a restart. Check free space and permissions there"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -31,7 +33,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// The file exists but cannot be read or understood.
-    #[error("cannot read {path}: {reason}; starting with fresh counters")]
+    #[error("cannot read {path}: {reason}; starting with fresh counters. Remove the file if this comes again")]
     Read {
         /// The file.
         path: PathBuf,

@@ -85,7 +85,7 @@ pub enum Direction {
 #[derive(Debug, Error)]
 pub enum VectorError {
     /// Not JSON, or a field is missing, unknown or of the wrong kind; the text has line and column.
-    #[error("{file}: {error}. A recording has bms, source, recorded, traffic and readings")]
+    #[error("{file}: {error}. Give a recording: it has bms, source, recorded, traffic and readings")]
     Json {
         /// The file's name.
         file: String,
@@ -93,7 +93,7 @@ pub enum VectorError {
         error: serde_json::Error,
     },
     /// A field holds something that cannot be.
-    #[error("{file}: {field}: {problem}")]
+    #[error("{file}: {field}: {problem}; correct it, or record anew")]
     Field {
         /// The file's name.
         file: String,

@@ -31,7 +31,7 @@ pub struct DecodeArgs {
 #[derive(Debug, Error)]
 pub enum DecodeFailure {
     /// The input cannot be read.
-    #[error("cannot read the standard input: {0}")]
+    #[error("cannot read the standard input: {0}; give it by a pipe or with < FILE")]
     Input(std::io::Error),
     /// The input is no hex text.
     #[error("the input is not hex text: {0}; give bytes as in dda50300fffd77")]

@@ -112,7 +112,7 @@ pub enum Failure {
         problems: usize,
     },
     /// What was to be printed could not be.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the output: {0}; check that the disk is not full")]
     Output(#[from] io::Error),
 }
 

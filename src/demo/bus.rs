@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum BusError {
     /// The installed daemon does not start.
-    #[error("dbus-daemon is installed but does not start: {0}")]
+    #[error("dbus-daemon is installed but does not start: {0}; run `dbus-daemon --session` to see why")]
     Daemon(io::Error),
     /// No daemon is installed, and this build has none inside.
     #[cfg(not(feature = "embedded-bus"))]
@@ -19,7 +19,7 @@ pub enum BusError {
     None,
     /// The bus inside this program does not start.
     #[cfg(feature = "embedded-bus")]
-    #[error("the D-Bus inside this program does not start: {0}")]
+    #[error("the D-Bus inside this program does not start: {0}; install `dbus`, and please report this")]
     Embedded(String),
 }
 
@@ -92,7 +92,7 @@ fn embedded(folder: &Path) -> Result<PrivateBus, BusError> {
                 Ok(mut bus) => {
                     let _ = tell.send(Ok(()));
                     if let Err(error) = bus.run().await {
-                        log::error!("the D-Bus inside this program ended: {error}");
+                        log::error!("the D-Bus inside this program ended: {error}; please report this");
                     }
                 }
                 Err(error) => {

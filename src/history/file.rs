@@ -20,7 +20,9 @@ pub const INTERVAL: Duration = Duration::from_secs(3600);
 #[derive(Debug, Error)]
 pub enum HistoryError {
     /// The file cannot be written.
-    #[error("cannot save {path}: {source}; the charts lose what is not saved when the program ends")]
+    #[error(
+        "cannot save {path}: {source}; the charts lose what is not saved when the program ends. Check free space and permissions there"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -28,7 +30,7 @@ pub enum HistoryError {
         source: io::Error,
     },
     /// The file is there and cannot be read.
-    #[error("cannot read {path}: {source}; the charts begin anew")]
+    #[error("cannot read {path}: {source}; the charts begin anew. Remove the file if this comes again")]
     Read {
         /// The file.
         path: PathBuf,

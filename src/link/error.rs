@@ -57,7 +57,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Anything else.
-    #[error("{name} cannot be opened: {source}")]
+    #[error("{name} cannot be opened: {source}; plug the adapter in anew, and look what `dmesg` says of it")]
     Failed {
         /// The port.
         name: String,
@@ -75,13 +75,17 @@ pub enum LinkError {
     )]
     Silent,
     /// Only our own request came back.
-    #[error("only our own request came back: adapter and wires carry it, but the BMS is asleep, switched off or not connected")]
+    #[error(
+        "only our own request came back: adapter and wires carry it, but the BMS is asleep, switched off or not connected. Wake it and check its plug"
+    )]
     EchoOnly,
     /// Nothing of this battery was overheard.
     #[error("nothing was heard of it: check that it is switched on and that the master (DIP address 0) still asks it")]
     Unheard,
     /// Bytes came, but nothing like a frame.
-    #[error("{bytes} bytes of noise came back: wrong baud rate, A and B swapped, no common ground, or another kind of BMS")]
+    #[error(
+        "{bytes} bytes of noise came back: wrong baud rate, A and B swapped, no common ground, or another kind of BMS. Check wires and ground first"
+    )]
     Noise {
         /// How many, without the echo.
         bytes: usize,
@@ -93,7 +97,9 @@ pub enum LinkError {
     #[error("answers to the same request contradict each other: the line is disturbed. Check ground, shield and termination")]
     Contradictory,
     /// Some frames of an answer of several frames came.
-    #[error("only {frames} frames of the answer came: the BMS is overloaded or the line loses bytes")]
+    #[error(
+        "only {frames} frames of the answer came: the BMS is overloaded or the line loses bytes. Check ground, shield and termination"
+    )]
     Incomplete {
         /// How many.
         frames: usize,
@@ -111,7 +117,9 @@ pub enum LinkError {
         field: &'static str,
     },
     /// The BMS understood the request and declined it.
-    #[error("the BMS refused the request (code {code:#04x}): it does not have this, or wants a password")]
+    #[error(
+        "the BMS refused the request (code {code:#04x}): it does not have this, or wants a password. Look at its settings in the maker's app"
+    )]
     Refused {
         /// Its code.
         code: u8,
@@ -120,7 +128,7 @@ pub enum LinkError {
     #[error("{0}: was the adapter unplugged?")]
     Vanished(#[source] io::Error),
     /// The operating system reports a fault; the port is to be opened anew.
-    #[error("the port failed ({0}): it has to be opened again")]
+    #[error("the port failed ({0}): it has to be opened again. Try another cable or adapter if this comes often")]
     Io(#[source] io::Error),
 }
 

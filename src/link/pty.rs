@@ -25,7 +25,7 @@ pub enum PtyError {
         path: String,
     },
     /// The link cannot be made.
-    #[error("cannot put a link at {path}: {error}")]
+    #[error("cannot put a link at {path}: {error}; choose a path that can be written")]
     Link {
         /// The path.
         path: String,

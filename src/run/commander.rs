@@ -77,7 +77,7 @@ impl Commander {
         };
         commander.describe();
         for text in commander.owner.off_text.iter().chain(&commander.owner.overrides) {
-            log::warn!("{label}: still in force: {text}");
+            log::warn!("{label}: still in force: {text}; release it with `dbus-bms set` or `dbus-bms override clear`");
         }
         if commander.kept.under_way {
             log::warn!("{label}: a command was broken off the last time; the BMS is put right");

@@ -68,7 +68,7 @@ impl Inverter {
     /// Waits until the inverter has been told that nothing may flow any more; the battery's snapshots must have ended.
     pub(super) async fn left(&mut self) {
         if let Err(error) = (&mut self.task).await {
-            log::error!("the output over CAN broke down: {error}");
+            log::error!("the output over CAN broke down: {error}; restart the driver, and please report this");
         }
     }
 }

@@ -62,7 +62,7 @@ pub enum RunError {
     #[error(transparent)]
     Bus(#[from] DbusError),
     /// The operating system refuses an event loop, a thread or signals.
-    #[error("cannot start: {0}")]
+    #[error("cannot start: {0}; try again with `--log debug`, and restart the device if it stays so")]
     System(#[from] io::Error),
 }
 

@@ -28,7 +28,9 @@ pub(super) fn listen(settings: &Settings, bus: &BusAddress) -> mpsc::Receiver<Wa
     if let Some(source) = settings.grid_topic.source() {
         // Values of two sources would be taken for one that swings.
         match &settings.dbus_power {
-            Some(_) => log::warn!("`oscillation.mqtt_topic` is passed over, because `oscillation.dbus_power` is set, too"),
+            Some(_) => log::warn!(
+                "`oscillation.mqtt_topic` is passed over, because `oscillation.dbus_power` is set, too; take one of them out"
+            ),
             None => _ = tokio::spawn(mqtt::listen(settings.mqtt.clone(), source, tell.clone())),
         }
     }

@@ -67,7 +67,7 @@ impl Sinks {
         let farewell = async {
             for task in self.tasks {
                 if let Err(error) = task.await {
-                    log::error!("a sink broke down: {error}");
+                    log::error!("a sink broke down: {error}; restart the driver, and please report this");
                 }
             }
         };

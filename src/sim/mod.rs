@@ -174,7 +174,7 @@ pub enum SimError {
         known: String,
     },
     /// More cells than any of the boards has.
-    #[error("--cells {cells}: a battery has 1 to 32 cells")]
+    #[error("--cells {cells}: give 1 to 32 cells")]
     Cells {
         /// What was asked for.
         cells: usize,
@@ -186,7 +186,7 @@ pub enum SimError {
         name: String,
     },
     /// The scenario file cannot be read.
-    #[error("{path}: {error}; --scenario takes a TOML file with [[step]] tables")]
+    #[error("{path}: {error}; give a TOML file with [[step]] tables")]
     ReadScenario {
         /// The file.
         path: String,
@@ -200,7 +200,7 @@ pub enum SimError {
     #[error(transparent)]
     Pty(#[from] PtyError),
     /// The line broke.
-    #[error("the simulated line broke: {0}")]
+    #[error("the simulated line broke: {0}; start the simulation again")]
     Line(#[from] io::Error),
 }
 

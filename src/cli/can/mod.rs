@@ -31,7 +31,7 @@ pub enum CanCommand {
 #[derive(Debug, Error)]
 pub enum CanFailure {
     /// The input cannot be read.
-    #[error("cannot read the standard input: {0}")]
+    #[error("cannot read the standard input: {0}; give it by a pipe or with < FILE")]
     Input(io::Error),
     /// The input is no JSON that says something about a battery.
     #[error("the input is no JSON object of a battery: {0}; `dbus-bms can encode --help` names the keys")]
@@ -40,7 +40,7 @@ pub enum CanFailure {
     #[error("the input is empty; give a JSON object such as {{\"soc_pct\": 75, \"charge_voltage_v\": 55.2}}")]
     Empty,
     /// No frame of a battery or inverter was in the input.
-    #[error("no frame of a battery or inverter in {lines} lines{wrong}; a line reads `351#1402C012C012C201`")]
+    #[error("no frame of a battery or inverter in {lines} lines{wrong}; give lines such as `351#1402C012C012C201`")]
     Nothing {
         /// Lines of the input.
         lines: usize,

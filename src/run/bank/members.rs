@@ -97,7 +97,11 @@ impl Members {
                 let Some(known) = self.known.get_mut(&name) else { return };
                 if std::mem::replace(&mut known.there, false) {
                     let how = if known.peer.is_leaving() { "was stopped" } else { "is gone" };
-                    log::warn!("bank {}: {} {how}; the limits are those of the others", self.bank, known.peer.label());
+                    log::warn!(
+                        "bank {}: {} {how}; the limits are those of the others. Check its cable and BMS",
+                        self.bank,
+                        known.peer.label()
+                    );
                 }
             }
         }

@@ -222,7 +222,10 @@ impl BankSeat {
         if let Some(service) = &mut self.service
             && let Err(error) = service.await
         {
-            log::error!("bank {}: the D-Bus service broke down: {error}", self.settings.bank.name);
+            log::error!(
+                "bank {}: the D-Bus service broke down: {error}; restart the driver, and please report this",
+                self.settings.bank.name
+            );
         }
     }
 

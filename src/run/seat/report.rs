@@ -19,7 +19,9 @@ impl Seat {
                 "{}: no data from the BMS; values are unknown now and charging fades out. Check cable and BMS",
                 self.label
             ),
-            Freshness::Silent => log::warn!("{}: still no data; cable warning, discharging is cut down", self.label),
+            Freshness::Silent => {
+                log::warn!("{}: still no data; cable warning, discharging is cut down. Check cable and BMS", self.label)
+            }
             Freshness::Lost => {
                 log::error!("{}: battery lost; cable alarm, no charging, no discharging. Check cable and BMS", self.label)
             }

@@ -144,7 +144,7 @@ impl Seat {
         if let Some(task) = &mut self.task
             && let Err(error) = task.await
         {
-            log::error!("{}: the D-Bus service broke down: {error}", self.label);
+            log::error!("{}: the D-Bus service broke down: {error}; restart the driver, and please report this", self.label);
         }
     }
 }

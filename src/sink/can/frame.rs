@@ -59,16 +59,16 @@ pub enum Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LineError {
     /// Neither `ID#BYTES` nor `ID [LENGTH] BYTES` is in it.
-    #[error("there is no frame in it; a line reads `351#1402C012C012C201` or `can0 351 [8] 14 02 C0 12 C0 12 C2 01`")]
+    #[error("there is no frame in it; write a line as `351#1402C012C012C201` or `can0 351 [8] 14 02 C0 12 C0 12 C2 01`")]
     NoFrame,
     /// The id is no hexadecimal number of up to 29 bits.
-    #[error("the id is no hexadecimal number of up to 8 digits")]
+    #[error("the id is no hexadecimal number of up to 8 digits; write it as in `351#1402C012`")]
     Id,
     /// The content is not made of pairs of hex digits.
-    #[error("the content is not pairs of hex digits")]
+    #[error("the content is not pairs of hex digits; write it as in `351#1402C012`")]
     Bytes,
     /// There are other than the stated, or more than 8 bytes.
-    #[error("there are not as many bytes as the line says, or more than 8")]
+    #[error("there are not as many bytes as the line says, or more than 8; check that the line is whole")]
     Length,
 }
 

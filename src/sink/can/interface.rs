@@ -9,10 +9,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub(super) enum UpError {
     /// `ip` cannot be started.
-    #[error("`ip` cannot be run: {0}")]
+    #[error("`ip` cannot be run: {0}; install iproute2, or bring the interface up by hand")]
     NoIp(std::io::Error),
     /// `ip` refuses.
-    #[error("`ip {arguments}` says: {said}")]
+    #[error("`ip {arguments}` says: {said}; check that the adapter is plugged in, and that this runs as root")]
     Refused {
         /// What was asked for.
         arguments: String,

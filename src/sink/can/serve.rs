@@ -156,7 +156,7 @@ impl Sink {
                 "{interface}: another battery sends its limits here, too; an inverter follows now one, now the other. Take one of them off this bus"
             ),
             Some(News::Error(number)) => {
-                log::warn!("{interface}: the inverter reports error {number}; its manual says what that is")
+                log::warn!("{interface}: the inverter reports error {number}; look it up in its manual")
             }
         }
     }
@@ -192,9 +192,11 @@ impl Sink {
             let interface = &self.interface;
             match say {
                 Say::All => log::info!("{interface}: the battery's data is sent again"),
-                Say::Off => log::warn!("{interface}: no data from the BMS; the inverter is told not to charge or discharge"),
+                Say::Off => log::warn!(
+                    "{interface}: no data from the BMS; the inverter is told not to charge or discharge. Check cable and BMS"
+                ),
                 Say::Nothing => log::error!(
-                    "{interface}: still no data from the BMS; nothing is sent any more, the inverter will stop by itself"
+                    "{interface}: still no data from the BMS; nothing is sent any more, the inverter will stop by itself. Check cable and BMS"
                 ),
             }
             self.saying = say;

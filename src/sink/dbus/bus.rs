@@ -44,7 +44,9 @@ pub enum DbusError {
     #[error("{0} is already on the bus: another driver (dbus-serialbattery?) serves this port; stop that one first")]
     NameTaken(String),
     /// The bus does not let us have the name.
-    #[error("the bus refuses the name {name}: {reason}; on the system bus of a computer that is no GX a policy must allow it")]
+    #[error(
+        "the bus refuses the name {name}: {reason}; add a policy that allows it, as the system bus of a computer that is no GX wants"
+    )]
     NameRefused {
         /// The name asked for.
         name: String,
@@ -52,7 +54,7 @@ pub enum DbusError {
         reason: String,
     },
     /// The connection broke.
-    #[error("the connection to D-Bus was lost: {0}; the driver must connect again")]
+    #[error("the connection to D-Bus was lost: {0}; check that dbus-daemon runs. A driver that is supervised connects again")]
     Lost(String),
     /// A message could not be built; this is a fault of this program.
     #[error("a D-Bus message could not be built: {0}; please report this")]

@@ -38,7 +38,7 @@ const FOR_EVER: Duration = Duration::MAX;
 pub(crate) enum SettingsError {
     #[error("{SERVICE} is not on the bus")]
     Absent,
-    #[error("{SERVICE} does not answer as expected: {0}")]
+    #[error("{SERVICE} does not answer as expected: {0}. Restart the GX if this stays so")]
     Failed(String),
 }
 

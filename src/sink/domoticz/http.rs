@@ -30,10 +30,10 @@ pub enum UrlError {
     #[error("https is not supported; use Domoticz' http port (8080 by default) within your network")]
     Encrypted,
     /// User and password in it.
-    #[error("user and password belong into `domoticz.user` and `domoticz.password`")]
+    #[error("write user and password into `domoticz.user` and `domoticz.password`")]
     Credentials,
     /// Anything else.
-    #[error("it must look like http://192.168.1.10:8080")]
+    #[error("write it as in http://192.168.1.10:8080")]
     Shape,
 }
 

@@ -70,7 +70,10 @@ impl LineInUse {
 
     /// Asks the batteries of a master that is gone.
     fn take_over(&mut self, link: &Link, now: Moment) {
-        log::warn!("{}: the master of this line is silent; its batteries are asked from here until it is back", link.name());
+        log::warn!(
+            "{}: the master of this line is silent; its batteries are asked from here until it is back. Check the master",
+            link.name()
+        );
         self.occupied = false;
         for member in self.members.iter_mut().filter(|member| is_asked(&member.candidate)) {
             (member.asked, member.due) = (true, now);
