@@ -3,4 +3,5 @@
 pub mod draw;
 pub mod heap;
 pub mod limits;
+pub mod line;
 pub mod reading;
