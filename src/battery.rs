@@ -5,7 +5,6 @@ use crate::charge::oscillation::Calming;
 use crate::charge::{self, Age, Facts, cells::PLAUSIBLE_CELL, chemistry::preset};
 use crate::guard::Guard;
 use crate::history;
-use crate::migrate::counters::Counters;
 use crate::model::{Alarm, Chemistry, Derived, Freshness, History, Level, Limits, LinkStats, Part, Reading, Snapshot};
 use crate::quality::{Quality, Tally};
 use crate::soc::{self, forecast, health};
@@ -239,9 +238,9 @@ impl Battery {
         self.history = History::default();
     }
 
-    /// Takes in what another driver has counted of this battery.
-    pub fn add_counters(&mut self, counters: &Counters) {
-        counters.add_to(&mut self.history);
+    /// Its counters, for what another driver has counted of it to be added.
+    pub fn history_mut(&mut self) -> &mut History {
+        &mut self.history
     }
 
     /// Sentences for the log since the last call; each comes once per episode.

@@ -108,7 +108,7 @@ impl Seat {
                 log::info!("{}: history cleared, as asked over D-Bus", self.label);
                 self.battery.clear_history();
             }
-            SeatEvent::Dbus(dbus::Event::Counters(counters)) => self.battery.add_counters(&counters),
+            SeatEvent::Dbus(dbus::Event::Counters(counters)) => counters.add_to(self.battery.history_mut()),
             SeatEvent::Dbus(dbus::Event::Live(values)) => return self.take_live(values, now),
             SeatEvent::Ended(_) => return,
         }
