@@ -129,7 +129,7 @@ fn what_cannot_be_is_refused_in_the_configuration() {
     let home = Home::new();
     for (lines, words) in [
         ("[domoticz]\nurl = \"https://10.0.0.5\"\n", "https is not supported"),
-        ("[domoticz]\nurl = \"http://me:hidden@10.0.0.5\"\n", "belong into `domoticz.user`"),
+        ("[domoticz]\nurl = \"http://me:hidden@10.0.0.5\"\n", "into `domoticz.user` and `domoticz.password`"),
         ("[mqtt]\npassword = 12345\n", "`mqtt.password` is not possible"),
         ("[mqtt]\ntopic = \"a/#\"\n", "is no topic"),
         ("[domoticz.idx]\nsoc = 3\n", "unknown key `domoticz.idx.soc`"),
