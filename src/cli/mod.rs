@@ -16,7 +16,7 @@ mod old_driver;
 pub mod options;
 pub mod output;
 pub mod overrides;
-mod paint;
+pub(crate) mod paint;
 pub mod probe;
 pub mod read;
 pub mod record;

@@ -55,6 +55,12 @@ pub(super) fn plain(text: impl Display) -> Piece {
     Piece::new(text.to_string(), Style::Plain)
 }
 
+/// A text as the whole screen, drawn over the one before without flicker: from the top left, each line to its end, nothing below.
+pub(crate) fn screen(text: &str) -> String {
+    let lines: String = text.lines().map(|line| format!("{line}\x1b[K\n")).collect();
+    format!("\x1b[H{lines}\x1b[J")
+}
+
 /// Joins pieces into one line.
 pub(super) fn line(pieces: &[Piece], colour: bool) -> String {
     let mut text = String::new();

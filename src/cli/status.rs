@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::output::Show;
-use super::paint::{Piece, Style, line};
+use super::paint::{Piece, Style, line, screen};
 use crate::civil::Civil;
 use crate::run::RunError;
 use crate::runtime::{self, StopSignals, now, sleep_until};
@@ -113,10 +113,6 @@ fn tell(out: &mut dyn Write, show: Show, all: &[Status]) -> io::Result<()> {
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Cursor home; everything below is drawn anew.
-const HOME: &str = "\x1b[H";
-const CLEAR_LINE: &str = "\x1b[K\n";
-const CLEAR_BELOW: &str = "\x1b[J";
 
 /// Looks and tells every second until a signal comes. A bus that is lost and batteries that leave end nothing: they come again.
 async fn watch(out: &mut dyn Write, show: Show, bus: impl Fn() -> Result<BusAddress, DbusError>) -> Result<(), Failure> {
@@ -154,8 +150,7 @@ fn draw(out: &mut dyn Write, show: Show, paints: bool, looked: &Result<Vec<Statu
     };
     let block = format!("{}\n{text}", line(&[head], colour));
     if paints {
-        let lines: String = block.lines().map(|line| format!("{line}{CLEAR_LINE}")).collect();
-        write!(out, "{HOME}{lines}{CLEAR_BELOW}")?;
+        out.write_all(screen(&block).as_bytes())?;
     } else {
         writeln!(out, "{block}")?;
     }

@@ -1,16 +1,12 @@
 //! The demo in a terminal: one screen that shows what the driver knows, redrawn with every reading.
 
 use crate::cli::output::Show;
+use crate::cli::paint::screen;
 use crate::cli::table::{labelled, table};
 use crate::model::{Freshness, Limits, Snapshot};
 use crate::sink::dbus::service_name;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-
-/// Cursor home; everything below is drawn anew.
-const HOME: &str = "\x1b[H";
-const CLEAR_LINE: &str = "\x1b[K\n";
-const CLEAR_BELOW: &str = "\x1b[J";
 
 /// How the demo shows itself.
 #[derive(Debug, Clone)]
@@ -33,11 +29,7 @@ impl View {
     pub(super) fn draw(&self, snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
         match self.show {
             Show::Json => writeln!(out, "{}", summary(snapshot)),
-            Show::Table { width, colour } => {
-                let screen = self.screen(snapshot, width, colour);
-                let lines: String = screen.lines().map(|line| format!("{line}{CLEAR_LINE}")).collect();
-                write!(out, "{HOME}{lines}{CLEAR_BELOW}")
-            }
+            Show::Table { width, colour } => out.write_all(screen(&self.screen(snapshot, width, colour)).as_bytes()),
         }
     }
 

@@ -4,7 +4,7 @@ use super::CanFailure;
 use super::view;
 use crate::cli::Failure;
 use crate::cli::output::Show;
-use crate::cli::paint::{Piece, Style, line};
+use crate::cli::paint::{Piece, Style, line, screen};
 use crate::runtime::{self, StopSignals, now};
 use crate::sink::can::{Decoder, Frame, Understood, listen};
 use crate::units::Moment;
@@ -16,10 +16,6 @@ use std::time::Duration;
 
 /// Between two pictures.
 const REDRAW: Duration = Duration::from_millis(500);
-/// Cursor home; everything below is drawn anew.
-const HOME: &str = "\x1b[H";
-const CLEAR_LINE: &str = "\x1b[K\n";
-const CLEAR_BELOW: &str = "\x1b[J";
 
 /// Listen on a CAN interface and show what an inverter would understand; Ctrl-C ends. Nothing is sent
 #[derive(Debug, Clone, Args)]
@@ -67,10 +63,7 @@ impl MonitorArgs {
 fn draw(out: &mut dyn Write, show: Show, seen: &Seen) -> io::Result<()> {
     match show {
         Show::Json => writeln!(out, "{}", serde_json::to_string(&seen.json())?)?,
-        Show::Table { width, colour } => {
-            let lines: String = seen.screen(width, colour).lines().map(|line| format!("{line}{CLEAR_LINE}")).collect();
-            write!(out, "{HOME}{lines}{CLEAR_BELOW}")?;
-        }
+        Show::Table { width, colour } => out.write_all(screen(&seen.screen(width, colour)).as_bytes())?,
     }
     out.flush()
 }
