@@ -137,6 +137,14 @@ impl BusAddress {
     }
 }
 
+/// Whether somebody has this name.
+///
+/// # Errors
+/// When the bus does not answer.
+pub(super) async fn has_owner(connection: &Connection, name: &str) -> zbus::Result<bool> {
+    connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &name).await?.body().deserialize()
+}
+
 /// Waits for the next message of a stream. Dropping the future loses nothing.
 ///
 /// # Errors

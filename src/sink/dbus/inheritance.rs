@@ -3,7 +3,7 @@
 //! Two devices of one class never have the same instance there: the second gets the next free one. So the old entry is put into
 //! a class of its own first (see `migrate::entries`); all else of it stays as it is.
 
-use super::bus::{BUS, BUS_PATH, BusAddress};
+use super::bus::{BusAddress, has_owner};
 use super::names::BUS_ITEM;
 use super::names::{BATTERY_PREFIX, DeviceId};
 use super::reader::{BusReader, Read};
@@ -180,8 +180,7 @@ pub(crate) fn words(entry: &Entry) -> String {
 
 /// The settings of all devices.
 async fn devices(connection: &Connection) -> Result<Devices, SettingsError> {
-    let there = connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &SERVICE).await;
-    if !there.map_err(failed)?.body().deserialize::<bool>().map_err(failed)? {
+    if !has_owner(connection, SERVICE).await.map_err(failed)? {
         return Err(SettingsError::Absent);
     }
     let reply = connection.call_method(Some(SERVICE), DEVICES, Some(BUS_ITEM), "GetValue", &()).await.map_err(failed)?;

@@ -4,7 +4,7 @@
 //! away for [`PATIENCE`], each member stands in with at most its share. A bank that comes announces itself under a second name
 //! first: the members step back, and only then does it publish limits. So there is no moment with both.
 
-use super::bus::{BUS, BUS_PATH, DbusError, next_message};
+use super::bus::{BUS, BUS_PATH, DbusError, has_owner, next_message};
 use super::item::Context;
 use super::names::BATTERY_PREFIX;
 use crate::model::{Limit, Limits, Snapshot};
@@ -107,7 +107,6 @@ impl Membership {
     /// # Errors
     /// When the connection is lost.
     pub(crate) async fn watch(connection: &Connection, name: &str) -> Result<Self, DbusError> {
-        let lost = |error: zbus::Error| DbusError::Lost(error.to_string());
         let (service, announcement) = (bank_service(name), announcement(name));
         // A rule can name one name only, and there are two: each message is looked at.
         let rule = MatchRule::builder()
@@ -117,7 +116,7 @@ impl Membership {
             .member("NameOwnerChanged");
         let rule = rule.build().map_err(lost)?;
         let names = MessageStream::for_match_rule(rule, connection, WAITING_NAMES.try_into().ok()).await.map_err(lost)?;
-        let presence = Presence::new(has_owner(connection, &service).await?, runtime::now().at);
+        let presence = Presence::new(has_owner(connection, &service).await.map_err(lost)?, runtime::now().at);
         Ok(Self { connection: connection.clone(), names, service, announcement, presence })
     }
 
@@ -141,7 +140,7 @@ impl Membership {
                 }
                 () = expired => {
                     // Asked once more: the last word must not be one that was lost.
-                    if has_owner(&self.connection, &self.service).await? {
+                    if has_owner(&self.connection, &self.service).await.map_err(lost)? {
                         self.presence.came()
                     } else {
                         self.presence.stand_in(batteries(&self.connection, &self.service).await);
@@ -173,9 +172,8 @@ impl Membership {
 /// Names that may come and go while nobody looks.
 const WAITING_NAMES: usize = 256;
 
-async fn has_owner(connection: &Connection, name: &str) -> Result<bool, DbusError> {
-    let reply = connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &name).await;
-    reply.and_then(|reply| reply.body().deserialize()).map_err(|error| DbusError::Lost(error.to_string()))
+fn lost(error: zbus::Error) -> DbusError {
+    DbusError::Lost(error.to_string())
 }
 
 /// How many batteries there are beside the bank, at least two: alone nobody would be a member.

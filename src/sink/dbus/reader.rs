@@ -1,7 +1,7 @@
 //! What is on the bus, read from outside as any other program would: for `doctor`
 //! and the oscillation guard.
 
-use super::bus::{BUS, BUS_PATH, BusAddress, DbusError};
+use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, has_owner};
 use super::calls::COMMANDS;
 use super::names::BATTERY_PREFIX;
 use super::names::BUS_ITEM;
@@ -71,8 +71,7 @@ impl BusReader {
 
     /// Whether somebody has the name.
     pub async fn is_there(&self, service: &str) -> bool {
-        let reply = self.0.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &service).await;
-        reply.and_then(|reply| reply.body().deserialize()).unwrap_or(false)
+        has_owner(&self.0, service).await.unwrap_or(false)
     }
 
     /// A value of a service; `None` when it is unknown, not there, or not told in time.

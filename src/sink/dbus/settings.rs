@@ -3,7 +3,7 @@
 //! All batteries of the process share one connection, and it is none of the services': whoever waits here for an answer
 //! never keeps a service from answering. Every call has a time limit, and without a settings service all still works.
 
-use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
+use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, has_owner, next_message};
 use super::inheritance::Inheritance;
 use super::live::{LIVE, LiveSetting, LiveValues};
 use super::membership::Membership;
@@ -12,6 +12,7 @@ use super::names::{BATTERY_PREFIX, DeviceId};
 use super::peers;
 use super::value::Value;
 use crate::migrate::counters::Counters;
+use crate::migrate::entries::{INSTANCE, served};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,6 @@ use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant};
 
 pub(super) const SERVICE: &str = "com.victronenergy.settings";
 pub(super) const INTERFACE: &str = "com.victronenergy.Settings";
-const INSTANCE: &str = "ClassAndVrmInstance";
 const NAME: &str = "CustomName";
 
 /// How long other batteries may take, all together, to tell their instance.
@@ -77,14 +77,13 @@ impl Settings {
     /// What the settings hold for `device`, after making the entries where they are missing, as `wanted`.
     pub(crate) async fn claim(&self, device: &DeviceId, wanted: &Stored, live: bool) -> Result<Stored, SettingsError> {
         // Asked first, because not every bus says at once that nobody is there.
-        let there = self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &SERVICE).await;
-        if !there.map_err(failed)?.body().deserialize::<bool>().map_err(failed)? {
+        if !has_owner(&self.connection, SERVICE).await.map_err(failed)? {
             return Err(SettingsError::Absent);
         }
         let setting = |name: &str, default: String| {
             HashMap::from([("path", Variant::from(device.setting(name))), ("default", Variant::from(default))])
         };
-        let mut wishes = vec![setting(INSTANCE, format!("battery:{}", wanted.instance)), setting(NAME, wanted.custom_name.clone())];
+        let mut wishes = vec![setting(INSTANCE, served(wanted.instance)), setting(NAME, wanted.custom_name.clone())];
         wishes.extend(LIVE.iter().filter(|_| live).map(|LiveSetting { name, most, .. }| {
             HashMap::from([
                 ("path", Variant::from(device.setting(name))),
