@@ -71,12 +71,8 @@ impl Counters {
 
     /// Adds this to what was counted here: of each counter the one that has come further stands. So it may be done twice.
     pub fn add_to(&self, history: &mut History) {
-        let lowest = |slot: &mut Option<f64>, value: Option<f64>| {
-            *slot = slot.map_or(value, |slot| Some(value.map_or(slot, |value| slot.min(value))));
-        };
-        let highest = |slot: &mut Option<f64>, value: Option<f64>| {
-            *slot = slot.map_or(value, |slot| Some(value.map_or(slot, |value| slot.max(value))));
-        };
+        let lowest = |slot: &mut Option<f64>, value: Option<f64>| *slot = slot.take().into_iter().chain(value).reduce(f64::min);
+        let highest = |slot: &mut Option<f64>, value: Option<f64>| *slot = slot.take().into_iter().chain(value).reduce(f64::max);
         lowest(&mut history.deepest_discharge_ah, self.deepest_discharge.map(|ah| -ah));
         lowest(&mut history.min_voltage, self.minimum_voltage);
         highest(&mut history.max_voltage, self.maximum_voltage);

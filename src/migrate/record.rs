@@ -131,6 +131,5 @@ fn is_parked(value: &Held) -> bool {
 }
 
 fn file(folder: &Path, group: &str) -> PathBuf {
-    let safe: String = group.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
-    folder.join(format!("{FILE}{safe}.json"))
+    folder.join(format!("{FILE}{}.json", crate::link::word(group)))
 }
