@@ -21,7 +21,7 @@ pub use gx_setting::GxSetting;
 pub use history::History;
 pub use limits::{Limit, Limits, Mode};
 pub use line::{LineState, LinkStats};
-pub use reading::Reading;
+pub use reading::{Awaited, Reading};
 pub use replies::{Replies, Share};
 pub use settings::{BmsSettings, Chemistry};
 pub use snapshot::{Derived, Freshness, Owner, Snapshot};

@@ -110,6 +110,22 @@ pub struct Reading {
     /// Protection settings and limits that the BMS reports.
     #[serde(flatten)]
     pub settings: BmsSettings,
+    /// What the BMS certainly has and has not told yet.
+    #[serde(skip)]
+    pub awaited: Awaited,
+}
+
+/// Inputs of charge control that a BMS certainly has (it announces them, or every board of its family has them) and that no reply
+/// has told since the start. A decoder sets them with each reading and goes on asking; until they are known charge control is
+/// cautious, as for an input that was there and is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Awaited {
+    /// The temperatures of sensors that are announced.
+    pub temperatures: bool,
+    /// The protection settings.
+    pub settings: bool,
+    /// The installed capacity.
+    pub capacity: bool,
 }
 
 impl Reading {
