@@ -46,6 +46,8 @@ pub struct Battery {
     soc: soc::Memory,
     /// Estimated error of the counted SoC.
     drift: Option<Percent>,
+    /// Whether the BMS's alarm of a low SoC holds for the SoC that is shown.
+    low_soc: soc::LowSoc,
     /// SoC and charge left as the BMS says.
     bms: (Option<Percent>, Option<AmpHours>),
     /// Charge control has found the battery full since the reading before.
@@ -80,6 +82,7 @@ impl Battery {
             memory: charge::Memory::restored(saved.chemistry, saved.phases),
             soc: saved.soc.restored(),
             drift: None,
+            low_soc: soc::LowSoc::default(),
             bms: (None, None),
             became_full: false,
             history: saved.history,
@@ -294,7 +297,10 @@ impl Battery {
         };
         let outcome = soc::step(&self.soc_config, &input, &mut self.soc);
         self.bms = (self.reading.soc, self.reading.remaining);
-        (self.reading.soc, self.reading.remaining) = (outcome.soc, outcome.remaining);
+        // Who sets the capacity has a BMS that is wrong about it, and so about the charge left.
+        let of_capacity = self.config.capacity.map(|capacity| outcome.soc.map(|soc| capacity * (soc.get() / 100.0)));
+        (self.reading.soc, self.reading.remaining) = (outcome.soc, of_capacity.unwrap_or(outcome.remaining));
+        self.low_soc.judge(self.soc_config.is_own(), self.bms.0, &mut self.reading);
         if let Some((low, high)) = outcome.range {
             self.facts.low_soc = Some(self.facts.low_soc.map_or(low, |bms| bms.min(low)));
             self.facts.high_soc = Some(self.facts.high_soc.map_or(high, |bms| bms.max(high)));
@@ -348,11 +354,15 @@ impl Battery {
         let capacity = self.capacity();
         let left = self.reading.remaining.or_else(|| Some(capacity? * (self.reading.soc?.get() / 100.0)))?;
         let kept = if floor > 0.0 { capacity? * floor } else { AmpHours::ZERO };
-        forecast::time_to_go(left - kept, self.current_avg.get()?)
+        forecast::time_to_go(left - kept, self.flow()?)
     }
 
     fn time_to_soc(&self, level: u8) -> Option<Duration> {
-        forecast::time_to_soc(level, self.reading.soc?, self.capacity()?, self.current_avg.get()?)
+        forecast::time_to_soc(level, self.reading.soc?, self.capacity()?, self.flow()?)
+    }
+
+    fn flow(&self) -> Option<forecast::Flow> {
+        Some(forecast::Flow { average: self.current_avg.get()?, present: self.reading.current? })
     }
 
     fn alarms(&self) -> Vec<Alarm> {

@@ -137,6 +137,14 @@ fn all_errors_are_told_with_line_and_remedy() {
 }
 
 #[test]
+fn a_whole_number_may_be_written_with_a_point() {
+    let text = "cells = 16.0\naddresses = [1.0, 2]\ntime_to_soc_levels_pct = [100.0, 10.0]\nserial.baud = 9600.0\n";
+    let settings = Config::parse("c.toml", text).unwrap().settings(None, None);
+    assert_eq!((settings.charge.cells, settings.serial.baud), (Some(16), Some(9600)));
+    assert_eq!((settings.addresses, settings.soc.levels), (vec![1, 2], vec![100, 10]));
+}
+
+#[test]
 fn wrong_files_are_refused() {
     for (text, hint) in [
         ("MAX_CHARGE_CURRENT = 50", "did you mean `max_charge_current_a`?"),
@@ -147,7 +155,8 @@ fn wrong_files_are_refused() {
         ("[port]\ncells = 8", "[port.NAME]"),
         ("[[battery]]\ncells = 8", "[battery.NAME]"),
         ("cells = {a = 1}", "a whole number"),
-        ("cells = 16.0", "a whole number"),
+        ("cells = 16.5", "a whole number"),
+        ("cells = 1e300", "a whole number"),
         ("cells = 99999999999999999999", "a whole number"),
         ("max_charge_current_a = nan", "a number from 0 to 1000"),
         ("max_charge_current_a = inf", "a number from 0 to 1000"),
@@ -155,7 +164,10 @@ fn wrong_files_are_refused() {
         ("max_charge_current_a = 1000.1", "a number from 0 to 1000"),
         ("chemistry = \"LFP\"", "\"lfp\", \"nmc\", \"lto\""),
         ("bms = [\"jkk\"]", "\"jbd\""),
-        ("addresses = [1, 1]", "different numbers"),
+        ("addresses = [1, 1]", "different whole numbers from 0 to 255, and 1 stands in it twice"),
+        ("addresses = [1, 1.0]", "and 1.0 stands in it twice"),
+        ("addresses = 1", "a list such as [1, 2]"),
+        ("time_to_soc_levels_pct = [20, 12.5]", "whole numbers from 0 to 100, and 12.5 is none"),
         ("addresses = [256]", "0 to 255"),
         ("oscillation.dbus_power = \"com.victronenergy.grid\"", "a service and a path"),
         ("oscillation.dbus_power = \"grid/Ac Power\"", "a service and a path"),

@@ -92,6 +92,18 @@ fn an_owners_file_keeps_what_is_safe_of_it() {
 }
 
 #[test]
+fn the_points_of_time_to_soc_are_taken_over() {
+    for (points, levels) in [("50, 25, 15, 0", vec![50, 25, 15, 0]), ("100", vec![100]), ("20.0, 20, 80", vec![20, 80])] {
+        let migration = migrate(&format!("[DEFAULT]\nTIME_TO_SOC_POINTS = {points}\n")).unwrap();
+        assert_eq!(settings(&migration).soc.levels, levels, "{points}");
+        assert_eq!(remarks(&migration, "TIME_TO_SOC_POINTS"), [], "{points}");
+    }
+    let migration = migrate("[DEFAULT]\nTIME_TO_SOC_POINTS = 50, 12.5\n").unwrap();
+    let told = remarks(&migration, "TIME_TO_SOC_POINTS");
+    assert!(told.iter().any(|(fate, why)| *fate == Fate::Refused && why.contains("12.5 is none")), "{told:?}");
+}
+
+#[test]
 fn each_bms_that_both_drivers_know_is_named() {
     for (there, here) in [
         ("Jkbms", &["jk"][..]),

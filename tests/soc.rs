@@ -22,6 +22,8 @@ struct Bench {
     at: f64,
     bms: Option<f64>,
     cell: f64,
+    /// Cell 1, where it is not like the others.
+    weak_cell: Option<f64>,
     became_full: bool,
     fets: (bool, bool),
     certain: bool,
@@ -36,6 +38,7 @@ impl Bench {
             at: 0.0,
             bms: Some(soc),
             cell: 3.30,
+            weak_cell: None,
             became_full: false,
             fets: (true, true),
             certain: true,
@@ -53,10 +56,12 @@ impl Bench {
     /// A reading `seconds` later.
     fn after(&mut self, seconds: f64, current: Option<f64>) -> Outcome {
         self.at += seconds;
+        let mut cells = vec![Volts::new(self.cell); 16];
+        cells[0] = self.weak_cell.map_or(cells[0], Volts::new);
         let reading = Reading {
             soc: self.bms.map(Percent::new),
             current: current.map(Amps::new),
-            cells: vec![Volts::new(self.cell); 16],
+            cells,
             charge_fet: Some(self.fets.0),
             discharge_fet: Some(self.fets.1),
             ..Reading::new("jbd", None)
@@ -215,6 +220,15 @@ fn empty_is_a_lowest_cell_under_load_for_a_minute() {
 }
 
 #[test]
+fn one_weak_cell_does_not_empty_the_pack() {
+    for (weak, others, empty) in [(2.6, 3.2, false), (2.9, 3.13, false), (0.0, 3.0, false), (2.9, 3.09, true), (2.5, 2.9, true)] {
+        let mut bench = Bench { cell: others, weak_cell: Some(weak), ..Bench::new(counting(), 30.0) };
+        let outcome = bench.for_seconds(120, -20.0);
+        assert_eq!((outcome.synced, bench.counted() == 0.0), (empty, empty), "{weak} V, the others {others} V");
+    }
+}
+
+#[test]
 fn what_is_shown_never_jumps() {
     let mut bench = Bench { became_full: true, cell: 3.45, ..Bench::new(counting(), 60.0) };
     let mut shown = bench.after(1.0, Some(0.0)).soc.unwrap().get();
@@ -318,13 +332,21 @@ fn the_correction_goes_on_beyond_its_points() {
 fn times_go_with_the_smoothed_current_and_its_direction() {
     let (left, capacity) = (AmpHours::new(100.0), AmpHours::new(200.0));
     let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
-    assert_eq!(seconds(forecast::time_to_go(left, Amps::new(-50.0))), Some(7200));
-    assert_eq!(seconds(forecast::time_to_go(AmpHours::new(-3.0), Amps::new(-50.0))), Some(0), "under the floor");
+    let flow = |average, present| forecast::Flow { average: Amps::new(average), present: Amps::new(present) };
+    let steady = |amps| flow(amps, amps);
+    assert_eq!(seconds(forecast::time_to_go(left, steady(-50.0))), Some(7200));
+    assert_eq!(seconds(forecast::time_to_go(AmpHours::new(-3.0), steady(-50.0))), Some(0), "under the floor");
     for idle in [50.0, 0.0, -0.05] {
-        assert_eq!(forecast::time_to_go(left, Amps::new(idle)), None, "{idle} A");
+        assert_eq!(forecast::time_to_go(left, steady(idle)), None, "{idle} A");
     }
-    assert_eq!(seconds(forecast::time_to_go(left, Amps::new(-0.06))), Some(864_000), "ten days at most");
-    let to = |level, current| seconds(forecast::time_to_soc(level, Percent::new(50.0), capacity, Amps::new(current)));
+    assert_eq!(seconds(forecast::time_to_go(left, steady(-0.06))), Some(864_000), "ten days at most");
+    assert_eq!(seconds(forecast::time_to_go(left, flow(-50.0, -0.06))), Some(7200), "the length goes by the smoothed one");
+    for present in [-0.05, 0.0, 40.0] {
+        assert_eq!(forecast::time_to_go(left, flow(-50.0, present)), None, "nobody reads {present} A as discharging");
+        assert_eq!(forecast::time_to_soc(20, Percent::new(50.0), capacity, flow(-50.0, present)), None, "{present}");
+        assert_eq!(forecast::time_to_soc(80, Percent::new(50.0), capacity, flow(50.0, -present)), None, "{present}");
+    }
+    let to = |level, current| seconds(forecast::time_to_soc(level, Percent::new(50.0), capacity, steady(current)));
     assert_eq!((to(80, 60.0), to(20, -60.0), to(100, 50.0), to(0, -50.0)), (Some(3600), Some(3600), Some(7200), Some(7200)));
     assert_eq!((to(20, 60.0), to(80, -60.0), to(50, 60.0), to(80, 0.0)), (None, None, None, None), "the wrong way");
 }

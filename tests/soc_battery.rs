@@ -3,7 +3,7 @@
 
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge;
-use dbus_bms::model::{Chemistry, LinkStats, Mode, Reading, Snapshot};
+use dbus_bms::model::{Alarm, AlarmName, Chemistry, Level, LinkStats, Mode, Reading, Snapshot};
 use dbus_bms::soc::{self, SLEW_PCT_PER_S, Source};
 use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use serde_json::json;
@@ -277,4 +277,92 @@ fn values_go_when_data_stops_and_the_count_waits() {
     let back = battery.read(reading(-28.0, 60.0, 3.31), LinkStats::default(), at(5000.0));
     assert_eq!(back.reading.soc, before, "nothing is counted of the time without data");
     assert!(back.derived.soc_drift.unwrap().get() > 10.0, "but the count is less sure of itself");
+}
+
+/// A battery of which the owner says that it has 300 Ah.
+fn of_300_ah(config: soc::Config) -> Battery {
+    Battery::new(charge::Config { capacity: Some(AmpHours::new(300.0)), ..charge::Config::default() }, Saved::default())
+        .with_soc(config)
+}
+
+#[test]
+fn the_owners_capacity_holds_for_everything_that_follows_from_it() {
+    // A JBD that was set to 280 Ah; one that thinks it has 100; one that does not say what is left.
+    for bms_capacity in [Some(280.0), Some(100.0), None] {
+        for (config, soc, current) in
+            [(soc::Config::default(), 100.0, 0.0), (counting(), 50.0, -30.0), (soc::Config::default(), 25.0, -15.0)]
+        {
+            let mut battery = of_300_ah(config);
+            let said = Reading {
+                remaining: bms_capacity.map(|capacity| AmpHours::new(capacity * soc / 100.0)),
+                capacity: bms_capacity.map(AmpHours::new),
+                ..reading(current, soc, 3.31)
+            };
+            let first = battery.read(said.clone(), LinkStats::default(), at(0.0));
+            let left = first.reading.remaining.unwrap().get();
+            assert!((left - 3.0 * soc).abs() < 1e-9, "{bms_capacity:?} {soc}: {left}");
+            assert_eq!(first.reading.capacity, Some(AmpHours::new(300.0)));
+            assert_eq!(first.derived.consumed.map(AmpHours::get), Some(left - 300.0));
+            assert_eq!(first.history.deepest_discharge_ah, Some(left - 300.0), "from the first reading on");
+            let next = battery.read(said, LinkStats::default(), at(1.0));
+            let hours = next.derived.time_to_go.map(|time| time.as_secs_f64() / 3600.0);
+            let expected = (current < 0.0).then(|| 3.0 * soc / -current);
+            assert!(hours.zip(expected).is_none_or(|(hours, expected)| (hours - expected).abs() < 0.01), "{hours:?} {expected:?}");
+            assert_eq!(hours.is_some(), expected.is_some());
+        }
+    }
+    let unknown = Reading { soc: None, ..reading(-10.0, 50.0, 3.31) };
+    let snapshot = of_300_ah(soc::Config::default()).read(unknown, LinkStats::default(), at(0.0));
+    assert_eq!((snapshot.reading.remaining, snapshot.derived.consumed), (None, None), "its Ah are of another battery");
+}
+
+#[test]
+fn no_time_to_go_is_told_while_the_battery_charges_or_rests() {
+    let mut battery = Battery::new(charge::Config::default(), Saved::default())
+        .with_soc(soc::Config { levels: vec![20, 80], ..soc::Config::default() });
+    let mut last = |from: u32, current: f64| {
+        let mut snapshot = None;
+        for second in from..from + 20 {
+            snapshot = Some(battery.read(reading(current, 60.0, 3.31), LinkStats::default(), at(f64::from(second))));
+        }
+        let derived = snapshot.unwrap().derived;
+        assert!(derived.current_avg.unwrap() < Amps::ZERO, "on average it still discharges");
+        (derived.time_to_go.is_some(), derived.time_to_soc[0].is_some(), derived.time_to_soc[1].is_some())
+    };
+    assert_eq!(last(0, -40.0), (true, true, false));
+    assert_eq!(last(20, 10.0), (false, false, false), "the sun has come out");
+    assert_eq!(last(40, 0.0), (false, false, false));
+    assert_eq!(last(60, -1.0), (true, true, false));
+}
+
+/// The level of the alarm of a low SoC with this SoC shown while the BMS says another, and whether a note tells of it.
+fn low_soc(battery: &mut Battery, bms: f64, second: u32) -> (Option<Level>, bool) {
+    let alarms = Some(vec![Alarm { name: AlarmName::LowSoc, level: Level::Alarm }]);
+    let snapshot = battery.read(Reading { alarms, ..reading(-2.0, bms, 3.31) }, LinkStats::default(), at(f64::from(second)));
+    let shown = |alarms: &[Alarm]| alarms.iter().find(|alarm| alarm.name == AlarmName::LowSoc).map(|alarm| alarm.level);
+    let level = shown(&snapshot.alarms);
+    assert_eq!(level, shown(&snapshot.reading.alarms.unwrap()), "all outputs say the same");
+    (level, snapshot.reading.notes.iter().any(|note| note.contains("calls its own state of charge low")))
+}
+
+#[test]
+fn the_low_soc_alarm_is_about_the_soc_that_is_shown() {
+    let config = charge::Config { chemistry: Some(Chemistry::Lfp), ..charge::Config::default() };
+    for (counted, bms, rings) in [
+        (80.0, 5.0, false),
+        (55.0, 5.0, false),
+        (21.0, 5.0, false),
+        (20.0, 5.0, true),
+        (3.0, 5.0, true),
+        (30.0, 30.0, true),
+        (29.0, 35.0, true),
+    ] {
+        let mut battery = apart(config.clone(), counted, bms);
+        let expected = (rings.then_some(Level::Alarm), !rings);
+        for second in 10..20 {
+            assert_eq!(low_soc(&mut battery, bms, second), expected, "{counted} % shown, the BMS says {bms} %");
+        }
+    }
+    let mut plain = Battery::new(config, Saved::default());
+    assert_eq!(low_soc(&mut plain, 80.0, 0), (Some(Level::Alarm), false), "the BMS's own SoC: it knows why");
 }

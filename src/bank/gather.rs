@@ -40,9 +40,10 @@ pub(super) fn gather(config: &Config, roster: &Roster) -> Gathered {
 fn reading(config: &Config, seats: &[&Seat], whole: bool) -> Reading {
     let voltages = values(seats, |reading| reading.voltage.map(Volts::get));
     let currents = values(seats, |reading| reading.current.map(Amps::get));
-    let remaining = values(seats, |reading| reading.remaining.map(AmpHours::get));
+    let remaining = values(seats, left);
     let capacities = values(seats, |reading| reading.capacity.map(AmpHours::get));
-    let complete = |values: &[f64]| values.len() == seats.len() && whole;
+    // Of nobody nothing is known, not even a sum.
+    let complete = |values: &[f64]| !values.is_empty() && values.len() == seats.len() && whole;
     let parallel = config.layout == Layout::Parallel;
     // The same charge goes through a chain: the smallest ends it.
     let charge = |values: &[f64]| {
@@ -75,6 +76,11 @@ fn reading(config: &Config, seats: &[&Seat], whole: bool) -> Reading {
         sw_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..Reading::new("bank", None)
     }
+}
+
+/// Charge left of one battery, Ah: what it says, else what its state of charge makes of its capacity.
+fn left(reading: &Reading) -> Option<f64> {
+    reading.remaining.map(AmpHours::get).or_else(|| Some(reading.capacity?.get() * reading.soc?.get() / 100.0))
 }
 
 fn any(seats: &[&Seat], pick: fn(&Reading) -> Option<bool>) -> Option<bool> {

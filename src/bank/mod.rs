@@ -246,7 +246,8 @@ impl Bank {
 
     fn time_to_go(&self, reading: &crate::model::Reading) -> Option<Duration> {
         let kept = reading.capacity.unwrap_or_default() * (self.config.floor.get() / 100.0);
-        forecast::time_to_go(reading.remaining? - kept, self.average.get()?)
+        let flow = forecast::Flow { average: self.average.get()?, present: reading.current? };
+        forecast::time_to_go(reading.remaining? - kept, flow)
     }
 
     /// The limits with their reasons, on the way up by ramp.

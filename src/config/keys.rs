@@ -75,7 +75,8 @@ pub const KEYS: &[Key] = &[
     key("cells", Battery, Between(1.0, 32.0), |s| &mut s.charge.cells, "16",
         "Cells in series. Not set: what the BMS says, the cells it measures and the pack voltage must agree."),
     key("capacity_ah", Battery, Between(1.0, 10_000.0), |s| &mut s.charge.capacity, "280.0",
-        "Installed capacity in Ah. Not set: what the BMS says."),
+        "Installed capacity in Ah; the charge left is then the state of charge times it, whatever the BMS says. Not set: what the \
+         BMS says."),
     key("max_cell_voltage_v", Battery, Between(1.5, 4.2), |s| &mut s.charge.max_cell_voltage, "3.45",
         "Cell voltage in V to charge to; the charge voltage limit is this times the cells. Not set: by chemistry."),
     key("control", Battery, Any, |s| &mut s.control, "",
@@ -122,7 +123,7 @@ pub const KEYS: &[Key] = &[
     key("soc", Battery, Any, |s| &mut s.soc.source, "",
         "State of charge: \"bms\" = as the BMS says; \"counted\" = counted from the current, starting from what the BMS says and \
          set to 100 and 0 % where the battery is full and empty. Charging by SoC then goes by the higher of both, discharging by \
-         the lower."),
+         the lower. The BMS's alarm of a low SoC then holds only up to 20 %, or up to what the BMS says."),
     key("soc_full_cell_voltage_v", Battery, Between(1.5, 4.2), |s| &mut s.soc.full_cell, "3.45",
         "Mean cell voltage in V at which the battery is full once the current is small. Not set: the voltage charged to."),
     key("soc_full_tail_current_c", Battery, Between(0.001, 0.5), |s| &mut s.soc.tail_c, "",

@@ -172,10 +172,8 @@ numbers! {
 }
 
 fn whole<T: TryFrom<i64>>(written: &Written, least: f64, most: f64) -> Result<T, String> {
-    let number = match written {
-        Written::Whole(number) if written.number().is_some_and(|number| (least..=most).contains(&number)) => Some(*number),
-        _ => None,
-    };
+    let in_range = written.number().filter(|number| (least..=most).contains(number));
+    let number = in_range.and_then(|_| written.whole());
     number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| format!("a whole number from {least} to {most}"))
 }
 
@@ -317,8 +315,17 @@ impl Value for Vec<String> {
 impl Value for Vec<u8> {
     fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
         let (least, most) = if let Allowed::Between(least, most) = allowed { (least, most) } else { (0.0, 255.0) };
-        list(written, |item| whole(item, least, most).ok())
-            .ok_or_else(|| format!("a list such as [1, 2] of different numbers from {least} to {most}"))
+        let allowed = || format!("a list such as [1, 2] of different whole numbers from {least} to {most}");
+        let Written::List(items) = written else { return Err(allowed()) };
+        let mut values = Vec::new();
+        for item in items {
+            match whole(item, least, most) {
+                Ok(value) if values.contains(&value) => return Err(format!("{}, and {item} stands in it twice", allowed())),
+                Ok(value) => values.push(value),
+                Err(_) => return Err(format!("{}, and {item} is none", allowed())),
+            }
+        }
+        Ok(values)
     }
     fn write(&self) -> Written {
         Written::List(self.iter().map(Value::write).collect())

@@ -40,6 +40,17 @@ impl Written {
         }
     }
 
+    /// The value as a whole number, where it is one: `16` and `16.0` are the same.
+    #[allow(clippy::cast_possible_truncation, reason = "a whole number under 2^53 is held exactly")]
+    pub(crate) fn whole(&self) -> Option<i64> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        match self {
+            Self::Whole(number) => Some(*number),
+            Self::Number(number) if number.fract() == 0.0 && number.abs() < EXACT => Some(*number as i64),
+            _ => None,
+        }
+    }
+
     /// The value as a number, where it is one.
     #[allow(clippy::cast_precision_loss, reason = "no key takes a number anywhere near 2^53; the range check follows")]
     pub(super) fn number(&self) -> Option<f64> {

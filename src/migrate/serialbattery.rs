@@ -248,8 +248,9 @@ fn charge_state(old: &mut Old, draft: &mut Draft) {
     }
     if let Some((name, value)) = old.take("TIME_TO_SOC_POINTS") {
         let mut levels: Vec<Written> = Vec::new();
-        for level in items(&value).map(|item| number(item).map(Written::Number)) {
-            match level {
+        for level in items(&value).map(number) {
+            let level = level.map(Written::Number);
+            match level.map(|level| level.whole().map_or(level, Written::Whole)) {
                 Some(level) if !levels.contains(&level) => levels.push(level),
                 Some(_) => {}
                 None => return draft.refuse(&name, "it is not a list of numbers"),

@@ -1,7 +1,6 @@
 //! The two ends of a battery, where its SoC is known without counting.
 
 use super::{Config, Input};
-use crate::charge::cells::PLAUSIBLE_CELL;
 use crate::units::{AmpHours, Amps, Moment};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -10,6 +9,9 @@ use std::time::Duration;
 const TOLERANCE: f64 = 0.010;
 /// Farther under it, V per cell, a pack is not full whoever says so: charge control gives up on a single high cell, too.
 const DOUBTFUL: f64 = 0.050;
+/// The mean cell of an empty pack stands at most so far above its lowest, V: an LFP pack at 10 % under load does. One weak cell
+/// under a strong load, or one that runs empty long before the others, ends the discharge but does not empty the pack.
+const ALL_LOW: f64 = 0.2;
 /// Less is no discharge but a sensor's noise, A.
 const DRAWN: f64 = 0.1;
 
@@ -86,9 +88,13 @@ fn is_full(config: &Config, input: &Input<'_>) -> bool {
     is_at(config, input, TOLERANCE) && input.reading.current.zip(input.capacity).is_some_and(small)
 }
 
-/// The lowest cell stands at its end of discharge while current is drawn.
+/// The lowest cell stands at its end of discharge, and the others are near theirs, while current is drawn.
 fn is_empty(config: &Config, input: &Input<'_>) -> bool {
-    let cells = input.reading.cells.iter().map(|cell| cell.get()).filter(|cell| *cell > PLAUSIBLE_CELL);
-    let (Some(least), Some(lowest)) = (config.empty_cell.or(input.min_cell), cells.reduce(f64::min)) else { return false };
-    lowest <= least.get() && input.reading.current.is_some_and(|current| current < Amps::new(-DRAWN))
+    let lowest = input.reading.cells.iter().map(|cell| cell.get()).reduce(f64::min);
+    let (Some(least), Some(lowest), Some(mean)) = (config.empty_cell.or(input.min_cell), lowest, input.mean_cell()) else {
+        return false;
+    };
+    lowest <= least.get()
+        && mean <= least.get() + ALL_LOW
+        && input.reading.current.is_some_and(|current| current < Amps::new(-DRAWN))
 }

@@ -1,11 +1,14 @@
 //! How long it takes: a smoothed current, and the times until empty and until given levels.
+//!
+//! A time is told only while the present current goes its way, too: whoever reads "charging" beside it is not told when the
+//! battery will be empty because it was discharged a minute ago.
 
 use crate::units::{AmpHours, Amps, Moment, Percent};
 use std::time::Duration;
 
 /// Victron's shunts show no longer time (10 days).
 pub const LONGEST: Duration = Duration::from_secs(864_000);
-/// Less current goes nowhere, A.
+/// Less current goes nowhere, A; the dashboard's word for it (`charging`, `discharging`) has the same bound.
 const LEAST: f64 = 0.05;
 
 /// The smoothed current: the mean of all readings at first, then an exponential average over the given time.
@@ -38,15 +41,36 @@ impl Average {
     }
 }
 
+/// The current of a battery: smoothed for the length of a time, present for its direction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flow {
+    /// Smoothed, A; positive charges.
+    pub average: Amps,
+    /// Of the last reading, A; positive charges.
+    pub present: Amps,
+}
+
+impl Flow {
+    /// Both charge.
+    fn charges(self) -> bool {
+        self.average > Amps::ZERO && self.present.get() > LEAST
+    }
+    /// Both discharge.
+    fn discharges(self) -> bool {
+        self.average < Amps::ZERO && self.present.get() < -LEAST
+    }
+}
+
 /// Time until `left` is drawn at this current; `None` unless discharging, zero when nothing is left.
-pub fn time_to_go(left: AmpHours, average: Amps) -> Option<Duration> {
-    if average < Amps::ZERO { time(left.max(AmpHours::ZERO), average) } else { None }
+pub fn time_to_go(left: AmpHours, flow: Flow) -> Option<Duration> {
+    if flow.discharges() { time(left.max(AmpHours::ZERO), flow.average) } else { None }
 }
 
 /// Time until `level`; `None` unless the battery moves towards it.
-pub fn time_to_soc(level: u8, soc: Percent, capacity: AmpHours, average: Amps) -> Option<Duration> {
+pub fn time_to_soc(level: u8, soc: Percent, capacity: AmpHours, flow: Flow) -> Option<Duration> {
     let missing = capacity * ((f64::from(level) - soc.get()) / 100.0);
-    if missing.get() * average.get() > 0.0 { time(missing, average) } else { None }
+    let moves = if missing > AmpHours::ZERO { flow.charges() } else { missing < AmpHours::ZERO && flow.discharges() };
+    if moves { time(missing, flow.average) } else { None }
 }
 
 /// Time in which the current moves this charge, in whole seconds, at most [`LONGEST`].

@@ -4,7 +4,8 @@
 //!
 //! - **Counting** starts from the BMS's SoC as soon as three readings agree on it, or from an end that was reached.
 //! - **Ends** ([`End`]): the pack stands at its charge voltage with a small current, or charge control says full and it stands
-//!   near; the lowest cell stands at its end of discharge while current is drawn. The count is then set to 100 or 0 %.
+//!   near; the lowest cell stands at its end of discharge, the mean of all near it, while current is drawn. The count is then set
+//!   to 100 or 0 %.
 //! - **Gaps and restarts** are not counted. If the BMS's SoC moved by more than 5 % meanwhile, the count starts anew from it;
 //!   otherwise it stands. So a saved count needs no clock to be trusted, and a restart is a gap like any other.
 //! - **What is shown** follows the count by at most 1 % per second, so that nothing on the bus jumps when the count is set anew.
@@ -15,9 +16,11 @@ mod counter;
 mod ends;
 pub mod forecast;
 pub mod health;
+mod low;
 
 pub use counter::Count;
 pub use ends::End;
+pub use low::LowSoc;
 
 use crate::charge::cells::PLAUSIBLE_CELL;
 use crate::charge::chemistry::{Curve, interpolate};

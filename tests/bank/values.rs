@@ -1,7 +1,7 @@
 //! What a bank shows.
 
 use crate::rig::{Rig, Says};
-use dbus_bms::model::{Alarm, AlarmName, Freshness, Level};
+use dbus_bms::model::{Alarm, AlarmName, Freshness, Level, Reading};
 
 #[test]
 fn voltage_is_the_mean_of_packs_side_by_side_and_the_sum_of_a_chain() {
@@ -41,6 +41,21 @@ fn a_sum_with_an_unknown_part_is_unknown() {
     let reading = rig.step(1.0).reading.clone();
     assert_eq!((reading.capacity, reading.remaining), (None, None));
     assert_eq!(reading.soc.unwrap().get(), 50.0, "without capacities all count alike");
+    for name in ["a", "b"] {
+        rig.says(name).there = false;
+    }
+    let Reading { current, power, capacity, remaining, .. } = rig.step(1.0).reading.clone();
+    assert_eq!((current, power, capacity, remaining), (None, None, None, None), "nobody answers");
+}
+
+#[test]
+fn charge_left_that_is_not_told_follows_from_state_of_charge_and_capacity() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    *rig.says("a") = Says { soc: 80.0, capacity: Some(100.0), tells_remaining: false, ..Says::default() };
+    *rig.says("b") = Says { soc: 50.0, capacity: Some(100.0), ..Says::default() };
+    let snapshot = rig.step(1.0);
+    assert_eq!(snapshot.reading.remaining.unwrap().get(), 130.0);
+    assert_eq!(snapshot.derived.consumed.unwrap().get(), -70.0);
 }
 
 #[test]
@@ -107,6 +122,8 @@ fn time_to_go_is_that_of_the_whole() {
     let snapshot = rig.run(3);
     assert_eq!(snapshot.derived.time_to_go.unwrap().as_secs(), 36_000, "280 Ah at 28 A");
     assert!(snapshot.history.discharged_kwh > 0.0);
+    rig.says("a").current = 20.0;
+    assert_eq!(rig.step(1.0).derived.time_to_go, None, "as a whole it charges");
 }
 
 #[test]
