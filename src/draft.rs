@@ -36,7 +36,12 @@ impl Draft {
     pub(crate) fn finish(mut self, text: &str) -> io::Result<()> {
         self.file.write_all(text.as_bytes())?;
         self.file.sync_all()?;
-        fs::rename(&self.beside, &self.path)
+        fs::rename(&self.beside, &self.path)?;
+        // The new name is on disk only with the folder. Not every file system can do that; the file is in its place all the same.
+        if let Some(folder) = self.path.parent().and_then(|folder| File::open(folder).ok()) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,11 @@ const ENABLED: &str = "[commands]\nenabled = true\n";
 
 /// A simulated battery that a test can look into.
 #[derive(Clone)]
-struct Sim(Arc<Mutex<World>>);
+struct Sim {
+    world: Arc<Mutex<World>>,
+    /// It switches its charge off as it is told, and then answers nothing.
+    goes_dark: Arc<AtomicBool>,
+}
 
 /// The board, its battery, and up to when that has lived.
 type World = (Box<dyn Responder>, [Unit; 1], Instant);
@@ -38,32 +43,34 @@ impl Sim {
         let address = BOARDS.iter().find(|known| known.name == board).unwrap().addresses[0];
         let mut unit = Unit::new(address, &PackConfig::default(), Scenario::default());
         unit.pack.obedience = obedience;
-        Self(Arc::new(Mutex::new((responder(board).unwrap(), [unit], Instant::now()))))
+        let world = Arc::new(Mutex::new((responder(board).unwrap(), [unit], Instant::now())));
+        Self { world, goes_dark: Arc::default() }
     }
 
     /// On a pty in this home.
     fn plug_in(&self, home: &Home) -> Board {
         let sim = self.clone();
         let answers = move |input: &[u8]| -> Vec<u8> {
-            let mut guard = sim.0.lock().unwrap();
+            let mut guard = sim.world.lock().unwrap();
             let (board, units, last) = &mut *guard;
             let passed = last.elapsed();
             *last += passed;
             units[0].advance(passed);
-            board.answer(input, units).into_iter().flat_map(|reply| reply.bytes).collect()
+            let replies = board.answer(input, units).into_iter().flat_map(|reply| reply.bytes).collect();
+            if sim.goes_dark.load(Ordering::Relaxed) && units[0].pack.charge_off { Vec::new() } else { replies }
         };
         Board::on_pty(&home.path("ttyUSB7"), Box::new(answers))
     }
 
     /// Charge, discharge and balance, as they are in the battery.
     fn switches(&self) -> [bool; 3] {
-        let guard = self.0.lock().unwrap();
+        let guard = self.world.lock().unwrap();
         let pack = &guard.1[0].pack;
         [!pack.charge_off, !pack.discharge_off, !pack.balance_off]
     }
 
     fn soc(&self) -> f64 {
-        self.0.lock().unwrap().1[0].pack.shown().soc_pct
+        self.world.lock().unwrap().1[0].pack.shown().soc_pct
     }
 }
 
@@ -254,10 +261,82 @@ async fn the_state_of_charge_is_set_by_the_gui() {
 async fn too_many_commands_are_stopped() {
     let rig = Rig::start("daly-modbus", Obedience::Obeys, ENABLED).await;
     let mut codes = Vec::new();
-    for round in 0..8 {
-        codes.push(rig.ask("charge", if round % 2 == 0 { "off" } else { "on" }).await.0);
+    for _ in 0..6 {
+        codes.push(rig.ask("charge", "off").await.0);
     }
-    assert_eq!(codes, [0, 0, 0, 0, 0, 0, 7, 7]);
+    assert_eq!(codes, [0; 6]);
+    let (code, told) = rig.ask("discharge", "off").await;
+    let seconds = told.strip_prefix("too many commands: wait ").and_then(|rest| rest.split_once(" s")?.0.parse::<u64>().ok());
+    assert!(code == 7 && seconds.is_some_and(|seconds| (1..=60).contains(&seconds)), "{told}");
+    assert_eq!(rig.ask("discharge", "on").await.0, 7, "it was never switched off from here");
+    // What was switched off from here is never held back.
+    assert_eq!(rig.ask("charge", "on").await.0, 0);
+    assert_eq!(rig.sim.switches(), [true; 3]);
+    assert_eq!(rig.ask("charge", "off").await.0, 7);
+}
+
+/// The driver is killed after the BMS has done what it was told and before anybody has heard of it.
+#[tokio::test]
+async fn what_was_switched_off_by_a_driver_that_was_killed_is_remembered() {
+    for board in ["jbd", "daly", "daly-modbus"] {
+        let mut rig = Rig::start(board, Obedience::Obeys, ENABLED).await;
+        rig.sim.goes_dark.store(true, Ordering::Relaxed);
+        let own = |text: &str| text.to_owned();
+        let path = own("/Settings/ForceChargingOff");
+        let call: Call = (own(NAME), path, own("com.victronenergy.BusItem"), own("SetValue"), own("v"), json!(["i", 1]));
+        let asked = rig.bus.call(call);
+        let (driver, sim) = (rig.driver.take().unwrap(), rig.sim.clone());
+        let killed = async {
+            wait(|| (!sim.switches()[0]).then_some(())).expect("switched off in time");
+            driver.signal(Signal::KILL);
+            driver.end()
+        };
+        let (answer, ended) = tokio::join!(asked, killed);
+        assert!(answer["error"].is_string() && ended.code.is_none(), "{board}: {answer}");
+        assert_perhaps_off(&rig, board);
+        // The next driver shows it, and it is released like any other.
+        rig.sim.goes_dark.store(false, Ordering::Relaxed);
+        rig.run().await;
+        rig.driver().wait_for_log("still in force: charge perhaps switched off");
+        rig.item("/Settings/ForceChargingOff", |value| *value == json!(["i", 1])).await;
+        assert_eq!(rig.ask("charge", "on").await.0, 0, "{board}");
+        assert_eq!((rig.sim.switches(), &rig.remembered()["off"]), ([true; 3], &json!({})), "{board}");
+    }
+}
+
+/// The same without a driver, and where the BMS never heard of it.
+#[tokio::test]
+async fn what_the_command_line_was_about_to_switch_off_may_be_off() {
+    let mut rig = Rig::start("daly", Obedience::Obeys, ENABLED).await;
+    rig.driver.take().unwrap().stop();
+    rig.sim.goes_dark.store(true, Ordering::Relaxed);
+    let cli = rig.home.start(&["set", "charge", "off", &rig.board.port]);
+    wait(|| (!rig.sim.switches()[0]).then_some(())).expect("switched off in time");
+    cli.signal(Signal::KILL);
+    assert_eq!(cli.end().code, None, "killed");
+    assert_perhaps_off(&rig, "command line");
+    // Somebody switches it on in the maker's app: the driver sees that and forgets it.
+    rig.sim.world.lock().unwrap().1[0].pack.charge_off = false;
+    rig.sim.goes_dark.store(false, Ordering::Relaxed);
+    rig.run().await;
+    rig.driver().wait_for_log("charge is on again");
+    wait(|| (rig.remembered()["off"] == json!({})).then_some(())).expect("forgotten in time");
+}
+
+/// All who would offer to release it know of it.
+fn assert_perhaps_off(rig: &Rig, case: &str) {
+    let list = rig.home.start(&["set", "--list"]).end();
+    assert!(list.output.first().is_some_and(|line| line.contains("charge perhaps switched off")), "{case}: {list:#?}");
+    // The line that install.sh uninstall looks for.
+    let folder = rig.home.path("dbus-bms");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let commands = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("commands-"));
+    let texts: Vec<String> = commands.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let releases = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter(|line| line.trim_start().starts_with("\"release\": \"dbus-bms set charge on"));
+    assert_eq!(releases.count(), 1, "{case}: {texts:?}");
 }
 
 /// The board stops answering in the middle of a command, and the driver is killed: the next one leaves factory mode first.

@@ -4,6 +4,7 @@ use super::Reading;
 use crate::units::Percent;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 use thiserror::Error;
 
 /// A SoC that was set counts as taken over when the BMS then shows one so near, %: a battery in use moves on meanwhile.
@@ -118,6 +119,47 @@ impl fmt::Display for Command {
     }
 }
 
+/// A time to wait, as people say it: in whole seconds, minutes or hours, rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    seconds: u64,
+}
+
+impl Wait {
+    /// At least so long.
+    pub fn at_least(time: Duration) -> Self {
+        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+        let step = match seconds {
+            ..120 => 1,
+            120..7200 => 60,
+            _ => 3600,
+        };
+        Self { seconds: seconds.div_ceil(step).saturating_mul(step) }
+    }
+
+    /// The one that a text of ours tells; a minute where it tells none.
+    fn told(text: &str) -> Self {
+        let mut words = text.split_whitespace().skip_while(|word| *word != "wait").skip(1);
+        let number = words.next().and_then(|word| word.parse::<u64>().ok());
+        let unit = match words.next() {
+            Some("min") => 60,
+            Some("h") => 3600,
+            _ => 1,
+        };
+        Self { seconds: number.map_or(60, |number| number.saturating_mul(unit)) }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seconds {
+            seconds @ ..120 => write!(f, "{seconds} s"),
+            seconds @ 120..7200 => write!(f, "{} min", seconds / 60),
+            seconds => write!(f, "{} h", seconds / 3600),
+        }
+    }
+}
+
 /// What the text of [`Outcome::InForce`] begins with.
 const IN_FORCE: &str = "in force";
 
@@ -146,8 +188,14 @@ pub enum Outcome {
     #[error("another master uses this line, so nothing is sent on it; use the maker's app")]
     Occupied,
     /// Too many commands came lately.
-    #[error("too many commands: wait a minute (a BMS keeps its switches in a memory that wears out)")]
-    TooOften,
+    #[error("too many commands: wait {wait} and ask again (a BMS keeps its switches in a memory that wears out)")]
+    TooOften {
+        /// How long there is no room for another one.
+        wait: Wait,
+    },
+    /// The one before is not done yet.
+    #[error("another command is under way: wait 20 s and ask again")]
+    Busy,
     /// The battery cannot be reached.
     #[error("the battery cannot be reached now; try again when it answers")]
     Unreachable,
@@ -171,9 +219,10 @@ impl Outcome {
             Self::NotConfirmed => 4,
             Self::NotSupported => 5,
             Self::Occupied => 6,
-            Self::TooOften => 7,
+            Self::TooOften { .. } => 7,
             Self::Unreachable => 8,
             Self::Off => 9,
+            Self::Busy => 10,
         }
     }
 
@@ -186,9 +235,10 @@ impl Outcome {
             3 => Self::Refused { code: refusal().unwrap_or_default() },
             5 => Self::NotSupported,
             6 => Self::Occupied,
-            7 => Self::TooOften,
+            7 => Self::TooOften { wait: Wait::told(text) },
             8 => Self::Unreachable,
             9 => Self::Off,
+            10 => Self::Busy,
             _ => Self::NotConfirmed,
         }
     }
@@ -216,10 +266,19 @@ mod tests {
 
     #[test]
     fn outcomes_survive_the_way_through_another_process() {
-        use Outcome::{Done, InForce, NotConfirmed, NotSupported, Occupied, Off, Refused, TooOften, Unreachable};
-        for outcome in [Done, InForce, Refused { code: 0x82 }, NotConfirmed, NotSupported, Occupied, TooOften, Unreachable, Off] {
+        use Outcome::{Busy, Done, InForce, NotConfirmed, NotSupported, Occupied, Off, Refused, TooOften, Unreachable};
+        let refused = Refused { code: 0x82 };
+        for outcome in [Done, InForce, refused, NotConfirmed, NotSupported, Occupied, Unreachable, Off, Busy] {
             assert_eq!(Outcome::told(outcome.code(), &outcome.to_string()), outcome);
         }
+        for (seconds, words) in
+            [(0.2, "wait 1 s"), (59.0, "wait 59 s"), (119.5, "wait 2 min"), (3601.0, "wait 61 min"), (80_000.0, "wait 23 h")]
+        {
+            let outcome = TooOften { wait: Wait::at_least(Duration::from_secs_f64(seconds)) };
+            assert!(outcome.to_string().contains(words), "{outcome}");
+            assert_eq!(Outcome::told(7, &outcome.to_string()), outcome);
+        }
+        assert_eq!(Outcome::told(7, "").to_string(), TooOften { wait: Wait::told("wait 60 s") }.to_string());
         assert_eq!(Outcome::told(1, "read only"), NotConfirmed);
         assert_eq!(Outcome::told(3, "no code 0x"), Refused { code: 0 });
     }

@@ -16,7 +16,7 @@ mod snapshot;
 
 pub use alarm::{Alarm, AlarmName, Level};
 pub use bank::{Modules, Part, Reasons};
-pub use command::{Command, NoCommand, Outcome, Switch};
+pub use command::{Command, NoCommand, Outcome, Switch, Wait};
 pub use gx_setting::GxSetting;
 pub use history::History;
 pub use limits::{Limit, Limits, Mode};

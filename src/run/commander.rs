@@ -3,7 +3,7 @@
 use super::poller::PortOrder;
 use crate::battery::{Battery, Now};
 use crate::commands::{Abilities, Gate, Order, Override, Remembered, Wish};
-use crate::model::{Command, GxSetting, Mode, Outcome, Owner, Reading, Snapshot, Switch};
+use crate::model::{Command, GxSetting, Mode, Outcome, Owner, Reading, Snapshot, Switch, Wait};
 use crate::state::StateFile;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Commander {
         now: Now,
     ) -> Self {
         let mut file = Remembered::file(file.0, file.1);
-        let mut kept: Remembered = file.load().unwrap_or_else(|error| {
+        let mut kept = Remembered::load(&mut file).unwrap_or_else(|error| {
             log::warn!("{error}");
             Remembered::default()
         });
@@ -99,15 +99,18 @@ impl Commander {
         let outcome = match order.wish {
             _ if !self.enabled => Outcome::Off,
             Wish::Override(wanted) => self.set_override(wanted, &order.by, battery, now),
-            Wish::Command(_) if self.under_way.is_some() || !self.gate.admit(now.at) => Outcome::TooOften,
-            Wish::Command(command) => return self.begin(command, order, now),
+            Wish::Command(_) if self.under_way.is_some() => Outcome::Busy,
+            Wish::Command(command) => match self.gate.admit(self.kept.releases(command), now.at) {
+                Ok(()) => return self.begin(command, order, now),
+                Err(wait) => Outcome::TooOften { wait: Wait::at_least(wait) },
+            },
         };
         self.answer(order, outcome);
     }
 
     fn begin(&mut self, command: Command, order: Order, now: Now) {
-        // On disk before the first byte goes out: whoever starts next knows that something may have been left.
-        self.kept.under_way = true;
+        // On disk before the first byte goes out: whoever starts next knows that something may have been left or switched off.
+        self.kept.begin(command, &order.by, now.unix);
         self.save(now);
         let sent = self.port.send(PortOrder { number: self.number, command: Some(command), at: now.at, unix: now.unix });
         self.under_way = Some(UnderWay { command, order });
@@ -121,10 +124,8 @@ impl Commander {
         self.kept.under_way = false;
         self.shown_on = [0; 3];
         let under_way = self.under_way.take();
-        if let Some(UnderWay { command, order }) = &under_way
-            && matches!(outcome, Outcome::Done | Outcome::NotConfirmed)
-        {
-            self.kept.note(*command, outcome == Outcome::Done, &order.by, now.unix);
+        if let Some(UnderWay { command, order }) = &under_way {
+            self.kept.end(*command, outcome, &order.by, now.unix);
         }
         // Whoever has an answer can count on it being remembered.
         self.save(now);
@@ -143,8 +144,8 @@ impl Commander {
 
     /// The port has failed: what was under way may or may not have been done.
     pub(super) fn broken_off(&mut self, now: Now) {
-        if let Some(UnderWay { command, order }) = self.under_way.take() {
-            self.kept.note(command, false, &order.by, now.unix);
+        if let Some(UnderWay { order, .. }) = self.under_way.take() {
+            self.kept.doubt();
             self.answer(order, Outcome::Unreachable);
             // `under_way` stays on disk, and the port is asked to put things right as soon as it is back.
             let _ = self.port.send(PortOrder { number: self.number, command: None, at: now.at, unix: now.unix });
@@ -174,7 +175,9 @@ impl Commander {
     pub(super) fn look(&mut self, reading: &Reading, now: Now) {
         let mut released = false;
         for (switch, shown) in Switch::ALL.into_iter().zip(&mut self.shown_on) {
-            let on = self.kept.off.contains_key(&switch) && switch.to(true).is_shown_by(reading);
+            // One that is being moved shows where it was.
+            let settled = self.under_way.is_none() && self.kept.off.contains_key(&switch);
+            let on = settled && switch.to(true).is_shown_by(reading);
             *shown = if on { shown.saturating_add(1) } else { 0 };
             if *shown >= RELEASED && self.kept.off.remove(&switch).is_some() {
                 released = true;

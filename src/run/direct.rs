@@ -62,8 +62,7 @@ pub fn carry_out(config: &Config, port: &str, address: Option<u8>, wish: Wish, b
     (kept.port, kept.address) = (port.to_owned(), kept.address.or(address));
     match wish {
         Wish::Command(command) => {
-            let releases = command.switch().is_some_and(|(switch, on)| on && kept.off.contains_key(&switch));
-            if !settings.commands && !releases {
+            if !settings.commands && !kept.releases(command) {
                 return Ok(Outcome::Off);
             }
             if found.overheard {
@@ -91,16 +90,15 @@ fn tell(
     (file, kept): (&mut StateFile, &mut Remembered),
     by: &str,
 ) -> Result<Outcome, LinkError> {
-    if std::mem::replace(&mut kept.under_way, true) {
+    if kept.under_way {
         // Something was broken off the last time.
         link.tidy(protocol)?;
     }
+    // On disk before the BMS is told: this program may be killed before it hears what became of it.
+    kept.begin(command, by, now().unix);
     save(file, kept);
     let outcome = link.command(protocol, command, &mut known, now().unix)?;
-    kept.under_way = false;
-    if matches!(outcome, Outcome::Done | Outcome::NotConfirmed) {
-        kept.note(command, outcome == Outcome::Done, by, now().unix);
-    }
+    kept.end(command, outcome, by, now().unix);
     save(file, kept);
     Ok(outcome)
 }
@@ -124,7 +122,7 @@ fn choose(mut found: Vec<Found>, port: &str, address: Option<u8>) -> Result<Foun
 
 fn recall(folder: &Path, identity: &Identity) -> (StateFile, Remembered) {
     let mut file = Remembered::file(folder, &identity.id);
-    let kept = file.load().unwrap_or_else(|error| {
+    let kept = Remembered::load(&mut file).unwrap_or_else(|error| {
         log::warn!("{error}");
         Remembered::default()
     });
