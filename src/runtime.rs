@@ -77,11 +77,13 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()>
     std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body).map(drop)
 }
 
-/// SIGTERM and SIGINT: somebody wants the program to end.
+/// SIGTERM, SIGINT and SIGHUP: somebody wants the program to end, or the terminal that it was started from is gone.
 #[derive(Debug)]
 pub struct StopSignals {
     term: Signal,
     int: Signal,
+    /// `None` where SIGHUP is ignored from the start, as `nohup` does for a program that is to outlive its terminal.
+    hup: Option<Signal>,
 }
 
 impl StopSignals {
@@ -90,7 +92,10 @@ impl StopSignals {
     /// # Errors
     /// The operating system refuses.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+        // Before the first of them is ours: later the kernel says nothing of what was.
+        static OUTLIVES: OnceLock<bool> = OnceLock::new();
+        let hup = if *OUTLIVES.get_or_init(ignores_hangup) { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())?, hup })
     }
 
     /// Waits for one of them and says which.
@@ -98,8 +103,24 @@ impl StopSignals {
         tokio::select! {
             _ = self.term.recv() => "SIGTERM",
             _ = self.int.recv() => "SIGINT",
+            () = hangup(&mut self.hup) => "SIGHUP",
         }
     }
+}
+
+async fn hangup(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored; see `SigIgn` in proc(5).
+fn ignores_hangup() -> bool {
+    const SIGHUP: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & SIGHUP != 0)
 }
 
 /// Runs `body` until it ends by itself or, asked by a signal through its flag, soon after.

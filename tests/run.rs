@@ -10,7 +10,7 @@ mod driver;
 
 use board::{Answers, Board, replay, replay_daly, replay_jk, simulated, vector};
 use bus::{Bus, get, set};
-use driver::{Home, last_change, owner, until, wait, wait_for_path};
+use driver::{Driver, Home, last_change, owner, until, wait, wait_for_path};
 use rustix::process::Signal;
 use serde_json::{Map, Value as Json, json};
 use std::time::Duration;
@@ -173,7 +173,8 @@ async fn a_reading_is_one_signal_at_most() {
 
 #[tokio::test]
 async fn a_signal_ends_with_limits_at_zero_and_the_name_released() {
-    for signal in [Signal::TERM, Signal::INT] {
+    // The last: the terminal of an SSH session closes.
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (home, bus) = (Home::new(), Bus::start());
         let mut watcher = bus.watch(NAME).await;
         let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
@@ -189,6 +190,24 @@ async fn a_signal_ends_with_limits_at_zero_and_the_name_released() {
         assert_eq!(kept["instance"], json!(1), "{kept}");
         assert!(kept["history"]["max_voltage"].as_f64().unwrap() > 40.0, "{kept}");
     }
+}
+
+/// `nohup dbus-bms run …` outlives its terminal, as whoever started it so wants.
+#[tokio::test]
+async fn a_program_that_was_started_to_outlive_its_terminal_does() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let mut watcher = bus.watch(NAME).await;
+    let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
+    let address = bus.address().to_string();
+    let program = home.command(&["run", &board.port, "--bus", &address]);
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
+    shell.stdin(std::process::Stdio::null()).env_clear();
+    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let driver = Driver::start(shell);
+    until(&mut watcher, owner(true)).await;
+    driver.signal(Signal::HUP);
+    driver.stop().assert(0, &["stopping: SIGTERM"]);
 }
 
 /// The last signal before the name went said: no charging, no discharging, nothing is known.
