@@ -202,6 +202,34 @@ async fn a_member_that_hangs_is_silenced_although_its_name_stays() {
 }
 
 #[tokio::test]
+async fn members_stand_in_for_a_bank_that_hangs_although_its_name_stays() {
+    let mut site = Site::new(MEMBERS);
+    let (_a, _b) = (site.battery("A"), site.battery("B"));
+    let mut sampler = site.bus.sample(&[BANK, A, B]).await;
+    let bank = site.bank();
+    sample_until(&mut sampler, never_doubled, bank_is_up).await;
+    let stepped_back = |sample: &Json| [A, B].iter().all(|service| limit(sample, service, "/Info", CCL).is_none());
+    sample_for(&mut sampler, 12.0, |sample| assert!(stepped_back(sample), "a bank that lives is left alone: {sample:#}")).await;
+    let mut members = site.bus.sample(&[A, B]).await;
+    drop(sampler);
+    bank.signal(Signal::STOP);
+    let stopped = Instant::now();
+    // A heartbeat that is late says nothing yet.
+    sample_for(&mut members, 5.0, |sample| assert!(stepped_back(sample), "too soon: {sample:#}")).await;
+    let both = |sample: &Json| [A, B].iter().all(|service| limit(sample, service, "/Info", CCL).is_some());
+    let stand_in = sample_until(&mut members, anything, both).await;
+    assert!(stopped.elapsed() < PATIENCE, "{:?}", stopped.elapsed());
+    for service in [A, B] {
+        assert!(limit(&stand_in, service, "/Info", CCL) <= Some(40.0) && limit(&stand_in, service, "/Info", DCL) <= Some(50.0));
+        assert_eq!(limit(&stand_in, service, "/Info", CVL), Some(54.0), "float: nobody watches the cells of all: {stand_in:#}");
+    }
+    bank.signal(Signal::CONT);
+    sample_until(&mut members, anything, stepped_back).await;
+    sample_for(&mut members, 12.0, |sample| assert!(stepped_back(sample), "and so it stays: {sample:#}")).await;
+    bank.stop();
+}
+
+#[tokio::test]
 async fn a_member_that_is_stopped_is_let_go_smoothly() {
     let mut site = Site::new(MEMBERS);
     let (_a, b) = (site.battery("A"), site.battery("B"));

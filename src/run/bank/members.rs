@@ -4,7 +4,7 @@ use crate::bank::{Member, Pulse, Share};
 use crate::charge;
 use crate::config::Settings;
 use crate::model::{Freshness, Reasons};
-use crate::sink::dbus::{BATTERY_PREFIX, Peer, PeerEvent};
+use crate::sink::dbus::{BATTERY_PREFIX, HEARTBEAT, Peer, PeerEvent};
 use crate::units::Moment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(super) struct Members {
     known: BTreeMap<String, Known>,
     told: BTreeMap<String, (f64, f64, Moment)>,
     instance: Option<i32>,
+    /// When the members were last told that the bank lives.
+    heartbeat_at: Option<Moment>,
 }
 
 impl Members {
@@ -50,6 +52,7 @@ impl Members {
             known: BTreeMap::new(),
             told: BTreeMap::new(),
             instance: None,
+            heartbeat_at: None,
         }
     }
 
@@ -167,6 +170,16 @@ impl Members {
             }
         }
         news
+    }
+
+    /// The members of ours that are to be told now that the bank lives.
+    pub(super) fn due_heartbeat(&mut self, now: Moment) -> Vec<String> {
+        if self.heartbeat_at.is_some_and(|at| now.since(at) < HEARTBEAT) {
+            return Vec::new();
+        }
+        self.heartbeat_at = Some(now);
+        let ours = self.known.iter().filter(|(_, known)| known.there && known.peer.bank().is_some());
+        ours.map(|(name, _)| name.clone()).collect()
     }
 
     /// Says once if a member comes before the bank in Venus OS' order.

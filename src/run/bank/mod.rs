@@ -120,6 +120,9 @@ impl Run {
             for (member, charge, discharge) in members.news_of_shares(self.seat.shares(), now.at) {
                 peers.tell_share(&member, charge, discharge).await?;
             }
+            for member in members.due_heartbeat(now.at) {
+                peers.tell_alive(&member).await?;
+            }
         }
     }
 

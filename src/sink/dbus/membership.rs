@@ -3,6 +3,9 @@
 //! With the bank's name on the bus a member publishes no limits of its own, so that Venus OS sees one BMS. When the name is
 //! away for [`PATIENCE`], each member stands in with at most its share. A bank that comes announces itself under a second name
 //! first: the members step back, and only then does it publish limits. So there is no moment with both.
+//!
+//! A process that hangs keeps its name. So the bank tells its members every few seconds that it lives ([`HEARTBEAT`]), from the
+//! loop that reckons the limits; without that they stand in as well, and step back when it is heard again.
 
 use super::bus::{BUS, BUS_PATH, DbusError, has_owner, next_message};
 use super::item::Context;
@@ -12,12 +15,30 @@ use crate::runtime;
 use crate::units::{Amps, Moment};
 use std::borrow::Cow;
 use std::time::Duration;
-use zbus::message::Type;
+use zbus::message::{Message, Type};
 use zbus::names::InterfaceName;
 use zbus::{Connection, MatchRule, MessageStream};
 
 /// How long the bank may be away before its members stand in for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time between two heartbeats of the bank.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(3);
+/// A member that notices so late that the time is up was not running itself, and has not read what was sent to it meanwhile.
+const LATE: Duration = Duration::from_secs(2);
+/// So many heartbeats in a row, and a bank that hung is believed to live: one may be the last.
+const LIVES: u8 = 2;
+
+/// Our own interface on `/` of a battery, and the method with which its bank tells that it lives.
+pub(super) const INTERFACE: &str = "dbus_bms.Battery";
+pub(super) const BANK_LIVES: &str = "BankLives";
+
+/// Whether a call is a heartbeat of the bank.
+pub(super) fn is_heartbeat(call: &Message) -> bool {
+    let header = call.header();
+    header.interface().is_some_and(|interface| interface.as_str() == INTERFACE)
+        && header.member().is_some_and(|member| member.as_str() == BANK_LIVES)
+}
 
 const STANDS_IN: &str = "the bank is away: this battery's share";
 
@@ -46,6 +67,10 @@ struct Presence {
     role: Role,
     /// When the bank counts as gone; `None` while its service is there.
     gone_at: Option<Moment>,
+    /// When it was last heard; while its service is there and not heard for [`PATIENCE`], it hangs.
+    heard_at: Moment,
+    /// Heartbeats since the battery stands in.
+    heartbeats: u8,
     /// It announced itself and may still come.
     promised: bool,
     /// It announced itself and did not come: nobody steps back for it once more before it was there.
@@ -56,13 +81,23 @@ impl Presence {
     /// Until the bank is known to be away the battery is its member.
     fn new(there: bool, now: Moment) -> Self {
         let gone_at = (!there).then(|| now.after(PATIENCE));
-        Self { role: Role::Member, gone_at, promised: false, broke_promise: false }
+        Self { role: Role::Member, gone_at, heard_at: now, heartbeats: 0, promised: false, broke_promise: false }
     }
 
     /// The bank is there. True if that gives another role, as for the others.
-    fn came(&mut self) -> bool {
+    fn came(&mut self, now: Moment) -> bool {
         (self.gone_at, self.promised, self.broke_promise) = (None, false, false);
+        self.heard_at = now;
         std::mem::replace(&mut self.role, Role::Member) != Role::Member
+    }
+
+    /// The bank says that it lives.
+    fn heard(&mut self, now: Moment) -> bool {
+        self.heard_at = now;
+        self.heartbeats = self.heartbeats.saturating_add(1);
+        // Without its name nobody sees its limits.
+        let lives = self.gone_at.is_none() && self.heartbeats >= LIVES;
+        lives && std::mem::replace(&mut self.role, Role::Member) != Role::Member
     }
 
     /// The bank is on its way, and has so long to arrive.
@@ -80,14 +115,26 @@ impl Presence {
         self.gone_at = Some(now.after(PATIENCE));
     }
 
-    /// When to ask whether the bank is gone.
+    /// When to ask whether the bank is gone, or hangs.
     fn due(&self) -> Option<Moment> {
-        self.gone_at.filter(|_| self.role == Role::Member)
+        let due = self.gone_at.unwrap_or_else(|| self.heard_at.after(PATIENCE));
+        (self.role == Role::Member).then_some(due)
     }
 
-    /// The bank did not come in time; there are so many batteries.
+    /// The time is up. Whether the battery is to stand in, with the bank's name `there` or not; else another time begins.
+    fn is_alone(&mut self, there: bool, now: Moment) -> bool {
+        // The last word must not be one that was lost.
+        let was_missed = there && self.gone_at.is_some();
+        let was_away = self.due().is_some_and(|due| now.since(due) > LATE);
+        if was_missed || was_away {
+            (self.heard_at, self.gone_at) = (now, (!there).then(|| now.after(PATIENCE)));
+        }
+        !was_missed && !was_away
+    }
+
+    /// The bank did not come in time, or hangs; there are so many batteries.
     fn stand_in(&mut self, batteries: usize) {
-        self.role = Role::StandsIn(batteries);
+        (self.role, self.heartbeats) = (Role::StandsIn(batteries), 0);
         self.broke_promise |= std::mem::take(&mut self.promised);
     }
 }
@@ -139,13 +186,13 @@ impl Membership {
                     body.deserialize::<(&str, &str, &str)>().is_ok_and(|(name, _, owner)| self.note(name, !owner.is_empty()))
                 }
                 () = expired => {
-                    // Asked once more: the last word must not be one that was lost.
-                    if has_owner(&self.connection, &self.service).await.map_err(lost)? {
-                        self.presence.came()
-                    } else {
+                    let woken_at = runtime::now().at;
+                    let there = has_owner(&self.connection, &self.service).await.map_err(lost)?;
+                    let alone = self.presence.is_alone(there, woken_at);
+                    if alone {
                         self.presence.stand_in(batteries(&self.connection, &self.service).await);
-                        true
                     }
+                    alone
                 }
             };
             if changed {
@@ -154,11 +201,16 @@ impl Membership {
         }
     }
 
+    /// The bank says that it lives; its battery's new role if that gives one.
+    pub(crate) fn heard(&mut self) -> Option<Role> {
+        self.presence.heard(runtime::now().at).then_some(self.presence.role)
+    }
+
     /// Takes note of a name that came or went; true if that gives another role.
     fn note(&mut self, name: &str, there: bool) -> bool {
         let now = runtime::now().at;
         match (name == self.service, there) {
-            (true, true) => self.presence.came(),
+            (true, true) => self.presence.came(now),
             (true, false) => {
                 self.presence.left(now);
                 false
@@ -213,13 +265,47 @@ mod tests {
     #[test]
     fn ten_seconds_without_the_bank_and_its_members_stand_in() {
         let mut presence = Presence::new(true, at(0.0));
-        assert_eq!(presence.due(), None);
+        assert_eq!(presence.due(), Some(at(10.0)), "if it is not heard");
+        presence.heard(at(99.0));
         presence.left(at(100.0));
         assert_eq!((presence.role, presence.due()), (Role::Member, Some(at(110.0))));
         presence.stand_in(3);
         assert_eq!((presence.role, presence.due()), (Role::StandsIn(3), None));
-        assert!(presence.came());
-        assert_eq!((presence.role, presence.due()), (Role::Member, None));
+        assert!(presence.came(at(200.0)));
+        assert_eq!((presence.role, presence.due()), (Role::Member, Some(at(210.0))));
+    }
+
+    #[test]
+    fn a_bank_that_hangs_is_no_bank_until_it_is_heard_again() {
+        let mut presence = Presence::new(true, at(0.0));
+        for second in [3.0, 6.0, 9.0] {
+            assert!(!presence.heard(at(second)), "as ever");
+        }
+        assert_eq!(presence.due(), Some(at(19.0)));
+        assert!(presence.is_alone(true, at(19.0)), "its name alone is no sign of life");
+        presence.stand_in(2);
+        assert_eq!(presence.due(), None);
+        assert!(!presence.heard(at(40.0)), "that may be the last");
+        assert!(presence.heard(at(43.0)));
+        assert_eq!((presence.role, presence.due()), (Role::Member, Some(at(53.0))));
+        // It is killed for that, and comes anew.
+        presence.stand_in(2);
+        presence.left(at(60.0));
+        assert!(!presence.heard(at(61.0)) && !presence.heard(at(62.0)), "without a name nobody sees its limits");
+        assert!(presence.announced(at(70.0)) && !presence.came(at(71.0)));
+        assert_eq!((presence.role, presence.due()), (Role::Member, Some(at(81.0))));
+    }
+
+    #[test]
+    fn a_member_that_did_not_run_itself_waits_once_more() {
+        let mut presence = Presence::new(true, at(0.0));
+        assert!(!presence.is_alone(true, at(500.0)), "stopped, or starved");
+        assert_eq!(presence.due(), Some(at(510.0)));
+        assert!(presence.is_alone(true, at(510.5)));
+        // A word that was lost: it is there after all.
+        let mut presence = Presence::new(false, at(0.0));
+        assert!(!presence.is_alone(true, at(10.0)));
+        assert_eq!(presence.due(), Some(at(20.0)));
     }
 
     #[test]
@@ -232,7 +318,7 @@ mod tests {
         assert_eq!((presence.role, presence.due()), (Role::Member, Some(at(30.0))));
         presence.stand_in(2);
         assert!(!presence.announced(at(40.0)), "it broke its promise");
-        assert!(presence.came(), "when it is there it is there");
+        assert!(presence.came(at(50.0)), "when it is there it is there");
         presence.left(at(60.0));
         presence.stand_in(2);
         assert!(presence.announced(at(90.0)), "and is believed again");

@@ -37,6 +37,7 @@ pub(crate) use inheritance::{give_back, old_entries, words as inherited_words};
 pub use item::{Context, Writable};
 pub use items::Items;
 pub use live::{LIVE, LiveSetting, LiveValues};
+pub(crate) use membership::HEARTBEAT;
 pub use membership::bank_service;
 pub(crate) use names::BATTERY_PREFIX;
 pub use names::{DeviceId, service_name};
@@ -53,7 +54,8 @@ use crate::model::{Outcome, Snapshot};
 use crate::runtime;
 use crate::sink::can::Reporter;
 use calls::Written;
-use membership::{Membership, Role, shown};
+use membership::{Membership, Role, is_heartbeat, shown};
+
 use service::Service;
 use settings::{Keeper, SettingsError, Stored};
 use std::sync::Arc;
@@ -152,6 +154,11 @@ pub async fn serve(
                     let snapshot = shown(service.context(), role, &snapshot);
                     let text = speaker.json(service.name(), service.context(), &snapshot, runtime::now().at);
                     service.say(&call, &text).await?;
+                } else if is_heartbeat(&call) {
+                    if let Some(new) = membership.as_mut().and_then(Membership::heard) {
+                        role = new;
+                        service = play(bus, service, role, &mut snapshots).await?;
+                    }
                 } else {
                     answer(&mut service, call, &names, &events, (&door, &outcomes)).await?;
                 }
@@ -318,7 +325,8 @@ async fn play(
         }
         Role::StandsIn(_) => {
             log::warn!(
-                "{}: the bank is away; this battery publishes its share of the limits. Is `dbus-bms bank` running?",
+                "{}: the bank is away or hangs; this battery publishes its share of the limits. Is `dbus-bms bank` running? Restart it \
+                 if it is",
                 service.name()
             );
             true

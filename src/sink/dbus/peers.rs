@@ -5,7 +5,7 @@
 //! can be asked whether it lives: they are polled for one value every few seconds.
 
 use super::bus::{BUS, BUS_PATH, BusAddress, DbusError, next_message};
-use super::membership::{announcement, bank_service};
+use super::membership::{BANK_LIVES, INTERFACE, announcement, bank_service};
 use super::names::BATTERY_PREFIX;
 use super::names::BUS_ITEM;
 use super::peer::PeerItems;
@@ -156,6 +156,18 @@ impl Peers {
             self.connection.send(&call).await.map_err(lost)?;
         }
         Ok(())
+    }
+}
+
+impl Peers {
+    /// Tells a member of ours that the bank lives; it need not answer.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(crate) async fn tell_alive(&self, service: &str) -> Result<(), DbusError> {
+        let call = Message::method_call("/", BANK_LIVES).destination(service).interface(INTERFACE);
+        let call = call.with_flags(Flags::NO_REPLY_EXPECTED).build(&()).map_err(|error| DbusError::Message(error.to_string()))?;
+        self.connection.send(&call).await.map_err(lost)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::bus::DbusError;
 use super::item::Context;
+use super::membership::INTERFACE;
 use super::reader::BusReader;
 use crate::model::Snapshot;
 use crate::sink::can::Reporter;
@@ -10,7 +11,6 @@ use crate::units::Moment;
 use crate::view::{About, ReadAt, View};
 use zbus::message::Message;
 
-const INTERFACE: &str = "dbus_bms.Battery";
 const METHOD: &str = "View";
 /// No view is longer; what is longer is none.
 const LONGEST: usize = 64 * 1024;
