@@ -64,6 +64,94 @@ fn what_the_bms_asks_for_or_forbids_is_obeyed() {
 }
 
 #[test]
+fn where_charging_is_forbidden_the_voltage_does_not_invite_it() {
+    let forbidden = [
+        json!({"temperatures": [-5]}),
+        json!({"temperatures": [60]}),
+        json!({"mos_temperature": 92}),
+        json!({"bms_ccl": 0}),
+        json!({"charge_allowed": false}),
+        json!({"owner_ccl": 0}),
+    ];
+    for extra in forbidden {
+        let mut facts = json!({"current": 20, "capacity_ah": 280});
+        facts.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let limits = healthy(facts);
+        assert_eq!(limits["ccl"], 0.0, "{extra}");
+        let cvl = limits["cvl"].as_f64().unwrap();
+        assert!((52.0..=52.96).contains(&cvl), "{extra}: {limits}");
+        assert_eq!(limits["cvl_why"], "charging is forbidden: not above the pack voltage", "{extra}");
+    }
+    let config = Config { max_charge_current: Some(Amps::ZERO), ..Config::default() };
+    let limits = ask(&mut Filter::new(config), &json!({"t": 0, "cells": cells(3.31), "soc": 60}));
+    assert_eq!((&limits["ccl"], &limits["cvl"]), (&json!(0.0), &json!(52.96)), "the owner's 0 in the configuration");
+    assert_eq!(healthy(json!({"temperatures": [5]}))["cvl"], 55.2, "less current is no ban");
+}
+
+#[test]
+fn a_forbidden_voltage_follows_the_pack_and_comes_back_by_ramp() {
+    let mut filter = Filter::new(Config::default());
+    let mut at = |t: u32, cell: f64, current: f64, heat: f64| {
+        let line = json!({"t": t, "cells": cells(cell), "current": current, "soc": 60, "temperatures": [heat], "capacity_ah": 280});
+        ask(&mut filter, &line)["cvl"].as_f64().unwrap()
+    };
+    assert_eq!(at(0, 3.31, 0.0, -2.0), 52.96);
+    assert_eq!(at(1, 3.29, -50.0, -2.0), 52.64, "a load pulls the pack down, and the limit is not above it");
+    assert!(at(2, 3.31, 0.0, -2.0) <= 52.70, "upwards by 0.05 V/s");
+    let after = at(9, 3.31, 0.0, -2.0);
+    assert!((52.93..=52.96).contains(&after), "it does not stay down there: {after}");
+    for t in 10..100 {
+        let noise = if t % 2 == 0 { 0.0004 } else { -0.0004 };
+        assert!((52.93..=52.97).contains(&at(t, 3.31 + noise, 0.0, -2.0)), "noise pulls nothing down");
+    }
+    assert!(at(100, 3.31, 0.0, 0.1) <= 52.96, "just above the limit is not warm yet");
+    assert!(at(101, 3.31, 0.0, 20.0) <= 52.97, "it waits");
+    let rising = at(141, 3.31, 0.0, 20.0);
+    assert!((53.3..=53.5).contains(&rising), "0.05 V/s: {rising}");
+    assert_eq!(at(200, 3.31, 0.0, 20.0), 55.2);
+}
+
+#[test]
+fn charge_by_soc_ends_the_charge_by_voltage_too_and_does_not_flap() {
+    let config = Config { charge_by_soc: Some(vec![(79.0, 1.0), (80.0, 0.0)]), ..Config::default() };
+    let mut filter = Filter::new(config);
+    let mut at = |t: u32, soc: f64| {
+        ask(&mut filter, &json!({"t": t, "cells": cells(3.33), "current": 0, "soc": soc}))["cvl"].as_f64().unwrap()
+    };
+    assert_eq!(at(0, 79.0), 55.2);
+    assert_eq!(at(1, 80.0), 53.28);
+    for t in 2..200 {
+        assert_eq!(at(t, if t % 2 == 0 { 79.0 } else { 80.0 }), 53.28, "two per cent below it begins again");
+    }
+    at(200, 77.9);
+    assert_eq!(at(400, 77.9), 55.2);
+}
+
+#[test]
+fn a_minimum_current_never_beats_safety() {
+    let config = Config { min_charge_current: Amps::new(10.0), min_discharge_current: Amps::new(10.0), ..Config::default() };
+    let with = |extra: Value| {
+        let mut line = json!({"t": 0, "cells": cells(3.31), "current": 0, "soc": 60, "temperatures": [22], "capacity_ah": 280});
+        line.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let limits = ask(&mut Filter::new(config.clone()), &line);
+        (limits["ccl"].as_f64().unwrap(), limits["dcl"].as_f64().unwrap())
+    };
+    let one = |cell: f64| {
+        let mut all = cells(3.31);
+        all[3] = cell;
+        json!({ "cells": all })
+    };
+    assert_eq!(with(json!({"temperatures": [-20]})), (0.0, 0.0));
+    assert_eq!(with(json!({"temperatures": [70]})), (0.0, 0.0));
+    assert_eq!(with(json!({"mos_temperature": 95})), (0.0, 0.0));
+    assert_eq!(with(one(3.74)).0, 0.0);
+    assert_eq!(with(one(2.80)).1, 0.0);
+    assert_eq!(with(json!({"bms_ccl": 0, "bms_dcl": 0})), (0.0, 0.0));
+    assert_eq!(with(json!({"age_s": 300})), (0.0, 0.0));
+    assert_eq!(with(one(3.46)).0, 10.0, "where the curve is there for comfort it holds");
+}
+
+#[test]
 fn cvl_stays_under_the_bms_protection() {
     assert_eq!(healthy(json!({"cell_ovp": 3.65}))["cvl"], 55.2);
     assert_eq!(healthy(json!({"cell_ovp": 3.45}))["cvl"], 54.4);

@@ -34,6 +34,15 @@ fn a_damaged_state_file_lifts_no_limit() {
     }
 }
 
+#[test]
+fn a_state_file_says_nothing_that_the_configuration_does_not_ask_for() {
+    for saved in [r#"{"chemistry":"nmc"}"#, r#"{"chemistry":"lto"}"#, r#"{"phases":{"balancing":true}}"#] {
+        let mut battery = Battery::new(Config::default(), serde_json::from_str(saved).unwrap());
+        let limits = battery.read(reading(3.31), LinkStats::default(), at(1.0)).limits;
+        assert_eq!(limits.cvl.value.get(), 55.2, "{saved}: {limits:?}");
+    }
+}
+
 /// A battery that was read once a second for ten seconds; its last reading is at t = 0 of the returned times.
 struct Silenced(Battery);
 

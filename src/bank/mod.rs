@@ -21,6 +21,7 @@ mod voltage;
 pub use pulse::Pulse;
 
 use crate::battery::Now;
+use crate::charge::hold::HeldVoltage;
 use crate::charge::{PhaseConfig, Recovery, Silence};
 use crate::history;
 use crate::model::{Freshness, History, Level, Limit, Limits, LineState, LinkStats, Modules, Reasons, Snapshot};
@@ -123,6 +124,8 @@ pub struct Bank {
     config: Config,
     roster: Roster,
     voltage: voltage::Phases,
+    /// The voltage while no charge current is allowed.
+    held: HeldVoltage,
     ramps: Option<Ramps>,
     history: History,
     average: forecast::Average,
@@ -148,6 +151,7 @@ impl Bank {
             config,
             roster: Roster::default(),
             voltage: voltage::Phases::default(),
+            held: HeldVoltage::default(),
             ramps: None,
             history,
             average: forecast::Average::default(),
@@ -255,7 +259,13 @@ impl Bank {
         let charge = currents::allowed(&self.config, &self.roster, Direction::Charge);
         let discharge = currents::allowed(&self.config, &self.roster, Direction::Discharge);
         let in_force = self.ramps.as_ref().map(|ramps| ramps.cvl.value());
-        let voltage = self.voltage.advance(&self.config, &self.roster, gathered, in_force, elapsed);
+        let mut voltage = self.voltage.advance(&self.config, &self.roster, gathered, in_force, elapsed);
+        if charge.value > 0.0 || freshness != Freshness::Fresh {
+            self.held = HeldVoltage::default();
+        } else if let Some(pack) = voltage::present(&self.config, &self.roster, gathered) {
+            // The loss of a battery raises nothing.
+            voltage.hold(self.held.advance(&pack, self.roster.offline() == 0), &charge);
+        }
         let target = [voltage.value, charge.value, discharge.value];
 
         let may_rise = freshness == Freshness::Fresh && self.roster.all_have_read();

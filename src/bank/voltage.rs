@@ -6,7 +6,8 @@
 
 use super::gather::Gathered;
 use super::roster::{Roster, Seat};
-use super::{Config, Layout};
+use super::{Config, Layout, Ruled};
+use crate::charge::hold::Present;
 use crate::model::Mode;
 use crate::units::Volts;
 use std::borrow::Cow;
@@ -65,6 +66,35 @@ pub(super) struct Voltage {
     pub(super) rule: &'static str,
     pub(super) why: Cow<'static, str>,
     pub(super) mode: Mode,
+}
+
+impl Voltage {
+    /// Not above `most`, while the bank may not be charged by the rule `charge`.
+    pub(super) fn hold(&mut self, most: Volts, charge: &Ruled) {
+        if sound(most) < self.value {
+            let why = Cow::Owned(format!("{FORBIDDEN} ({})", charge.why));
+            *self = Self { value: sound(most), rule: FORBIDDEN, why, mode: self.mode };
+        }
+    }
+}
+
+const FORBIDDEN: &str = "charging is forbidden: not above the pack voltage";
+
+/// The bank as far as a voltage that lets no charge current flow is concerned: of packs side by side the lowest counts,
+/// one that is silent with its last voltage.
+pub(super) fn present(config: &Config, roster: &Roster, gathered: &Gathered) -> Option<Present> {
+    let of = |seat: &Seat| seat.last.reading.voltage.map(sound).filter(|volts| *volts > 0.0);
+    let voltage = match config.layout {
+        Layout::Parallel => roster.all().filter_map(|(_, seat)| of(seat)).reduce(f64::min)?,
+        Layout::Series => roster.all().map(|(_, seat)| of(seat)).sum::<Option<f64>>()?,
+    };
+    Some(Present {
+        voltage: Volts::new(voltage),
+        current: gathered.reading.current,
+        capacity: gathered.reading.capacity,
+        cells: gathered.cell_count.map_or(0.0, f64::from),
+        lowest: gathered.low_voltage.get(),
+    })
 }
 
 impl Phases {

@@ -7,7 +7,7 @@ use super::chemistry::{BY_MOS_TEMPERATURE, Curve, Preset};
 use super::steps::{self, CELL_CHARGE, CELL_DISCHARGE, SEED_CHARGE, SEED_DISCHARGE, Table};
 use super::verdict::{Given, Verdict};
 use super::{Config, Facts, Memory};
-use crate::units::{Amps, Moment};
+use crate::units::{Amps, Moment, Volts};
 use std::time::Duration;
 
 /// After so long without an input that was there, at most a quarter of the current flows.
@@ -19,6 +19,10 @@ const CELL_NOISE: f64 = 0.006;
 pub(super) const BY_CELLS: [&str; 2] = [HIGHEST, LOWEST];
 const HIGHEST: &str = "highest cell voltage";
 const LOWEST: &str = "lowest cell voltage";
+/// The reasons of limits by temperature.
+pub(super) const BY_TEMPERATURE: [&str; 2] = [TEMPERATURE, MOS_TEMPERATURE];
+const TEMPERATURE: &str = "battery temperature";
+const MOS_TEMPERATURE: &str = "MOSFET temperature";
 
 /// The number of inputs.
 const COUNT: usize = 4;
@@ -39,6 +43,8 @@ struct Input<'a> {
     discharge: Option<Table<'a>>,
     charge_why: &'static str,
     discharge_why: &'static str,
+    /// Whether a configured minimum may lift what it allows for charging and for discharging.
+    comfort: [bool; 2],
     never_given: &'static str,
 }
 
@@ -92,22 +98,25 @@ pub(super) fn apply(given: &Given<'_>, lift: f64, memory: &mut Memory, full: (Am
             discharge: Some(tables.discharge_by_cell),
             charge_why: HIGHEST,
             discharge_why: LOWEST,
+            comfort: cells_bear_more(given, memory.seen.cells),
             never_given: "the BMS gives no cell voltages: no limit by cell voltage",
         },
         Input {
             values: facts.coldest.zip(facts.hottest).map(|(cold, hot)| ([cold.get(), hot.get()], [cold.get(), hot.get()])),
             charge: Some(tables.charge_by_temperature),
             discharge: Some(tables.discharge_by_temperature),
-            charge_why: "battery temperature",
-            discharge_why: "battery temperature",
+            charge_why: TEMPERATURE,
+            discharge_why: TEMPERATURE,
+            comfort: [false; 2],
             never_given: "the BMS gives no temperature: no limit by temperature",
         },
         Input {
             values: facts.mos.map(|mos| ([mos.get(); 2], [mos.get(); 2])),
             charge: Some(Table::Curve(BY_MOS_TEMPERATURE)),
             discharge: Some(Table::Curve(BY_MOS_TEMPERATURE)),
-            charge_why: "MOSFET temperature",
-            discharge_why: "MOSFET temperature",
+            charge_why: MOS_TEMPERATURE,
+            discharge_why: MOS_TEMPERATURE,
+            comfort: [false; 2],
             never_given: "the BMS gives no MOSFET temperature: no limit by it",
         },
         Input {
@@ -116,6 +125,7 @@ pub(super) fn apply(given: &Given<'_>, lift: f64, memory: &mut Memory, full: (Am
             discharge: tables.discharge_by_soc,
             charge_why: "state of charge",
             discharge_why: "state of charge",
+            comfort: [true; 2],
             never_given: "the BMS gives no SoC: no limit by SoC",
         },
     ];
@@ -139,8 +149,25 @@ fn limit(input: &Input<'_>, seen: &mut Option<(Amps, Amps, Moment)>, now: Moment
             return;
         }
     };
-    verdict.limit_ccl(charge, input.charge_why);
-    verdict.limit_dcl(discharge, input.discharge_why);
+    let [ease_charge, ease_discharge] = input.comfort;
+    if ease_charge {
+        verdict.ease_ccl(charge, input.charge_why)
+    } else {
+        verdict.limit_ccl(charge, input.charge_why)
+    }
+    if ease_discharge {
+        verdict.ease_dcl(discharge, input.discharge_why)
+    } else {
+        verdict.limit_dcl(discharge, input.discharge_why)
+    }
+}
+
+/// Whether the cells bear a little more than their curves allow: no cell is as high as cells are ever charged, or empty.
+fn cells_bear_more(given: &Given<'_>, cells: Option<(f64, f64)>) -> [bool; 2] {
+    let Given { config, facts, chemistry, .. } = *given;
+    let most = config.max_cell_voltage.map_or(0.0, Volts::get).max(chemistry.balance_cell).min(chemistry.highest_cell - 0.10);
+    let most = facts.settings.cell_ovp.map_or(most, |ovp| most.min(ovp.get() - 0.05));
+    cells.map_or([false; 2], |(high, low)| [high < most, low >= chemistry.min_cell])
 }
 
 fn amps(table: Option<Table<'_>>, ends: [f64; 2], full: Amps) -> Amps {

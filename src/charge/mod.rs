@@ -10,6 +10,7 @@ pub mod chemistry;
 mod config;
 mod facts;
 pub mod filter;
+pub(crate) mod hold;
 mod inputs;
 pub mod oscillation;
 mod overvoltage;
@@ -41,6 +42,7 @@ pub struct Memory {
     /// How far charging is; kept for the battery across restarts.
     pub phases: Phases,
     ceiling: Ceiling,
+    hold: hold::Hold,
     pub(crate) last: Option<Last>,
     pub(crate) seen: inputs::Seen,
     pub(crate) fade_from: Option<Fade>,
@@ -50,6 +52,8 @@ pub struct Memory {
 impl Memory {
     /// The memory of a battery after a restart.
     pub fn restored(confirmed: Option<Chemistry>, phases: Phases) -> Self {
+        // No reading ever confirms another chemistry.
+        let confirmed = confirmed.filter(|chemistry| *chemistry == Chemistry::Lfp);
         Self { confirmed, phases, ..Self::default() }
     }
 }

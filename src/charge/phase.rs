@@ -217,7 +217,12 @@ impl Phases {
 
     /// A balancing charge is due so many days after the last, counted from the first day the clock was known.
     fn plan_balancing(&mut self, phases: &PhaseConfig, unix: Option<u64>) {
-        let (Some(days), Some(now)) = (phases.balance_every_days, unix) else { return };
+        let Some(days) = phases.balance_every_days else {
+            // Nobody asks for it any more.
+            self.balancing = false;
+            return;
+        };
+        let Some(now) = unix else { return };
         let since = *self.balanced_unix.get_or_insert(now);
         if !self.balancing && now.saturating_sub(since) as f64 >= days * DAY_S {
             self.balancing = true;

@@ -42,6 +42,12 @@ impl Ramp {
         Self { value, reduced_at: None, cut_from: f64::INFINITY, rose: true }
     }
 
+    /// The next value behind a `target` that it follows: down at once, up without waiting, but no faster than `rate` per second.
+    fn following(self, target: f64, rate: f64, from: Moment, now: Moment) -> Self {
+        let reach = self.value + rate.max(0.0) * now.since(from).as_secs_f64();
+        Self { value: target.min(reach), reduced_at: Some(now), ..self }
+    }
+
     /// The next value on the way to `target`.
     fn toward(self, target: f64, rise: Rise) -> Self {
         if target < self.value {
@@ -94,12 +100,17 @@ pub(super) fn settle(
         None => Ramp::new(finite(target)),
     };
     let by_cells = |limit: &Limit<Amps>| BY_CELLS.contains(&limit.why);
-    let cvl = step(before.map(|ramps| ramps.cvl), target.cvl.value.get(), recovery.volts_per_s, false);
+    // Held at the pack voltage it goes where the pack goes, without waiting.
+    let volts = |before: Option<Ramp>, target: f64| match (before, from) {
+        (Some(ramp), Some(from)) if verdict.follows_pack => ramp.following(finite(target), recovery.volts_per_s, from, now),
+        _ => step(before, target, recovery.volts_per_s, false),
+    };
+    let cvl = volts(before.map(|ramps| ramps.cvl), target.cvl.value.get());
     let ccl = step(before.map(|ramps| ramps.ccl), target.ccl.value.get(), recovery.amps_per_s, by_cells(&target.ccl));
     let dcl = step(before.map(|ramps| ramps.dcl), target.dcl.value.get(), recovery.amps_per_s, by_cells(&target.dcl));
     // Where neither cells nor chemistry are known there is no charge voltage but the present one.
     let highest = if verdict.ceiling.get().is_finite() { verdict.ceiling } else { target.cvl.value };
-    let ceiling = step(before.map(|ramps| ramps.ceiling), highest.get(), recovery.volts_per_s, false);
+    let ceiling = volts(before.map(|ramps| ramps.ceiling), highest.get());
     let limits = Limits {
         cvl: Limit { value: Volts::new(floor(cvl.value, 2)), why: reason(target.cvl.why, cvl.value, target.cvl.value.get()) },
         ccl: Limit { value: Amps::new(floor(ccl.value, 1)), why: reason(target.ccl.why, ccl.value, target.ccl.value.get()) },

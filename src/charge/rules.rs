@@ -36,6 +36,7 @@ pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: O
     floors(&given, full, &mut verdict);
     bms_limits(facts, &mut verdict);
     damage(&given, &mut verdict);
+    memory.hold.apply(&given, full.0, &mut verdict);
     if facts.broken_cell {
         verdict.alarm(AlarmName::BmsInternal, Level::Alarm);
         verdict.block(facts, "cell sense wire broken");
@@ -64,6 +65,7 @@ fn start(given: &Given<'_>, cell_count: Option<u8>, known: Option<Chemistry>) ->
     let cvl = Limit { value: Volts::new(f64::INFINITY), why: "no limit" };
     Verdict {
         limits: Limits { cvl, ccl: none, dcl: none, low_voltage, mode: Mode::Bulk },
+        comfort: [none; 2],
         cell_count,
         chemistry: known,
         alarms: Vec::new(),
@@ -71,6 +73,7 @@ fn start(given: &Given<'_>, cell_count: Option<u8>, known: Option<Chemistry>) ->
         full: false,
         ceiling: Volts::new(f64::INFINITY),
         float: None,
+        follows_pack: false,
     }
 }
 
@@ -140,23 +143,18 @@ fn currents(given: &Given<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// A current that the curves never go below, for inverters that misread 0 A; `full` are the maxima, which it does not lift.
-/// Everything that forbids comes later and wins.
+/// Adds what the curves allow for comfort. There a configured minimum holds, for inverters that misread 0 A; `full` are the maxima,
+/// which it does not lift. Against everything else, which stands in the limits already or comes later, it does not hold.
 fn floors(given: &Given<'_>, full: (Amps, Amps), verdict: &mut Verdict) {
-    let Given { config, facts, .. } = *given;
-    let why = "configured minimum";
-    let raise = |limit: &mut Limit<Amps>, floor: Amps| {
-        if limit.value < floor {
-            *limit = Limit { value: floor, why };
-        }
+    let config = given.config;
+    let eased = |comfort: Limit<Amps>, floor: Amps| {
+        if comfort.value < floor { Limit { value: floor, why: "configured minimum" } } else { comfort }
     };
-    let owner_stops = |limit: Option<Amps>| limit.is_some_and(|limit| limit <= Amps::ZERO);
-    if !owner_stops(facts.owner_charge_limit) {
-        raise(&mut verdict.limits.ccl, config.min_charge_current.min(full.0));
-    }
-    if !owner_stops(facts.owner_discharge_limit) {
-        raise(&mut verdict.limits.dcl, config.min_discharge_current.min(full.1));
-    }
+    let [charge, discharge] = verdict.comfort;
+    let charge = eased(charge, config.min_charge_current.min(full.0));
+    verdict.limit_ccl(charge.value, charge.why);
+    let discharge = eased(discharge, config.min_discharge_current.min(full.1));
+    verdict.limit_dcl(discharge.value, discharge.why);
 }
 
 /// The configured current, else the smaller of a fixed default and 0.5 C.

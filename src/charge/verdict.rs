@@ -28,6 +28,8 @@ impl Given<'_> {
 #[derive(Debug)]
 pub(super) struct Verdict {
     pub limits: Limits,
+    /// Charge and discharge current that the curves over SoC and cell voltage allow for comfort; a configured minimum may lift them.
+    pub comfort: [Limit<Amps>; 2],
     pub cell_count: Option<u8>,
     pub chemistry: Option<Chemistry>,
     pub alarms: Vec<Alarm>,
@@ -38,6 +40,8 @@ pub(super) struct Verdict {
     pub ceiling: Volts,
     /// The float voltage.
     pub float: Option<Volts>,
+    /// CVL is held at the pack voltage, and follows it at once.
+    pub follows_pack: bool,
 }
 
 impl Verdict {
@@ -49,6 +53,14 @@ impl Verdict {
     }
     pub(super) fn limit_dcl(&mut self, value: Amps, why: &'static str) {
         lower(&mut self.limits.dcl, value, why);
+    }
+    /// Lowers what the charge curves allow, in a way that a configured minimum may lift.
+    pub(super) fn ease_ccl(&mut self, value: Amps, why: &'static str) {
+        lower(&mut self.comfort[0], value, why);
+    }
+    /// As [`Self::ease_ccl`], discharging.
+    pub(super) fn ease_dcl(&mut self, value: Amps, why: &'static str) {
+        lower(&mut self.comfort[1], value, why);
     }
     pub(super) fn alarm(&mut self, name: AlarmName, level: Level) {
         self.alarms.push(Alarm { name, level });

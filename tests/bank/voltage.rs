@@ -171,6 +171,24 @@ fn phases_can_be_switched_off() {
 }
 
 #[test]
+fn a_bank_that_may_not_be_charged_does_not_invite_it() {
+    // A battery of another driver that forbids charging: nothing is known of it but its limits.
+    let mut rig = Rig::parallel(&["a", "cold"]);
+    rig.step(1.0);
+    *rig.says("cold") = Says { ceiling: None, float: None, ccl: 0.0, ..Says::default() };
+    rig.step(1.0);
+    assert_eq!((rig.ccl(), rig.cvl()), (0.0, 53.0));
+    assert!(rig.why()[0].starts_with("charging is forbidden"), "{:?}", rig.why());
+    rig.says("cold").fets.0 = Some(false);
+    rig.run(100);
+    assert_eq!((rig.ccl(), rig.cvl()), (100.0, 55.2), "switched off it takes nothing, and the other is charged");
+    let mut chain = Rig::series(&["a", "b"]);
+    chain.says("b").ccl = 0.0;
+    chain.step(1.0);
+    assert_eq!((chain.ccl(), chain.cvl()), (0.0, 106.0));
+}
+
+#[test]
 fn a_silent_member_holds_the_voltage_at_float() {
     for lose in [|says: &mut Says| says.freshness = Freshness::Stale, |says: &mut Says| says.there = false] {
         let mut rig = Rig::parallel(&["a", "b"]);
