@@ -17,11 +17,15 @@
 //!
 //! Boards until 2020 have another protocol (requests DB DB, 5A 5A; replies AA 55 AA FF) and are not read.
 
-use super::alarm_bits::{Bit, apply, l1, l2};
-use super::bytes::{Reader, crc16_modbus, set_bits, skip_to, text};
+pub(crate) mod bits;
+
+use super::alarm_bits::apply;
+use super::asking::Asking;
+use super::bytes::{Reader, crc16_modbus, set_bits, show_cells, skip_to, text, unless};
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
-use crate::model::{AlarmName, Chemistry, Reading};
+use crate::model::{Chemistry, Reading};
 use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
+use bits::{PROTECTIONS, WARNINGS};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -51,14 +55,12 @@ const fn read(what: &'static str, bytes: &'static [u8], required: bool) -> Reque
 /// Most bytes seen between the CRC of registers and the end mark are 12.
 const MAX_TRAILER: usize = 16;
 
-/// A board that does not answer an optional request so often is not asked for it again.
-const TRIES: u8 = 3;
-
-/// Decoder state: only how often what does not change was asked for.
+/// Decoder state: how long what does not change was asked for.
 #[derive(Debug, Default)]
 struct Ant {
-    model_asked: u8,
-    settings_asked: u8,
+    model: Asking,
+    voltages: Asking,
+    currents: Asking,
 }
 
 impl Protocol for Ant {
@@ -68,14 +70,15 @@ impl Protocol for Ant {
 
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
         let mut plan = vec![STATUS];
-        if known.model.is_none() && self.model_asked < TRIES {
-            self.model_asked = self.model_asked.saturating_add(1);
+        if known.model.is_none() && self.model.is_due_briefly() {
             plan.push(MODEL);
         }
         let settings = &known.settings;
-        if (settings.cell_ovp.is_none() || settings.charge_ocp.is_none()) && self.settings_asked < TRIES {
-            self.settings_asked = self.settings_asked.saturating_add(1);
-            plan.extend([VOLTAGES, CURRENTS]);
+        if settings.cell_ovp.is_none() && self.voltages.is_due() {
+            plan.push(VOLTAGES);
+        }
+        if settings.charge_ocp.is_none() && self.currents.is_due() {
+            plan.push(CURRENTS);
         }
         plan
     }
@@ -123,15 +126,29 @@ impl Protocol for Ant {
         let len = usize::from(r.u8("length")?);
         let r = &mut Reader::new(r.bytes(len, "data")?);
         match (function, register) {
-            (0x11, _) => status(r, into)?,
+            (0x11, _) => {
+                status(r, into)?;
+                self.model.heard();
+                self.voltages.heard();
+                self.currents.heard();
+            }
             (0x12, 0x026C) => {
                 into.model = text(r.bytes(16, "model")?);
                 into.sw_version = text(r.bytes(16, "version")?);
             }
-            (0x12, 0x0000) => voltages(r, into)?,
-            (0x12, 0x0068) => currents(r, into)?,
+            (0x12, 0x0000) => {
+                voltages(r, into)?;
+                self.voltages.answered();
+            }
+            (0x12, 0x0068) => {
+                currents(r, into)?;
+                self.currents.answered();
+            }
             _ => {} // registers that carry nothing for a reading
         }
+        let settings = &into.settings;
+        into.awaited.settings = (settings.cell_ovp.is_none() && self.voltages.is_awaited())
+            || (settings.charge_ocp.is_none() && self.currents.is_awaited());
         Ok(Progress::Done)
     }
 }
@@ -155,25 +172,28 @@ fn status(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     apply(protections, &PROTECTIONS, into);
     apply(warnings, &WARNINGS, into);
     r.skip(8, "reserved")?;
-    into.cells = (0..cells).map(|_| r.u16_le("cell voltages").map(Volts::milli)).collect::<Result<_, _>>()?;
+    let cells = (0..cells).map(|_| r.u16_le("cell voltages")).collect::<Result<Vec<_>, _>>()?;
+    show_cells(cells.into_iter().map(|raw| unless(&[0xFFFF], raw).map(Volts::milli)), into);
     let temperatures = (0..sensors).map(|_| temperature(r, "temperatures")).collect::<Result<Vec<_>, _>>()?;
     into.temperatures = Some(temperatures.into_iter().flatten().collect());
     into.mos_temperature = temperature(r, "MOS temperature")?;
     r.skip(2, "balancer temperature")?;
-    into.voltage = Some(Volts::centi(r.u16_le("pack voltage")?));
-    into.current = Some(Amps::deci(towards(state, f64::from(r.i16_le("current")?))));
-    into.soc = Some(Percent::new(f64::from(r.u16_le("SoC")?)));
-    into.soh = Some(Percent::new(f64::from(r.u16_le("SoH")?))).filter(|soh| soh.get() > 0.0);
+    into.voltage = unless(&[0xFFFF], r.u16_le("pack voltage")?).map(Volts::centi);
+    let current = unless(&[i16::MIN, i16::MAX], r.i16_le("current")?);
+    into.current = current.map(|raw| Amps::deci(towards(state, f64::from(raw))));
+    into.soc = unless(&[0xFFFF], r.u16_le("SoC")?).map(|raw| Percent::new(f64::from(raw)));
+    into.soh = unless(&[0, 0xFFFF], r.u16_le("SoH")?).map(|raw| Percent::new(f64::from(raw)));
     let (discharge, charge) = (r.u8("discharge FET")? == 1, r.u8("charge FET")? == 1);
     let [_, _, charge_again, discharge_again, ..] = warnings else { return Err(DecodeError::Short { field: "warnings" }) };
     into.charge_fet = Some(charge).filter(|on| *on == (charge_again & 0x80 != 0));
     into.discharge_fet = Some(discharge).filter(|on| *on == (discharge_again & 0x01 != 0));
     let balancer = r.u8("balancer")?;
     r.skip(1, "board type")?;
-    into.capacity = Some(micro(r.u32_le("capacity")?)).filter(|capacity| capacity.get() > 0.0);
-    into.remaining = Some(micro(r.u32_le("remaining capacity")?));
+    into.capacity = unless(&[0, u32::MAX], r.u32_le("capacity")?).map(micro);
+    into.remaining = unless(&[u32::MAX], r.u32_le("remaining capacity")?).map(micro);
     r.skip(4, "throughput")?;
-    into.power = Some(Watts::new(towards(state, f64::from(r.i32_le("power")?))));
+    let power = unless(&[i32::MIN, i32::MAX], r.i32_le("power")?);
+    into.power = power.map(|raw| Watts::new(towards(state, f64::from(raw))));
     r.skip(4, "run time")?;
     let balancing = set_bits(r.u32_le("balanced cells")?);
     into.balancing = Some(!balancing.is_empty() || matches!(balancer, 1 | 2 | 4 | 5));
@@ -192,9 +212,10 @@ fn towards(state: u8, raw: f64) -> f64 {
     }
 }
 
-/// Whole degrees; -40 is a sensor that is not fitted.
+/// Whole degrees; -40 and less is a sensor that is not fitted.
 fn temperature(r: &mut Reader<'_>, field: &'static str) -> Result<Option<Celsius>, DecodeError> {
-    Ok(Some(Celsius::new(f64::from(r.i16_le(field)?))).filter(|celsius| celsius.get() > -40.0))
+    let raw = unless(&[i16::MAX], r.i16_le(field)?);
+    Ok(raw.filter(|raw| *raw > -40).map(|raw| Celsius::new(f64::from(raw))))
 }
 
 fn micro(raw: u32) -> AmpHours {
@@ -210,11 +231,14 @@ fn chemistry(code: u16) -> Option<Chemistry> {
     }
 }
 
-/// Protections against wrong voltages, first level. 0 switches one off.
+/// A setting that the board does not tell (FFFF: without its password it fills whole blocks with that), or that is switched off (0).
+const NO_SETTING: [u16; 2] = [0, 0xFFFF];
+
+/// Protections against wrong voltages, first level.
 fn voltages(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let mut next = |before: usize, field: &'static str| {
         r.skip(before, field)?;
-        Ok(Some(r.u16_le(field)?).filter(|raw| *raw > 0))
+        Ok(unless(&NO_SETTING, r.u16_le(field)?))
     };
     let settings = &mut into.settings;
     settings.cell_ovp = next(0, "cell over-voltage protection")?.map(Volts::milli);
@@ -228,93 +252,7 @@ fn currents(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let charge = r.u16_le("charge over-current protection")?;
     r.skip(2, "delay")?;
     let discharge = r.u16_le("discharge over-current protection")?;
-    let amps = |raw: u16| Some(Amps::deci(raw)).filter(|limit| limit.get() > 0.0);
+    let amps = |raw: u16| unless(&NO_SETTING, raw).map(Amps::deci);
     (into.settings.charge_ocp, into.settings.discharge_ocp) = (amps(charge), amps(discharge));
     Ok(())
 }
-
-const UNNAMED: Bit = Bit::Note("a protection is set that no document names");
-const BY_HAND: Bit = Bit::Note("FETs switched off by hand");
-
-/// Protections as the app names them, bit 0 first.
-pub(crate) const PROTECTIONS: [[Bit; 8]; 8] = [
-    [
-        Bit::Note("the cell type is not set"),
-        l2(AlarmName::CellHighVoltage),
-        l2(AlarmName::CellHighVoltage),
-        l2(AlarmName::HighVoltage),
-        l2(AlarmName::CellLowVoltage),
-        l2(AlarmName::CellLowVoltage),
-        l2(AlarmName::LowVoltage),
-        l2(AlarmName::CellImbalance),
-    ],
-    [
-        l2(AlarmName::HighChargeTemperature),
-        l2(AlarmName::HighTemperature),
-        l2(AlarmName::HighMosTemperature),
-        l2(AlarmName::LowChargeTemperature),
-        l2(AlarmName::LowTemperature),
-        l2(AlarmName::HighChargeCurrent),
-        l2(AlarmName::HighDischargeCurrent),
-        l2(AlarmName::HighDischargeCurrent),
-    ],
-    [l2(AlarmName::ShortCircuit), BY_HAND, BY_HAND, BY_HAND, BY_HAND, BY_HAND, BY_HAND, BY_HAND],
-    [
-        BY_HAND,
-        l2(AlarmName::SensorFault), // a sense wire is open
-        l2(AlarmName::SensorFault), // current measurement
-        l2(AlarmName::DischargeFetFault),
-        l2(AlarmName::ChargeFetFault),
-        l2(AlarmName::BmsInternal),
-        l2(AlarmName::Contactor), // precharge
-        Bit::State,               // starting
-    ],
-    [
-        l2(AlarmName::BmsInternal),
-        l2(AlarmName::BmsInternal),
-        Bit::State, // a charger is connected
-        UNNAMED,
-        UNNAMED,
-        UNNAMED,
-        UNNAMED,
-        l2(AlarmName::Contactor), // precharge of the relay
-    ],
-    [
-        l2(AlarmName::Contactor), // welded relay
-        l2(AlarmName::DischargeFetFault),
-        l2(AlarmName::ChargeFetFault),
-        l2(AlarmName::BmsInternal),
-        UNNAMED,
-        UNNAMED,
-        UNNAMED,
-        UNNAMED,
-    ],
-    [UNNAMED; 8],
-    [UNNAMED; 8],
-];
-
-/// Warnings; from bit 16 on most are states.
-const WARNINGS: [[Bit; 8]; 4] = [
-    [
-        l1(AlarmName::CellHighVoltage),
-        l1(AlarmName::HighVoltage),
-        l1(AlarmName::CellLowVoltage),
-        l1(AlarmName::LowVoltage),
-        l1(AlarmName::CellImbalance),
-        l1(AlarmName::HighChargeTemperature),
-        l1(AlarmName::HighTemperature),
-        l1(AlarmName::LowChargeTemperature),
-    ],
-    [
-        l1(AlarmName::LowTemperature),
-        l1(AlarmName::HighMosTemperature),
-        l1(AlarmName::HighChargeCurrent),
-        l1(AlarmName::HighDischargeCurrent),
-        l1(AlarmName::LowSoc),
-        l1(AlarmName::LowSoc),
-        Bit::Note("the board doubts a cell's voltage"),
-        Bit::Note("the board counts other cells than it is set to"),
-    ],
-    [Bit::State; 8],
-    [Bit::State; 8],
-];

@@ -1,6 +1,8 @@
 //! Reading fields from a frame without ever panicking, and the checksums that protocols share.
 
 use super::{DecodeError, Framing};
+use crate::model::Reading;
+use crate::units::Volts;
 
 /// Walks over the payload of a frame; every read names the field, so that an error can.
 #[derive(Debug, Clone)]
@@ -116,6 +118,22 @@ pub fn skip_to(start: u8, buf: &[u8]) -> Framing {
 /// Unsigned 16 bit values, high byte first; an odd last byte is left out.
 pub fn u16s_be(data: &[u8]) -> impl Iterator<Item = u16> {
     data.as_chunks().0.iter().copied().map(u16::from_be_bytes)
+}
+
+/// The raw value, unless it is one of those that say "none": not fitted, not available, not told.
+pub fn unless<T: PartialEq + Copy>(none: &[T], raw: T) -> Option<T> {
+    Some(raw).filter(|raw| !none.contains(raw))
+}
+
+/// Shows the cells up to the first whose voltage is not known; a set that ends there is incomplete.
+pub fn show_cells(cells: impl Iterator<Item = Option<Volts>>, into: &mut Reading) {
+    let mut complete = true;
+    let known = cells.map_while(|cell| {
+        complete = cell.is_some();
+        cell
+    });
+    into.cells = known.collect();
+    into.cells_complete = (!complete).then_some(false);
 }
 
 /// The bits that are set, the lowest as 1.

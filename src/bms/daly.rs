@@ -24,7 +24,8 @@ mod commands;
 pub(crate) mod failures;
 mod parts;
 
-use super::bytes::{Reader, set_bits, skip_to, sum8, text};
+use super::asking::Asking;
+use super::bytes::{Reader, set_bits, show_cells, skip_to, sum8, text, unless};
 use super::orders::Orders;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
 use crate::model::{Command, Reading};
@@ -72,17 +73,22 @@ const FAILURES: Read = read(0x98, "failures", false);
 const TEMPERATURES: Read = read(0x96, "temperatures", false);
 const BALANCING: Read = read(0x97, "balancing", false);
 const CELLS: Read = read(0x95, "cell voltages", true);
+const CAPACITY: Read = read(0x50, "rated capacity", false);
 
 type IsKnown = fn(&Reading) -> bool;
 
-/// What never changes: asked for until it is known, one of them per reading.
-const FIXED: [(Read, IsKnown); 3] = [
-    (read(0x50, "rated capacity", false), |known| known.capacity.is_some()),
+/// Names that never change: asked for until they are known, one of them per reading.
+const FIXED: [(Read, IsKnown); 2] = [
     (read(0x53, "production date", false), |known| known.production_date.is_some()),
     (read(0x57, "battery code", false), |known| known.serial_number.is_some()),
 ];
 /// Many boards do not answer some of them: three rounds are enough.
 const FIXED_TRIES: usize = 3 * FIXED.len();
+
+/// A sensor that is not fitted: some boards say the lowest value for it (-40 °C), others the highest.
+const NO_SENSOR: [u8; 2] = [0x00, 0xFF];
+/// Most sensors that a board can have; a larger count is none.
+const MAX_SENSORS: u8 = 16;
 
 /// Commands with a known answer. A sum of one byte is weak: a frame must have one of them, the length 08 and a board's address.
 const COMMANDS: [u8; 12] = [0x50, 0x53, 0x57, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98];
@@ -93,6 +99,9 @@ struct Daly {
     /// `None` takes every board's replies, and asks board 1.
     address: Option<u8>,
     fixed_asked: usize,
+    capacity: Asking,
+    /// A reading had temperatures.
+    temperatures_known: bool,
     /// Current of 90 as older firmware counts it, until 93 tells the direction; and the other way round.
     current: Option<Amps>,
     state: Option<u8>,
@@ -110,11 +119,15 @@ impl Protocol for Daly {
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
         (self.current, self.state) = (None, None);
         self.restart();
+        self.temperatures_known |= known.temperatures.is_some();
         let mut plan: Vec<Request> = [COUNTS, PACK, STATE, FAILURES, TEMPERATURES].iter().map(|read| self.request(read)).collect();
-        // Limits depend on the capacity, which comes first of these.
-        plan.extend(self.next_fixed(known));
-        // The first reading is to come soon; this can wait for the second.
+        // Limits depend on it: a reply that is lost at the start must not leave it unknown for ever.
+        if known.capacity.is_none() && self.capacity.is_due() {
+            plan.push(self.request(&CAPACITY));
+        }
+        // The first reading is to come soon; these can wait for the second.
         if known.cell_count.is_some() {
+            plan.extend(self.next_fixed(known));
             plan.push(self.request(&BALANCING));
         }
         // Boards that always send 16 frames talk on after the last cell: nothing is asked after that.
@@ -153,7 +166,11 @@ impl Protocol for Daly {
             check(request, board, command)?;
         }
         match command {
-            0x50 => into.capacity = Some(AmpHours::milli(r.u32_be("rated capacity")?)).filter(|capacity| capacity.get() > 0.0),
+            0x50 => {
+                into.capacity = unless(&[0, u32::MAX], r.u32_be("rated capacity")?).map(AmpHours::milli);
+                into.awaited.capacity = false;
+                self.capacity.answered();
+            }
             0x53 => into.production_date = date(r.bytes(5, "production date")?),
             0x57 => return self.battery_code(&mut r, into),
             0x90 => self.pack(&mut r, into)?,
@@ -214,20 +231,23 @@ impl Daly {
     }
 
     fn pack(&mut self, r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
-        into.voltage = Some(Volts::deci(r.u16_be("pack voltage")?));
+        into.voltage = unless(&[0xFFFF], r.u16_be("pack voltage")?).map(Volts::deci);
         r.skip(2, "gathered voltage")?;
-        self.current = Some(Amps::deci(30000.0 - f64::from(r.u16_be("current")?)));
-        into.soc = Some(Percent::deci(r.u16_be("SoC")?));
+        // 0 would be -3000 A: a board that has measured nothing.
+        self.current = unless(&[0, 0xFFFF], r.u16_be("current")?).map(|raw| Amps::deci(30000.0 - f64::from(raw)));
+        into.soc = unless(&[0xFFFF], r.u16_be("SoC")?).map(Percent::deci);
         into.current = self.directed();
+        self.capacity.heard();
+        into.awaited.capacity = into.capacity.is_none() && self.capacity.is_awaited();
         Ok(())
     }
 
     fn fets(&mut self, r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
         self.state = Some(r.u8("state")?);
-        into.charge_fet = Some(r.u8("charge FET")? != 0);
-        into.discharge_fet = Some(r.u8("discharge FET")? != 0);
+        into.charge_fet = unless(&[0xFF], r.u8("charge FET")?).map(|on| on != 0);
+        into.discharge_fet = unless(&[0xFF], r.u8("discharge FET")?).map(|on| on != 0);
         r.skip(1, "life counter")?;
-        into.remaining = Some(AmpHours::milli(r.u32_be("remaining capacity")?));
+        into.remaining = unless(&[u32::MAX], r.u32_be("remaining capacity")?).map(AmpHours::milli);
         if self.current.is_some() {
             into.current = self.directed();
         }
@@ -251,9 +271,10 @@ impl Daly {
 
     fn counts(&mut self, r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
         into.cell_count = Some(r.u8("cell count")?).filter(|count| (1..=48).contains(count));
-        self.sensors = Some(r.u8("sensor count")?);
+        self.sensors = Some(r.u8("sensor count")?).filter(|count| *count <= MAX_SENSORS);
         r.skip(3, "charger, load, inputs")?;
-        into.cycles = Some(u32::from(r.u16_be("cycles")?));
+        into.cycles = unless(&[0xFFFF], r.u16_be("cycles")?).map(u32::from);
+        into.awaited.temperatures = self.sensors.is_some_and(|count| count > 0) && !self.temperatures_known;
         self.show_cells(into);
         self.show_temperatures(into);
         Ok(())
@@ -264,24 +285,28 @@ impl Daly {
         let frames = self.cells.in_order();
         let cells = frames.flat_map(|&[a, b, c, d, e, f, _]| [[a, b], [c, d], [e, f]]).map(u16::from_be_bytes);
         let count = into.cell_count.map(usize::from);
-        let cells: Vec<Volts> = cells.map(Volts::milli).take(count.unwrap_or(usize::MAX)).collect();
+        let cells: Vec<u16> = cells.take(count.unwrap_or(usize::MAX)).collect();
         if cells.is_empty() {
             return Progress::More;
         }
-        let complete = count == Some(cells.len());
-        into.cells_complete = (!complete).then_some(false);
-        into.cells = cells;
-        if complete { Progress::Done } else { Progress::More }
+        show_cells(cells.iter().map(|raw| unless(&[0xFFFF], *raw).map(Volts::milli)), into);
+        if count == Some(cells.len()) {
+            return Progress::Done;
+        }
+        into.cells_complete = Some(false);
+        Progress::More
     }
 
     fn show_temperatures(&self, into: &mut Reading) -> Progress {
         let Some(sensors) = self.sensors.map(usize::from) else { return Progress::Done };
         let frames = self.temperatures.in_order().flatten().copied();
-        let temperatures: Vec<Celsius> = frames.map(Celsius::offset_40).take(sensors).collect();
-        if temperatures.len() < sensors {
+        let announced: Vec<u8> = frames.take(sensors).collect();
+        if announced.len() < sensors {
             return Progress::More;
         }
-        into.temperatures = Some(temperatures);
+        let fitted = announced.into_iter().filter_map(|raw| unless(&NO_SENSOR, raw));
+        into.temperatures = Some(fitted.map(Celsius::offset_40).collect());
+        into.awaited.temperatures = false;
         Progress::Done
     }
 

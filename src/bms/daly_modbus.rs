@@ -5,20 +5,22 @@
 //! reply    from 03 bytes data…      crc crc     D2, or 50+n; the CRC is Modbus's, low byte first
 //! refusal  from 83 code             crc crc
 //! ```
-//! A reply does not say which registers it holds: only the request does. FFFF is a register that is not fitted. Both families
-//! have the same values at different places, see `D2` and `P81`. Register C9 holds the password and is never read; nor are
+//! A reply does not say which registers it holds: only the request does. FFFF is a register that is not fitted, 00FF and 0000 a
+//! sensor that is not. Both families have the same values at different places, see `D2` and `P81`. Register C9 holds the password and is never read; nor are
 //! the settings of p81 boards, which hold it too.
 //!
 //! The vendor's document counts charge as negative, the recordings as positive: where the state register says charging or
 //! discharging, it decides. Balancing bits and MOS temperature stand in registers that the document calls reserved: they are
 //! believed as far as they agree with the rest.
 //!
-//! Source: syssi/esphome-daly-bms (docs/dalyModbusProtocol.xlsx, docs/protocol-register-map.md) and the recordings in
-//! `tests/vectors/daly-modbus`.
+//! Source: syssi/esphome-daly-bms (docs/dalyModbusProtocol.xlsx, docs/protocol-register-map.md), for the p81 boards
+//! patagonaa/esphome-daly-hkms-bms as well, and the recordings in `tests/vectors/daly-modbus`.
 
 mod commands;
+pub(crate) mod failures;
 
-use super::bytes::{Reader, crc16_modbus, set_bits, u16s_be};
+use super::asking::Asking;
+use super::bytes::{Reader, crc16_modbus, set_bits, show_cells, text, u16s_be, unless};
 use super::daly::failures::failures;
 use super::orders::Orders;
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
@@ -60,8 +62,12 @@ const fn block(what: &'static str, first: u16, words: u16, required: bool) -> Bl
 struct Map {
     /// Read in each reading, what is required first.
     live: &'static [Block],
-    /// Read until it is known: the capacity.
+    /// Read until it is known: the capacity, and at D2 the protections.
     fixed: Block,
+    /// It holds the protections, too.
+    has_protections: bool,
+    /// Read until it is known: texts of software and hardware.
+    version: Option<Block>,
     /// Cell voltages begin at 0 and end here.
     cells: u16,
     temperatures: Range<u16>,
@@ -85,6 +91,8 @@ struct Map {
 const D2: Map = Map {
     live: &[block("live values", 0, 0x3E, true), block("MOS temperature", 0x3E, 9, false)],
     fixed: block("settings", 0x80, 0x29, false),
+    has_protections: true,
+    version: Some(block("version", VERSION, 0x20, false)),
     cells: 0x20,
     temperatures: 0x20..0x28,
     voltage: 0x28,
@@ -107,6 +115,9 @@ const D2: Map = Map {
 const P81: Map = Map {
     live: &[block("cells and pack", 0, 0x40, true), block("state", 0x41, 0x3E, true)],
     fixed: block("capacity", 0x109, 4, false),
+    has_protections: false,
+    // It stands among the registers with the password.
+    version: None,
     cells: 0x30,
     temperatures: 0x30..0x38,
     voltage: 0x38,
@@ -125,6 +136,9 @@ const P81: Map = Map {
     mos_temperature: 0x5A,
 };
 
+/// Where the texts of a D2 board begin: 32 bytes of software, 32 of hardware.
+const VERSION: u16 = 0xA9;
+
 /// Replies whose registers are known without the request: first byte's family, length in bytes, first register.
 const FULL: [(bool, usize, u16); 4] = [(true, 124, 0), (true, 160, 0), (false, 128, 0), (false, 124, 0x41)];
 
@@ -136,7 +150,8 @@ struct DalyModbus {
     host: u8,
     /// Full readings since an optional live block was heard.
     without: u8,
-    fixed_asked: u8,
+    fixed: Asking,
+    version: Asking,
 }
 
 impl Protocol for DalyModbus {
@@ -149,9 +164,16 @@ impl Protocol for DalyModbus {
         let map = self.map();
         let wanted = |block: &&Block| block.required || self.without <= TRIES;
         let mut plan: Vec<Request> = map.live.iter().filter(wanted).map(|block| self.request(block)).collect();
-        if known.capacity.is_none() && self.fixed_asked < TRIES {
-            self.fixed_asked = self.fixed_asked.saturating_add(1);
+        if known.capacity.is_none() && self.fixed.is_due() {
             plan.push(self.request(&map.fixed));
+        }
+        // The first reading is to come soon; this can wait for the second.
+        if let Some(version) = &map.version
+            && known.cell_count.is_some()
+            && known.sw_version.is_none()
+            && self.version.is_due_briefly()
+        {
+            plan.push(self.request(version));
         }
         plan
     }
@@ -191,6 +213,9 @@ impl Protocol for DalyModbus {
             return Err(DecodeError::Foreign { what: "another board" });
         }
         if function != 3 {
+            if matches!(asked, Asked::Request(request) if request.bytes == self.request(&self.map().fixed).bytes) {
+                self.fixed.answered();
+            }
             return Err(DecodeError::Refused { code: r.u8("exception code")? });
         }
         let len = usize::from(r.u8("length")?);
@@ -202,12 +227,12 @@ impl Protocol for DalyModbus {
             }
         };
         let registers = Registers { first, data: r.bytes(len, "registers")? };
-        self.heard(&registers);
         if from == 0xD2 {
             registers.d2(into)
         } else {
             registers.p81(into)
         }
+        self.heard(&registers, into);
         Ok(Progress::Done)
     }
 }
@@ -225,8 +250,19 @@ impl DalyModbus {
         Request { what: block.what, bytes: Cow::Owned(bytes), timeout, required: block.required }
     }
 
-    /// Counts readings without the optional block, so that a board without these registers costs no waiting.
-    fn heard(&mut self, registers: &Registers<'_>) {
+    /// Counts readings without the optional block, so that a board without these registers costs no waiting; and says what is
+    /// still to come.
+    fn heard(&mut self, registers: &Registers<'_>, into: &mut Reading) {
+        let map = self.map();
+        if registers.first == map.fixed.first {
+            self.fixed.answered();
+        } else if registers.first == 0 {
+            self.fixed.heard();
+            self.version.heard();
+        }
+        let awaited = into.capacity.is_none() && self.fixed.is_awaited();
+        into.awaited.capacity = awaited;
+        into.awaited.settings = awaited && map.has_protections;
         match registers.first {
             0 => self.without = self.without.saturating_add(1),
             _ if registers.word(self.map().mos_temperature).is_some() => self.without = 0,
@@ -245,7 +281,7 @@ impl Registers<'_> {
     /// The register, if it is in this reply and fitted.
     fn word(&self, register: u16) -> Option<u16> {
         let index = usize::from(register.checked_sub(self.first)?);
-        u16s_be(self.data).nth(index).filter(|word| *word != 0xFFFF)
+        unless(&[0xFFFF], u16s_be(self.data).nth(index)?)
     }
 
     fn words(&self, registers: Range<u16>) -> impl Iterator<Item = Option<u16>> {
@@ -265,22 +301,22 @@ impl Registers<'_> {
         into.cycles = self.word(map.cycles).map(u32::from).or(into.cycles);
         // 0 is off, 1 passive, 2 active; a recorded p81 board says 7.
         into.balancing = self.word(map.balancer).filter(|state| *state <= 2).map(|state| state != 0).or(into.balancing);
-        into.mos_temperature = self.word(map.mos_temperature).filter(|raw| *raw != 0).map(celsius).or(into.mos_temperature);
+        into.mos_temperature = self.word(map.mos_temperature).and_then(celsius).or(into.mos_temperature);
         if let Some(count) = self.word(map.cell_count).filter(|count| (1..=map.cells).contains(count)) {
             into.cell_count = u8::try_from(count).ok();
-            into.cells =
-                self.words(0..count).collect::<Option<Vec<_>>>().unwrap_or_default().into_iter().map(Volts::milli).collect();
+            show_cells(self.words(0..count).map(|cell| cell.map(Volts::milli)), into);
         }
         if let Some(sensors) = self.word(map.sensor_count) {
             let fitted = self.words(map.temperatures.clone()).take(usize::from(sensors)).flatten();
-            into.temperatures = Some(fitted.map(celsius).collect());
+            into.temperatures = Some(fitted.filter_map(celsius).collect());
         }
         self.balancing(map, into);
     }
 
     /// Positive charges.
     fn current(&self, map: &Map) -> Option<Amps> {
-        let current = self.word(map.current).map(|raw| f64::from(raw) - 30000.0)?;
+        // 0 would be -3000 A: a board that has measured nothing.
+        let current = f64::from(unless(&[0], self.word(map.current)?)?) - 30000.0;
         Some(Amps::deci(match self.word(map.state) {
             Some(1) => current.abs(),
             Some(2) if current > 0.0 => -current,
@@ -307,15 +343,20 @@ impl Registers<'_> {
             let bytes: Vec<u8> = words.into_iter().flat_map(u16::to_le_bytes).collect();
             failures(&bytes, into);
         }
+        if let Some(texts) = self.first.eq(&VERSION).then_some(self.data).and_then(|data| data.split_first_chunk::<32>()) {
+            let (software, hardware) = texts;
+            (into.sw_version, into.hw_version) = (text(software), hardware.get(..32).and_then(text));
+        }
         let settings = &mut into.settings;
-        let amps = |register| self.word(register).map(|raw| Amps::deci((f64::from(raw) - 30000.0).abs()));
-        if let Some(rated) = self.word(0x80).filter(|rated| *rated > 0) {
+        let word = |register| unless(&[0], self.word(register)?);
+        let amps = |register| word(register).map(|raw| Amps::deci((f64::from(raw) - 30000.0).abs()));
+        if let Some(rated) = word(0x80) {
             into.capacity = Some(AmpHours::deci(rated));
             settings.chemistry = self.word(0x89).and_then(chemistry);
-            settings.cell_ovp = self.word(0x8C).map(Volts::milli);
-            settings.cell_uvp = self.word(0x8E).map(Volts::milli);
-            settings.pack_ovp = self.word(0x90).map(Volts::deci);
-            settings.pack_uvp = self.word(0x92).map(Volts::deci);
+            settings.cell_ovp = word(0x8C).map(Volts::milli);
+            settings.cell_uvp = word(0x8E).map(Volts::milli);
+            settings.pack_ovp = word(0x90).map(Volts::deci);
+            settings.pack_uvp = word(0x92).map(Volts::deci);
             settings.charge_ocp = amps(0x94);
             settings.discharge_ocp = amps(0x96);
         }
@@ -331,15 +372,13 @@ impl Registers<'_> {
         {
             into.capacity = Some(AmpHours::milli(rated));
         }
-        if self.words(0x6D..0x6F).flatten().any(|word| word != 0) {
-            into.note("failure registers 6D, 6E are set (meaning not documented)");
-        }
+        failures::failures(self, into);
     }
 }
 
-/// Only the low byte counts.
-fn celsius(raw: u16) -> Celsius {
-    Celsius::offset_40(raw & 0xFF)
+/// Only the low byte counts; its lowest and its highest value are a sensor that is not fitted.
+fn celsius(raw: u16) -> Option<Celsius> {
+    unless(&[0x00, 0xFF], raw & 0xFF).map(Celsius::offset_40)
 }
 
 fn chemistry(code: u16) -> Option<Chemistry> {

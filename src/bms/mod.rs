@@ -10,6 +10,7 @@
 
 pub(crate) mod alarm_bits;
 pub mod ant;
+mod asking;
 pub mod bytes;
 pub mod daly;
 pub mod daly_modbus;

@@ -10,14 +10,15 @@
 //!          u16 remaining 10 mAh, u8 words that follow (5 or 6): capacity 10 mAh, cycles, u8 SoC and u8 SoH, balancing (bit 0 is
 //!          cell 1), the rest is unknown
 //! INFO 44  pack, u8 cells, a code each, u8 sensors, a code each, current code, voltage code, 2 bytes short circuits,
-//!          u8 status bytes that follow, 2 reserved; codes: 00 fine, 01 low, 02 high, F0 other
+//!          u8 status bytes that follow, 0 to 2 reserved (the document has 2, boards send fewer); codes: 00 fine, 01 low,
+//!          02 high, F0 other
 //! ```
 //! The document puts an INFOFLAG before INFO, the recording has none: both are taken where the counts fit the length.
 //! Pylontech (VER 20, 0.1 K), Pace (25) and TopBAND (the same request, 0.1 K) look alike and are not this protocol.
 //!
 //! Source: kekemar/TopBMS_To_Domoticz (BMS/Protocol_BMS.pdf, README.md). Reply 44 is known from the document only.
 
-use super::bytes::{Reader, set_bits, skip_to, sum16, u16s_be};
+use super::bytes::{Reader, set_bits, show_cells, skip_to, sum16, u16s_be, unless};
 use super::{Asked, DecodeError, Driver, Framing, Line, Progress, Protocol, Request, Sharing};
 use crate::hex;
 use crate::model::Reading;
@@ -153,29 +154,34 @@ fn read(kind: u8, info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
 fn values(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let cells = count(r, MAX_CELLS, "cell count")?;
     into.cell_count = u8::try_from(cells).ok().filter(|count| *count > 0);
-    into.cells = u16s_be(r.bytes(cells.saturating_mul(2), "cell voltages")?).map(Volts::milli).collect();
+    let cells = u16s_be(r.bytes(cells.saturating_mul(2), "cell voltages")?);
+    show_cells(cells.map(|raw| unless(&[0xFFFF], raw).map(Volts::milli)), into);
     let sensors = count(r, MAX_SENSORS, "sensor count")?;
     let temperatures: Vec<u16> = u16s_be(r.bytes(sensors.saturating_mul(2), "temperatures")?).collect();
-    if temperatures.iter().any(|raw| *raw > 0xFF) {
+    if temperatures.iter().any(|raw| *raw > 0xFF && *raw != 0xFFFF) {
         return Err(DecodeError::Foreign { what: "temperatures in 0.1 K: a TopBAND or Pylontech battery" });
     }
-    into.temperatures = Some(temperatures.into_iter().map(Celsius::offset_40).collect());
-    into.current = Some(Amps::centi(r.i16_be("current")?));
-    into.voltage = Some(Volts::centi(r.u16_be("pack voltage")?));
-    into.remaining = Some(AmpHours::centi(r.u16_be("remaining capacity")?));
+    let fitted = temperatures.into_iter().filter_map(|raw| unless(&NO_SENSOR, raw));
+    into.temperatures = Some(fitted.map(Celsius::offset_40).collect());
+    into.current = unless(&[i16::MIN, i16::MAX], r.i16_be("current")?).map(Amps::centi);
+    into.voltage = unless(&[0xFFFF], r.u16_be("pack voltage")?).map(Volts::centi);
+    into.remaining = unless(&[0xFFFF], r.u16_be("remaining capacity")?).map(AmpHours::centi);
     let words = usize::from(r.u8("word count")?);
     if !matches!(words, 5 | 6) || r.left() != words.saturating_mul(2) {
         return Err(UNFIT);
     }
-    into.capacity = Some(AmpHours::centi(r.u16_be("full capacity")?)).filter(|capacity| capacity.get() > 0.0);
-    into.cycles = Some(u32::from(r.u16_be("cycles")?));
-    into.soc = Some(Percent::new(f64::from(r.u8("SoC")?)));
-    into.soh = Some(Percent::new(f64::from(r.u8("SoH")?)));
+    into.capacity = unless(&[0, 0xFFFF], r.u16_be("full capacity")?).map(AmpHours::centi);
+    into.cycles = unless(&[0xFFFF], r.u16_be("cycles")?).map(u32::from);
+    into.soc = unless(&[0xFF], r.u8("SoC")?).map(|raw| Percent::new(f64::from(raw)));
+    into.soh = unless(&[0, 0xFF], r.u8("SoH")?).map(|raw| Percent::new(f64::from(raw)));
     let balancing = u32::from(r.u16_be("balancing")?);
     into.balancing = Some(balancing != 0);
     into.balancing_cells = Some(set_bits(balancing));
     Ok(())
 }
+
+/// A sensor that is not fitted: nobody documents it, but these are -40 °C, 215 °C and beyond one byte.
+const NO_SENSOR: [u16; 3] = [0x0000, 0x00FF, 0xFFFF];
 
 const UNFIT: DecodeError = DecodeError::Foreign { what: "counts that do not fit the length" };
 

@@ -9,7 +9,7 @@ use super::requests::{Inbox, Sight, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
 use crate::bms::alarm_bits::bytes_of;
-use crate::bms::ant::PROTECTIONS;
+use crate::bms::ant::bits::PROTECTIONS;
 use crate::bms::bytes::crc16_modbus;
 use std::time::Duration;
 

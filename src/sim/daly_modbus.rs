@@ -21,6 +21,9 @@ const ANSWERED: u8 = 0x50;
 const REQUEST: usize = 8;
 const LIVE: usize = 0x50;
 const SETTINGS: usize = 0x80;
+/// Software and hardware as texts of 32 bytes each.
+const VERSION: usize = 0xA9;
+const VERSION_WORDS: usize = 32;
 const SETTINGS_END: usize = 0xA9;
 
 /// The board's memory.
@@ -108,6 +111,7 @@ fn read(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
     let shown = unit.pack.shown();
     let registers = match first {
         _ if end <= LIVE => live(shown),
+        VERSION if words == VERSION_WORDS => return reply(&version()),
         SETTINGS.. if end <= SETTINGS_END => settings(shown),
         _ => return None,
     };
@@ -180,6 +184,12 @@ fn settings(shown: &Shown) -> Vec<u16> {
     registers.put(0x94, [28500]);
     registers.put(0x96, [32000]);
     registers.0
+}
+
+fn version() -> Vec<u16> {
+    let text = |text: &[u8]| text.iter().copied().chain(std::iter::repeat(0)).take(VERSION_WORDS).collect::<Vec<u8>>();
+    let bytes = [text(b"401012"), text(b"BMS")].concat();
+    bytes.as_chunks().0.iter().copied().map(u16::from_be_bytes).collect()
 }
 
 fn temperature(celsius: f64) -> u16 {

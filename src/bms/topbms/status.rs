@@ -41,6 +41,9 @@ pub(crate) const BITS: [[Bit; 8]; 15] = [
      Bit::Note("reserved status bit set"), Bit::Note("reserved status bit set")],
 ];
 
+/// Most bytes behind the status: 2 in the document, 1 or none on boards that were heard of.
+const MAX_RESERVED: usize = 2;
+
 const FET_STATUS: usize = 5;
 const CELL_STATUS: usize = 7;
 
@@ -57,7 +60,7 @@ pub(super) fn alarms(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     // The document says 10 in one place and lists 15: the announced number counts.
     let flags = count(r, BITS.len(), "number of status bytes")?;
     let status = r.bytes(flags, "status")?;
-    if flags <= FET_STATUS || !matches!(r.left(), 0 | 2) {
+    if flags <= FET_STATUS || r.left() > MAX_RESERVED {
         return Err(UNFIT);
     }
     apply(status, &BITS, into);

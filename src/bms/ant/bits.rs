@@ -1,0 +1,61 @@
+//! The bits of an ANT board's status, as the vendor's app names them.
+//!
+//! Sources: NotANewNick/antbms-gui and lswlc33/maibms (protocol/BitDict.kt, which has the upper warnings and some protections that
+//! the other lacks); where both name a bit they agree, and recordings with open wires, full and empty cells fit.
+
+use crate::bms::alarm_bits::{Bit, l1, l2};
+use crate::model::AlarmName::*;
+
+const UNNAMED: Bit = Bit::Note("a protection is set that no document names");
+const UNNAMED_WARNING: Bit = Bit::Note("a warning is set that no document names");
+const BY_HAND: Bit = Bit::Note("FETs switched off by hand");
+/// What a rental lock does: no fault of the battery.
+const TIME_OVER: Bit = Bit::Note("the time for which the board may be used is over");
+
+/// Protections, one row per byte, bit 0 first.
+#[rustfmt::skip]
+pub(crate) const PROTECTIONS: [[Bit; 8]; 8] = [
+    [Bit::Note("the cell type is not set"), l2(CellHighVoltage), l2(CellHighVoltage), l2(HighVoltage),
+     l2(CellLowVoltage), l2(CellLowVoltage), l2(LowVoltage), l2(CellImbalance)],
+    [l2(HighChargeTemperature), l2(HighTemperature), l2(HighMosTemperature), l2(LowChargeTemperature),
+     l2(LowTemperature), l2(HighChargeCurrent), l2(HighDischargeCurrent), l2(HighDischargeCurrent)],
+    // Four switches for discharge, four for charge.
+    [l2(ShortCircuit), BY_HAND, BY_HAND, BY_HAND, BY_HAND, BY_HAND, BY_HAND, BY_HAND],
+    // A sense wire is open, current measurement, FETs, internal communication, precharge; bit 7: starting.
+    [BY_HAND, l2(SensorFault), l2(SensorFault), l2(DischargeFetFault),
+     l2(ChargeFetFault), l2(BmsInternal), l2(Contactor), Bit::State],
+    // Two self-tests, a charger is connected, no GPS, spark protection works, a third self-test, precharge of the relay.
+    [l2(BmsInternal), l2(BmsInternal), Bit::State, l2(Communication),
+     Bit::State, l2(BmsInternal), Bit::Note("the board asks for newer firmware"), l2(Contactor)],
+    // Welded relay, fuses of discharge and charge, a module is lost, FETs of precharge, load locked.
+    [l2(Contactor), l2(DischargeFetFault), l2(ChargeFetFault), l2(BmsInternal),
+     TIME_OVER, l2(Contactor), l2(Contactor), Bit::Note("the load is locked")],
+    [Bit::Note("the measuring part receives firmware"), UNNAMED, Bit::Note("the measuring part waits for firmware"), UNNAMED,
+     UNNAMED, UNNAMED, UNNAMED, UNNAMED],
+    [UNNAMED; 8],
+];
+
+/// Warnings; from bit 17 on most are states.
+#[rustfmt::skip]
+pub(super) const WARNINGS: [[Bit; 8]; 8] = [
+    [l1(CellHighVoltage), l1(HighVoltage), l1(CellLowVoltage), l1(LowVoltage),
+     l1(CellImbalance), l1(HighChargeTemperature), l1(HighTemperature), l1(LowChargeTemperature)],
+    // Bits 6 and 7: the board doubts the cells' and the pack's voltage.
+    [l1(LowTemperature), l1(HighMosTemperature), l1(HighChargeCurrent), l1(HighDischargeCurrent),
+     l1(LowSoc), l1(LowSoc), l1(SensorFault), l1(SensorFault)],
+    // Precharge failed; full, charging, discharging, three ways to know of a charger, charge FET on.
+    [l1(Contactor), Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State],
+    // Discharge FET on, balancing, standby, what balances or holds the balancer. Bit 7 sums up the protections, which say more.
+    [Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::Note("the balancer is too hot"), Bit::State],
+    // Bit 0 sums up the protections; system fault, no GPS; balancer's test, heater; no Bluetooth, precharge of the relay.
+    [Bit::State, l1(BmsInternal), l1(Communication), Bit::State,
+     Bit::State, Bit::Note("the output is forced on"), Bit::State, Bit::State],
+    // Precharge of the FETs, relays of charge and discharge are on; clock.
+    [Bit::State, Bit::State, Bit::State, l1(BmsInternal), Bit::Note("charging is forced on"), Bit::Note("debug mode"),
+     TIME_OVER, Bit::Note("the time for which the board may be used ends soon")],
+    // Spark protection works; about to switch off for low voltage; a charger is connected, the balancer waits; communication
+    // inside the board is unsteady.
+    [Bit::State, l1(LowVoltage), Bit::State, Bit::State, Bit::Note("test mode"), l1(BmsInternal),
+     UNNAMED_WARNING, UNNAMED_WARNING],
+    [UNNAMED_WARNING; 8],
+];
