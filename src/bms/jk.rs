@@ -216,11 +216,12 @@ fn current(version: u8, raw: u16) -> Option<Amps> {
     }
 }
 
-/// Up to 100 it is °C, from there on degrees below zero: 101 is -1 °C and 140 the coldest.
+/// Up to 99 it is °C, from 100 on degrees below zero: 100 is what the app shows as -0 °C (owners' tests with ice, the board's document
+/// says otherwise), 101 is -1 °C and 140 the coldest; anything above is no temperature.
 fn temperature(raw: u16) -> Option<Celsius> {
     match raw {
-        0..=100 => Some(Celsius::new(f64::from(raw))),
-        101..=140 => Some(Celsius::new(100.0 - f64::from(raw))),
+        0..=99 => Some(Celsius::new(f64::from(raw))),
+        100..=140 => Some(Celsius::new(100.0 - f64::from(raw))),
         _ => None,
     }
 }

@@ -15,6 +15,7 @@
 mod commands;
 mod content;
 
+use super::asking::Asking;
 use super::bytes::{Reader, crc_frame, crc16_modbus, skip_to, sum8};
 use super::orders::Orders;
 use super::redaction::overwrite;
@@ -41,7 +42,7 @@ pub const DRIVER: Driver = Driver {
     sharing: Sharing::Any,
     new: |address| {
         let stagger = address.unwrap_or(0).min(15).saturating_mul(3);
-        Box::new(JkPb { address, poll: 0, settings_heard: true, stagger })
+        Box::new(JkPb { address, poll: 0, settings_heard: true, stagger, asking: Asking::default() })
     },
 };
 
@@ -83,6 +84,8 @@ struct JkPb {
     settings_heard: bool,
     /// Polls by which the settings are read again earlier, once: boards on one line are not to do so all in the same round.
     stagger: u8,
+    /// The settings, until they are known for the first time.
+    asking: Asking,
 }
 
 /// Settings are read again after so many polls: owners change them in the app.
@@ -128,6 +131,11 @@ impl Protocol for JkPb {
         let stagger = if poll.saturating_add(1) == PATIENCE { std::mem::take(&mut self.stagger) } else { 0 };
         self.poll = poll.saturating_add(1).saturating_add(stagger) % RARELY;
         let mut plan = vec![self.request(Kind::Live)];
+        // A lost reply must not leave the protections unknown for a minute.
+        let unknown = known.voltage.is_some() && known.settings.cell_ovp.is_none() && self.asking.is_due();
+        if matches!(self.address, Some(1..=15)) && poll >= PATIENCE && unknown {
+            plan.push(self.request(Kind::Settings));
+        }
         if matches!(self.address, Some(1..=15)) && poll < PATIENCE {
             if !self.settings_heard || known.settings.cell_ovp.is_none() {
                 plan.push(self.request(Kind::Settings));
@@ -186,13 +194,18 @@ impl Protocol for JkPb {
             return Err(DecodeError::Foreign { what: "settings of another board than the one that acknowledges" });
         }
         match kind {
-            Kind::Live => content::live(frame, into)?,
+            Kind::Live => {
+                content::live(frame, into)?;
+                self.asking.heard();
+            }
             Kind::Settings => {
                 content::settings(frame, into)?;
+                self.asking.answered();
                 self.settings_heard = true;
             }
             Kind::Device => content::device(frame, into)?,
         }
+        into.awaited.settings = into.settings.cell_ovp.is_none() && self.asking.is_awaited();
         Ok(if listening && kind != Kind::Live { Progress::More } else { Progress::Done })
     }
 
