@@ -85,10 +85,18 @@ struct Judged {
 
 impl Judged {
     fn low(&self) -> Option<f64> {
-        least([self.published, self.doubtful].into_iter().flatten(), f64::min)
+        least([self.published, self.possible()].into_iter().flatten(), f64::min)
     }
     fn high(&self) -> Option<f64> {
-        least([self.published, self.doubtful].into_iter().flatten(), f64::max)
+        least([self.published, self.possible()].into_iter().flatten(), f64::max)
+    }
+    /// The doubtful value, if it can be.
+    fn possible(&self) -> Option<f64> {
+        self.doubtful.filter(|_| !self.impossible)
+    }
+    /// Another reading will tell what is right. A value that stays impossible is missing: nothing is waited for.
+    fn is_in_doubt(&self) -> bool {
+        self.held && !(self.impossible && self.published.is_none())
     }
 }
 
@@ -114,8 +122,8 @@ impl Channel {
         let weighs = doubt.readings >= 2 || now.since(doubt.since) >= DOUBTED_FOR;
         let published = self.accepted.filter(|(_, at)| now.since(*at) <= STANDS_FOR).map(|(accepted, _)| accepted);
         // Without anything accepted to stand in for it, a doubtful value counts at once; an impossible one only for what it
-        // tells of the battery.
-        let counts = (weighs || published.is_none()) && (possible || bounds.impossible_counts || published.is_some());
+        // tells of the battery: it is no value that a limit could go by.
+        let counts = (weighs || published.is_none()) && (possible || bounds.impossible_counts);
         Judged { published, doubtful: counts.then_some(value), held: true, impossible: !possible }
     }
 
@@ -185,7 +193,9 @@ impl Guard {
             reading.cells.clear();
         }
         let mut held = Vec::new();
+        let mut in_doubt = false;
         let mut seen = |judged: Judged, what: &'static str| {
+            in_doubt |= judged.is_in_doubt();
             if judged.held && !held.contains(&what) {
                 held.push(what);
             }
@@ -194,7 +204,7 @@ impl Guard {
         let jump = self.free_jump(&reading);
         let voltage = seen(self.voltage.judge(reading.voltage.map(Volts::get), VOLTAGE, now), "pack voltage");
         let current = seen(self.current.judge(reading.current.map(Amps::get), jump, now), "current");
-        let soc = seen(self.soc.judge(reading.soc.map(Percent::get), PERCENT, now), "SoC");
+        let soc = seen(self.soc.judge(reading.soc.map(|soc| overshoot(soc.get())), PERCENT, now), "SoC");
         let soh = seen(self.soh.judge(reading.soh.map(Percent::get), PERCENT, now), "SoH");
         let remaining = seen(self.remaining.judge(reading.remaining.map(AmpHours::get), CHARGE, now), "remaining capacity");
         let capacity = seen(self.capacity.judge(reading.capacity.map(AmpHours::get), EXACT, now), "capacity");
@@ -249,7 +259,7 @@ impl Guard {
             owner_discharge_limit: None,
             calming: None,
             unix: None,
-            in_doubt: !held.is_empty() || cells_held.held,
+            in_doubt: in_doubt || cells_held.held,
         };
         Guarded { reading, facts, held }
     }
@@ -345,6 +355,11 @@ where
 {
     channels.resize_with(values.len(), Channel::default);
     channels.iter_mut().zip(values).map(|(channel, value)| channel.judge(Some(f64::from(*value)), bounds, now)).collect()
+}
+
+/// Some boards count a little beyond full.
+fn overshoot(soc: f64) -> f64 {
+    if (100.0..=110.0).contains(&soc) { 100.0 } else { soc }
 }
 
 fn to_count(value: f64) -> Option<u8> {

@@ -6,8 +6,8 @@ mod reading;
 
 use dbus_bms::battery::{Battery, Now, Saved};
 use dbus_bms::charge::{Config, Silence};
-use dbus_bms::model::{Freshness, Level, LineState, LinkStats, Snapshot};
-use dbus_bms::units::{Amps, Moment, Percent};
+use dbus_bms::model::{Freshness, Level, LineState, LinkStats, Reading, Snapshot};
+use dbus_bms::units::{Amps, Celsius, Moment, Percent, Volts};
 use reading::reading;
 
 fn at(seconds: f64) -> Now {
@@ -203,4 +203,60 @@ fn what_was_lost_in_a_silence_tells_nothing_of_the_line() {
     let back = silenced.0.read(reading(3.31), lost, at(145.0));
     assert_eq!(back.line, LineState::Good);
     assert!(!silenced.0.take_notices().iter().any(|notice| notice.contains("disturbed")));
+}
+
+/// Seconds of good readings, two of `glitch`, good ones again: the lowest CVL, and the limits 60 s after it.
+fn glitch(change: impl Fn(&mut Reading)) -> (f64, [f64; 3]) {
+    let mut battery = Battery::new(Config::default(), Saved::default());
+    let mut lowest = f64::INFINITY;
+    let mut last = [0.0; 3];
+    for second in 1..=180 {
+        let mut now = reading(3.31);
+        if (100..102).contains(&second) {
+            change(&mut now);
+        }
+        let limits = battery.read(now, LinkStats::default(), at(f64::from(second))).limits;
+        lowest = lowest.min(limits.cvl.value.get());
+        last = [limits.cvl.value.get(), limits.ccl.value.get(), limits.dcl.value.get()];
+    }
+    (lowest, last)
+}
+
+#[test]
+fn two_readings_that_cannot_be_never_move_the_charge_voltage_under_the_pack() {
+    type Change = fn(&mut Reading);
+    let zeros: Change = |reading| {
+        reading.voltage = Some(Volts::ZERO);
+        reading.cells.iter_mut().for_each(|cell| *cell = Volts::ZERO);
+    };
+    let no_voltage: Change = |reading| reading.voltage = Some(Volts::ZERO);
+    let high_cell: Change = |reading| reading.cells[3] = Volts::new(6.5);
+    for (what, change) in [("zeros", zeros), ("pack voltage 0", no_voltage), ("a cell at 6.5 V", high_cell)] {
+        let (lowest, [cvl, ccl, dcl]) = glitch(change);
+        assert!(lowest >= 52.9, "{what}: CVL {lowest}");
+        assert!(cvl >= 54.0 && ccl >= 40.0 && dcl >= 40.0, "{what}: after a minute {cvl} {ccl} {dcl}");
+    }
+}
+
+#[test]
+fn a_value_that_stays_impossible_is_missing_and_blocks_nothing_else() {
+    type Change = fn(&mut Reading);
+    let sensor: Change = |reading| reading.temperatures = Some(vec![Celsius::new(215.0), Celsius::new(22.0)]);
+    let soh: Change = |reading| reading.soh = Some(Percent::new(101.5));
+    let mos: Change = |reading| reading.mos_temperature = Some(Celsius::new(-200.0));
+    let soc: Change = |reading| reading.soc = Some(Percent::new(100.5));
+    for (what, change, least) in [("sensor", sensor, 12.0), ("SoH", soh, 40.0), ("MOSFET", mos, 40.0), ("SoC", soc, 40.0)] {
+        let mut battery = Battery::new(Config::default(), Saved::default());
+        let mut last = None;
+        for second in 1..60 {
+            let mut now = reading(3.31);
+            change(&mut now);
+            last = Some(battery.read(now, LinkStats::default(), at(f64::from(second))));
+        }
+        let last = last.unwrap();
+        assert!(last.limits.ccl.value.get() >= least && last.limits.cvl.value.get() > 55.0, "{what}: {:?}", last.limits);
+        assert!(last.reading.soc.is_some() && last.reading.soh.is_none_or(|soh| soh.get() <= 100.0), "{what}");
+        let most = if what == "sensor" { 12.5 } else { 50.0 };
+        assert!(last.limits.ccl.value.get() <= most, "{what}: {:?}", last.limits);
+    }
 }

@@ -16,6 +16,9 @@ pub(super) const CELL_COUNT_UNCLEAR: &str = "cell count unclear";
 /// Reason while the chemistry is not certain (wording fixed by contract.md).
 pub(super) const CHEMISTRY_UNKNOWN: &str = "chemistry unknown: set chemistry";
 
+/// Reason while a temperature sensor reads what no sensor can.
+const SENSOR_BROKEN: &str = "a temperature sensor is broken";
+
 /// All rules in order; for `from` see [`Given`].
 pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: Option<Moment>, now: Moment) -> Verdict {
     let count = cells::count(config, facts, memory);
@@ -43,6 +46,9 @@ pub(super) fn apply(config: &Config, facts: &Facts, memory: &mut Memory, from: O
     }
     if facts.broken_sensor {
         verdict.alarm(AlarmName::SensorFault, Level::Warning);
+        // As for a sensor that was there and is missing: nobody knows what it would say.
+        verdict.limit_ccl(full.0 * 0.25, SENSOR_BROKEN);
+        verdict.limit_dcl(full.1 * 0.25, SENSOR_BROKEN);
     }
     match count {
         Count::Clear(_) => {}
