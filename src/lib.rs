@@ -19,8 +19,8 @@
 //! - `record`, `replay` and `vector` keep what goes over a line and read it again; `sim` is a battery behind the same protocols;
 //!   `doctor`, `support`, `migrate` and `demo` are for owners. `cli` has a file for each command.
 //! - `model` is what all speak of (reading, alarms, limits, commands), in the `units` of its own; `state` are the files that survive,
-//!   `quality` judges a line, `meter` hears an SMA energy meter, `plot` draws, `draft` writes a file whole or not at all, `hex` and `civil`
-//!   know bytes as text and dates.
+//!   `quality` judges a line, `watchdog` ends a program that stands still, `meter` hears an SMA energy meter, `plot` draws, `draft`
+//!   writes a file whole or not at all, `hex` and `civil` know bytes as text and dates.
 //!
 //! Nothing panics on any input: what could is denied here and in `Cargo.toml`, and the calls that panic on certain arguments are
 //! listed with their reasons in `docs/panics.md`.
@@ -60,3 +60,4 @@ pub mod support;
 pub mod units;
 pub mod vector;
 pub mod view;
+pub mod watchdog;

@@ -4,10 +4,13 @@
 use crate::battery::Now;
 use crate::link::Clock;
 use crate::units::Moment;
+use crate::watchdog::{EXIT_CODE, TICK, Tick, Watchdog};
 use std::future::Future;
 use std::io;
-use std::sync::OnceLock;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -75,6 +78,62 @@ pub async fn blocking<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'stat
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // The default of 2 MB is address space a 32-bit device can do without.
     std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body).map(drop)
+}
+
+/// Watches over the loops of the program from a thread of its own, and ends it with [`EXIT_CODE`] when one of them stands still.
+/// systemd is told that all is well where it wants to know (`WatchdogSec`).
+///
+/// # Errors
+/// The operating system gives no thread.
+pub fn start(watchdog: Arc<Watchdog>) -> io::Result<()> {
+    let supervisor = Supervisor::from_env();
+    spawn("watchdog", move || {
+        loop {
+            match watchdog.tick() {
+                Tick::AllTurn => supervisor.iter().for_each(Supervisor::tell),
+                Tick::InDoubt => {}
+                Tick::Stands(name) => end(&name),
+            }
+            std::thread::sleep(TICK);
+        }
+    })
+}
+
+/// Ends the program at once: what stands still says no goodbye.
+fn end(name: &str) -> ! {
+    let said = format!("{name} stands still: the driver ends, to be started again. Report it if this comes again");
+    // Elsewhere: what stands still may be the log.
+    let _ = spawn("last word", move || log::error!("{said}"));
+    std::thread::sleep(Duration::from_secs(1));
+    std::process::exit(i32::from(EXIT_CODE))
+}
+
+/// systemd, as sd_notify(3) tells how to reach it.
+#[derive(Debug)]
+struct Supervisor {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Supervisor {
+    /// The one that watches this process, if one does.
+    fn from_env() -> Option<Self> {
+        std::env::var_os("WATCHDOG_USEC")?;
+        let other = std::env::var("WATCHDOG_PID").is_ok_and(|pid| pid.parse() != Ok(std::process::id()));
+        let name = std::env::var("NOTIFY_SOCKET").ok().filter(|_| !other)?;
+        let address = match name.strip_prefix('@') {
+            Some(name) => SocketAddr::from_abstract_name(name),
+            None => SocketAddr::from_pathname(&name),
+        };
+        let socket = UnixDatagram::unbound().ok()?;
+        socket.set_nonblocking(true).ok()?;
+        Some(Self { socket, address: address.ok()? })
+    }
+
+    fn tell(&self) {
+        // One that is lost is followed by others.
+        let _ = self.socket.send_to_addr(b"WATCHDOG=1", &self.address);
+    }
 }
 
 /// SIGTERM, SIGINT and SIGHUP: somebody wants the program to end, or the terminal that it was started from is gone.

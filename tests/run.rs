@@ -13,6 +13,8 @@ use bus::{Bus, get, set};
 use driver::{Driver, Home, last_change, owner, until, wait, wait_for_path};
 use rustix::process::Signal;
 use serde_json::{Map, Value as Json, json};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 const NAME: &str = "com.victronenergy.battery.ttyUSB7";
@@ -208,6 +210,41 @@ async fn a_program_that_was_started_to_outlive_its_terminal_does() {
     until(&mut watcher, owner(true)).await;
     driver.signal(Signal::HUP);
     driver.stop().assert(0, &["stopping: SIGTERM"]);
+}
+
+/// systemd is told that the driver turns, at both kinds of addresses, and only where it asked for that.
+#[tokio::test]
+async fn a_supervisor_is_told_that_the_driver_turns() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
+    let address = bus.address().to_string();
+    let path = home.path("notify").display().to_string();
+    let abstracted = format!("dbus-bms-test-{}", std::process::id());
+    let hidden = std::os::unix::net::SocketAddr::from_abstract_name(&abstracted).unwrap();
+    for (name, socket) in
+        [(path.clone(), UnixDatagram::bind(&path).unwrap()), (format!("@{abstracted}"), UnixDatagram::bind_addr(&hidden).unwrap())]
+    {
+        socket.set_read_timeout(Some(driver::PATIENCE)).unwrap();
+        let mut command = home.command(&["run", &board.port, "--bus", &address]);
+        command.env("NOTIFY_SOCKET", &name).env("WATCHDOG_USEC", "90000000");
+        let driver = Driver::start(command);
+        let mut said = [0; 64];
+        for _ in 0..3 {
+            let count = socket.recv(&mut said).unwrap_or_else(|error| panic!("{name}: {error}: {:#?}", driver.log()));
+            assert_eq!(&said[..count], b"WATCHDOG=1");
+        }
+        driver.stop();
+    }
+    // Somebody else is watched.
+    let socket = UnixDatagram::bind(home.path("other")).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut watcher = bus.watch(NAME).await;
+    let mut command = home.command(&["run", &board.port, "--bus", &address]);
+    command.env("NOTIFY_SOCKET", home.path("other")).env("WATCHDOG_USEC", "90000000").env("WATCHDOG_PID", "1");
+    let driver = Driver::start(command);
+    until(&mut watcher, owner(true)).await;
+    driver.stop();
+    assert!(socket.recv(&mut [0; 64]).is_err());
 }
 
 /// The last signal before the name went said: no charging, no discharging, nothing is known.

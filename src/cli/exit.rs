@@ -30,6 +30,8 @@ pub enum Exit {
     PortGone = 4,
     /// D-Bus was absent, the name taken, or the connection lost, where D-Bus is required.
     BusGone = 5,
+    /// The program stood still and has ended itself.
+    Stuck = crate::watchdog::EXIT_CODE,
 }
 
 impl From<Exit> for std::process::ExitCode {

@@ -17,7 +17,9 @@ use crate::runtime::{self, StopSignals, now};
 use crate::sink::dbus::{self, BusAddress, BusReader, DbusError, Told};
 use crate::units::Moment;
 use crate::view::View;
+use crate::watchdog::{self, Watchdog};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -69,8 +71,18 @@ async fn serve(config: &Config, settings: Settings) -> Result<(), RunError> {
             runtime::sleep_until(now().at.after(RETRY)).await;
         }
     };
+    let watchdog = Arc::new(Watchdog::default());
+    runtime::start(Arc::clone(&watchdog))?;
+    let turns = watchdog.watch("the loop of the hub", watchdog::EVENT_LOOP);
+    let turning = async {
+        loop {
+            turns.count();
+            runtime::sleep_until(now().at.after(watchdog::TICK)).await;
+        }
+    };
     tokio::select! {
         () = following => {}
+        () = turning => {}
         signal = signals.recv() => log::info!("stopping: {signal}"),
     }
     sinks.leave().await;

@@ -28,12 +28,13 @@ use crate::house::House;
 use crate::link::{OpenError, PortOptions};
 use crate::model::{LinkStats, Snapshot};
 use crate::probe::{Found, Scope};
-use crate::runtime::{self, StopSignals, SystemClock, now};
+use crate::runtime::{self, StopSignals, now};
 use crate::sink::dbus::{BusAddress, DbusError, Settings as BusSettings};
 use crate::units::Watts;
+use crate::watchdog::{self, Watchdog};
 use bank::{BANK, LocalBank};
 use poller::{PortEvent, is_overtaken};
-use port::PortInUse;
+use port::{PortClock, PortInUse};
 use seat::Seat;
 use serving::{Bus, SeatEvent};
 use std::io;
@@ -83,6 +84,7 @@ struct Run<S> {
     asked: mpsc::Receiver<(usize, Order)>,
     /// The power at the grid connection, if something is listened to.
     grid: mpsc::Receiver<Watts>,
+    watchdog: Arc<Watchdog>,
 }
 
 /// Serves the batteries on `ports` until a signal comes; `with_sinks` false leaves web server, MQTT and Domoticz to the hub.
@@ -110,14 +112,17 @@ pub async fn serve(
     let state_folder = settings.state_folder.clone().unwrap_or_else(|| Places::here().state);
     let (tell, port_events) = mpsc::channel(16);
     let alone = ports.len() == 1;
+    let watchdog = Arc::new(Watchdog::default());
     let mut in_use = Vec::new();
     for (number, name) in ports.iter().enumerate() {
         let (port, poller) = PortInUse::new(name, alone, &config.settings(Some(name), None), &state_folder);
         let tell = tell.clone();
-        runtime::spawn("port", move || poller.run(&SystemClock, |event| tell.blocking_send((number, event)).is_ok()))?;
+        let clock = PortClock(watchdog.watch(&format!("the thread of {name}"), watchdog::PORT));
+        runtime::spawn("port", move || poller.run(&clock, |event| tell.blocking_send((number, event)).is_ok()))?;
         in_use.push(port);
     }
     drop(tell);
+    runtime::start(Arc::clone(&watchdog))?;
 
     let mut bus = Bus { address, required: settings.dbus.required, settings: None };
     if bus.required {
@@ -136,7 +141,8 @@ pub async fn serve(
     let bank = LocalBank::new(settings, &state_folder, house.clone(), now().at);
     let (ask, asked) = mpsc::channel(8);
     let seats = Vec::new();
-    let mut run = Run { shown, house, config, ports: in_use, bus, state_folder, seats, seat_events, bank, ask, asked, grid };
+    let mut run =
+        Run { shown, house, config, ports: in_use, bus, state_folder, seats, seat_events, bank, ask, asked, grid, watchdog };
     let ended = run.until_ended(&mut signals, port_events, from_seats).await;
     run.leave(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
     if let Some(sinks) = sinks {
@@ -181,9 +187,13 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         mut from_ports: mpsc::Receiver<(usize, PortEvent)>,
         mut from_seats: mpsc::Receiver<(usize, SeatEvent)>,
     ) -> Result<(), RunError> {
+        let turns = self.watchdog.watch("the loop that serves batteries", watchdog::EVENT_LOOP);
         loop {
+            turns.count();
             let bank = self.bank.as_ref().map(|bank| bank.due(now().at));
-            let wake = self.seats.iter().map(Seat::due).chain(bank).min();
+            // At least so often, whatever happens: for the watchdog.
+            let sign = now().at.after(watchdog::TICK);
+            let wake = self.seats.iter().map(Seat::due).chain(bank).chain([sign]).min();
             tokio::select! {
                 event = from_ports.recv() => match event {
                     Some((port, event)) => self.on_port(port, event)?,

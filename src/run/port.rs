@@ -5,12 +5,29 @@ use super::seat::{Seat, last_hit, remember_hit};
 use super::{RunError, port_options, scope};
 use crate::config::Settings;
 use crate::link::port_name;
-use crate::link::{OpenError, open};
+use crate::link::{Clock, OpenError, open};
 use crate::probe::{Found, NotFound};
-use crate::runtime::now;
+use crate::runtime::{SystemClock, now};
 use crate::state::StateFile;
+use crate::units::Moment;
+use crate::watchdog::Turns;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+/// The clock of a port's thread: whoever asks for the time is alive.
+#[derive(Debug, Clone)]
+pub(super) struct PortClock(pub(super) Turns);
+
+impl Clock for PortClock {
+    fn now(&self) -> Moment {
+        self.0.count();
+        SystemClock.now()
+    }
+    fn sleep(&self, time: Duration) {
+        SystemClock.sleep(time);
+    }
+}
 
 /// A port in use.
 pub(super) struct PortInUse {

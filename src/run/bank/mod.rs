@@ -20,8 +20,10 @@ use crate::house::House;
 use crate::runtime::{self, StopSignals, now};
 use crate::sink::dbus::{BusAddress, DbusError, Peers};
 use crate::units::Moment;
+use crate::watchdog::{self, Turns, Watchdog};
 use members::Members;
 use seat::BankSeat;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -51,9 +53,13 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let address = BusAddress::from_env(settings.dbus.bus.as_deref())?;
     let folder = settings.state_folder.clone().unwrap_or_else(|| Places::here().state);
     let seat = BankSeat::new(settings.clone(), "batteries on D-Bus", &folder, House::default());
-    let mut run = Run { settings, address, seat };
+    let watchdog = Arc::new(Watchdog::default());
+    runtime::start(Arc::clone(&watchdog))?;
+    let turns = watchdog.watch("the loop of the bank", watchdog::EVENT_LOOP);
+    let mut run = Run { settings, address, seat, turns };
     let mut said = false;
     let ended = loop {
+        run.turns.count();
         let Err(error) = run.on_bus(&mut signals).await else { break Ok(()) };
         if run.settings.dbus.required {
             break Err(error.into());
@@ -79,6 +85,7 @@ struct Run {
     settings: Settings,
     address: BusAddress,
     seat: BankSeat,
+    turns: Turns,
 }
 
 impl Run {
@@ -92,6 +99,7 @@ impl Run {
         let (started, mut said_alone) = (now().at, false);
         log::info!("bank {name}: looking for its batteries on D-Bus");
         loop {
+            self.turns.count();
             let wake = self.seat.due().unwrap_or_else(|| now().at.after(SECOND));
             tokio::select! {
                 event = peers.next() => members.take(event?, now().at),
