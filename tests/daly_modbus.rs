@@ -86,6 +86,39 @@ fn settings_are_asked_for_until_they_are_known() {
     assert_eq!((count(&Reading::default()), count(&known())), (10, 0));
 }
 
+/// A board that refuses its settings has answered: nothing is awaited, and it is not asked in every reading.
+#[test]
+fn refused_settings_are_unknown_and_not_awaited() {
+    let mut board = board(None);
+    let plan = board.plan(&Reading::default());
+    let mut reading = Reading::default();
+    board.decode(Asked::Request(&plan[0]), &hex::decode(LIVE).unwrap(), &mut reading).unwrap();
+    assert_eq!((reading.awaited.capacity, reading.awaited.settings), (true, true));
+    let refusal = board.decode(Asked::Request(&plan[2]), &hex::decode("d283023108").unwrap(), &mut reading);
+    assert_eq!(refusal, Err(DecodeError::Refused { code: 2 }));
+    let mut asked = 0;
+    for _ in 0..20 {
+        let plan = board.plan(&Reading::default());
+        asked += plan.iter().filter(|request| request.what == "settings").count();
+        let mut reading = Reading::default();
+        board.decode(Asked::Request(&plan[0]), &hex::decode(LIVE).unwrap(), &mut reading).unwrap();
+        assert_eq!((reading.awaited.capacity, reading.awaited.settings), (false, false));
+    }
+    assert_eq!(asked, 0);
+}
+
+/// The texts of software and hardware are asked for once the first reading is made, and with nothing of the password behind them.
+#[test]
+fn the_version_is_asked_for_in_the_second_reading() {
+    let mut d2 = board(None);
+    let read = Reading { cell_count: Some(16), ..known() };
+    assert!(plan(d2.as_mut(), &read).contains(&"d20300a900208791".to_owned()));
+    assert!(
+        !plan(d2.as_mut(), &Reading { sw_version: Some("401012".into()), ..read.clone() }).contains(&"d20300a900208791".to_owned())
+    );
+    assert_eq!(plan(board(Some(1)).as_mut(), &read).len(), 2, "among the registers with the password");
+}
+
 #[test]
 fn answers_of_other_boards_and_to_other_reads_are_foreign() {
     let (mut d2, mut p81) = (board(None), board(Some(2)));

@@ -1,6 +1,7 @@
 //! Every recording in `tests/vectors` gives exactly the readings that it states.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod unknown_values;
 mod vector_files;
 
 use dbus_bms::bms::DRIVERS;

@@ -4,11 +4,12 @@
 use dbus_bms::bms::bytes::{crc16_modbus, sum8};
 use dbus_bms::bms::traffic::Traffic;
 use dbus_bms::bms::{DecodeError, Driver, daly, daly_modbus, topbms};
-use dbus_bms::model::Reading;
+use dbus_bms::model::{AlarmName, Reading};
 use dbus_bms::sim::battery::{Demand, PackConfig};
 use dbus_bms::sim::daly::{Daly, Firmware};
 use dbus_bms::sim::scenario::Scenario;
 use dbus_bms::sim::{Responder, Unit, responder};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn unit(address: u8, cells: usize, current: f64) -> Unit {
@@ -136,6 +137,20 @@ fn a_daly_modbus_board_tells_its_settings_and_refuses_the_rest() {
     let mut traffic = Traffic::new(&daly_modbus::DRIVER);
     traffic.feed(&replies[0].bytes, &[]);
     assert_eq!(traffic.declined, [DecodeError::Refused { code: 2 }]);
+}
+
+#[test]
+fn boards_of_both_modbus_maps_tell_their_alarms() {
+    let forced = [AlarmName::CellHighVoltage, AlarmName::LowTemperature, AlarmName::ShortCircuit, AlarmName::ChargeFetFault];
+    for address in [0xD2, 2] {
+        let mut unit = unit(address, 16, 0.0);
+        unit.pack.forced_alarms = forced.to_vec();
+        unit.advance(Duration::from_secs(1));
+        let mut board = responder("daly-modbus").unwrap();
+        let reading = read(&daly_modbus::DRIVER, Some(address), board.as_mut(), &mut [unit]);
+        let told: BTreeSet<AlarmName> = reading.alarms.unwrap().into_iter().map(|alarm| alarm.name).collect();
+        assert_eq!(told, forced.into_iter().collect(), "{address}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::bms::Line;
 use crate::bms::alarm_bits::bytes_of;
 use crate::bms::bytes::crc16_modbus;
 use crate::bms::daly::failures::BITS;
+use crate::bms::daly_modbus;
 use std::time::Duration;
 
 const ADDRESS: u8 = 0xD2;
@@ -123,7 +124,7 @@ fn reply(registers: &[u16]) -> Option<Vec<u8>> {
     Some([&[3, u8::try_from(data.len()).ok()?], data.as_slice()].concat())
 }
 
-/// What a board at 80 and its number says: live values and capacity; where its alarms are is not documented.
+/// What a board at 80 and its number says: live values, failures and capacity.
 fn numbered(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
     let shown = unit.pack.shown();
     let of_d2 = live(shown);
@@ -139,6 +140,8 @@ fn numbered(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
     registers.put(0x52, from(0x35, 2));
     registers.put(0x58, from(0x39, 1));
     registers.put(0x5A, from(0x42, 1));
+    let failures = bytes_of(&shown.alarms, &daly_modbus::failures::BITS);
+    registers.put(0x6D, failures.as_chunks().0.iter().copied().map(u16::from_le_bytes));
     let rated = ((shown.capacity_ah * 1000.0).round() as u32).to_be_bytes();
     let rated = rated.as_chunks::<2>().0.iter().copied().map(u16::from_be_bytes);
     registers.put(0x109, rated.clone().chain(rated));
