@@ -1,9 +1,10 @@
 //! Daly Modbus: what is asked, at which address, and which answers count.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use dbus_bms::bms::bytes::crc16_modbus;
 use dbus_bms::bms::{Asked, DecodeError, Framing, Protocol, Request, daly_modbus};
 use dbus_bms::hex;
-use dbus_bms::model::Reading;
+use dbus_bms::model::{AlarmName, Level, Reading};
 use dbus_bms::units::AmpHours;
 
 const MOS: &str = "d203120000000075300000004effffffffffffffff0b4e";
@@ -84,6 +85,48 @@ fn settings_are_asked_for_until_they_are_known() {
         (0..10).flat_map(|_| plan(board.as_mut(), known)).filter(|request| request == "d20300800029965f").count()
     };
     assert_eq!((count(&Reading::default()), count(&known())), (10, 0));
+}
+
+/// The failure registers of a board at 80+n, and what it tells with them.
+fn failures(register: u16, word: u16) -> (Vec<(AlarmName, Level)>, usize) {
+    let mut board = board(Some(1));
+    let state = board.plan(&Reading::default()).remove(1);
+    let mut words = [0u16; 0x3E];
+    words[usize::from(register - 0x41)] = word;
+    let mut reply = vec![0x51, 3, 0x7C];
+    reply.extend(words.into_iter().flat_map(u16::to_be_bytes));
+    reply.extend(crc16_modbus(&reply).to_le_bytes());
+    let mut reading = Reading::default();
+    board.decode(Asked::Request(&state), &reply, &mut reading).unwrap();
+    (reading.alarms.unwrap().into_iter().map(|alarm| (alarm.name, alarm.level)).collect(), reading.notes.len())
+}
+
+/// patagonaa/esphome-daly-hkms-bms: two levels of three bits per byte, the first warns.
+#[test]
+fn failures_of_numbered_boards_have_levels() {
+    for level in 1..=7u16 {
+        let grade = if level == 1 { Level::Warning } else { Level::Alarm };
+        assert_eq!(failures(0x6D, level), (vec![(AlarmName::CellHighVoltage, grade)], 0), "{level}");
+        assert_eq!(failures(0x6D, level << 3), (vec![(AlarmName::CellLowVoltage, grade)], 0), "{level}");
+        assert_eq!(failures(0x6E, level << 8), (vec![(AlarmName::LowTemperature, grade)], 0), "{level}");
+        assert_eq!(failures(0x6F, level << 11), (vec![(AlarmName::HighDischargeCurrent, grade)], 0), "{level}");
+        assert_eq!(failures(0x70, level), (vec![(AlarmName::LowSoc, grade)], 0), "{level}");
+    }
+    assert_eq!(failures(0x6F, 0x0040).0, [(AlarmName::ShortCircuit, Level::Alarm)]);
+    assert_eq!(failures(0x72, 0x8000).0, [(AlarmName::SensorFault, Level::Alarm)]);
+    assert_eq!(failures(0x73, 0x0010).0, [(AlarmName::ChargeFetFault, Level::Alarm)]);
+    assert_eq!(failures(0x73, 0x8000).0, [(AlarmName::BmsInternal, Level::Warning)]);
+}
+
+/// No bit is passed over but those of what is on and connected.
+#[test]
+fn every_failure_bit_of_numbered_boards_is_an_alarm_or_a_note() {
+    // A charger, a load or another board is there; fan and heater run.
+    let states = [(0x6D, 6), (0x6D, 14), (0x70, 6), (0x73, 12), (0x73, 13)];
+    for (register, bit) in (0x6D..=0x73).flat_map(|register| (0..16).map(move |bit| (register, bit))) {
+        let (alarms, notes) = failures(register, 1 << bit);
+        assert_eq!(alarms.len() + notes > 0, !states.contains(&(register, bit)), "{register:02x} bit {bit}");
+    }
 }
 
 /// A board that refuses its settings has answered: nothing is awaited, and it is not asked in every reading.

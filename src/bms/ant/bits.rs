@@ -9,6 +9,9 @@ use crate::model::AlarmName::*;
 const UNNAMED: Bit = Bit::Note("a protection is set that no document names");
 const UNNAMED_WARNING: Bit = Bit::Note("a warning is set that no document names");
 const BY_HAND: Bit = Bit::Note("FETs switched off by hand");
+/// They only sum up protections: in `32s-wires-open` the first comes with protections 4, 5 and 7.
+const SUM_OF_VOLTAGES: Bit = Bit::Note("voltage protection (the alarms tell which)");
+const SUM_OF_TEMPERATURES: Bit = Bit::Note("temperature protection (the alarms tell which)");
 /// What a rental lock does: no fault of the battery.
 const TIME_OVER: Bit = Bit::Note("the time for which the board may be used is over");
 
@@ -45,10 +48,10 @@ pub(super) const WARNINGS: [[Bit; 8]; 8] = [
      l1(LowSoc), l1(LowSoc), l1(SensorFault), l1(SensorFault)],
     // Precharge failed; full, charging, discharging, three ways to know of a charger, charge FET on.
     [l1(Contactor), Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State],
-    // Discharge FET on, balancing, standby, what balances or holds the balancer. Bit 7 sums up the protections, which say more.
-    [Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::Note("the balancer is too hot"), Bit::State],
-    // Bit 0 sums up the protections; system fault, no GPS; balancer's test, heater; no Bluetooth, precharge of the relay.
-    [Bit::State, l1(BmsInternal), l1(Communication), Bit::State,
+    // Discharge FET on, balancing, standby, what balances or holds the balancer.
+    [Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::Note("the balancer is too hot"), SUM_OF_VOLTAGES],
+    // System fault, no GPS; balancer's test, heater; no Bluetooth, precharge of the relay.
+    [SUM_OF_TEMPERATURES, l1(BmsInternal), l1(Communication), Bit::State,
      Bit::State, Bit::Note("the output is forced on"), Bit::State, Bit::State],
     // Precharge of the FETs, relays of charge and discharge are on; clock.
     [Bit::State, Bit::State, Bit::State, l1(BmsInternal), Bit::Note("charging is forced on"), Bit::Note("debug mode"),
@@ -59,3 +62,24 @@ pub(super) const WARNINGS: [[Bit; 8]; 8] = [
      UNNAMED_WARNING, UNNAMED_WARNING],
     [UNNAMED_WARNING; 8],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(table: &[[Bit; 8]]) -> Vec<usize> {
+        let bits = table.iter().flatten().enumerate().filter(|(_, bit)| matches!(bit, Bit::State));
+        bits.map(|(number, _)| number).collect()
+    }
+
+    /// All other bits are alarms or notes.
+    #[test]
+    fn only_bits_of_what_is_on_or_connected_are_passed_over() {
+        // Starting, a charger is connected, spark protection works.
+        assert_eq!(states(&PROTECTIONS), [31, 34, 36]);
+        // Full, charging, discharging, chargers, FETs, balancer, standby; balancer's test, heater, Bluetooth, precharges, relays;
+        // spark protection, a charger, the balancer waits.
+        let warnings: Vec<usize> = (17..=29).chain([35, 36]).chain(38..=42).chain([48, 50, 51]).collect();
+        assert_eq!(states(&WARNINGS), warnings);
+    }
+}
