@@ -1,0 +1,3 @@
+Page {
+	required property Device device
+}

@@ -1,0 +1,7 @@
+import QtQuick
+
+ListItem {
+	property string text
+	property string caption
+	property bool interactive
+}

@@ -1,0 +1,3 @@
+ListQuantity {
+	unit: Global.systemSettings.temperatureUnit
+}

@@ -1,0 +1,5 @@
+import QtQuick
+
+QtObject {
+	default property list<QuantityObject> objects
+}
