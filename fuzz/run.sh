@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# fuzz/run.sh [SECONDS]   guided fuzzing of every target, SECONDS each (60), and a table of what came of it; exit code 1 if anything was found
-# fuzz/run.sh --short     what CI runs: the kept corpora and a bounded number of guided changes of them, with a fixed seed
-# fuzz/run.sh --keep      distils what was collected in fuzz/corpus and keeps it in fuzz/kept, for the next short run
+# fuzz/run.sh [SECONDS]   guided fuzzing of every target, SECONDS each (60), and a table of results; exit code 1 for any finding
+# fuzz/run.sh --short     as in CI: the stored corpora and a bounded number of guided changes of them, with a fixed seed
+# fuzz/run.sh --keep      minimises the inputs in fuzz/corpus and stores them in fuzz/kept, for the next short run
 #
-# Needs a C++ compiler for libFuzzer, and nothing but stable Rust. Corpora are unpacked into fuzz/corpus, inputs that were found to
-# break something stand in fuzz/artifacts. FUZZ_TARGETS="decode guard" takes a part of the targets.
+# Needs a C++ compiler for libFuzzer, and only stable Rust. Corpora are unpacked into fuzz/corpus, inputs with findings are stored
+# in fuzz/artifacts. FUZZ_TARGETS="decode guard" selects some of the targets.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -17,7 +17,7 @@ case ${1:-} in
 *) seconds=$1 ;;
 esac
 
-# Inputs that a target gets in a short run, unless that takes longer than 15 s; half a minute in all on two idle cores.
+# Inputs per target in a short run, unless that takes longer than 15 s; half a minute in total on two idle cores.
 runs() {
     case $1 in
     decode | files) echo 100000 ;;
@@ -31,7 +31,8 @@ build() {
     coverage+=' -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing'
     coverage+=' -Cllvm-args=-simplifycfg-branch-fold-threshold=0 -Cllvm-args=-sanitizer-coverage-stack-depth -Cdebug-assertions -Ccodegen-units=1'
     host=$(rustc -vV | sed -n 's/^host: //p')
-    # Not --locked: this lock file trails the program's, and what it builds is never shipped. --target keeps the flags from build scripts.
+    # Not --locked: this lock file may be behind the program's, and the result is never shipped. --target keeps the flags from build
+    # scripts.
     RUSTFLAGS=$coverage cargo build --quiet --release --bins --target "$host"
     built=target/$host/release
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes what the targets begin with into fuzz/corpus: the recordings of tests/vectors and an example of every file format.
+# Writes the initial inputs of the targets to fuzz/corpus: the recordings of tests/vectors and an example of every file format.
 set -eu
 cd "$(dirname "$0")"
 cargo run --quiet --release --example seed

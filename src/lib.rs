@@ -1,63 +1,58 @@
 //! Battery driver for Victron GX devices.
 //!
 //! ```text
-//! thread per port (blocking)        one current-thread tokio runtime (`run`)
+//! thread per port (blocking)        one current-thread tokio runtime (`service`)
 //! ┌──────┐  bytes  ┌──────┐ frame ┌─────────┐ Reading ┌────────────┐ Arc<Snapshot>
-//! │ Port │ ──────▶ │ link │ ────▶ │   bms   │ ──────▶ │ battery    │ ──watch─┬───────────────▶ sink::dbus ──▶ GX, VRM
-//! │      │ ◀────── │      │ ◀──── │ (pure)  │  plan   │ guard, soc │         ├───────────────▶ sink::can ───▶ inverter
-//! └──────┘ request └──────┘       └─────────┘         │ charge     │         ├─▶ bank (pure) ─▶ as another battery
-//!              ▲                                      │   (pure)   │         └─▶ view ─▶ house ┬▶ sink::web ───▶ dashboard
-//!              │                                      └────────────┘                           ├▶ sink::mqtt, sink::domoticz
-//!              └──Command── seat ◀──Order── commands::Door ◀── D-Bus, dashboard, `set`         └▶ history (courses)
+//! │ port │ ──────▶ │ link │ ────▶ │   bms   │ ──────▶ │ battery    │ ──watch─┬──────────────▶ dbus ─────────▶ GX, VRM
+//! │      │ ◀────── │      │ ◀──── │ (pure)  │  plan   │ guard, soc │         ├──────────────▶ output::can ──▶ inverter
+//! └──────┘ request └──────┘       └─────────┘         │ charge     │         ├─▶ bank (pure) ▶ as another battery
+//!              ▲                                      │   (pure)   │         └─▶ output::api ▶ output::registry ┬▶ output::web ──▶ dashboard
+//!              │                                      └────────────┘                                            ├▶ output::mqtt, domoticz
+//!              └─ Command ─ service::battery_task ◀─ PendingRequest ─ control::CommandHandle ◀─ D-Bus, web, set └▶ output::timeseries
 //! ```
-//! Data flows one way; nothing on the left knows anything on the right. What owners wish comes back by one way of its own: a door
-//! per battery, which leads to its seat in `run`. Protocols, guard, state of charge, charge control and bank are pure: bytes, state
-//! and time go in, values come out. Threads, clocks, sleeps and signals live in `runtime` alone.
+//! Data flows one way. Requests of the owner take a separate way back: a [`control::CommandHandle`] per battery, which leads to its
+//! task in `service`. Protocols, guard, state of charge, charge control and bank are pure: bytes, state and time go in, values
+//! come out. Threads, clocks, sleeps and signals live in `base::runtime` only.
 //!
-//! - Before the first reading `probe` finds out what answers on a port, and `config` says what its owner wants.
-//! - `dbus-bms hub` (`run::hub`) is the right half alone: it fills its house with the batteries that other processes have on D-Bus.
-//! - `record`, `replay` and `vector` keep what goes over a line and read it again; `sim` is a battery behind the same protocols;
-//!   `doctor`, `support`, `migrate` and `demo` are for owners. `cli` has a file for each command.
-//! - `model` is what all speak of (reading, alarms, limits, commands), in the `units` of its own; `state` are the files that survive,
-//!   `quality` judges a line, `watchdog` ends a program that stands still, `meter` hears an SMA energy meter, `plot` draws, `draft`
-//!   writes a file whole or not at all, `hex` and `civil` know bytes as text and dates.
+//! A folder uses only the folders in the rows below its own; `tests/docs/layers.rs` checks the imports:
 //!
-//! Nothing panics on any input: what could is denied here and in `Cargo.toml`, and the calls that panic on certain arguments are
-//! listed with their reasons in `docs/panics.md`.
+//! ```text
+//! cli                                  one file per command
+//! recording, tools                     recordings of a line; doctor, support, demo, charts
+//! service                              the running driver: ports, batteries, bank, start and stop
+//! config, dbus                         settings; D-Bus services, our own and others
+//! output, takeover                     CAN, MQTT, dashboard, API; what dbus-serialbattery left behind
+//! bank, control, probe, sim, terminal  several batteries as one; requests of owners; search for a BMS; simulated batteries; tables
+//! battery, link                        one battery over time; one request to a port and its answer
+//! bms                                  protocols of the BMS families
+//! model                                readings, alarms, limits, commands
+//! base                                 units, time, files, text
+//! ```
+//! - Before the first reading `probe` finds out which BMS answers on a port, with the settings of `config`.
+//! - `dbus-bms hub` (`service::hub`) is the right half only: its registry holds the batteries that other processes serve on D-Bus.
+//!
+//! `docs/glossary.md` explains the terms (CVL, bank, guard, line, reading, snapshot …), `docs/safety-rules.md` has the rules that
+//! comments refer to by number.
+//!
+//! Nothing panics on any input: calls that could are denied here and in `Cargo.toml`; `docs/panics.md` lists the calls that panic
+//! on certain arguments, and why they cannot here.
 #![deny(clippy::indexing_slicing, clippy::string_slice, clippy::unreachable, clippy::unimplemented, clippy::get_unwrap)]
 
 pub mod bank;
+pub mod base;
 pub mod battery;
 pub mod bms;
-pub mod charge;
-mod civil;
 pub mod cli;
-pub mod commands;
 pub mod config;
-pub mod demo;
-pub mod doctor;
-mod draft;
-pub mod guard;
-pub mod hex;
-pub mod history;
-pub mod house;
+pub mod control;
+pub mod dbus;
 pub mod link;
-mod meter;
-pub mod migrate;
 pub mod model;
-pub mod plot;
+pub mod output;
 pub mod probe;
-mod quality;
-pub mod record;
-pub mod replay;
-pub mod run;
-pub mod runtime;
+pub mod recording;
+pub mod service;
 pub mod sim;
-pub mod sink;
-pub mod soc;
-pub mod state;
-pub mod support;
-pub mod units;
-pub mod vector;
-pub mod view;
-pub mod watchdog;
+pub mod takeover;
+pub mod terminal;
+pub mod tools;

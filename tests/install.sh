@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# tests/install.sh   installs, updates and uninstalls in scratch roots, and runs the service's script with drivers that fail
+# tests/install.sh   installs, updates and uninstalls in scratch roots, and runs the service's script with failing drivers
 #
-# What a running device adds (services, D-Bus, boot) is in tests/gx/installation.sh.
+# Tests that need a running device (services, D-Bus, boot) are in tests/gx/installation.sh.
 # shellcheck disable=SC2016 # code for awk and sh in single quotes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 set +e # from here on a failure is counted
 DRIVER=${CARGO_TARGET_DIR:-$PWD/target}/debug/dbus-bms
-tests/need.sh curl=curl busybox=busybox-static systemd-analyze=systemd
+tests/need.sh curl=curl python3=python3 busybox=busybox-static systemd-analyze=systemd dbus-daemon=dbus
 [ -x "$DRIVER" ] || { echo "$DRIVER is missing: run cargo build first" >&2; exit 2; }
 
 work=$(mktemp -d)
@@ -28,17 +28,19 @@ check() {
 }
 not() { ! "$@"; }
 
-# package FOLDER VERSION: a payload as it is in the archive, with the driver for this computer.
+# package FOLDER VERSION: a payload as in the archive, with the driver for this computer.
 package() {
     mkdir -p "$1/bin"
-    cp -r install.sh rc.local config.toml LICENSE service hub serial-starter.d "$1/"
+    cp -r install.sh rc.local config.toml LICENSE service ports hub bank configured serial-starter.d "$1/"
     cp "$DRIVER" "$1/bin/dbus-bms"
+    mkdir "$1/gui-v2"
+    gui-v2/build.py "$2" "$1/gui-v2/dbus-bms.json"
     echo "$2" >"$1/VERSION"
 }
 package "$work/one" 1.0
 package "$work/two" 2.0
 
-# device: a new scratch root in $root, like a GX device that somebody else has used.
+# device: a new scratch root in $root, like a GX device in use.
 device() {
     root=$(mktemp -d -p "$work")
     mkdir -p "$root"/data/conf/serial-starter.d "$root"/etc/venus "$root"/opt/victronenergy/service-templates/{gps-dbus,smart-dbus}
@@ -50,7 +52,7 @@ device() {
     chmod 750 "$root/data/rc.local"
 }
 
-# installer ARGUMENT…: with the smallest shell that a device has.
+# installer ARGUMENT…: with the smallest shell of any device.
 installer() { busybox sh "$work/$1/install.sh" "${@:2}" --root "$root"; }
 tree() { (cd "$1" && find . -printf '%p %y %m %l\n' | sort); }
 bytes() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
@@ -114,6 +116,35 @@ check "uninstalls where the hooks are disabled" installer one uninstall
 mv "$root/data/rc.local.disabled" "$root/data/rc.local"
 check "and leaves nothing" diff "$work/before" <(tree "$root")
 
+echo "-- pages for the GX's own screen"
+device
+plugin=$root/data/apps/available/dbus-bms/gui-v2/dbus-bms.json
+enabled=$root/data/apps/enabled/dbus-bms
+tree "$root" >"$work/before"
+echo v3.79 >"$root/opt/victronenergy/version"
+check "installs on a firmware without plugins" installer one install
+check "where nothing is laid" test ! -e "$root/data/apps/available"
+echo 'v3.80~21' >"$root/opt/victronenergy/version"
+check "after a firmware update they are there" hooks now
+check "whole" cmp "$work/one/gui-v2/dbus-bms.json" "$plugin"
+check "and switched on" cmp "$plugin" "$enabled/gui-v2/dbus-bms.json"
+check "updates" installer two update
+check "with the new pages" cmp "$work/two/gui-v2/dbus-bms.json" "$enabled/gui-v2/dbus-bms.json"
+check "uninstalls" installer two uninstall
+check "and leaves nothing" diff "$work/before" <(tree "$root")
+mkdir -p "$root"/data/apps/{available/other/gui-v2,enabled}
+ln -s ../available/other "$root/data/apps/enabled/other"
+tree "$root" >"$work/before"
+echo v4.1 >"$root/opt/victronenergy/version"
+check "installs beside another plugin" installer one install
+check "and is on" test -e "$enabled/gui-v2/dbus-bms.json"
+rm "$enabled"
+check "updates where the owner switched the pages off" installer two update
+check "and they stay off" test ! -e "$enabled"
+check "but are the new ones" cmp "$work/two/gui-v2/dbus-bms.json" "$plugin"
+check "uninstalls" installer two uninstall
+check "and leaves the other plugin" diff "$work/before" <(tree "$root")
+
 echo "-- with the owner's configuration and history"
 device
 tree "$root" >"$work/before"
@@ -138,7 +169,7 @@ check "purges" installer one uninstall --purge
 check "nothing at all is left" diff "$work/before" <(tree "$root")
 
 echo "-- what was taken over from dbus-serialbattery goes back"
-# The function by itself, as a scratch root has no D-Bus; tests/old_driver.rs and tests/venus/takeover.py see what the command does.
+# The function by itself, because a scratch root has no D-Bus; tests/service/takeover_dbus.rs and tests/venus/takeover.py test the command.
 sed -n '/^give_back() {/,/^}/p' install.sh >"$work/give_back.sh"
 mkdir -p "$work/app/bin" "$work/took"
 printf '#!/bin/sh\necho "$*" >>"%s/asked"\nexit "${STUB:-0}"\n' "$work" >"$work/app/bin/dbus-bms"
@@ -204,6 +235,208 @@ check "uninstalls" installer one uninstall
 check "all is as before" diff "$work/before" <(tree "$root")
 check "byte by byte" diff "$work/bytes" <(bytes "$root")
 
+echo "-- beside projects that install a template of their own"
+# powered: additional parts of a running device: services in RAM, an adapter, and serial-starter's link to it.
+powered() {
+    mkdir -p "$root"/service "$root"/run "$root"/var/volatile/services "$root"/sys/class/tty/ttyUSB0 "$root"/dev/serial-starter
+    touch "$root/dev/ttyUSB0"
+    ln -sfn ../ttyUSB0 "$root/dev/serial-starter/ttyUSB0"
+}
+# next_start: RAM is empty, then the hooks run.
+next_start() {
+    rm -rf "$root"/run "$root"/service "$root"/var/volatile
+    powered
+    hooks early && DBUS_BMS_SETTLED=0 hooks late && sleep 1
+}
+# started PROGRAM TTY: by serial-starter's rules: the last `service` line counts, and an existing service needs no template.
+started() {
+    local line template
+    line=$(cat "$root/etc/venus/serial-starter.conf" "$root"/data/conf/serial-starter.d/*.conf | tr -d '\r' | awk -v name="$1" '$1 == "service" && $2 == name { print $3 }' | tail -n 1)
+    template=$root/opt/victronenergy/service-templates/$line
+    [ -n "$line" ] || { echo "unknown service $1"; return 1; }
+    [ ! -d "$root/service/$line.$2" ] || { echo "$line: in /service"; return 0; }
+    [ -d "$template" ] && echo "$line: from its template"
+}
+# smartbms_setup: the steps of a project in SetupHelper's list: template, `service` line and udev rule on the root file system.
+smartbms_setup() {
+    local templates=$root/opt/victronenergy/service-templates
+    rm -rf "$templates/smartbms-dbus"
+    mkdir "$templates/smartbms-dbus" && mkdir -p "$work/smartbms/log" && touch "$work/smartbms/run" "$work/smartbms/log/run" &&
+        cp -r "$work/smartbms"/* "$templates/smartbms-dbus"
+    echo 'service smartbms        smartbms-dbus' >>"$root/etc/venus/serial-starter.conf"
+    mkdir -p "$root/etc/udev/rules.d"
+    echo 'ACTION=="add", ENV{ID_BUS}=="usb", ENV{ID_MODEL}=="SmartBMSToUSB", ENV{VE_SERVICE}="smartbms"' >>"$root/etc/udev/rules.d/serial-starter.rules"
+}
+# serialbattery_enable: the steps of dbus-serialbattery's enable.sh.
+serialbattery_enable() {
+    rm -rf "$root/opt/victronenergy/service-templates/dbus-serialbattery"
+    mkdir -p "$root/data/apps/dbus-serialbattery/service/log"
+    cp -rf "$root/data/apps/dbus-serialbattery/service" "$root/opt/victronenergy/service-templates/dbus-serialbattery"
+    printf 'service   sbattery    dbus-serialbattery\nalias     default     gps:vedirect:sbattery\nalias     rs485       cgwacs:modbus:sbattery\n' \
+        >"$root/data/conf/serial-starter.d/dbus-serialbattery.conf"
+}
+templates() { tree "$root/opt/victronenergy/service-templates"; }
+places() { (cd "$root/service" && echo *); }
+is_taken() { started "$1" ttyUSB0 | grep -qx "$2"; }
+device
+powered
+serialbattery_enable
+templates >"$work/templates"
+tree "$root" >"$work/before"
+check "installs" installer one install
+check "the folder of the templates is as it was" diff "$work/templates" <(templates)
+check "its own services are beside it" test "$(places)" = "dbus-bms.bank dbus-bms.configured dbus-bms.hub dbus-bms.ports dbus-bms.ttyUSB0 dbus-bms.ttyUSB1"
+check "made for their port" grep -qx 'tty=${1:-ttyUSB0}' "$root/service/dbus-bms.ttyUSB0/run"
+check "and so is the log" grep -q 'dbus-bms.ttyUSB0' "$root/service/dbus-bms.ttyUSB0/log/run"
+check "serial-starter can start us" is_taken dbusbms 'dbus-bms: in /service'
+check "and the other project" is_taken sbattery 'dbus-serialbattery: from its template'
+check "another one installs later" smartbms_setup
+templates >"$work/templates"
+check "and can be started" is_taken smartbms 'smartbms-dbus: from its template'
+check "the next start" next_start
+check "hides no template" diff "$work/templates" <(templates)
+check "the later project can still be started" is_taken smartbms 'smartbms-dbus: from its template'
+check "the earlier one, too" is_taken sbattery 'dbus-serialbattery: from its template'
+check "and we" is_taken dbusbms 'dbus-bms: in /service'
+check "with the services beside" test "$(places)" = "dbus-bms.bank dbus-bms.configured dbus-bms.hub dbus-bms.ports dbus-bms.ttyUSB0 dbus-bms.ttyUSB1"
+check "the other project installs again" serialbattery_enable
+check "and again a start" next_start
+check "hides no template" diff "$work/templates" <(templates)
+check "an update" installer two install
+check "hides none either" diff "$work/templates" <(templates)
+DBUS_BMS_SETTLED=2 hooks late
+check "the hooks are removed while one of them still waits" hooks remove
+sleep 3
+check "which then writes nothing" test ! -e "$root/data/conf/serial-starter.d/zz-dbus-bms.conf"
+check "uninstalls" installer two uninstall
+check "all templates are there" diff "$work/templates" <(templates)
+check "the later project can be started without us" is_taken smartbms 'smartbms-dbus: from its template'
+check "nothing of ours is left" diff "$work/before" <(tree "$root" | grep -v 'smartbms\|./etc/udev')
+
+echo "-- ports that udev gives to a program by name"
+# Output of udev and the supervisor, and the commands sent to it.
+mkdir -p "$work/words"
+printf '#!/bin/sh\nfor name in "$@"; do case $name in --name=*) cat "%s/words/${name#--name=}" ;; esac; done 2>/dev/null\nexit 0\n' "$work" >"$work/words/udevadm"
+printf '#!/bin/sh\ncase $1 in */serial-starter) echo "$1: up (pid 77) 9 seconds" ;; *) echo "$1: down 9 seconds" ;; esac\n' >"$work/words/svstat"
+printf '#!/bin/sh\necho "$*" >>"%s/words/svc.log"\n' "$work" >"$work/words/svc"
+chmod +x "$work"/words/{udevadm,svstat,svc}
+pinned_hooks() { PATH=$work/words:$PATH hooks "$1"; }
+place_of() { [ -d "$root/service/dbus-bms.$1" ]; }
+device
+powered
+serialbattery_enable
+tree "$root" >"$work/before"
+bytes "$root" >"$work/bytes"
+mkdir -p "$root"/sys/class/tty/{ttyUSB1,ttyUSB2,ttyS3,ttyS4}
+touch "$root"/dev/{ttyUSB1,ttyUSB2,ttyS3,ttyS4}
+for tty in ttyUSB1 ttyUSB2 ttyS3; do ln -s "../$tty" "$root/dev/serial-starter/$tty"; done
+echo VE_SERVICE=sbattery >"$work/words/ttyUSB0"
+echo VE_SERVICE=vedirect >"$work/words/ttyUSB1"
+printf 'ID_MODEL=X\nVE_SERVICE=rs485:default\n' >"$work/words/ttyUSB2"
+echo VE_SERVICE=sbattery >"$work/words/ttyS3"
+PATH=$work/words:$PATH installer one install >/dev/null 2>&1
+check "a port of the other driver stays its own" is_taken sbattery 'dbus-serialbattery: from its template'
+check "and gets no service of ours" not place_of ttyUSB0
+check "nor does one of another program" not place_of ttyUSB1
+check "one of several programs does" place_of ttyUSB2
+check "the other driver is replaced" env PATH="$work/words:$PATH" busybox sh "$work/one/install.sh" install --replace-serialbattery --root "$root"
+check "then its port is ours" is_taken sbattery 'dbus-bms: in /service'
+check "also one that is built in" place_of ttyS3
+check "but none that nobody named" not place_of ttyS4
+check "and not that of another program" not place_of ttyUSB1
+next_start_pinned() { PATH=$work/words:$PATH next_start; }
+check "the next start" next_start_pinned
+check "it stays ours" is_taken sbattery 'dbus-bms: in /service'
+echo 'ACTION=="add", ENV{VE_SERVICE}="dbusbms"' >"$root/data/conf/dbus-bms/ports.rules"
+check "the owner's own rules" next_start_pinned
+check "are told to udev" cmp "$root/data/conf/dbus-bms/ports.rules" "$root/run/udev/rules.d/zz-dbus-bms-ports.rules"
+rm "$root/data/conf/dbus-bms/ports.rules"
+check "it is given back" env PATH="$work/words:$PATH" busybox sh "$work/one/install.sh" install --keep-serialbattery --root "$root"
+check "udev is told that these are gone" test ! -e "$root/run/udev/rules.d/zz-dbus-bms-ports.rules"
+rm -r "$root/run/udev"
+check "to the other driver" is_taken sbattery 'dbus-serialbattery: from its template'
+PATH=$work/words:$PATH installer one install --replace-serialbattery >/dev/null 2>&1
+check "uninstalls" installer one uninstall
+check "the other driver has it" is_taken sbattery 'dbus-serialbattery: from its template'
+rm -rf "$root"/sys/class/tty/tty{USB1,USB2,S3,S4} "$root"/dev/tty{USB1,USB2,S3,S4} "$root"/dev/serial-starter/tty{USB1,USB2,S3}
+check "all is as before" diff "$work/before" <(tree "$root")
+check "byte by byte" diff "$work/bytes" <(bytes "$root")
+
+echo "-- ports that come and go"
+device
+powered
+rm -f "$work"/words/tty*
+PATH=$work/words:$PATH installer one install >/dev/null 2>&1
+rm "$work/words/svc.log" 2>/dev/null
+mkdir -p "$root/tmp" "$root/data/var/lib/serial-starter"
+# Not with busybox, which has its own svc.
+PATH=$work/words:$PATH DBUS_BMS_LOOK=0.2 sh "$root/data/apps/dbus-bms/rc.local" --root "$root" watch &
+watcher=$!
+# soon COMMAND…
+soon() { for _ in $(seq 50); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; "$@"; }
+unplug() { rm -rf "${root:?}/sys/class/tty/$1" "${root:?}/dev/$1" "$root/dev/serial-starter/$1" "$root/service"/*."$1" "$root/var/volatile/services"/*."$1"; }
+plug() { mkdir -p "$root/sys/class/tty/$1" && touch "$root/dev/$1" && ln -sfn "../$1" "$root/dev/serial-starter/$1"; }
+check "the next port finds its service waiting" place_of ttyUSB1
+plug ttyUSB1
+check "then there is one for the port behind it" soon place_of ttyUSB2
+unplug ttyUSB1
+echo dbusbms >"$root/data/var/lib/serial-starter/ttyUSB1"
+check "whoever cleans up takes the service along" soon not place_of ttyUSB1
+check "it is back before the port is" soon place_of ttyUSB1
+unplug ttyUSB1
+plug ttyUSB1
+check "one that is back before its service" soon place_of ttyUSB1
+check "gets its next turn" soon grep -qx dbusbms "$root/tmp/ttyUSB1.prog"
+plug ttyACM0
+check "a port of another kind" soon place_of ttyACM0
+mkdir -p "$root/var/lock/serial-starter" "$root/data/var/lib/serial-starter"
+echo gps >"$root/data/var/lib/serial-starter/ttyACM0"
+ln -s 77 "$root/var/lock/serial-starter/ttyACM0"
+sleep 1
+check "another program that is about to start is left alone" not grep -q ttyACM0 "$work/words/svc.log"
+rm "$root/var/lock/serial-starter/ttyACM0"
+ln -s 99 "$root/var/lock/serial-starter/ttyACM0"
+echo dbusbms >"$root/data/var/lib/serial-starter/ttyACM0"
+sleep 1
+check "so is somebody who wants the port for himself" not grep -q ttyACM0 "$work/words/svc.log"
+rm "$root/var/lock/serial-starter/ttyACM0"
+ln -s 77 "$root/var/lock/serial-starter/ttyACM0"
+check "a start that came too early is done again" soon grep -qx -- "-o $root/service/dbus-bms.ttyACM0" "$work/words/svc.log"
+echo VE_SERVICE=dbusbms >"$work/words/ttyACM1"
+echo dbusbms >"$root/data/var/lib/serial-starter/ttyACM1"
+plug ttyACM1
+rm "$root/dev/serial-starter/ttyACM1"
+check "a port of ours that serial-starter gave up is offered again" soon test -e "$root/dev/serial-starter/ttyACM1"
+kill "$watcher"
+wait "$watcher" 2>/dev/null
+
+echo "-- after a version that mounted over the templates"
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+    device
+    powered
+    templates >"$work/templates"
+    # mounted COMMAND…: with the copy of such a version mounted over the folder, and a project installed into it.
+    cat >"$work/mounted" <<'END'
+set -e
+root=$1 app=$2
+shift 2
+mkdir -p "$root/run/dbus-bms"
+cp -a "$root/opt/victronenergy/service-templates" "$root/run/dbus-bms/"
+mount --bind "$root/run/dbus-bms/service-templates" "$root/opt/victronenergy/service-templates"
+mkdir "$root/opt/victronenergy/service-templates/dbus-bms" "$root/opt/victronenergy/service-templates/later-dbus"
+echo later >"$root/opt/victronenergy/service-templates/later-dbus/run"
+"$@"
+busybox sh "$app/install.sh" install --root "$root"
+! grep -q " $root/opt/victronenergy/service-templates " /proc/self/mountinfo
+END
+    check "an update takes the mount away" unshare -m bash "$work/mounted" "$root" "$work/two" true
+    check "what was installed into it gets its right place" grep -qx later "$root/opt/victronenergy/service-templates/later-dbus/run"
+    check "nothing else is there" diff "$work/templates" <(templates | grep -v later-dbus)
+    check "nor is the copy" test ! -e "$root/run/dbus-bms/service-templates"
+else
+    echo "skipped: only root can mount"
+fi
+
 echo "-- cut off"
 device
 installer one install >/dev/null 2>&1
@@ -211,7 +444,7 @@ bytes "$root/data/apps/dbus-bms/" >"$work/one.bytes"
 installer two install >/dev/null 2>&1
 bytes "$root/data/apps/dbus-bms/" >"$work/two.bytes"
 one_or_two() { cmp "$work/one.bytes" <(bytes "$root/data/apps/dbus-bms/") || cmp "$work/two.bytes" <(bytes "$root/data/apps/dbus-bms/"); }
-# Every program that changes files counts its calls, and at one of them all that belongs to the installation is killed.
+# Every program that changes files counts its calls; at one of them the whole installation is killed.
 mkdir "$work/tools"
 for tool in chmod cp ln mkdir mv rm rmdir sync; do
     printf '#!/bin/sh\nread -r n <"%s/count"\necho $((n + 1)) >"%s/count"\n[ "$n" != "$CUT" ] || kill -KILL 0\nexec %s "$@"\n' \
@@ -243,6 +476,33 @@ tree "$root" >"$work/before"
 check "a script that breaks off" not sh "$work/cut.sh" install --root "$root"
 check "does nothing" diff "$work/before" <(tree "$root")
 
+echo "-- cut off while the link was made"
+device
+installer one install >/dev/null 2>&1
+tree "$root/data/apps" | grep -v ' d ' >"$work/installed"
+mkdir "$root/data/apps/.dbus-bms-link"
+ln -s .dbus-bms-b "$root/data/apps/.dbus-bms-link/dbus-bms"
+check "the same version is installed again" installer one install
+check "with nothing beside" test ! -e "$root/data/apps/.dbus-bms-link"
+mkdir "$root/data/apps/.dbus-bms-link"
+check "repairs from the installed copy" busybox sh "$root/data/apps/dbus-bms/install.sh" install --root "$root"
+check "and leaves nothing beside" diff "$work/installed" <(tree "$root/data/apps" | grep -v ' d ')
+check "not even an empty folder" test ! -e "$root/data/apps/.dbus-bms-link"
+
+echo "-- a configuration that is kept elsewhere"
+device
+tree "$root" >"$work/before"
+mkdir -p "$work/elsewhere" "$root/data/conf"
+ln -s "$work/elsewhere" "$root/data/conf/dbus-bms"
+installer one install >/dev/null 2>&1
+echo precious >"$work/elsewhere/of-somebody-else"
+echo 'max_charge_current_a = 80' >>"$work/elsewhere/config.toml"
+bytes "$work/elsewhere" >"$work/kept"
+installer one uninstall --purge >"$work/list" 2>&1
+check "purge follows no link" diff "$work/kept" <(bytes "$work/elsewhere")
+check "and says what stays" grep -q "$work/elsewhere" "$work/list"
+check "the link and all else is gone" diff "$work/before" <(tree "$root")
+
 echo "-- downloaded"
 device
 mkdir -p "$work/web/dbus-bms-setup"
@@ -264,11 +524,28 @@ check "without network it says so" not sh "$root/data/apps/dbus-bms/install.sh" 
 unset DBUS_BMS_URL
 
 echo "-- what cannot be installed"
+device
+tree "$root" >"$work/before"
+cp -r "$work/one" "$work/part"
+refused() { not busybox sh "$work/part/install.sh" install --root "$root" && diff "$work/before" <(tree "$root"); }
+rm "$work/part/VERSION"
+check "a package without its version is refused, and nothing is changed" refused
+for version in '' ' ' '<html>not found</html>' '1.0 beta'; do
+    echo "$version" >"$work/part/VERSION"
+    check "so is one whose version is '$version'" refused
+done
+installer one install >/dev/null 2>&1
+check "one beside an installation" not busybox sh "$work/part/install.sh" install --root "$root"
+check "leaves that alone" grep -qx 1.0 "$root/data/apps/dbus-bms/VERSION"
 check "outside a GX device nothing is touched" not sh "$work/one/install.sh" install
 check "an unknown word is refused" not installer one instal
+check "help is no failure" sh -c 'busybox sh "$1" --help >"$2"' - "$work/one/install.sh" "$work/list"
+for option in update uninstall --purge --root --replace-serialbattery --keep-serialbattery; do
+    check "and names $option" grep -q -- "$option" "$work/list"
+done
 check "purge is for uninstall" not installer one install --purge
 
-# The service's script with a driver that ends as `ends` says, on a port that is always there.
+# The service's script with a driver that ends according to `ends`, on a port that always exists.
 echo "-- a driver that ends"
 mkdir -p "$work/app/bin" "$work/app/service" "$work/locks" "$work/bin" "$work/starter"
 sed 's/TTY/null/' service/run >"$work/app/service/run"
@@ -277,7 +554,7 @@ printf '#!/bin/sh\necho "$*" >>"%s/runs"\necho $$ >"%s/pid"\ntrap "exit 0" TERM\
 printf '#!/bin/sh\ncat "%s/svstat"\n' "$work" >"$work/bin/svstat"
 chmod +x "$work/app/bin/dbus-bms" "$work/app/service/run" "$work/bin/svstat"
 
-# serve ENDS SVSTAT: starts it, with the port's lock taken as serial-starter does.
+# serve ENDS SVSTAT: starts it, with the port's lock taken as by serial-starter.
 serve() {
     echo "$1" >"$work/ends"
     echo ".: up (pid 1) 1 seconds, normally down$2" >"$work/svstat"
@@ -288,7 +565,7 @@ serve() {
     service=$!
 }
 ended() { wait "$service"; }
-runs() { grep -cx 'run /dev/null --sinks-elsewhere' "$work/runs"; }
+runs() { grep -cx 'run /dev/null --outputs-elsewhere' "$work/runs"; }
 wait_runs() { for _ in $(seq 100); do [ "$(runs 2>/dev/null)" = "$1" ] && return; sleep 0.1; done; false; }
 is_locked() { [ -L "$work/locks/null" ]; }
 
@@ -329,13 +606,91 @@ serve 4 ''
 ended
 check "the port is gone: once" test "$(wc -l <"$work/runs")" = 1
 
+echo "-- the services beside the ports'"
+for name in hub bank configured; do
+    # The command that the service starts.
+    command=$name
+    [ "$name" != configured ] || command=run
+    # beside ENDS: the script with a driver that ends according to `ends`.
+    beside() {
+        echo "$1" >"$work/ends"
+        rm -f "$work/runs"
+        DBUS_BMS_APP=$work/app sh "$name/run" >"$work/log" 2>&1 &
+        service=$!
+    }
+    wait_starts() { for _ in $(seq 100); do [ "$(grep -c "^$command" "$work/runs" 2>/dev/null)" = "$1" ] && return; sleep 0.1; done; false; }
+    sleeps() { for _ in $(seq 100); do [ "$(tr '\0' ' ' <"/proc/$service/cmdline")" = 'sleep 2000000000 ' ] && return; sleep 0.1; done; false; }
+    ends_soon() { for _ in $(seq 100); do kill -0 "$service" 2>/dev/null || return 0; sleep 0.1; done; false; }
+    beside 0
+    check "$name: nothing to do: sleeps" sleeps
+    check "$name: after asking once" wait_starts 1
+    kill -TERM "$service"
+    check "$name: told to look again, it ends for the supervisor to start it" ends_soon
+    beside stay
+    check "$name: runs" wait_starts 1
+    kill -TERM "$service"
+    check "$name: told to start again while it runs, it ends as well" ends_soon
+    wait "$service"
+    check "$name: as one that did what it was told" test $? = 0
+done
+
 echo "-- with systemd"
-for unit in dbus-bms.service dbus-bms@.service; do
+for unit in dbus-bms.service dbus-bms@.service dbus-bms-bank.service dbus-bms-hub.service; do
     sed 's|/usr/local/bin/dbus-bms|/bin/true|; /^Documentation/d' "cross/linux/$unit" >"$work/$unit"
     check "$unit is valid" systemd-analyze verify "$work/$unit"
     check "without a complaint" test ! -s "$work/said"
     check "and lets the driver do little" systemd-analyze security --offline=true --threshold=25 "$work/$unit"
 done
+
+
+echo "-- who may do what on the system bus of a computer with systemd"
+# The bus itself stands in for the driver: it rejects calls that the policy permits as unknown, and others earlier.
+sed 's/user="dbus-bms"/user="daemon"/' cross/linux/dbus-bms.conf >"$work/policy.conf"
+cat >"$work/bus.conf" <<END
+<busconfig>
+  <type>system</type><listen>unix:path=$work/bus</listen><auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/><deny own="*"/><deny send_type="method_call"/><allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/><allow receive_type="method_return"/><allow receive_type="error"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
+  </policy>
+  <include>$work/policy.conf</include>
+</busconfig>
+END
+chmod 755 "$work"
+dbus-daemon --config-file="$work/bus.conf" --nofork --nopidfile 2>"$work/bus.log" &
+bus=$!
+for _ in $(seq 100); do [ -S "$work/bus" ] && break; sleep 0.1; done
+# call USER METHOD: whether the policy permits it.
+call() {
+    setpriv --reuid "$1" --clear-groups dbus-send --bus="unix:path=$work/bus" --print-reply --dest=org.freedesktop.DBus / "$2" >"$work/call" 2>&1
+    cat "$work/call"
+    ! grep -q AccessDenied "$work/call" && grep -q 'UnknownMethod\|UnknownInterface' "$work/call"
+}
+denied() { call "$@"; grep -q AccessDenied "$work/call"; }
+own() { setpriv --reuid "$1" --clear-groups dbus-send --bus="unix:path=$work/bus" --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.RequestName "string:$2" uint32:4; }
+if [ "$(id -u)" = 0 ]; then
+    for user in root daemon; do
+        for method in com.victronenergy.BusItem.SetValue com.victronenergy.BusItem.GetItems com.github.dbus_bms.Commands.Ask dbus_bms.Battery.{View,BankLives}; do
+            check "$user may call $method" call "$user" "$method"
+        done
+    done
+    for method in com.victronenergy.BusItem.{GetItems,GetValue,GetText} dbus_bms.Battery.View; do
+        check "everybody may read: $method" call nobody "$method"
+    done
+    for method in com.victronenergy.BusItem.{SetValue,SetDefault} com.github.dbus_bms.Commands.Ask dbus_bms.Battery.BankLives; do
+        check "nobody else may write: $method" denied nobody "$method"
+    done
+    # A bank announces itself under a second name before it takes that of its battery.
+    for name in com.victronenergy.battery.ttyUSB0 com.victronenergy.battery.bank dbus_bms.bank.bank; do
+        check "not everybody may own $name" not own nobody "$name"
+        check "the driver's user may" own daemon "$name"
+        check "and so may root" own root "$name"
+    done
+else
+    echo "skipped: only root can be somebody else"
+fi
+kill "$bus"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

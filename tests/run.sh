@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # tests/run.sh [--quick]   all tests
 #
-# Unit, property, replay and whole-program tests with cargo, a short run of the fuzz targets, installations in scratch roots, then
-# the static binaries for GX devices, their release, and what it does on an emulated one; --quick leaves out that last part.
+# Unit, property, replay and whole-program tests with cargo, a short run of the fuzz targets, installations in scratch roots, the
+# pages as a site, then the static binaries for GX devices, their release, and its tests on an emulated one; --quick omits that last
+# part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -13,7 +14,7 @@ case ${1:-} in
 *) echo "usage: tests/run.sh [--quick]" >&2; exit 2 ;;
 esac
 
-# step NAME COMMAND…: runs it and says how long it took.
+# step NAME COMMAND…: runs it and prints its duration.
 step() {
     local name=$1 start=$SECONDS
     shift
@@ -25,9 +26,14 @@ step() {
 step "tools" tests/need.sh cc=gcc c++=g++ dbus-daemon=dbus-daemon dbus-send=dbus-bin busctl=systemd python3:dbus=python3-dbus python3:gi=python3-gi \
     mosquitto_sub=mosquitto-clients openssl=openssl python3:jinja2=python3-jinja2
 step "MQTT broker" env PATH="$PATH:/usr/sbin" tests/need.sh mosquitto=mosquitto
-step "tests" tests/targets.sh --locked --all-features
+# Each test is a process of its own.
+PATH=$PATH:$PWD/target/tools/bin
+step "cargo-nextest" tests/cargo-tool.sh cargo-nextest
+# Most tests wait: for time that must pass, or for a program that starts and stops.
+step "tests" cargo nextest run --locked --all-features --test-threads $((4 * $(nproc)))
+step "examples in the documentation" cargo test --locked --all-features --doc
 
-# together LANE…: functions of steps, side by side; each line says whose it is. One that fails lets the others come to their end.
+# together LANE…: functions of steps, in parallel; each output line names its step. If one fails, the others still finish.
 together() {
     local lane failed=0 running=()
     for lane; do
@@ -42,33 +48,36 @@ host() {
     step "fuzz targets" fuzz/run.sh --short
     step "installations" tests/install.sh
     step "CAN frames read by cantools" tests/can/cantools.sh
+    step "site of the pages" tests/site/run.sh
     step "dashboard in a browser" tests/page/run.sh
+    step "pages for the GX's screen in Qt" tests/gui/run.sh
 }
 
-# Its builds end in one thread each that takes more than a minute; they give way to what may be waiting for its turn.
+# Each build ends in a single thread that takes minutes: run two of them in parallel, with low priority.
 ARMV7=armv7-unknown-linux-musleabihf
-gx() {
-    step "static armv7 binary" nice cross/build.sh "$ARMV7"
-    step "static aarch64 binary" nice cross/build.sh aarch64-unknown-linux-musl
-    step "release" cross/package.sh
-}
+AARCH64=aarch64-unknown-linux-musl
+armv7() { step "static armv7 binary" nice cross/build.sh "$ARMV7"; }
+aarch64() { step "static aarch64 binary" nice cross/build.sh "$AARCH64"; }
 
-# An emulated GX waits most of the time, as the real one does: two of them need half a processor. A third one beside them shows in
-# the periods of frames.
+# An emulated GX waits most of the time, as the real one does: two of them need half a processor. A third one would affect the
+# measured periods of frames.
 life() {
     step "emulated GX" env GX_HOST=tests/gx/host.sh tests/gx/run.sh
     step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
-        tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 600 tests/gx/venus cross/out/release
+        tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 900 tests/gx/venus cross/out/release
 }
 
 can() {
     step "inverter over CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can.sh 480
+    step "emulated GX: two adapters, four packs, one bank" env GX_BMS="jk-pb --addresses 1,2" GX_SECOND="jk-pb --addresses 1,2 --seed 9" \
+        GX_HOST=tests/gx/host.sh tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/bank.sh 480 tests/gx/venus cross/out/release
 }
 
 if [ -n "$quick" ]; then
     host
 else
-    together host gx
+    together host armv7 aarch64
+    step "release" cross/package.sh
     step "packages of the emulated GX" cross/prepare.sh vm
     together life can
     step "a charging day over CAN on the emulated GX" tests/can/day.sh

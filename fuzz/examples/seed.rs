@@ -1,12 +1,14 @@
-//! Writes what the targets begin with into `corpus/`: recordings, the default configuration, states, lines of facts. See seed.sh.
+//! Writes the initial inputs of the targets to `corpus/`: recordings, the default configuration, states, lines of inputs. See
+//! seed.sh.
 
-use dbus_bms::battery::{Battery, Now, Saved};
+use dbus_bms::base::time::Now;
+use dbus_bms::base::units::Moment;
+use dbus_bms::battery::soc;
+use dbus_bms::battery::{Battery, PersistedState};
 use dbus_bms::bms::DRIVERS;
 use dbus_bms::config::document;
 use dbus_bms::model::LinkStats;
-use dbus_bms::soc;
-use dbus_bms::units::Moment;
-use dbus_bms::vector::Vector;
+use dbus_bms::recording::file::Recording;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -16,7 +18,7 @@ const SCENARIO: &str = "repeat_s = 600\n[[step]]\nt = 0\ncurrent_a = -20.0\nsoc_
     temperature_c = 4.0\ncell = 3\noffset_v = 0.12\nalarms = [\"short_circuit\"]\ncharge_fet = false\ndischarge_fet = true\n\
     [[step]]\nt = 40\nlive = true\nsilent = true\n";
 
-/// Lines for the `limits` filter: a healthy battery, a high cell, silence, a broken wire, all facts.
+/// Lines for the `limits` filter: a healthy battery, a high cell, silence, a broken wire, all inputs.
 const FACTS: &str = r#"{"t":0,"cells":[3.31,3.32,3.31,3.31],"current":5,"soc":60,"temperatures":[22],"charge_allowed":true}
 {"t":1,"cells":[3.31,3.56,3.31,3.31],"current":5,"soc":61,"temperatures":[22],"mos_temperature":75}
 {"t":20,"age_s":19,"cells":[3.31,3.32,3.31,3.31],"bms_ccl":40,"bms_dcl":0,"owner_ccl":3,"owner_dcl":1}
@@ -35,11 +37,11 @@ fn main() -> io::Result<()> {
         for file in fs::read_dir(family?.path())? {
             let path = file?.path();
             let text = fs::read_to_string(&path)?;
-            let vector = Vector::parse(&path.display().to_string(), &text).map_err(io::Error::other)?;
+            let vector = Recording::parse(&path.display().to_string(), &text).map_err(io::Error::other)?;
             let name = format!("{}-{}", vector.bms, path.file_stem().unwrap_or_default().display());
             let received = vector.received();
             for number in 0..u8::try_from(DRIVERS.len()).unwrap_or(u8::MAX) {
-                // Which driver (everything counts), and pieces of 64 bytes.
+                // The driver (every frame counts), and pieces of 64 bytes.
                 corpus("decode", &format!("{name}-{number}"), [&[number << 1, 64], received.as_slice()].concat())?;
             }
             let own = DRIVERS.iter().position(|driver| driver.name == vector.bms).unwrap_or_default();
@@ -87,7 +89,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// One request of this driver, answered with these bytes in pieces of at most 510.
+/// One request of this driver, with these bytes as its reply, in pieces of at most 510.
 fn exchange(driver: u8, address: u8, bytes: &[u8]) -> Vec<u8> {
     let pieces: Vec<&[u8]> = bytes.chunks(510).take(7).collect();
     let mut input = vec![driver, address, 0, 2, u8::try_from(pieces.len()).unwrap_or(7)];
@@ -98,18 +100,18 @@ fn exchange(driver: u8, address: u8, bytes: &[u8]) -> Vec<u8> {
     input
 }
 
-/// What a battery saves after an hour that it was charged and counted in.
+/// State saved by a battery after an hour of charging and counting.
 fn state() -> String {
     let config = soc::Config { source: soc::Source::Counted, ..soc::Config::default() };
-    let mut battery = Battery::new(dbus_bms::charge::Config::default(), Saved::default()).with_soc(config);
+    let mut battery = Battery::new(dbus_bms::battery::charge::Config::default(), PersistedState::default()).with_soc(config);
     let mut reading = held::limits::good_reading();
     for second in 0..3600u32 {
         if second == 1000 {
-            reading.cells.fill(dbus_bms::units::Volts::new(3.449));
-            reading.voltage = Some(dbus_bms::units::Volts::new(55.184));
+            reading.cells.fill(dbus_bms::base::units::Volts::new(3.449));
+            reading.voltage = Some(dbus_bms::base::units::Volts::new(55.184));
         }
         let now = Now { at: Moment::from_secs(f64::from(second)), unix: Some(1_800_000_000 + u64::from(second)) };
         battery.read(reading.clone(), LinkStats::default(), now);
     }
-    serde_json::to_string(&battery.saved()).unwrap_or_default()
+    serde_json::to_string(&battery.persisted_state()).unwrap_or_default()
 }

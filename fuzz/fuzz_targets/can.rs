@@ -1,8 +1,8 @@
-//! Any text as a candump: no panic, and what is understood can be shown.
+//! Any text as a candump: no panic, and the decoded data can be shown.
 #![no_main]
 
 use dbus_bms::cli::can::view::table;
-use dbus_bms::sink::can::{Decoder, Line, parse_line};
+use dbus_bms::output::can::{Decoder, Line, parse_line};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -11,7 +11,7 @@ fuzz_target!(|input: &[u8]| {
     for line in text.lines() {
         if let Ok(Line::Frame(frame)) = parse_line(line) {
             assert_eq!(parse_line(&frame.to_string()), Ok(Line::Frame(frame)));
-            decoder.take(&frame);
+            decoder.receive(&frame);
         }
     }
     assert!(!table(&decoder, 80, false).contains('\x1b'));

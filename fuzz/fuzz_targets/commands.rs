@@ -1,23 +1,22 @@
-//! Commands over a line on which anything happens: true acknowledgements and readings of the simulated boards, cut, damaged, doubled,
-//! late, noise, echoes, a port that vanishes. No panic, an end in time, bounded memory; done is only what a reading shows.
+//! Commands over a line with any faults: genuine acknowledgements and readings of the simulated boards, truncated, corrupted,
+//! duplicated, late, noise, echoes, a port that disappears. No panic, an end in time, bounded memory; a command is done only if a
+//! reading shows it.
 #![no_main]
 
+use dbus_bms::base::time::Clock;
+use dbus_bms::base::units::{Moment, Percent};
 use dbus_bms::bms::{DRIVERS, Driver};
-use dbus_bms::link::script::{ScriptPort, SimClock};
-use dbus_bms::link::{Clock, Link};
+use dbus_bms::link::Link;
 use dbus_bms::model::{Command, Outcome, Reading, Switch};
-use dbus_bms::units::{Moment, Percent};
+use dbus_bms::recording::replay_port::{ReplayPort, SimClock};
 use held::draw::Draw;
-use held::line::Other;
+use held::line::{Other, longest_exchange};
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
 
-/// Longest time that an exchange waits for a line to be quiet, beside the gap: see `wait_for_quiet` in src/link/exchange.rs.
-const QUIET: Duration = Duration::from_millis(100);
-const AFTER_LOSS: Duration = Duration::from_millis(30);
-/// So long looks go on being begun, and so long is waited before each: see src/link/command.rs.
+/// Time limit for starting read-backs, plus the wait before each: see src/link/command.rs.
 const LOOKING: Duration = Duration::from_millis(3000 + 150);
-/// A full tidying sends what cleans up so often.
+/// Number of repetitions of the clean-up requests in a full clean-up.
 const CLEANING_TRIES: u32 = 3;
 const SOME_TIME: u64 = 1_795_686_065;
 
@@ -44,7 +43,7 @@ fn order(
 ) {
     let clock = SimClock::default();
     let mut end = Other::new(driver, address, draw);
-    let mut port = ScriptPort::new(&clock, move |sent, line| end.hear(sent, line));
+    let mut port = ReplayPort::new(&clock, move |sent, line| end.hear(sent, line));
     if vanishes >= 250 {
         port = port.vanishing(Moment::new(Duration::from_millis(u64::from(vanishes - 250) * 700)));
     }
@@ -56,13 +55,13 @@ fn order(
         known = link.poll(protocol.as_mut(), &known).unwrap_or(known);
     }
 
-    let slack = driver.gap.max(AFTER_LOSS) * 3 + QUIET + Duration::from_millis(1);
-    let Some(orders) = protocol.encode(command, &known, unix, true) else {
+    let Some(orders) = protocol.commands().and_then(|commands| commands.encode(command, &known, unix, true)) else {
         let outcome = link.command(protocol.as_mut(), command, &mut known, unix);
         assert!(matches!(outcome, Ok(Outcome::NotSupported)), "{}: {outcome:?} without a word for it", driver.name);
         return;
     };
-    let all = |requests: &[dbus_bms::bms::Request]| requests.iter().map(|request| request.timeout + slack).sum::<Duration>();
+    let all =
+        |requests: &[dbus_bms::bms::Request]| requests.iter().map(|request| longest_exchange(driver, request)).sum::<Duration>();
     let most = all(&orders.requests) + all(&orders.after) * CLEANING_TRIES + LOOKING + all(&orders.read_back);
     let start = clock.now();
     let outcome = link.command(protocol.as_mut(), command, &mut known, unix);
@@ -74,8 +73,8 @@ fn order(
             Switch::Discharge => known.discharge_switch,
             Switch::Balance => known.balance_allowed,
         };
-        // Boards that tell of their FETs only show nothing here.
+        // Boards that only report their FETs show nothing here.
         assert!(shown.is_none_or(|shown| shown == on), "{}: done, but {switch:?} is shown as {shown:?}", driver.name);
     }
-    let _ = link.tidy(protocol.as_ref());
+    let _ = link.cleanup(protocol.as_ref());
 }

@@ -1,8 +1,8 @@
-//! Any text as a configuration: never a panic, every problem with its line; what is accepted means the same when it is written
-//! out again, and gives limits that are within it.
+//! Any text as a configuration: never a panic, every problem with its line; an accepted one means the same after it is written out
+//! again, and gives limits within it.
 #![no_main]
 
-use dbus_bms::charge::filter::Filter;
+use dbus_bms::battery::charge::filter::Filter;
 use dbus_bms::config::{Config, ConfigError, Origin, Settings};
 use held::limits::highest_cell;
 use libfuzzer_sys::fuzz_target;

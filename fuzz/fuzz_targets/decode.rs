@@ -4,7 +4,7 @@
 //! the length of the pieces in which the rest arrives.
 #![no_main]
 
-use dbus_bms::bms::traffic::Traffic;
+use dbus_bms::bms::frame_collector::FrameCollector;
 use dbus_bms::bms::{DRIVERS, Request};
 use dbus_bms::model::Reading;
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let length = usize::from(*length).max(1);
 
     held::heap::bounded(8 << 20, || {
-        let mut traffic = Traffic::new(driver);
+        let mut traffic = FrameCollector::new(driver);
         for piece in bytes.chunks(length) {
             traffic.feed(piece, &asked);
             assert!(traffic.pending() <= 1024 + length, "{} bytes wait for the rest of a frame", traffic.pending());

@@ -1,24 +1,22 @@
-//! The real requests of any driver over a line on which anything happens: what comes, when and in which pieces, is in the input.
-//! No panic, an end within the time that `exchange` promises, bounded memory, and nothing of a failed answer in the reading.
+//! The real requests of any driver over a line with any faults: received bytes, times and pieces come from the input. No panic, an
+//! end within the time that `exchange` promises, bounded memory, and no data of a failed reply in the reading.
 #![no_main]
 
-use dbus_bms::bms::overheard::Overheard;
+use dbus_bms::base::time::Clock;
+use dbus_bms::base::units::Moment;
+use dbus_bms::bms::sniffer::Sniffer;
 use dbus_bms::bms::{DRIVERS, Driver};
-use dbus_bms::link::script::{ScriptPort, SimClock};
-use dbus_bms::link::{Clock, Link};
+use dbus_bms::link::Link;
 use dbus_bms::model::Reading;
-use dbus_bms::units::Moment;
+use dbus_bms::recording::replay_port::{ReplayPort, SimClock};
 use held::draw::Draw;
-use held::line::Other;
+use held::line::{Other, longest_exchange};
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
 
-/// Longest time that `exchange` waits for a line to be quiet, beside the gap: see `wait_for_quiet` in src/link/exchange.rs.
-const QUIET: Duration = Duration::from_millis(100);
-/// A poll asks for everything within this time and what was begun by then, and once more when something lasting has changed: see
+/// A poll sends requests within this time plus that of the last one, and once more if constant data has changed: see
 /// src/link/poll.rs.
 const LONGEST: Duration = Duration::from_secs(6);
-const AFTER_LOSS: Duration = Duration::from_millis(30);
 
 fuzz_target!(|input: &[u8]| {
     let mut draw = Draw::new(input);
@@ -36,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
 fn talk(driver: &'static Driver, address: Option<u8>, vanishes: u8, steps: u8, draw: Draw) {
     let clock = SimClock::default();
     let mut end = Other::new(driver, address, draw);
-    let mut port = ScriptPort::new(&clock, move |sent, line| end.hear(sent, line));
+    let mut port = ReplayPort::new(&clock, move |sent, line| end.hear(sent, line));
     if vanishes >= 250 {
         port = port.vanishing(Moment::new(Duration::from_millis(u64::from(vanishes - 250) * 700)));
     }
@@ -44,7 +42,6 @@ fn talk(driver: &'static Driver, address: Option<u8>, vanishes: u8, steps: u8, d
     let mut protocol = (driver.new)(address);
     let _ = link.prepare(driver.lines[usize::from(steps >> 6) % driver.lines.len()], driver.gap);
     let mut known = Reading::new(driver.name, address);
-    let slack = driver.gap.max(AFTER_LOSS) * 3 + QUIET + Duration::from_millis(1);
 
     for step in 0..usize::from(steps & 7) + 1 {
         let start = clock.now();
@@ -54,10 +51,10 @@ fn talk(driver: &'static Driver, address: Option<u8>, vanishes: u8, steps: u8, d
             let before = known.clone();
             let result = link.exchange(protocol.as_mut(), &request, &mut known);
             let took = clock.now().since(start);
-            assert!(took <= request.timeout + slack, "{}: {took:?} for {:?}", driver.name, request.timeout);
+            assert!(took <= longest_exchange(driver, &request), "{}: {took:?} for {:?}", driver.name, request.timeout);
             assert!(result.is_ok() || known == before, "a failed answer left something behind");
         } else {
-            let most: Duration = protocol.plan(&known).iter().map(|request| request.timeout + slack).sum();
+            let most: Duration = protocol.plan(&known).iter().map(|request| longest_exchange(driver, request)).sum();
             let result = link.poll(protocol.as_mut(), &known);
             let took = clock.now().since(start);
             assert!(took <= (LONGEST + most) * 2, "{}: {took:?} for a poll", driver.name);
@@ -67,7 +64,7 @@ fn talk(driver: &'static Driver, address: Option<u8>, vanishes: u8, steps: u8, d
     }
     if steps & 16 != 0 {
         let until = clock.now().after(Duration::from_millis(900));
-        let mut heard = Overheard::new(driver);
+        let mut heard = Sniffer::new(driver);
         while clock.now() < until {
             let before = clock.now();
             if link.listen(&mut heard, until).is_err() {

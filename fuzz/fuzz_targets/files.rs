@@ -1,21 +1,22 @@
-//! Everything that is read from disk: recordings (and test vectors), scenarios of a simulated pack, the state of a battery. No
-//! panic on any of them, bounded memory; what is accepted is written back as the same, and a damaged state never lets a limit go
-//! beyond the configuration.
+//! All files read from disk: recordings (and test vectors), scenarios of a simulated pack, the state of a battery. No panic on any
+//! of them, bounded memory; accepted ones are written back unchanged, and a damaged state never raises a limit above the
+//! configuration.
 //!
-//! The first byte chooses what the rest is.
+//! The first byte chooses the type of the rest.
 #![no_main]
 
-use dbus_bms::battery::{Battery, Now, Saved};
+use dbus_bms::base::time::Now;
+use dbus_bms::base::units::Moment;
+use dbus_bms::battery::charge::Config;
+use dbus_bms::battery::soc;
+use dbus_bms::battery::{Battery, PersistedState};
 use dbus_bms::bms::{DRIVERS, driver};
-use dbus_bms::charge::Config;
 use dbus_bms::model::LinkStats;
-use dbus_bms::replay::{Control, readings};
+use dbus_bms::recording::file::Recording;
+use dbus_bms::recording::replay::{LimitsReplay, readings};
 use dbus_bms::sim::Unit;
-use dbus_bms::sim::battery::PackConfig;
+use dbus_bms::sim::pack::PackConfig;
 use dbus_bms::sim::scenario::Scenario;
-use dbus_bms::soc;
-use dbus_bms::units::Moment;
-use dbus_bms::vector::Vector;
 use held::limits::assert_sound;
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
@@ -31,23 +32,23 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn recording(choice: u8, text: &str) {
-    let mut recording = match Vector::parse("a.json", text) {
+    let mut recording = match Recording::parse("a.json", text) {
         Ok(recording) => recording,
         Err(error) => return assert!(error.to_string().starts_with("a.json")),
     };
-    // Times are written in whole milliseconds; once they are, nothing changes any more.
-    let again = Vector::parse("written.json", &recording.text()).expect("what was written can be read");
-    let bytes = |recording: &Vector| {
+    // Times are written in whole milliseconds; after that nothing changes any more.
+    let again = Recording::parse("written.json", &recording.text()).expect("what was written can be read");
+    let bytes = |recording: &Recording| {
         recording.traffic.iter().map(|event| (event.baud, event.direction, event.bytes.clone())).collect::<Vec<_>>()
     };
     assert_eq!(bytes(&again), bytes(&recording));
-    let times = |recording: &Vector| recording.traffic.iter().map(|event| event.at.as_secs_f64()).collect::<Vec<_>>();
+    let times = |recording: &Recording| recording.traffic.iter().map(|event| event.at.as_secs_f64()).collect::<Vec<_>>();
     assert!(times(&again).iter().zip(times(&recording)).all(|(written, read)| (written - read).abs() < 0.001 + read * 1e-9));
-    let third = Vector::parse("written.json", &again.text()).expect("what was written can be read");
+    let third = Recording::parse("written.json", &again.text()).expect("what was written can be read");
     assert_eq!(third.traffic, again.traffic);
     assert_eq!(
-        (&third.bms, &third.source, &third.note, third.anything),
-        (&recording.bms, &recording.source, &recording.note, recording.anything)
+        (&third.bms, &third.source, &third.note, third.any_valid_frame),
+        (&recording.bms, &recording.source, &recording.note, recording.any_valid_frame)
     );
 
     recording.redact();
@@ -57,7 +58,7 @@ fn recording(choice: u8, text: &str) {
 
     let driver = driver(&recording.bms).unwrap_or(DRIVERS[usize::from(choice / 3) % DRIVERS.len()]);
     let config = Config::default();
-    let mut control = Control::new(config.clone());
+    let mut control = LimitsReplay::new(config.clone());
     for played in readings(&recording, driver) {
         held::reading::assert_sound(&played.reading);
         if let Some((limits, _)) = control.limits(&played) {
@@ -77,16 +78,16 @@ fn scenario(text: &str) {
     let mut unit = Unit::new(1, &config, scenario);
     for time in [0, 250, 1000, 9000, 60_000] {
         unit.advance(Duration::from_millis(time));
-        let shown = unit.pack.shown();
+        let shown = unit.pack.reported();
         assert!(shown.cells_v.iter().all(|cell| cell.is_finite()) && shown.current_a.is_finite(), "{shown:?}");
         assert!((0.0..=100.0).contains(&shown.soc_pct), "{shown:?}");
     }
 }
 
 fn state(choice: u8, text: &str) {
-    let Ok(saved) = serde_json::from_str::<Saved>(text) else { return };
+    let Ok(saved) = serde_json::from_str::<PersistedState>(text) else { return };
     let written = serde_json::to_string(&saved).expect("every state can be written");
-    serde_json::from_str::<Saved>(&written).expect("and read again");
+    serde_json::from_str::<PersistedState>(&written).expect("and read again");
 
     let config = Config::default();
     let soc = soc::Config { source: soc::Source::Counted, hold_below_full: true, ..soc::Config::default() };
@@ -102,7 +103,7 @@ fn state(choice: u8, text: &str) {
         assert_sound(&snapshot.limits, &config, snapshot.reading.voltage, snapshot.cell_count);
         assert!(snapshot.reading.soc.is_none_or(|soc| (0.0..=100.0).contains(&soc.get())), "{:?}", snapshot.reading.soc);
     }
-    let written = serde_json::to_string(&battery.saved()).expect("every state can be written");
-    serde_json::from_str::<Saved>(&written)
+    let written = serde_json::to_string(&battery.persisted_state()).expect("every state can be written");
+    serde_json::from_str::<PersistedState>(&written)
         .unwrap_or_else(|error| panic!("what a battery saves can be read again: {error}\n{written}"));
 }

@@ -1,23 +1,24 @@
-//! Readings with times through guard, SoC, charge control and the table of D-Bus items: whatever a BMS says under a right
-//! checksum, what gets out keeps to contract.md.
+//! Readings with times through guard, SoC, charge control and the table of D-Bus items: whatever a BMS sends with a valid
+//! checksum, the output keeps to docs/safety-rules.md.
 //!
 //! The first bytes choose settings; then come steps, each a time and either a reading with some fields changed or none at all.
 #![no_main]
 
-use dbus_bms::battery::{Battery, Now, Saved};
-use dbus_bms::charge::Config;
-use dbus_bms::guard::Guard;
-use dbus_bms::model::{AlarmName, Chemistry, Freshness, Level, LinkStats, Reading, Snapshot};
-use dbus_bms::sink::dbus::{Context, Items, Value};
-use dbus_bms::soc;
-use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use dbus_bms::base::time::Now;
+use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use dbus_bms::battery::charge::Config;
+use dbus_bms::battery::guard::{FrozenBms, Guard};
+use dbus_bms::battery::soc;
+use dbus_bms::battery::{Battery, PersistedState};
+use dbus_bms::dbus::{Context, Items, Value};
+use dbus_bms::model::{Alarm, AlarmName, Chemistry, Freshness, Level, LinkStats, Reading, Snapshot};
 use held::draw::Draw;
 use held::limits::{assert_sound, good_reading};
 use libfuzzer_sys::fuzz_target;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// An accepted value that was not confirmed for so long is unknown (src/guard.rs).
+/// An accepted value that was not confirmed for this time is unknown (src/battery/guard/mod.rs).
 const STANDS_FOR: Duration = Duration::from_secs(10);
 
 fuzz_target!(|input: &[u8]| {
@@ -33,19 +34,25 @@ fuzz_target!(|input: &[u8]| {
     });
 });
 
-/// One battery over time, and what is known of it beside.
+/// One battery over time, and independent data about it.
 struct Course {
     config: Config,
     battery: Battery,
-    /// Judges as the battery's own does, so that one can see what is held.
+    /// A guard with the same input as the battery's own, to see which values are held.
     guard: Guard,
+    /// As the battery's own.
+    frozen: FrozenBms,
     items: Option<(Context, Items)>,
     at: Moment,
     unix: Option<u64>,
     reading: Reading,
-    /// What the BMS said of late: voltage, SoC.
+    /// Recent values of the BMS: voltage, SoC.
     said: VecDeque<(Moment, Option<Volts>, Option<Percent>)>,
     last: Option<Snapshot>,
+    /// The last reported alarms.
+    alarms: Vec<Alarm>,
+    /// The last published voltage.
+    known: Option<Volts>,
     own_soc: bool,
 }
 
@@ -60,7 +67,7 @@ impl Course {
             5 => (config.chemistry, config.max_cell_voltage) = (Some(Chemistry::Nmc), Some(Volts::new(4.2))),
             6 => (config.cells, config.capacity) = (Some(16), Some(AmpHours::new(280.0))),
             _ => {
-                config.silence = dbus_bms::charge::Silence::STRICT;
+                config.silence = dbus_bms::battery::charge::Silence::STRICT;
                 config.voltage_drop = Volts::new(0.5);
             }
         }
@@ -73,18 +80,21 @@ impl Course {
             (own.hold_below_full, own.caps) = (true, Some(vec![(2.9, 5.0), (3.2, 100.0)]));
         }
         let own_soc = own.is_own();
-        let battery = Battery::new(config.clone(), Saved::default()).with_soc(own);
-        let (guard, items, said, last) = (Guard::default(), None, VecDeque::new(), None);
+        let battery = Battery::new(config.clone(), PersistedState::default()).with_soc(own);
+        let (guard, items, said, last, known) = (Guard::default(), None, VecDeque::new(), None, None);
         Self {
             config,
             battery,
             guard,
+            frozen: FrozenBms::default(),
             items,
             at: Moment::from_secs(100.0),
             unix: None,
             reading: good_reading(),
             said,
             last,
+            known,
+            alarms: Vec::new(),
             own_soc,
         }
     }
@@ -113,11 +123,18 @@ impl Course {
             change(&mut self.reading, draw);
         }
         let reading = self.reading.clone();
+        if self.frozen.is_frozen(&reading, self.config.capacity.or(reading.capacity), self.at) {
+            // A BMS with identical values under load is silent.
+            let snapshot = self.battery.read(reading, LinkStats::default(), now);
+            self.silent(&snapshot);
+            self.published(snapshot);
+            return;
+        }
         self.said.push_back((self.at, reading.voltage, reading.soc));
-        let judged = self.guard.judge(Reading { soh: soc::health::state_of_health(&reading), ..reading.clone() }, self.at);
+        let judged = self.guard.check(Reading { soh: soc::health::state_of_health(&reading), ..reading.clone() }, self.at);
         let snapshot = self.battery.read(reading, LinkStats::default(), now);
-        // What stays impossible is held, too, but missing and no doubt: the facts tell the two apart.
-        self.fresh(&snapshot, &judged.reading, judged.facts.in_doubt);
+        // A permanently impossible value is held, too, but missing and not doubtful: the inputs distinguish the two.
+        self.fresh(&snapshot, &judged.reading, judged.inputs.in_doubt);
         self.published(snapshot);
     }
 
@@ -128,7 +145,7 @@ impl Course {
         assert_eq!((reading.voltage, &reading.cells), (judged.voltage, &judged.cells), "one guard like the other");
         self.said.retain(|(at, _, _)| self.at.since(*at) <= STANDS_FOR);
         let voltage_was_said = |voltage: Volts| self.said.iter().any(|(_, said, _)| *said == Some(voltage));
-        // A board that counts a little beyond full is full.
+        // A board that counts slightly beyond full is full.
         let shown = |said: Percent| if (100.0..=110.0).contains(&said.get()) { Percent::new(100.0) } else { said };
         let soc_was_said = |soc: Percent| self.said.iter().any(|(_, _, said)| said.map(shown) == Some(soc));
         assert!(reading.voltage.is_none_or(voltage_was_said), "{:?} was never said", reading.voltage);
@@ -138,7 +155,7 @@ impl Course {
         let said = &self.reading;
         assert!(said.charge_fet != Some(false) || ccl == 0.0, "the BMS forbids charging: {:?}", snapshot.limits);
         assert!(said.discharge_fet != Some(false) || dcl == 0.0, "the BMS forbids discharging: {:?}", snapshot.limits);
-        // Limits are rounded down, but not because of the noise of floating point.
+        // Limits are rounded down, ignoring float noise.
         let most = |limit: Option<Amps>| limit.map_or(f64::INFINITY, |limit| limit.get().max(0.0) + 1e-6);
         assert!(ccl <= most(said.settings.charge_limit) && dcl <= most(said.settings.discharge_limit), "{:?}", snapshot.limits);
         let protects = |ocp: Option<Amps>| {
@@ -154,8 +171,14 @@ impl Course {
         if in_doubt {
             self.no_rise(snapshot, "a value is in doubt");
         }
-        for alarm in said.alarms.iter().flatten() {
-            // The BMS's own is about a SoC that the owner has replaced.
+        // An alarm is raised when a second consecutive reading confirms it, at the lower level of both.
+        let before = self.alarms.iter();
+        let agreed = said.alarms.iter().flatten().filter_map(|alarm| {
+            let earlier = before.clone().find(|earlier| earlier.name == alarm.name)?;
+            Some(Alarm { name: alarm.name, level: alarm.level.min(earlier.level) })
+        });
+        for alarm in agreed {
+            // The BMS's own alarm refers to an SoC that the owner has replaced.
             if alarm.name == AlarmName::LowSoc && self.own_soc {
                 continue;
             }
@@ -163,6 +186,9 @@ impl Course {
                 snapshot.alarms.iter().any(|shown| shown.name == alarm.name && shown.level >= alarm.level),
                 "{alarm:?} is held"
             );
+        }
+        if let Some(alarms) = &said.alarms {
+            self.alarms.clone_from(alarms);
         }
         assert_eq!((reading.charge_fet, reading.discharge_fet), (said.charge_fet, said.discharge_fet));
     }
@@ -177,7 +203,7 @@ impl Course {
             assert!(reading.voltage.is_none() && reading.soc.is_none() && reading.cells.is_empty() && reading.current.is_none());
             assert!(snapshot.derived.max_cell.is_none() && snapshot.derived.current_avg.is_none());
         }
-        // Three reading periods of at most 20 s count as fresh where they are longer than the stage.
+        // Three reading periods of at most 20 s count as fresh if they are longer than the stage.
         let stage = |stage: Duration| age >= stage.max(Duration::from_secs(60) + silence.charge_fade);
         assert!(
             !stage(silence.values_after() + silence.charge_fade) || snapshot.limits.ccl.value == Amps::ZERO,
@@ -196,7 +222,7 @@ impl Course {
         assert!(!risen, "{why}: {before:?} became {now:?}");
     }
 
-    /// Whatever is published.
+    /// For everything that is published.
     fn published(&mut self, snapshot: Snapshot) {
         let reading = &snapshot.reading;
         let within = |value: Option<f64>, low: f64, high: f64| value.is_none_or(|value| (low..=high).contains(&value));
@@ -208,10 +234,13 @@ impl Course {
         assert!(within(reading.remaining.map(f64::from), 0.0, 100_000.0), "{reading:?}");
         assert!(reading.cells.iter().all(|cell| cell.get() == 0.0 || (0.5..=5.0).contains(&cell.get())), "{reading:?}");
         assert!(reading.temperatures.iter().flatten().all(|sensor| (-60.0..=120.0).contains(&sensor.get())), "{reading:?}");
-        // A silent battery stands at its last voltage, or at its doubtful one.
+        // Without a voltage the last known one applies, or a doubtful one.
         let standing = self.said.iter().filter_map(|(_, voltage, _)| *voltage).filter(|voltage| voltage.get().is_finite());
-        let standing = standing.chain(self.last.iter().map(|last| last.limits.cvl.value)).chain(reading.voltage);
-        let sum = Volts::new(reading.cells.iter().map(|cell| cell.get()).sum());
+        self.known = reading.voltage.or(self.known);
+        let standing = standing.chain(self.last.iter().map(|last| last.limits.cvl.value)).chain(self.known);
+        // A missing cell is estimated from the others.
+        let real: Vec<f64> = reading.cells.iter().map(|cell| cell.get()).filter(|cell| *cell > 0.5).collect();
+        let sum = Volts::new(real.iter().sum::<f64>() / real.len().max(1) as f64 * reading.cells.len() as f64);
         assert_sound(&snapshot.limits, &self.config, Some(standing.fold(sum, Volts::max)), snapshot.cell_count);
 
         let (context, items) = self.items.get_or_insert_with(|| {
@@ -234,7 +263,7 @@ impl Course {
     }
 }
 
-/// Changes one field: mostly a little, at times beyond all bounds, or takes it away.
+/// Changes one field: usually slightly, sometimes beyond all bounds, or removes it.
 fn change(reading: &mut Reading, draw: &mut Draw) {
     let field = draw.byte();
     let there = field < 240;
@@ -245,7 +274,10 @@ fn change(reading: &mut Reading, draw: &mut Draw) {
         2 => reading.soc = there.then(|| Percent::new(draw.number(62.0, (0.0, 100.0)))),
         3 => reading.soh = there.then(|| Percent::new(draw.number(98.0, (0.0, 100.0)))),
         4 => reading.remaining = there.then(|| AmpHours::new(draw.number(173.6, (0.0, 1000.0)))),
-        5 => reading.capacity = there.then(|| AmpHours::new(draw.number(280.0, (0.0, 1000.0)))),
+        5 => {
+            reading.capacity = there.then(|| AmpHours::new(draw.number(280.0, (0.0, 1000.0))));
+            reading.awaited.capacity = !there;
+        }
         6 => reading.cell_count = there.then(|| draw.byte()),
         7 => {
             let count = *draw.one_of(&[16, 15, 17, 4, 0, 1, 32, 255]);
@@ -257,13 +289,14 @@ fn change(reading: &mut Reading, draw: &mut Draw) {
             reading.cells.get_mut(at).into_iter().for_each(|cell| *cell = Volts::new(value));
         }
         12 => {
-            // All of them, and the voltage with them: what a load or a charger does.
+            // All of them, and the voltage with them: the effect of a load or a charger.
             let cell = draw.number(3.31, (2.5, 3.7));
             reading.cells.fill(Volts::new(cell));
             reading.voltage = Some(Volts::new(cell * reading.cells.len() as f64));
         }
         13 => {
             let sensors = draw.below(5);
+            reading.awaited.temperatures = !there;
             reading.temperatures = there.then(|| (0..sensors).map(|_| Celsius::new(draw.number(22.0, (-60.0, 120.0)))).collect());
         }
         14 => reading.mos_temperature = there.then(|| Celsius::new(draw.number(30.0, (-60.0, 180.0)))),
@@ -276,7 +309,10 @@ fn change(reading: &mut Reading, draw: &mut Draw) {
         }
         18 => settings.charge_limit = there.then(|| Amps::new(draw.number(40.0, (0.0, 500.0)))),
         19 => settings.discharge_limit = there.then(|| Amps::new(draw.number(40.0, (0.0, 500.0)))),
-        20 => settings.charge_ocp = there.then(|| Amps::new(draw.number(100.0, (0.0, 3000.0)))),
+        20 => {
+            settings.charge_ocp = there.then(|| Amps::new(draw.number(100.0, (0.0, 3000.0))));
+            reading.awaited.settings = !there;
+        }
         21 => settings.discharge_ocp = there.then(|| Amps::new(draw.number(100.0, (0.0, 3000.0)))),
         22 => settings.cell_ovp = there.then(|| Volts::new(draw.number(3.65, (1.0, 5.0)))),
         _ => reading.full_charge = there.then(|| AmpHours::new(draw.number(260.0, (0.0, 1000.0)))),

@@ -1,12 +1,12 @@
 //! The `limits` filter: one line out for each line in, always finite, never negative, never above what is configured.
 //!
-//! The first byte chooses a configuration and how the lines are made: from the text as it is, or fact by fact from the bytes.
+//! The first byte chooses a configuration and the source of the lines: the text as it is, or inputs built from the bytes.
 #![no_main]
 
-use dbus_bms::charge::filter::Filter;
-use dbus_bms::charge::{Config, PhaseConfig, Preset};
+use dbus_bms::base::units::{AmpHours, Amps, Volts};
+use dbus_bms::battery::charge::filter::Filter;
+use dbus_bms::battery::charge::{Config, PhaseConfig, LimitsPreset};
 use dbus_bms::model::Chemistry;
-use dbus_bms::units::{AmpHours, Amps, Volts};
 use held::draw::Draw;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
     });
 });
 
-/// Settings at their defaults, at their ends, and what is seldom set.
+/// Settings at their defaults, at their limits, and rare ones.
 fn config(choice: u8) -> Config {
     let mut config = Config { chemistry: Some(Chemistry::Lfp), ..Config::default() };
     match (choice >> 1) % 8 {
@@ -42,8 +42,8 @@ fn config(choice: u8) -> Config {
         2 => (config.min_charge_current, config.min_discharge_current) = (Amps::new(10.0), Amps::new(10.0)),
         3 => (config.max_cell_voltage, config.voltage_drop) = (Some(Volts::new(4.2)), Volts::new(2.0)),
         4 => (config.cells, config.capacity) = (Some(16), Some(AmpHours::new(280.0))),
-        5 => (config.preset, config.chemistry) = (Preset::SeedSocSteps, Some(Chemistry::Nmc)),
-        6 => (config.preset, config.min_charge_current) = (Preset::CellSteps, Amps::new(0.5)),
+        5 => (config.preset, config.chemistry) = (LimitsPreset::SerialbatterySocSteps, Some(Chemistry::Nmc)),
+        6 => (config.preset, config.min_charge_current) = (LimitsPreset::CellSteps, Amps::new(0.5)),
         _ => {
             config.chemistry = Some(Chemistry::Lto);
             config.charge_by_soc = Some(vec![(90.0, 1.0), (100.0, 0.1)]);
@@ -53,7 +53,7 @@ fn config(choice: u8) -> Config {
     if choice & 16 != 0 {
         config.max_charge_current.get_or_insert(Amps::new(1000.0));
         config.recovery.hold = Duration::ZERO;
-        config.silence = dbus_bms::charge::Silence::STRICT;
+        config.silence = dbus_bms::battery::charge::Silence::STRICT;
     }
     config
 }
@@ -98,7 +98,7 @@ fn ask(filter: &mut Filter, config: &Config, line: &str) {
     }
 }
 
-/// A line of facts, each of which may be missing or nonsense.
+/// A line of inputs, each of which may be missing or nonsense.
 fn facts(draw: &mut Draw, t: f64) -> Value {
     let mut line = json!({ "t": t });
     let present = u16::from_le_bytes([draw.byte(), draw.byte()]);

@@ -1,13 +1,13 @@
-//! Any request to the web server, any view from another process, any file of the history: never a panic; who comes under a
-//! foreign name, or writes without the token, gets nothing; what is answered as JSON is JSON; what is metrics reads line by line.
+//! Any request to the web server, any view from another process, any history file: never a panic; requests with a foreign host
+//! name, and writes without the token, are rejected; JSON replies are valid JSON; metrics can be parsed line by line.
 #![no_main]
 
-use dbus_bms::battery::Now;
-use dbus_bms::history::{Course, Range};
-use dbus_bms::house::House;
-use dbus_bms::sink::web::{Body, Config, Head, World, answer};
-use dbus_bms::units::Moment;
-use dbus_bms::view::{View, metrics};
+use dbus_bms::base::time::Now;
+use dbus_bms::base::units::Moment;
+use dbus_bms::output::api::{View, metrics};
+use dbus_bms::output::registry::BatteryRegistry;
+use dbus_bms::output::timeseries::{Course, Range};
+use dbus_bms::output::web::{Body, Config, Head, World, answer};
 use libfuzzer_sys::fuzz_target;
 
 const TOKEN: &str = "0123456789abcdef";
@@ -20,16 +20,16 @@ fuzz_target!(|input: &[u8]| {
         let (host, origin, authorization, if_none_match) = (text(), text(), text(), text());
         let told = text().unwrap_or_default();
         let rest = parts.next().unwrap_or_default();
-        let house = House::default();
-        house.put(View { id: "jbd_1".into(), soc_pct: Some(62.0), ..View::default() });
+        let registry = BatteryRegistry::default();
+        registry.publish(View { id: "jbd_1".into(), soc_pct: Some(62.0), ..View::default() });
         if let Ok(view) = serde_json::from_str::<View>(told) {
-            house.put(view);
+            registry.publish(view);
         }
         let mut course = Course::new(0.0);
         course.load(rest);
         let now = Now { at: Moment::default(), unix: Some(1_772_323_200) };
         let history = |id: &str, range: (&'static str, Range)| Some(course.json(id, range, now));
-        let views = house.now();
+        let views = registry.current();
         let config = Config { token: Some(TOKEN.into()), ..Config::default() };
         let head = Head { method, path, query, host, origin, authorization, if_none_match, body: rest };
         let found = answer(&head, &World { config: &config, views: &views, history: &history });

@@ -1,4 +1,4 @@
-//! Choices out of the bytes of an input. All give zeros at its end, so that every input is a whole story.
+//! Draws choices from the bytes of an input. At its end all of them return zeros, so that every input is complete.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ impl Draw {
         Self { bytes: input.to_vec(), at: 0 }
     }
 
-    /// Nothing is left.
+    /// No bytes are left.
     pub fn is_empty(&self) -> bool {
         self.at >= self.bytes.len()
     }
@@ -57,7 +57,7 @@ impl Draw {
         f64::from_bits(u64::from_le_bytes(bits))
     }
 
-    /// What a field of a reading may say: mostly about `usual`, often the ends of `range` or just beyond, at times anything.
+    /// A value of a field of a reading: mostly close to `usual`, often at the ends of `range` or just beyond, sometimes anything.
     pub fn number(&mut self, usual: f64, range: (f64, f64)) -> f64 {
         let (low, high) = range;
         match self.byte() {
@@ -81,7 +81,7 @@ impl Draw {
         }
     }
 
-    /// A time: usual intervals, the stages of the Silence table, and what a sleeping computer does.
+    /// A time: usual intervals, the stages of silence, and those of a suspended computer.
     pub fn time(&mut self) -> Duration {
         const TIMES: [u64; 16] =
             [1000, 1000, 200, 0, 1, 500, 2000, 5000, 10_000, 10_001, 30_000, 31_000, 60_000, 300_000, 3_600_000, 86_400_000];

@@ -1,4 +1,4 @@
-//! Bounded memory: a run that takes more than it may ends as a finding.
+//! Bounded memory: a run that exceeds its limit counts as a finding.
 
 use cap::Cap;
 use std::alloc::System;
@@ -8,12 +8,12 @@ use std::sync::Once;
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
-/// Runs `what` with at most `bytes` of memory more than before; an allocation beyond that aborts the process, which the fuzzer
-/// reports with the input.
+/// Runs `what` with at most `bytes` of additional memory; an allocation beyond that aborts the process, which the fuzzer reports
+/// with the input.
 pub fn bounded(bytes: usize, what: impl FnOnce()) {
     static REPORT: Once = Once::new();
     REPORT.call_once(|| {
-        // The report of a panic takes more memory than what it reports on.
+        // Reporting a panic takes more memory than the code itself.
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             lift();

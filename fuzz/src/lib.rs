@@ -1,4 +1,4 @@
-//! What every target holds the program to: bounded memory, readings and limits that are what contract.md says.
+//! Checks shared by all targets: bounded memory, and readings and limits within docs/safety-rules.md.
 
 pub mod draw;
 pub mod heap;

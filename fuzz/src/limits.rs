@@ -1,22 +1,22 @@
-//! What limits may never be, whatever went in.
+//! Bounds of all limits, for any input.
 
-use dbus_bms::charge::Config;
-use dbus_bms::charge::chemistry::preset;
+use dbus_bms::base::units::Volts;
+use dbus_bms::battery::charge::Config;
+use dbus_bms::battery::charge::chemistry::preset;
 use dbus_bms::model::{Chemistry, Limits};
-use dbus_bms::units::Volts;
 
-/// The most that the maxima of a configuration allow to charge and discharge, A.
+/// Maximum charge and discharge current allowed by a configuration, A.
 fn maxima(config: &Config) -> (f64, f64) {
     (config.max_charge_current.map_or(50.0, f64::from), config.max_discharge_current.map_or(60.0, f64::from))
 }
 
-/// The highest charge voltage of a cell that any setting allows, V.
+/// Maximum charge voltage of a cell allowed by any setting, V.
 pub fn highest_cell(chemistry: Chemistry) -> f64 {
     preset(chemistry).highest_cell - 0.10
 }
 
-/// Finite, not negative, within what is configured, and with a reason. `pack` is the voltage that a blocked battery may show,
-/// `cells` what is certain of their number.
+/// Finite, not negative, within the configuration, and with a reason. `pack` is the voltage that a blocked battery may show,
+/// `cells` the number of cells if certain.
 pub fn assert_sound(limits: &Limits, config: &Config, pack: Option<Volts>, cells: Option<u8>) {
     let [cvl, ccl, dcl, low] = [limits.cvl.value.get(), limits.ccl.value.get(), limits.dcl.value.get(), limits.low_voltage.get()];
     for value in [cvl, ccl, dcl, low] {
@@ -35,7 +35,7 @@ pub fn assert_sound(limits: &Limits, config: &Config, pack: Option<Volts>, cells
 
 /// A healthy reading of 16 LFP cells.
 pub fn good_reading() -> dbus_bms::model::Reading {
-    use dbus_bms::units::{AmpHours, Amps, Celsius, Percent};
+    use dbus_bms::base::units::{AmpHours, Amps, Celsius, Percent};
     let mut reading = dbus_bms::model::Reading::new("jbd", None);
     reading.voltage = Some(Volts::new(52.96));
     reading.current = Some(Amps::new(-12.5));

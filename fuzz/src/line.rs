@@ -1,38 +1,54 @@
-//! The other end of a line on which anything happens: what comes, when and in which pieces, is in the input.
+//! The other end of a line with any faults: received bytes, times and pieces come from the input.
 
 use crate::draw::Draw;
-use dbus_bms::bms::{Driver, Line};
-use dbus_bms::link::script::Sound;
-use dbus_bms::sim::battery::PackConfig;
+use dbus_bms::bms::{Driver, Line, Request};
+use dbus_bms::recording::replay_port::TimedBytes;
+use dbus_bms::sim::pack::PackConfig;
 use dbus_bms::sim::scenario::Scenario;
 use dbus_bms::sim::{BOARDS, Responder, Unit};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-/// The pack behind the simulated board; made once, it takes longer than all else.
+/// The pack of the simulated board; created once, because that takes longer than anything else.
 static UNIT: LazyLock<Unit> = LazyLock::new(|| Unit::new(1, &PackConfig::default(), Scenario::default()));
+
+/// Maximum quiet time required before a request, and the additional time for a line that is never quiet, beyond twice of it:
+/// src/link/lag.rs and src/link/exchange.rs.
+const QUIET: Duration = Duration::from_millis(700);
+const STALE: Duration = Duration::from_millis(100);
+/// Time that a request waits for a lagging line to settle; then it is sent once in vain and once for its reply.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// Time limit of an exchange. A multi-frame reply may take twice its timeout.
+pub fn longest_exchange(driver: &Driver, request: &Request) -> Duration {
+    let once = request.timeout * 2 + driver.gap.max(QUIET) * 2 + STALE + Duration::from_millis(50);
+    SETTLING + once * 2
+}
 
 /// The other end of the line.
 pub struct Other {
     draw: Draw,
-    board: Box<dyn Responder>,
+    /// None for a family that is known from recordings alone.
+    board: Option<Box<dyn Responder>>,
     unit: Arc<Mutex<Vec<Unit>>>,
     last: Vec<u8>,
 }
 
 impl Other {
-    /// With the simulated board of this family.
+    /// With the simulated board of this family; without one the line has noise and echoes, and what was heard before, but no true
+    /// answer.
     pub fn new(driver: &Driver, address: Option<u8>, draw: Draw) -> Self {
-        let board = BOARDS.iter().find(|board| board.driver == driver.name).expect("every driver has a simulated board");
+        let board = BOARDS.iter().find(|board| board.driver == driver.name).map(|board| (board.new)());
         let mut unit = UNIT.clone();
         unit.address = address.unwrap_or(1);
-        Self { draw, board: (board.new)(), unit: Arc::new(Mutex::new(vec![unit])), last: Vec::new() }
+        Self { draw, board, unit: Arc::new(Mutex::new(vec![unit])), last: Vec::new() }
     }
 
-    /// What comes after `sent`: nothing to seven pieces, each noise, an echo, the true answer or what a line makes of it.
-    pub fn hear(&mut self, sent: &[u8], line: Line) -> Vec<Sound> {
+    /// Bytes after `sent`: zero to seven pieces, each noise, an echo, the genuine reply or a damaged one.
+    pub fn hear(&mut self, sent: &[u8], line: Line) -> Vec<TimedBytes> {
         let mut units = self.unit.lock().expect("one thread");
-        let answer: Vec<u8> = self.board.answer(sent, &mut units).into_iter().flat_map(|reply| reply.bytes).collect();
+        let replies = self.board.as_mut().map(|board| board.answer(sent, &mut units));
+        let answer: Vec<u8> = replies.into_iter().flatten().flat_map(|reply| reply.bytes).collect();
         let draw = &mut self.draw;
         let mut sounds = Vec::new();
         for _ in 0..draw.below(8) {
@@ -62,7 +78,7 @@ impl Other {
                 }
                 _ => {}
             }
-            let sound = Sound { after, bytes };
+            let sound = TimedBytes { after, bytes };
             if kind & 128 != 0 && kind % 8 == 7 { sounds.extend(sound.trickle(line)) } else { sounds.push(sound) }
         }
         self.last = answer;

@@ -1,10 +1,10 @@
-//! What a reading may never hold, whatever was on the line.
+//! Bounds of any reading, for any input on the line.
 
-use dbus_bms::model::Reading;
+use dbus_bms::model::{ProductionDate, Reading};
 
-/// Most cells, sensors and notes that any frame of any protocol can hold.
+/// Maximum number of cells, sensors and notes in a frame of any protocol.
 const MOST: usize = 255;
-/// Longest text.
+/// Maximum length of a text.
 const LONGEST: usize = 256;
 
 /// Bounded, printable, finite.
@@ -12,8 +12,9 @@ pub fn assert_sound(reading: &Reading) {
     assert!(reading.cells.len() <= MOST && reading.notes.len() <= MOST);
     assert!(reading.temperatures.as_ref().is_none_or(|sensors| sensors.len() <= MOST));
     assert!(reading.alarms.as_ref().is_none_or(|alarms| alarms.len() <= MOST));
-    let texts = [&reading.model, &reading.serial_number, &reading.hw_version, &reading.sw_version, &reading.production_date];
-    for text in texts.into_iter().flatten() {
+    let texts = [&reading.model, &reading.serial_number, &reading.hw_version, &reading.sw_version];
+    let date = reading.production_date.as_ref().map(ProductionDate::as_written);
+    for text in texts.into_iter().flatten().map(String::as_str).chain(date) {
         assert!(text.len() <= LONGEST && !text.chars().any(char::is_control), "{text:?}");
     }
     let json = serde_json::to_value(reading).expect("every reading has a JSON form");

@@ -1,16 +1,16 @@
-//! The current limits of a bank: what its members allow together, given how the current divides among them.
+//! The current limits of a bank: the total that its members allow, given how the current divides among them.
 //!
-//! Side by side: if the bank's current changes, each pack takes its part of the change (its conductance). So the bank may carry
-//! its present current plus the least, over its members, of what a member has left divided by its part; and never more than the
-//! plain sum. A pack that is known but silent may or may not be on the busbar: both are reckoned with, the lower result counts.
+//! In parallel: if the bank's current changes, each pack takes its share of the change (by conductance). So the bank may carry its
+//! present current plus the minimum, over its members, of a member's headroom divided by its share; and never more than the plain
+//! sum. A known but silent pack may or may not be connected to the busbar: both cases are computed, the lower result counts.
 
-use super::roster::{Roster, Seat};
-use super::{Config, Layout, Ruled, Share};
-use crate::model::Reasons;
-use crate::units::Amps;
+use super::members::{MemberState, Members};
+use super::{Config, Layout, MemberShare, ReasonedLimit};
+use crate::base::units::{Amps, round_down};
+use crate::model::{ByDirection, Reasons};
 use std::borrow::Cow;
 
-/// Which way the current goes.
+/// Direction of the current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// Into the batteries.
@@ -19,18 +19,18 @@ pub(super) enum Direction {
     Discharge,
 }
 
-/// A member as far as one direction of the current is concerned.
+/// A member, for one direction of the current.
 #[derive(Clone, Copy)]
 struct Branch<'a> {
-    seat: &'a Seat,
-    /// What it allows, A.
+    member: &'a MemberState,
+    /// Its limit, A.
     limit: f64,
     /// Its smoothed current in this direction, A.
     current: f64,
-    /// Its conductance, in relation to the others'.
+    /// Its relative conductance.
     weight: f64,
     /// It has fresh data.
-    heard: bool,
+    is_fresh: bool,
 }
 
 impl Direction {
@@ -43,8 +43,8 @@ impl Direction {
         if value.is_finite() { value.max(0.0) } else { 0.0 }
     }
 
-    fn is_open(self, seat: &Seat) -> bool {
-        let reading = &seat.last.reading;
+    fn is_open(self, member: &MemberState) -> bool {
+        let reading = &member.last.reading;
         match self {
             Self::Charge => reading.charge_fet == Some(false),
             Self::Discharge => reading.discharge_fet == Some(false),
@@ -65,157 +65,159 @@ impl Direction {
         }
     }
 
-    /// The branch of a member whose switch for this direction is closed.
-    fn branch<'a>(self, roster: &Roster, seat: &'a Seat, heard: bool) -> Option<Branch<'a>> {
-        if self.is_open(seat) {
+    /// The branch of a member whose switch for this direction is closed; `None` if open.
+    fn branch<'a>(self, members: &Members, member: &'a MemberState, is_fresh: bool) -> Option<Branch<'a>> {
+        if self.is_open(member) {
             return None;
         }
-        let all: f64 = roster.all().map(|(_, seat)| roster.capacity_of(seat)).sum();
-        let part = roster.capacity_of(seat) / all.max(f64::MIN_POSITIVE);
-        let weight = seat.flow.conductance(&roster.total, part, all);
+        let all: f64 = members.all().map(|(_, member)| members.capacity_of(member)).sum();
+        let part = members.capacity_of(member) / all.max(f64::MIN_POSITIVE);
+        let weight = member.current.conductance(&members.total, part, all);
         let sign = if self == Self::Charge { 1.0 } else { -1.0 };
-        Some(Branch { seat, limit: self.limit(&seat.last), current: sign * seat.flow.current, weight, heard })
+        Some(Branch { member, limit: self.limit(&member.last), current: sign * member.current.current, weight, is_fresh })
     }
 }
 
 /// The limit of the bank in one direction.
-pub(super) fn allowed(config: &Config, roster: &Roster, direction: Direction) -> Ruled {
+pub(super) fn allowed(config: &Config, members: &Members, direction: Direction) -> ReasonedLimit {
     let mut ruled = match config.layout {
-        Layout::Parallel => parallel(roster, direction),
-        Layout::Series => series(roster, direction),
+        Layout::Parallel => parallel(members, direction),
+        Layout::Series => series(members, direction),
     };
-    if let Some(most) = direction.configured(config).map(Amps::get)
-        && most < ruled.value
-    {
-        ruled = Ruled { value: most, rule: CONFIGURED, why: Cow::Borrowed(CONFIGURED) };
+    if let Some(most) = direction.configured(config) {
+        ruled.lower(most.get(), CONFIGURED);
     }
     ruled
 }
 
 const CONFIGURED: &str = "configured maximum of the bank";
-const NOBODY: &str = "no battery of the bank answers";
+const NO_MEMBER: &str = "no battery of the bank answers";
 const ALL_OPEN: &str = "every battery that answers has switched off";
 const SUM: &str = "sum of the batteries";
 const WEAKEST: &str = "weakest battery";
-const LAST_WORD: &str = "last word of a battery that is silent";
+const LAST_LIMIT: &str = "last limit of a silent battery";
 const FADING: &str = "no battery answers; what they allow fades";
 
-fn plain(value: f64, rule: &'static str) -> Ruled {
-    Ruled { value, rule, why: Cow::Borrowed(rule) }
-}
-
-fn parallel(roster: &Roster, direction: Direction) -> Ruled {
-    if roster.online().next().is_none() {
-        return fading(roster, direction);
+fn parallel(members: &Members, direction: Direction) -> ReasonedLimit {
+    let online = rule(members, direction, MemberState::is_online);
+    // Members that were stopped fade out, each by its own weight: what it adds to those that stay longer counts by that weight.
+    let mut weights: Vec<f64> = members.all().map(|(_, member)| member.leaving).filter(|weight| *weight > 0.0).collect();
+    weights.sort_by(|a, b| b.total_cmp(a));
+    weights.dedup();
+    let (mut value, mut inner) = (online.value, online.value);
+    for weight in weights {
+        let outer = rule(members, direction, |member| member.is_online() || member.leaving >= weight).value.max(inner);
+        value += (outer - inner) * weight;
+        inner = outer;
     }
-    let with = rule(roster, direction, |seat| seat.is_online() || seat.leaving > 0.0);
-    let without = rule(roster, direction, Seat::is_online);
-    let leaving = roster.all().map(|(_, seat)| seat.leaving).fold(0.0, f64::max);
-    let value = without.value + (with.value - without.value).max(0.0) * leaving;
-    Ruled { value, ..without }
+    if members.online().next().is_some() { ReasonedLimit { value, ..online } } else { fading(members, direction, value) }
 }
 
-/// The limit with the members that `counts` as present and all others as silent but perhaps still on the busbar.
-fn rule(roster: &Roster, direction: Direction, counts: impl Fn(&Seat) -> bool) -> Ruled {
-    let branches: Vec<Branch<'_>> = roster.all().filter_map(|(_, seat)| direction.branch(roster, seat, counts(seat))).collect();
-    let present: Vec<Branch<'_>> = branches.iter().copied().filter(|branch| branch.heard).collect();
+/// The limit with the members for which `counts` is true; the others are silent, but perhaps still on the busbar.
+fn rule(members: &Members, direction: Direction, counts: impl Fn(&MemberState) -> bool) -> ReasonedLimit {
+    let branches: Vec<Branch<'_>> =
+        members.all().filter_map(|(_, member)| direction.branch(members, member, counts(member))).collect();
+    let present: Vec<Branch<'_>> = branches.iter().copied().filter(|branch| branch.is_fresh).collect();
     if present.is_empty() {
-        return plain(0.0, ALL_OPEN);
+        return ReasonedLimit::new(0.0, ALL_OPEN);
     }
     let sum: f64 = present.iter().map(|branch| branch.limit).sum();
     let weakest = [weakest(&present), weakest(&branches)];
     let weakest = weakest.into_iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0));
     match weakest {
         Some((value, branch)) if value + 0.05 < sum => {
-            let label = &branch.seat.label;
-            let reason = direction.reason(&branch.seat.reasons);
-            let (rule, why) = if branch.heard {
-                (WEAKEST, format!("{label} has least left: {reason}"))
+            let label = &branch.member.label;
+            let reason = direction.reason(&branch.member.reasons);
+            let (rule, why) = if branch.is_fresh {
+                (WEAKEST, format!("{label} has the least headroom: {reason}"))
             } else {
-                (LAST_WORD, format!("{label} is silent, its last word stands: {reason}"))
+                (LAST_LIMIT, format!("{label} is silent, its last limit applies: {reason}"))
             };
-            Ruled { value, rule, why: Cow::Owned(why) }
+            ReasonedLimit { value, rule, why: Cow::Owned(why) }
         }
-        Some((value, _)) => whole_sum(roster, direction, &present, value.min(sum)),
-        None => plain(0.0, ALL_OPEN),
+        Some((value, _)) => whole_sum(members, direction, &present, value.min(sum)),
+        None => ReasonedLimit::new(0.0, ALL_OPEN),
     }
 }
 
-/// All that are there give what they allow; whoever gives nothing is named.
-fn whole_sum(roster: &Roster, direction: Direction, present: &[Branch<'_>], value: f64) -> Ruled {
-    let silent = roster.offline();
-    let open = roster.online().filter(|seat| direction.is_open(seat)).count();
+/// The sum of the members' limits; names a member with a limit of 0.
+fn whole_sum(members: &Members, direction: Direction, present: &[Branch<'_>], value: f64) -> ReasonedLimit {
+    let silent = members.offline();
+    let open = members.online().filter(|member| direction.is_open(member)).count();
     let missing = match (silent, open) {
-        (0, 0) => return plain(value, SUM),
+        (0, 0) => return ReasonedLimit::new(value, SUM),
         (0, open) => format!("{open} switched off"),
         (silent, 0) => format!("{silent} not there"),
         (silent, open) => format!("{silent} not there, {open} switched off"),
     };
     let count = present.len();
     let batteries = if count == 1 { "battery" } else { "batteries" };
-    Ruled { value, rule: SUM, why: Cow::Owned(format!("{SUM}: {count} {batteries}, {missing}")) }
+    ReasonedLimit { value, rule: SUM, why: Cow::Owned(format!("{SUM}: {count} {batteries}, {missing}")) }
 }
 
-/// What the branch with the least left allows the whole set to carry.
+/// Total current allowed by the branch with the least headroom.
 fn weakest<'a>(branches: &[Branch<'a>]) -> Option<(f64, Branch<'a>)> {
     let weights: f64 = branches.iter().map(|branch| branch.weight).sum();
     let total: f64 = branches.iter().map(|branch| branch.current).sum();
     let carried = |branch: &Branch<'a>| {
         let share = branch.weight / weights.max(f64::MIN_POSITIVE);
-        // Current that flows because packs differ, whatever the bank carries.
+        // Equalising current between packs, independent of the bank's current.
         let excess = branch.current - share * total;
-        // What forbids current forbids it: no difference between packs makes room.
+        // A limit of 0 stays 0: an equalising current gives no headroom.
         if branch.limit > 0.0 { ((branch.limit - excess) / share.max(f64::MIN_POSITIVE)).max(0.0) } else { 0.0 }
     };
     branches.iter().map(|branch| (carried(branch), *branch)).min_by(|a, b| a.0.total_cmp(&b.0))
 }
 
-/// Nobody is fresh: the limits of those that are still there go down by the rules of their own silence.
-fn fading(roster: &Roster, direction: Direction) -> Ruled {
-    let left: Vec<f64> = roster.silent().filter_map(|seat| Some(direction.limit(seat.now.as_ref()?))).collect();
-    // Whoever is gone altogether gives nothing, and what the others leave is theirs alone.
-    if left.is_empty() { plain(0.0, NOBODY) } else { plain(left.iter().sum(), FADING) }
+/// No member is fresh: the limits of the present ones fall by the rules of their own silence, what those that were stopped allowed
+/// fades out with them. `leaving` is what is left of that.
+fn fading(members: &Members, direction: Direction, leaving: f64) -> ReasonedLimit {
+    let left: Vec<f64> = members.silent().filter_map(|member| Some(direction.limit(member.now.as_ref()?))).collect();
+    // Members that are gone contribute nothing.
+    if left.is_empty() && !members.is_fading() {
+        return ReasonedLimit::new(0.0, NO_MEMBER);
+    }
+    ReasonedLimit::new(left.iter().sum::<f64>().max(leaving), FADING)
 }
 
-/// One current through all: the lowest limit counts, and a member that is not there ends it.
-fn series(roster: &Roster, direction: Direction) -> Ruled {
-    let limit = |seat: &Seat| match &seat.now {
-        _ if direction.is_open(seat) => 0.0,
+/// In series: the lowest limit counts, and a missing member stops the current; one that was stopped fades out.
+fn series(members: &Members, direction: Direction) -> ReasonedLimit {
+    let limit = |member: &MemberState| match &member.now {
+        _ if direction.is_open(member) => 0.0,
         Some(snapshot) => direction.limit(snapshot),
-        None => 0.0,
+        None => direction.limit(&member.last) * member.leaving,
     };
-    let lowest = roster.all().map(|(_, seat)| (limit(seat), seat)).min_by(|a, b| a.0.total_cmp(&b.0));
+    let lowest = members.all().map(|(_, member)| (limit(member), member)).min_by(|a, b| a.0.total_cmp(&b.0));
     match lowest {
-        None => plain(0.0, NOBODY),
-        Some(_) if roster.has_unseen() => plain(0.0, "a battery of the chain was never heard"),
-        Some((value, seat)) if seat.now.is_none() => {
-            Ruled { value, rule: LAST_WORD, why: Cow::Owned(format!("{} of the chain is not there", seat.label)) }
+        None => ReasonedLimit::new(0.0, NO_MEMBER),
+        Some(_) if members.unseen().next().is_some() => ReasonedLimit::new(0.0, "a battery of the chain was never heard"),
+        Some((value, member)) if member.now.is_none() => {
+            ReasonedLimit { value, rule: LAST_LIMIT, why: Cow::Owned(format!("{} of the chain is not there", member.label)) }
         }
-        Some((value, seat)) => {
-            let why = format!("{} allows least: {}", seat.label, direction.reason(&seat.reasons));
-            Ruled { value, rule: WEAKEST, why: Cow::Owned(why) }
+        Some((value, member)) => {
+            let why = format!("{} allows least: {}", member.label, direction.reason(&member.reasons));
+            ReasonedLimit { value, rule: WEAKEST, why: Cow::Owned(why) }
         }
     }
 }
 
-/// How the limits of the bank divide among the members that are there.
-pub(super) fn split(roster: &Roster, charge: Amps, discharge: Amps) -> Vec<Share> {
+/// How the limits of the bank divide among the present members.
+pub(super) fn split(members: &Members, limits: ByDirection<Amps>) -> Vec<MemberShare> {
     let of = |direction: Direction, limit: Amps| {
-        let branches: Vec<_> = roster.online().filter_map(|seat| direction.branch(roster, seat, true)).collect();
+        let branches: Vec<_> = members.online().filter_map(|member| direction.branch(members, member, true)).collect();
         let weights: f64 = branches.iter().map(|branch| branch.weight).sum();
-        move |seat: &Seat| {
-            let branch = direction.branch(roster, seat, true)?;
+        move |member: &MemberState| {
+            let branch = direction.branch(members, member, true)?;
             let part = limit.get() * branch.weight / weights.max(f64::MIN_POSITIVE);
-            Some(Amps::new(super::ramp::floor(part.min(branch.limit), 1)))
+            Some(Amps::new(round_down(part.min(branch.limit), 1)))
         }
     };
-    let (charging, discharging) = (of(Direction::Charge, charge), of(Direction::Discharge, discharge));
-    let online = roster.all().filter(|(_, seat)| seat.is_online());
+    let (charge, discharge) = (of(Direction::Charge, limits.charge), of(Direction::Discharge, limits.discharge));
+    let online = members.all().filter(|(_, member)| member.is_online());
     online
-        .map(|(name, seat)| Share {
+        .map(|(name, member)| MemberShare {
             name: name.clone(),
-            charge: charging(seat).unwrap_or_default(),
-            discharge: discharging(seat).unwrap_or_default(),
+            currents: ByDirection { charge: charge(member), discharge: discharge(member) }.map(Option::unwrap_or_default),
         })
         .collect()
 }

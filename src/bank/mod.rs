@@ -1,35 +1,38 @@
-//! A bank: several batteries side by side (or in a chain) shown and charged as one. Pure: snapshots of the members and the time
-//! go in, a [`Snapshot`] of the same type comes out, so that every sink shows a bank like a battery.
+//! A bank: several batteries in parallel (or in series), shown and charged as one. Pure: snapshots of the members and the time go
+//! in, a [`Snapshot`] of the same type comes out, so that every output shows a bank like a battery.
 //!
 //! ```text
-//! members ──▶ roster (who is there, last words) ──▶ gather   (values, alarms)   ──┐
-//!                       │                     ├──▶ currents (CCL, DCL; shares) ──┼──▶ ramp ──▶ Snapshot
-//!                       │                     └──▶ voltage  (CVL, phases)      ──┘
+//! snapshots ──▶ members (presence, last values)     ─┬─▶ aggregate (values, alarms)   ──┐
+//!                                                    ├─▶ currents  (CCL, DCL; shares) ──┼──▶ limits (by ramp) ──▶ Snapshot
+//!                                                    └─▶ voltage   (CVL, phases)      ──┘
 //! ```
-//! The rules stand in docs/bank.md, each with the test that holds it. Two are the reason for everything else: no limit is ever
-//! above what the members that are there allow together, and the loss of a member never raises one.
+//! The rules are in docs/bank.md, each with its test. Two are the basis of all others: no limit is ever above the total that the
+//! present members allow, and the loss of a member never raises one.
 #![deny(clippy::indexing_slicing)]
 
+mod aggregate;
+mod conductance;
 mod currents;
-mod gather;
-mod pulse;
+mod limits;
+mod liveness;
+mod members;
 mod ramp;
-mod roster;
-mod shares;
+mod restart;
 mod voltage;
 
-pub use pulse::Pulse;
+pub use liveness::Liveness;
 
-use crate::battery::Now;
-use crate::charge::hold::HeldVoltage;
-use crate::charge::{PhaseConfig, Recovery, Silence};
-use crate::history;
-use crate::model::{Freshness, History, Level, Limit, Limits, LineState, LinkStats, Modules, Reasons, Snapshot};
-use crate::soc::forecast;
-use crate::units::{Amps, Moment, Percent, Volts};
-use currents::Direction;
-use ramp::Ramp;
-use roster::Roster;
+use crate::base::time::Now;
+use crate::base::units::{Amps, Moment, Percent, round_down};
+use crate::battery::charge::charger_watch::ChargerWatch;
+use crate::battery::charge::hold::HeldVoltage;
+use crate::battery::charge::{PhaseConfig, Recovery, Silence};
+use crate::battery::counters;
+use crate::battery::soc::forecast;
+use crate::model::{BankSummary, ByDirection, Freshness, History, Level, Limit, Limits, MemberInfo, Reading, Reasons, Snapshot};
+use limits::Ramps;
+use members::Members;
+use restart::Restart;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +40,10 @@ use std::time::Duration;
 /// How the members are wired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
-    /// Side by side: one voltage, currents add up.
+    /// In parallel: one voltage, currents add up.
     #[default]
     Parallel,
-    /// In a chain: one current, voltages add up.
+    /// In series: one current, voltages add up.
     Series,
 }
 
@@ -49,22 +52,24 @@ pub enum Layout {
 pub struct Config {
     /// How the members are wired.
     pub layout: Layout,
-    /// Most that the bank may be charged with, whatever its members allow: its fuse and cables.
+    /// Maximum charge current of the bank, given by its fuse and cables.
     pub max_charge_current: Option<Amps>,
-    /// As above, discharging.
+    /// Maximum discharge current.
     pub max_discharge_current: Option<Amps>,
     /// Absorption and float.
     pub phases: PhaseConfig,
-    /// What happens when no member sends data any more.
+    /// Times when no member sends data any more.
     pub silence: Silence,
-    /// How limits rise: per member that is there.
+    /// Rise of the limits, per present member.
     pub recovery: Recovery,
-    /// How long a member that said goodbye is let go.
+    /// Fade-out time of a member that was stopped deliberately.
     pub leave: Duration,
-    /// Averaging of the current for the time to go.
+    /// Averaging time of the current for time-to-go.
     pub average_over: Duration,
-    /// SoC at which the time to go ends.
+    /// SoC at which time-to-go is 0.
     pub floor: Percent,
+    /// The limits reach the chargers.
+    pub limits_are_published: bool,
 }
 
 impl Default for Config {
@@ -79,6 +84,7 @@ impl Default for Config {
             leave: Duration::from_secs(10),
             average_over: Duration::from_secs(300),
             floor: Percent::ZERO,
+            limits_are_published: true,
         }
     }
 }
@@ -86,15 +92,15 @@ impl Default for Config {
 /// A member as its source sees it: a battery of this process, or one on D-Bus.
 #[derive(Debug, Clone, Default)]
 pub struct Member {
-    /// What tells it from the others, always.
+    /// Its permanent, unique name.
     pub name: String,
-    /// What the owner calls it.
+    /// The owner's name for it.
     pub label: String,
-    /// What it says; `None` while it is not there. Its freshness is for the source to judge.
+    /// Its snapshot; `None` while it is gone. The source determines its freshness.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// Why its limits are as they are.
+    /// The reasons of its limits.
     pub reasons: Reasons,
-    /// It has said goodbye: its driver was stopped, nothing broke.
+    /// It leaves deliberately: its driver was stopped.
     pub leaving: bool,
 }
 
@@ -107,216 +113,228 @@ impl Member {
     }
 }
 
-/// What one member should get of the limits if nobody coordinated them: with these no sum is above the bank's.
+/// A member's share of the limits in case the bank disappears: their sum is never above the bank's.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Share {
+pub struct MemberShare {
     /// The member's name.
     pub name: String,
-    /// Its part of CCL.
-    pub charge: Amps,
-    /// Its part of DCL.
-    pub discharge: Amps,
+    /// Its share of CCL and DCL.
+    pub currents: ByDirection<Amps>,
 }
 
 /// A bank over time.
 #[derive(Debug)]
 pub struct Bank {
     config: Config,
-    roster: Roster,
+    members: Members,
     voltage: voltage::Phases,
-    /// The voltage while no charge current is allowed.
+    /// CVL while no charge current is allowed.
     held: HeldVoltage,
+    /// In float: the fraction of the charge current on offer.
+    float_share: Option<f64>,
     ramps: Option<Ramps>,
     history: History,
     average: forecast::Average,
     last_step: Option<Moment>,
+    /// Counts the steps with data of a member; wraps.
+    readings: u16,
     /// When a member last had data.
-    heard: Option<Moment>,
-    shares: Vec<Share>,
-}
-
-#[derive(Debug)]
-struct Ramps {
-    cvl: Ramp,
-    ccl: Ramp,
-    dcl: Ramp,
-    /// Since when limits may have risen, and the members' readings then.
-    from: Moment,
+    last_fresh_at: Option<Moment>,
+    /// Members whose drivers restart.
+    restart: Restart,
+    shares: Vec<MemberShare>,
+    charger_watch: ChargerWatch,
+    /// The charge current limit published last.
+    published: Option<Limit<Amps>>,
+    notices: Vec<String>,
 }
 
 impl Bank {
-    /// A bank that has not heard of any member.
+    /// A bank without members so far.
     pub fn new(config: Config, history: History) -> Self {
         Self {
             config,
-            roster: Roster::default(),
+            members: Members::default(),
             voltage: voltage::Phases::default(),
             held: HeldVoltage::default(),
+            float_share: None,
             ramps: None,
-            history,
+            history: history.restored(),
             average: forecast::Average::default(),
             last_step: None,
-            heard: None,
+            readings: 0,
+            last_fresh_at: None,
+            restart: Restart::default(),
             shares: Vec::new(),
+            charger_watch: ChargerWatch::default(),
+            published: None,
+            notices: Vec::new(),
         }
     }
 
-    /// Counters worth keeping over a restart.
+    /// Lines for the log since the last call.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Counters to keep over a restart.
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// Starts the counters anew, as the owner asked.
+    /// Resets the counters at the owner's request.
     pub fn clear_history(&mut self) {
         self.history = History::default();
     }
 
-    /// What each member that is there should get of the present limits.
-    pub fn shares(&self) -> &[Share] {
+    /// Labels of the named members that are missing since the start, once that is a cable warning.
+    pub fn missing_since_start(&self) -> impl Iterator<Item = &str> {
+        self.members.unseen_for(self.config.silence.cable_warning_after())
+    }
+
+    /// Each present member's share of the present limits.
+    pub fn shares(&self) -> &[MemberShare] {
         &self.shares
     }
 
-    /// The bank at `now`, from what its members say. It may be called at any interval; members come in any order.
+    /// The bank at `now`, from its members in any order. May be called at any interval.
     pub fn step(&mut self, members: &[Member], now: Now) -> Snapshot {
         let elapsed = self.last_step.map(|at| now.at.since(at));
         self.last_step = Some(now.at);
-        self.roster.update(members, self.config.leave, elapsed.unwrap_or_default());
+        self.members.update(members, self.config.leave, elapsed.unwrap_or_default());
         let freshness = self.freshness(now.at);
-        let gathered = gather::gather(&self.config, &self.roster);
+        let mut aggregate = aggregate::aggregate(&self.config, &self.members);
 
-        let limits = self.limits(&gathered, freshness, elapsed.unwrap_or_default(), now.at);
+        let limits = self.limits(&aggregate, freshness, elapsed.unwrap_or_default(), now.at);
         let longest = self.config.silence.stale_after(Duration::from_secs(1));
-        self.average.add(gathered.reading.current, self.config.average_over, longest, now.at);
-        let mut derived = gathered.derived;
         if freshness == Freshness::Fresh {
-            derived.current_avg = self.average.get();
-            derived.time_to_go = self.time_to_go(&gathered.reading);
-            let counted = elapsed.filter(|elapsed| *elapsed <= longest);
-            history::count(&mut self.history, &gathered.reading, &derived, &gathered.alarms, counted, now.unix);
+            self.watch_chargers(&mut aggregate.reading, longest, now.at);
         }
-        let since_full = self.history.last_full_unix.zip(now.unix).map(|(full, now)| Duration::from_secs(now.saturating_sub(full)));
-        let modules = Modules { reasons: limits.1, ..gathered.modules };
+        self.published = Some(limits.0.ccl);
+        self.average.add(aggregate.reading.current, self.config.average_over, longest, now.at);
+        let mut derived = aggregate.derived;
+        if freshness == Freshness::Fresh {
+            self.readings = self.readings.wrapping_add(1);
+            derived.charge_excess = self.charger_watch.excess();
+            derived.current_avg = self.average.get();
+            derived.time_to_go = self.time_to_go(&aggregate.reading);
+            let counted = elapsed.filter(|elapsed| *elapsed <= longest);
+            counters::count(&mut self.history, &aggregate.reading, &derived, &aggregate.alarms, counted, now.unix);
+        }
+        let since_full = self.history.since_full(now.unix);
+        let modules = BankSummary {
+            reasons: limits.1,
+            own_cable: self.own_cable(freshness),
+            modules: self.members.modules(self.config.silence.cable_warning_after()),
+            ..aggregate.modules
+        };
         Snapshot {
-            reading: gathered.reading,
+            reading: aggregate.reading,
             derived,
-            alarms: gathered.alarms,
+            alarms: aggregate.alarms,
             cable: self.cable(freshness),
             freshness,
             history: self.history.clone(),
             since_full,
-            link: LinkStats::default(),
-            line: LineState::default(),
-            replies: Default::default(),
-            cell_count: gathered.cell_count,
+            cell_count: aggregate.cell_count,
             limits: limits.0,
-            part: crate::model::Part::default(),
-            modules: Some(Arc::new(modules)),
-            owner: Default::default(),
+            member_info: MemberInfo { readings: self.readings, ..MemberInfo::default() },
+            bank_summary: Some(Arc::new(modules)),
+            ..Snapshot::default()
         }
     }
 
-    /// The last snapshot before the bank leaves: no current, and no voltage above the present one.
+    /// Compares the current of all members with the limit published until now.
+    fn watch_chargers(&mut self, reading: &mut Reading, longest: Duration, now: Moment) {
+        let Some(published) = self.published.filter(|_| self.config.limits_are_published) else { return };
+        self.notices.extend(self.charger_watch.observe(reading.current, published, longest, now));
+        if let Some(excess) = self.charger_watch.excess() {
+            reading.note(excess.sentence());
+        }
+    }
+
+    /// Names of the members that are online, or were stopped a moment ago.
+    pub fn counted(&self) -> impl Iterator<Item = &String> {
+        self.members.counted().map(|(name, _)| name)
+    }
+
+    /// The last snapshot before the bank stops: no charge current, and CVL not above the present voltage.
+    ///
+    /// The discharge limit stays: the bank may be back in seconds, and a MultiPlus that is told 0 A raises "low battery" and charges
+    /// from the grid. If the bank does not return, its members publish their shares.
     pub fn stop(&mut self, why: &'static str, now: Now) -> Snapshot {
+        let in_force = self.ramps.as_ref().map_or(0.0, |ramps| ramps.dcl.value());
         let mut last = self.step(&[], now);
-        let zero = Limit { value: Amps::ZERO, why };
-        last.limits = Limits { ccl: zero, dcl: zero, cvl: Limit { why, ..last.limits.cvl }, ..last.limits };
+        let (ccl, dcl) = (Amps::ZERO, Amps::new(round_down(in_force, 1)));
+        last.limits = Limits {
+            ccl: Limit { value: ccl, why },
+            dcl: Limit { value: dcl, why },
+            cvl: Limit { why, ..last.limits.cvl },
+            ..last.limits
+        };
         let words = Reasons { cvl: why.into(), ccl: why.into(), dcl: why.into() };
-        last.modules = last.modules.map(|modules| Arc::new(Modules { reasons: words, ..(*modules).clone() }));
+        last.bank_summary = last.bank_summary.map(|modules| Arc::new(BankSummary { reasons: words, ..(*modules).clone() }));
         last
     }
 
-    /// Fresh as long as one member is; then the stages of the Silence table by the time since one was.
+    /// Fresh as long as one member is; then the stages of safety rule 11, by the time since the last fresh member.
     fn freshness(&mut self, now: Moment) -> Freshness {
-        if self.roster.online().next().is_some() {
-            self.heard = Some(now);
+        if self.members.online().next().is_some() {
+            self.last_fresh_at = Some(now);
             return Freshness::Fresh;
         }
-        // The members' own stages began before they were seen to be stale: the best of them counts, if there is any.
-        let told = self.roster.silent().map(|seat| seat.freshness).min();
-        let since = self.heard.map_or(Duration::MAX, |heard| now.since(heard));
+        // The members' own stages began earlier than their staleness was noticed: the best of them counts, if there is any.
+        let told = self.members.silent().map(|member| member.freshness).min();
+        let since = self.last_fresh_at.map_or(Duration::MAX, |last_fresh_at| now.since(last_fresh_at));
         let by_time = self.config.silence.stage(since.saturating_add(self.config.silence.values_after()), Duration::ZERO);
         told.unwrap_or(by_time).max(Freshness::Stale)
     }
 
-    /// A member that is away or silent is a cable warning; all of them an alarm once nothing is left to hope for.
+    /// Cable warning if a member is gone or silent; alarm if all are lost.
     fn cable(&self, freshness: Freshness) -> Option<Level> {
         match freshness {
-            Freshness::Lost => Some(Level::Alarm),
-            Freshness::Silent => Some(Level::Warning),
-            Freshness::Stale => None,
-            Freshness::Fresh => self.roster.has_long_lost(self.config.silence.cable_warning_after()).then_some(Level::Warning),
+            Freshness::Fresh => self.members.has_long_lost(self.config.silence.cable_warning_after()).then_some(Level::Warning),
+            stage => stage.cable(),
         }
     }
 
-    fn time_to_go(&self, reading: &crate::model::Reading) -> Option<Duration> {
+    /// The same without the batteries that show it themselves, so that one loss is not reported twice.
+    fn own_cable(&self, freshness: Freshness) -> Option<Level> {
+        let untold = self.members.has_untold_loss(self.config.silence.cable_warning_after());
+        self.cable(freshness).filter(|_| untold)
+    }
+
+    fn time_to_go(&self, reading: &Reading) -> Option<Duration> {
+        if self.members.is_fading() {
+            // The charge left counts a battery whose current is not known.
+            return None;
+        }
         let kept = reading.capacity.unwrap_or_default() * (self.config.floor.get() / 100.0);
-        let flow = forecast::Flow { average: self.average.get()?, present: reading.current? };
+        let flow = forecast::BatteryCurrent { average: self.average.get()?, present: reading.current? };
         forecast::time_to_go(reading.remaining? - kept, flow)
-    }
-
-    /// The limits with their reasons, on the way up by ramp.
-    fn limits(&mut self, gathered: &gather::Gathered, freshness: Freshness, elapsed: Duration, now: Moment) -> (Limits, Reasons) {
-        let charge = currents::allowed(&self.config, &self.roster, Direction::Charge);
-        let discharge = currents::allowed(&self.config, &self.roster, Direction::Discharge);
-        let in_force = self.ramps.as_ref().map(|ramps| ramps.cvl.value());
-        let mut voltage = self.voltage.advance(&self.config, &self.roster, gathered, in_force, elapsed);
-        if charge.value > 0.0 || freshness != Freshness::Fresh {
-            self.held = HeldVoltage::default();
-        } else if let Some(pack) = voltage::present(&self.config, &self.roster, gathered) {
-            // The loss of a battery raises nothing.
-            voltage.hold(self.held.advance(&pack, self.roster.offline() == 0), &charge);
-        }
-        let target = [voltage.value, charge.value, discharge.value];
-
-        let may_rise = freshness == Freshness::Fresh && self.roster.all_have_read();
-        let count = self.roster.online().count().max(1) as f64;
-        let amps = self.config.recovery.amps_per_s * count;
-        let ramps = self.ramps.get_or_insert_with(|| Ramps {
-            cvl: Ramp::new(target[0]),
-            ccl: Ramp::new(target[1]),
-            dcl: Ramp::new(target[2]),
-            from: now,
-        });
-        let seconds = if may_rise { now.since(ramps.from).as_secs_f64().min(LONGEST_RISE_S) } else { 0.0 };
-        if may_rise || freshness != Freshness::Fresh {
-            ramps.from = now;
-            self.roster.mark_readings();
-        }
-        ramps.cvl.advance(target[0], self.config.recovery.volts_per_s * seconds);
-        ramps.ccl.advance(target[1], amps * seconds);
-        ramps.dcl.advance(target[2], amps * seconds);
-
-        let rising = |ramp: &Ramp, why: &Cow<'static, str>, target: f64| {
-            if ramp.value() + 0.05 < target { Cow::Borrowed(RECOVERING) } else { why.clone() }
-        };
-        let reasons = Reasons {
-            cvl: rising(&ramps.cvl, &voltage.why, target[0]),
-            ccl: rising(&ramps.ccl, &charge.why, target[1]),
-            dcl: rising(&ramps.dcl, &discharge.why, target[2]),
-        };
-        let limits = Limits {
-            cvl: Limit { value: Volts::new(ramp::floor(ramps.cvl.value(), 2)), why: voltage.rule },
-            ccl: Limit { value: Amps::new(ramp::floor(ramps.ccl.value(), 1)), why: charge.rule },
-            dcl: Limit { value: Amps::new(ramp::floor(ramps.dcl.value(), 1)), why: discharge.rule },
-            low_voltage: gathered.low_voltage,
-            mode: voltage.mode,
-        };
-        self.shares = currents::split(&self.roster, limits.ccl.value, limits.dcl.value);
-        (limits, reasons)
     }
 }
 
-/// Reason while a limit is on its way up.
-const RECOVERING: &str = "recovering: rises slowly";
-/// No gap raises a limit by more than so much time does, s.
-const LONGEST_RISE_S: f64 = 20.0;
-
-/// A limit that a rule gives.
+/// A limit proposed by a rule.
 #[derive(Debug, Clone, PartialEq)]
-struct Ruled {
+struct ReasonedLimit {
     value: f64,
     /// The rule, in words for the owner.
     rule: &'static str,
-    /// The same with the battery that brings it about.
+    /// The same, naming the battery.
     why: Cow<'static, str>,
+}
+
+impl ReasonedLimit {
+    /// A limit of the whole bank.
+    fn new(value: f64, rule: &'static str) -> Self {
+        Self { value, rule, why: Cow::Borrowed(rule) }
+    }
+
+    /// Lowers it to `value` if that is lower.
+    fn lower(&mut self, value: f64, rule: &'static str) {
+        if value < self.value {
+            *self = Self::new(value, rule);
+        }
+    }
 }

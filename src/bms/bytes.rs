@@ -1,10 +1,10 @@
-//! Reading fields from a frame without ever panicking, and the checksums that protocols share.
+//! Reading fields of a frame without panics, and checksums shared by protocols.
 
 use super::{DecodeError, Framing};
+use crate::base::units::Volts;
 use crate::model::Reading;
-use crate::units::Volts;
 
-/// Walks over the payload of a frame; every read names the field, so that an error can.
+/// Reads the payload of a frame; every read names the field for error messages.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     data: &'a [u8],
@@ -19,7 +19,7 @@ impl<'a> Reader<'a> {
     /// The next `n` bytes.
     ///
     /// # Errors
-    /// [`DecodeError::Short`] when fewer are left; nothing is consumed then.
+    /// [`DecodeError::Short`] if fewer are left; nothing is consumed then.
     pub fn bytes(&mut self, n: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
         let (head, tail) = self.data.split_at_checked(n).ok_or(DecodeError::Short { field })?;
         self.data = tail;
@@ -95,13 +95,13 @@ impl<'a> Reader<'a> {
     pub fn skip(&mut self, n: usize, field: &'static str) -> Result<(), DecodeError> {
         self.bytes(n, field).map(|_| ())
     }
-    /// How many bytes are left.
+    /// Number of bytes left.
     pub fn left(&self) -> usize {
         self.data.len()
     }
 }
 
-/// A frame of `len` bytes whose last two are the Modbus CRC of those before; its first byte is no start of one if they are not.
+/// Finds a frame of `len` bytes ending in its Modbus CRC; skips the first byte if the CRC is wrong.
 pub fn crc_frame(buf: &[u8], len: usize) -> Framing {
     match buf.get(..len).and_then(<[u8]>::split_last_chunk::<2>) {
         None => Framing::Incomplete,
@@ -110,22 +110,27 @@ pub fn crc_frame(buf: &[u8], len: usize) -> Framing {
     }
 }
 
-/// The first byte is no start of a frame: skips it and all up to the next `start`.
+/// Whether the last byte of a frame is the sum of the others.
+pub fn has_sum8(frame: &[u8]) -> bool {
+    frame.split_last().is_some_and(|(sum, summed)| sum8(summed) == *sum)
+}
+
+/// The first byte does not start a frame: skips to the next `start`.
 pub fn skip_to(start: u8, buf: &[u8]) -> Framing {
     Framing::Skip(buf.iter().skip(1).take_while(|byte| **byte != start).count().saturating_add(1))
 }
 
-/// Unsigned 16 bit values, high byte first; an odd last byte is left out.
+/// Unsigned 16 bit values, high byte first; an odd last byte is ignored.
 pub fn u16s_be(data: &[u8]) -> impl Iterator<Item = u16> {
     data.as_chunks().0.iter().copied().map(u16::from_be_bytes)
 }
 
-/// The raw value, unless it is one of those that say "none": not fitted, not available, not told.
+/// The raw value, unless it is one of the sentinels: not fitted, not available, not set.
 pub fn unless<T: PartialEq + Copy>(none: &[T], raw: T) -> Option<T> {
     Some(raw).filter(|raw| !none.contains(raw))
 }
 
-/// Shows the cells up to the first whose voltage is not known; a set that ends there is incomplete.
+/// Stores the cells up to the first unknown voltage; a set that ends there is incomplete.
 pub fn show_cells(cells: impl Iterator<Item = Option<Volts>>, into: &mut Reading) {
     let mut complete = true;
     let known = cells.map_while(|cell| {
@@ -136,9 +141,15 @@ pub fn show_cells(cells: impl Iterator<Item = Option<Volts>>, into: &mut Reading
     into.cells_complete = (!complete).then_some(false);
 }
 
-/// The bits that are set, the lowest as 1.
+/// Numbers of the set bits, the lowest is 1.
 pub fn set_bits(word: u32) -> Vec<u8> {
     (1..=32u8).zip(0..32u32).filter(|(_, bit)| (word >> bit) & 1 == 1).map(|(number, _)| number).collect()
+}
+
+/// Stores which cells are being balanced: one bit per cell, the first one lowest.
+pub fn show_balancing(cells: u32, into: &mut Reading) {
+    into.balancing = Some(cells != 0);
+    into.balancing_cells = Some(set_bits(cells));
 }
 
 /// Sum of all bytes modulo 65536.
@@ -158,7 +169,7 @@ pub fn crc16_modbus(bytes: &[u8]) -> u16 {
     })
 }
 
-/// The text in a fixed field: up to the first NUL, printable ASCII only, trimmed; `None` when nothing is left.
+/// Text of a fixed-length field: up to the first NUL, printable ASCII only, trimmed; `None` if nothing is left.
 pub fn text(field: &[u8]) -> Option<String> {
     let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
     let text: String = field.iter().take(end).filter(|byte| matches!(byte, 0x20..=0x7E)).map(|byte| char::from(*byte)).collect();
@@ -181,7 +192,7 @@ mod tests {
 
     #[test]
     fn crc_of_known_requests() {
-        // Daly `D2 03 00 00 00 3E D7 B9`, JK-PB `01 10 16 20 00 01 02 00 00 D6 F1` (bms-protocols.md §e.3, §b.1)
+        // Daly `D2 03 00 00 00 3E D7 B9`, JK-PB `01 10 16 20 00 01 02 00 00 D6 F1`
         assert_eq!(crc16_modbus(&[0xD2, 3, 0, 0, 0, 0x3E]).to_le_bytes(), [0xD7, 0xB9]);
         assert_eq!(crc16_modbus(&[1, 0x10, 0x16, 0x20, 0, 1, 2, 0, 0]).to_le_bytes(), [0xD6, 0xF1]);
     }

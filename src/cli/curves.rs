@@ -1,21 +1,22 @@
-//! The picture of `limits --plot`: what a battery may be charged and discharged with over cell voltage, temperature and SoC.
+//! The plot of `limits --plot`: CCL and DCL over cell voltage, temperature and SoC.
 //!
-//! Each point is asked of charge control itself, as a battery that has just been found: no copy of a curve can differ from it.
+//! Charge control itself computes each point, as for a battery just found, so the plot cannot differ from it.
 
-use crate::battery::{Battery, Now, Saved};
-use crate::charge::Config;
-use crate::charge::chemistry::preset;
+use crate::base::time::Now;
+use crate::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use crate::battery::charge::Config;
+use crate::battery::charge::chemistry::preset;
+use crate::battery::{Battery, PersistedState};
 use crate::model::{Chemistry, Limits, LinkStats, Reading};
-use crate::plot::{Axis, Chart, Colour, Line, Mark, Panel};
-use crate::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use crate::tools::chart::{Axis, Chart, Colour, Curve, Mark, Panel};
 
 /// Points of a curve.
 const POINTS: u32 = 600;
-/// The battery that is asked for: 16 cells unless configured, and a usual capacity.
+/// The plotted battery: 16 cells unless configured, and a usual capacity.
 const CELLS: u8 = 16;
 const CAPACITY_AH: f64 = 280.0;
 
-/// A battery in a state that limits nothing but what is varied.
+/// A battery state in which only the varied input limits.
 #[derive(Clone, Copy)]
 struct State {
     cell_v: f64,
@@ -49,7 +50,7 @@ pub(super) fn chart(config: &Config) -> Chart {
         },
         Sweep {
             title: "Over the temperature, A",
-            input: "temperature, °C (of the coldest and the hottest sensor the stricter one counts)",
+            input: "temperature, °C (the stricter of the coldest and the hottest sensor)",
             range: (-25.0, 65.0),
             at: |state, temperature_c| State { temperature_c, ..state },
         },
@@ -69,7 +70,7 @@ pub(super) fn chart(config: &Config) -> Chart {
     Chart {
         title: "Charge and discharge current limits".into(),
         note: format!(
-            "{cells} cells, {capacity:.0}, {}; the lowest of all rules counts, at rest at {middle:.2} V, 25 °C, 60 %",
+            "{cells} cells, {capacity:.0}, {}; lowest of all rules, at rest at {middle:.2} V, 25 °C, 60 %",
             name(chemistry)
         ),
         panels,
@@ -81,6 +82,7 @@ fn name(chemistry: Chemistry) -> &'static str {
         Chemistry::Lfp => "LFP",
         Chemistry::Nmc => "NMC",
         Chemistry::Lto => "LTO",
+        Chemistry::Sodium => "sodium-ion",
     }
 }
 
@@ -89,7 +91,7 @@ fn panel(sweep: &Sweep, config: &Config, usual: State) -> Panel {
     let inputs = (0..=POINTS).map(|index| low + (high - low) * f64::from(index) / f64::from(POINTS));
     let answers: Vec<(f64, Limits)> = inputs.map(|input| (input, ask(config, (sweep.at)(usual, input)))).collect();
     let line = |label, colour, value: fn(&Limits) -> Amps| {
-        Line::new(label, colour, answers.iter().map(|(input, limits)| (*input, value(limits).get())).collect())
+        Curve::new(label, colour, answers.iter().map(|(input, limits)| (*input, value(limits).get())).collect())
     };
     let lines = vec![
         line("discharging (DCL)", Colour::Orange, |limits| limits.dcl.value),
@@ -102,7 +104,7 @@ fn panel(sweep: &Sweep, config: &Config, usual: State) -> Panel {
     panel
 }
 
-/// The limits of a battery that has just been found in this state.
+/// The limits of a battery just found in this state.
 fn ask(config: &Config, state: State) -> Limits {
     let cells = config.cells.unwrap_or(CELLS);
     let reading = Reading {
@@ -118,7 +120,7 @@ fn ask(config: &Config, state: State) -> Limits {
         ..Reading::new("simulated", None)
     };
     let now = Now { at: Moment::default(), unix: None };
-    Battery::new(config.clone(), Saved::default()).read(reading, LinkStats::default(), now).limits
+    Battery::new(config.clone(), PersistedState::default()).read(reading, LinkStats::default(), now).limits
 }
 
 #[cfg(test)]
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_chemistry_has_a_picture() {
-        for chemistry in [Chemistry::Lfp, Chemistry::Nmc, Chemistry::Lto] {
+        for chemistry in [Chemistry::Lfp, Chemistry::Nmc, Chemistry::Lto, Chemistry::Sodium] {
             let svg = chart(&Config { chemistry: Some(chemistry), ..Config::default() }).to_svg();
             assert!(svg.contains(name(chemistry)) && svg.contains("charging (CCL)"));
         }

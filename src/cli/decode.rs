@@ -1,73 +1,30 @@
-//! `decode --bms NAME`: recorded bytes in, readings out.
+//! `decode --bms NAME`: turns recorded bytes into readings.
 
-use super::exit::{Exit, Failure};
+use super::failure::{DECODE_INPUT_LIMIT, DecodeFailure, Failure};
 use super::options::driver;
-use super::output::Show;
-use crate::bms::traffic::Traffic;
+use crate::base::hex;
+use crate::bms::frame_collector::FrameCollector;
 use crate::bms::{DecodeError, Driver, Request};
-use crate::hex::{self, HexError};
 use crate::model::Reading;
+use crate::recording::candump;
+use crate::terminal::output::Show;
 use clap::Args;
 use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::time::Duration;
-use thiserror::Error;
 
-/// Decode recorded bytes: hex text on the standard input, white space ignored
+/// Decode recorded bytes: hex text on standard input, white space ignored; for a BMS on a CAN bus also candump lines
 #[derive(Debug, Clone, Args)]
 pub struct DecodeArgs {
     /// BMS family
     #[arg(long, value_name = "NAME", value_parser = driver)]
     pub bms: &'static Driver,
-    /// A request that was sent, in hex; may be repeated. Only replies to these count then
+    /// A request that was sent, in hex; may be repeated. Then only replies to these requests count
     #[arg(long, value_name = "HEX", value_parser = sent)]
     pub sent: Vec<Request>,
-    /// JSON lines, also on a terminal
+    /// Print JSON lines on a terminal, too
     #[arg(long)]
     pub json: bool,
-}
-
-/// Why nothing was decoded.
-#[derive(Debug, Error)]
-pub enum DecodeFailure {
-    /// The input cannot be read.
-    #[error("cannot read the standard input: {0}; give it by a pipe or with < FILE")]
-    Input(std::io::Error),
-    /// The input is no hex text.
-    #[error("the input is not hex text: {0}; give bytes as in dda50300fffd77")]
-    Hex(HexError),
-    /// No frame passed its check.
-    #[error(
-        "no valid {bms} frame in {bytes} bytes; check --bms, and that the recording holds the replies from their first to their last byte"
-    )]
-    NoFrame {
-        /// Name of the family.
-        bms: &'static str,
-        /// Length of the input.
-        bytes: usize,
-    },
-    /// Frames were there, and none of them gave anything.
-    #[error("{frames} valid {bms} frame(s) and no answer in them: {reason}{remedy}")]
-    NoAnswer {
-        /// Name of the family.
-        bms: &'static str,
-        /// How many.
-        frames: usize,
-        /// Why the last of them gave nothing.
-        reason: DecodeError,
-        /// What to do.
-        remedy: &'static str,
-    },
-}
-
-impl DecodeFailure {
-    /// The exit code that says it.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Input(_) | Self::Hex(_) => Exit::Usage,
-            Self::NoFrame { .. } | Self::NoAnswer { .. } => Exit::Nothing,
-        }
-    }
 }
 
 impl DecodeArgs {
@@ -75,10 +32,17 @@ impl DecodeArgs {
     ///
     /// # Errors
     /// [`Failure::Decode`], [`Failure::Output`]
-    pub fn run(&self, mut input: impl Read, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
+    pub fn run(&self, input: impl Read, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
         let mut text = Vec::new();
-        input.read_to_end(&mut text).map_err(DecodeFailure::Input)?;
-        let bytes = hex::decode(&String::from_utf8_lossy(&text)).map_err(DecodeFailure::Hex)?;
+        input.take(DECODE_INPUT_LIMIT.saturating_add(1)).read_to_end(&mut text).map_err(DecodeFailure::Input)?;
+        if text.len() as u64 > DECODE_INPUT_LIMIT {
+            return Err(DecodeFailure::TooLong.into());
+        }
+        let text = String::from_utf8_lossy(&text);
+        let bytes = match candump::bytes(&text) {
+            Some(bytes) => bytes,
+            None => hex::decode(&text).map_err(DecodeFailure::Hex)?,
+        };
         for reading in self.readings(&bytes)? {
             show.reading(out, &reading)?;
         }
@@ -87,12 +51,16 @@ impl DecodeArgs {
 
     /// One reading per battery, merged over its frames.
     fn readings(&self, bytes: &[u8]) -> Result<Vec<Reading>, DecodeFailure> {
-        let mut traffic = Traffic::new(self.bms);
+        let mut traffic = FrameCollector::new(self.bms);
         traffic.feed(bytes, &self.sent);
         traffic.end(&self.sent);
-        let mut readings: Vec<Reading> = traffic.readings().collect();
+        let all: Vec<Reading> = traffic.readings().collect();
+        let (mut readings, impossible): (Vec<_>, Vec<_>) = all.into_iter().partition(|reading| reading.contradiction().is_none());
+        if let (true, Some(why)) = (readings.is_empty(), impossible.iter().find_map(Reading::contradiction)) {
+            return Err(DecodeFailure::Contradiction { bms: self.bms.name, frames: traffic.frames, why });
+        }
         let refusal = traffic.declined.iter().find(|error| matches!(error, DecodeError::Refused { .. }));
-        // A refusal is an answer, too: the BMS is there. Whose it is, is known only where no or one battery gave values.
+        // A refusal is an answer, too: the BMS is there. Which battery sent it is clear only when at most one gave values.
         if let (Some(refusal), [] | [_]) = (refusal, readings.as_slice()) {
             let mut reading = readings.pop().unwrap_or_else(|| Reading::new(self.bms.name, None));
             reading.note(refusal.to_string());

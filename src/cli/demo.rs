@@ -1,19 +1,19 @@
 //! `demo`: everything on this computer, without hardware.
 
 use super::Failure;
-use super::output::Show;
+use crate::terminal::output::Show;
 use clap::Args;
 
-/// Show a simulated battery and the driver on this computer; Ctrl-C ends all
+/// Run the driver with simulated batteries on this computer; Ctrl-C stops everything
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {}
 
 impl DemoArgs {
-    /// Runs until a signal comes.
+    /// Runs until a signal.
     ///
     /// # Errors
     /// [`Failure::Demo`]
     pub fn run(&self, show: Show) -> Result<(), Failure> {
-        Ok(crate::demo::demo(show)?)
+        Ok(crate::tools::demo::demo(show)?)
     }
 }

@@ -1,12 +1,13 @@
-//! `hub`: the batteries of all processes on one web page.
+//! `hub`: one dashboard for the batteries of all processes.
 
 use super::Failure;
 use super::options::ConfigFile;
-use crate::config::{Config, ConfigError, Written};
+use crate::config::{Config, ConfigError, RawValue};
 use clap::Args;
 
-/// Show all batteries and banks of this driver that are on D-Bus, whichever process serves them, on the web page, until stopped.
-/// Where nothing of that is set it ends at once
+/// Serve the dashboard, MQTT and Domoticz for all batteries and banks of this driver on D-Bus, until stopped
+///
+/// Covers the batteries of all processes. Exits at once if none of these outputs is configured.
 #[derive(Debug, Clone, Args)]
 pub struct HubArgs {
     /// Configuration file.
@@ -18,23 +19,23 @@ pub struct HubArgs {
 }
 
 impl HubArgs {
-    /// The configuration with what the command line says on top.
+    /// The configuration, overridden by the command line.
     ///
     /// # Errors
     /// [`ConfigError`]
     pub fn config(&self) -> Result<Config, ConfigError> {
         let mut config = self.file.load()?;
         if let Some(bus) = &self.bus {
-            config.set("--bus", "dbus.bus", Written::Text(bus.clone()))?;
+            config.set("--bus", "dbus.bus", RawValue::Text(bus.clone()))?;
         }
         Ok(config)
     }
 
-    /// Serves until a signal comes.
+    /// Serves until a signal.
     ///
     /// # Errors
     /// [`Failure::Config`], [`Failure::Run`]
     pub fn run(&self) -> Result<(), Failure> {
-        Ok(crate::run::hub::run(&self.config()?)?)
+        Ok(crate::service::hub::run(&self.config()?)?)
     }
 }

@@ -1,29 +1,29 @@
-//! `limits`: charge control as a filter, and a picture of its curves.
+//! `limits`: charge control as a filter, and a plot of its curves.
 
-use super::exit::write_file;
+use super::failure::write_file;
 use super::options::ConfigFile;
 use super::{Failure, curves};
-use crate::charge::filter::Filter;
+use crate::battery::charge::filter::Filter;
 use clap::Args;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 
-/// Charge control as a filter: JSON lines of measured values in, JSON lines of limits with their reasons out; or a picture
+/// Run charge control as a filter: JSON lines of measured values in, JSON lines of limits with reasons out; or plot its curves
 #[derive(Debug, Clone, Args)]
 pub struct LimitsArgs {
     /// Configuration file.
     #[command(flatten)]
     pub file: ConfigFile,
-    /// Draw the limits over cell voltage, temperature and state of charge into an SVG file instead
+    /// Plot the limits over cell voltage, temperature and state of charge into an SVG file instead
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }
 
 impl LimitsArgs {
-    /// Answers each line of `input` with a line of `out`, at once; or draws.
+    /// Answers each line of `input` with a line on `out`, at once; or plots.
     ///
     /// # Errors
-    /// [`Failure::Config`], [`Failure::Line`] for a line that is no JSON object of facts, [`Failure::File`].
+    /// [`Failure::Config`], [`Failure::Line`] for a line that is not a JSON object of measured values, [`Failure::File`].
     pub fn run(&self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
         let settings = self.file.load()?.settings(None, None);
         let config = settings.charge;

@@ -1,36 +1,36 @@
-//! The command line: one small file per command, each with its arguments and what it does.
+//! The command line: one small file per command, with its arguments and its code.
 
 pub mod bank;
 pub mod can;
-mod cells;
 pub mod config;
+mod control;
 mod curves;
 pub mod day;
 pub mod decode;
 pub mod demo;
 pub mod doctor;
 mod exit;
+mod failure;
 pub mod hub;
 pub mod limits;
-mod old_driver;
 pub mod options;
-pub mod output;
 pub mod overrides;
-pub(crate) mod paint;
 pub mod probe;
 pub mod read;
 pub mod record;
 pub mod replay;
 pub mod run;
+pub mod scan_ble;
 pub mod set;
 pub mod simulate;
 pub mod status;
 pub mod support;
-pub mod table;
-mod wish;
+mod takeover;
 
-pub use exit::{Exit, Failure};
+pub use exit::Exit;
+pub use failure::Failure;
 
+use crate::terminal::output::Show;
 use bank::BankArgs;
 use can::CanCommand;
 use clap::{Parser, Subcommand};
@@ -42,13 +42,13 @@ use doctor::DoctorArgs;
 use hub::HubArgs;
 use limits::LimitsArgs;
 use log::LevelFilter;
-use output::Show;
 use overrides::OverrideCommand;
 use probe::ProbeArgs;
 use read::ReadArgs;
 use record::RecordArgs;
 use replay::ReplayArgs;
 use run::RunArgs;
+use scan_ble::ScanBleArgs;
 use set::SetArgs;
 use simulate::SimulateArgs;
 use status::StatusArgs;
@@ -59,7 +59,7 @@ use support::SupportArgs;
 #[derive(Debug, Parser)]
 #[command(name = "dbus-bms", version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to log: error, warn, info, debug, trace or off [default: RUST_LOG, else info]
+    /// Log level: error, warn, info, debug, trace or off [default: RUST_LOG, else info]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<LevelFilter>,
     /// What to do.
@@ -70,59 +70,62 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve every battery on PORT on D-Bus until stopped
+    /// Serve every battery found on PORT on D-Bus until stopped
     Run(RunArgs),
-    /// Combine the batteries on D-Bus that belong together into one battery with limits for all
+    /// Combine several batteries on D-Bus into one bank with common limits
     Bank(BankArgs),
-    /// Show the batteries on D-Bus on the web page, until stopped
+    /// Serve the dashboard, MQTT and Domoticz for all batteries on D-Bus until stopped
     Hub(HubArgs),
-    /// Tell which BMS answers on PORT, or what was heard instead
+    /// Find out which BMS answers on PORT, or show what was received instead
     Probe(ProbeArgs),
+    /// List the Bluetooth devices in range, and which BMS they may be
+    ScanBle(ScanBleArgs),
     /// Read each battery on PORT once
     Read(ReadArgs),
-    /// Tell a BMS to switch charging, discharging or balancing on or off, or what its state of charge is
+    /// Switch charging, discharging or balancing, or set the BMS's state of charge
     Set(SetArgs),
-    /// Limits that end by themselves, and a full charge
+    /// Set temporary limits, or request a full charge
     #[command(subcommand)]
     Override(OverrideCommand),
-    /// Charge control as a filter, JSON lines of measured values in, limits with their reasons out; or a picture of its curves
+    /// Run charge control as a filter: measured values in, limits with reasons out (JSON lines); or plot its curves
     Limits(LimitsArgs),
-    /// Simulate a BMS of family NAME with its cells on a pseudo terminal
+    /// Simulate a BMS of family NAME and its cells on a pseudo terminal
     Simulate(SimulateArgs),
-    /// Simulate a day of a battery with sun, loads and chargers, driven by charge control
+    /// Simulate a day of a battery with sun, loads and chargers under charge control
     SimulateDay(SimulateDayArgs),
-    /// Show a simulated battery and the driver on this computer; Ctrl-C ends all
+    /// Run the driver with simulated batteries on this computer; Ctrl-C stops everything
     Demo(DemoArgs),
-    /// Decode recorded bytes: hex text on the standard input, white space ignored
+    /// Decode recorded bytes: hex text on standard input, white space ignored
     Decode(DecodeArgs),
-    /// Record what goes over PORT into a file: for a bug report, or as a test
+    /// Record the traffic on PORT into a file, for a bug report or a test
     Record(RecordArgs),
-    /// Show what a recording says: its readings, and the limits that charge control would have given
+    /// Show the readings in a recording and the limits that charge control would have set
     Replay(ReplayArgs),
-    /// Look at installation, ports, services and D-Bus, and say what is wrong and what to do
+    /// Check installation, ports, services and D-Bus, and show problems with their remedies
     Doctor(DoctorArgs),
     /// Show all batteries on D-Bus, one line each
     Status(StatusArgs),
-    /// Put what somebody needs who is to help into one file, without passwords
+    /// Collect a support bundle (logs, state, configuration) with secrets removed
     Support(SupportArgs),
-    /// Encode, decode and watch the frames for inverters over CAN
+    /// Encode, decode and monitor CAN frames for inverters
     #[command(subcommand)]
     Can(CanCommand),
-    /// Check a configuration, print the default one, or make one of that of dbus-serialbattery
+    /// Check a configuration, print the default one, or import one from dbus-serialbattery or BerryBMS
     #[command(subcommand)]
     Config(ConfigCommand),
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done or stopped by a signal, 2 wrong usage or configuration, 3 no BMS found or nothing decoded,
-4 the port vanished, 5 D-Bus absent or lost where it is required, 1 anything else";
+Exit codes: 0 done or stopped by a signal, 1 any other failure, 2 wrong usage or configuration,
+3 no BMS found or nothing decoded, 4 port disappeared, 5 D-Bus required but absent or lost,
+6 the program hung and its watchdog ended it";
 
 /// Runs the program.
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Without a terminal or pipe to print to there is nobody to tell.
+            // Without a terminal or pipe the message has nowhere to go.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage } else { Exit::Fine };
         }
@@ -146,6 +149,7 @@ impl Command {
             Self::Bank(args) => args.run(),
             Self::Hub(args) => args.run(),
             Self::Probe(args) => args.run(out, Show::choose(args.json)),
+            Self::ScanBle(args) => args.run(out, Show::choose(args.json)),
             Self::Read(args) => args.run(out, Show::choose(args.json)),
             Self::Set(args) => args.run(out),
             Self::Override(command) => command.run(out),
@@ -165,7 +169,7 @@ impl Command {
     }
 }
 
-/// Log lines carry no time: multilog and journald stamp them.
+/// Log lines carry no time stamp: multilog and journald add one.
 fn start_log(level: Option<LevelFilter>) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(LevelFilter::Info);
@@ -174,6 +178,6 @@ fn start_log(level: Option<LevelFilter>) {
         None => builder.parse_default_env(),
     };
     builder.format(|out, record| writeln!(out, "{} {}", record.level(), record.args()));
-    // A second start, as in tests, keeps the first log.
+    // A second call, as in tests, keeps the first logger.
     let _ = builder.try_init();
 }

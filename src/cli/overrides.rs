@@ -1,25 +1,25 @@
-//! `override`: limits for a while, and a full charge now.
+//! `override`: temporary limits, and a full charge now.
 
 use super::Failure;
+use super::control::{Battery, carry_out};
 use super::options::ConfigFile;
-use super::wish::{Battery, carry_out};
-use crate::civil::parse_utc;
-use crate::commands::{Override, Wish};
-use crate::runtime;
-use crate::units::Amps;
+use crate::base::calendar::parse_utc;
+use crate::base::runtime;
+use crate::base::units::Amps;
+use crate::control::{ControlRequest, Override};
 use clap::{Args, Subcommand};
 use std::io::Write;
 use std::time::Duration;
 
-/// Limits that end by themselves, and a full charge
+/// Set temporary limits, or request a full charge
 #[derive(Debug, Clone, Subcommand)]
 pub enum OverrideCommand {
-    /// Charge up to 100 % now, as if float had ended; all limits stay in force
+    /// Charge to 100 % now, as if float had ended; all limits stay in force
     #[command(name = "charge-to-100")]
     ChargeTo100(Target),
-    /// Charge with AMPS at most for a while
+    /// Limit the charge current to AMPS for a while
     Ccl(LimitArgs),
-    /// Discharge with AMPS at most for a while
+    /// Limit the discharge current to AMPS for a while
     Dcl(LimitArgs),
     /// End all overrides of a battery
     Clear(Target),
@@ -39,10 +39,10 @@ pub struct Target {
     pub file: ConfigFile,
 }
 
-/// A limit, its time and a battery.
+/// A limit, its duration and a battery.
 #[derive(Debug, Clone, Args)]
 pub struct LimitArgs {
-    /// Current in A, such as 20A; 0 stops
+    /// Current in A, such as 20A; 0 stops it
     #[arg(value_name = "AMPS", value_parser = amps)]
     pub amps: f64,
     /// Which battery.
@@ -57,10 +57,10 @@ pub struct LimitArgs {
 }
 
 impl OverrideCommand {
-    /// Asks, and says what became of it.
+    /// Sends the request and prints the outcome.
     ///
     /// # Errors
-    /// [`Failure`] when it was not done.
+    /// [`Failure`] if it was not carried out.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let (target, wanted) = match self {
             Self::ChargeTo100(target) => (target, Override::ChargeTo100),
@@ -69,24 +69,24 @@ impl OverrideCommand {
             Self::Dcl(limit) => (&limit.target, Override::Dcl(Amps::new(limit.amps), limit.lasts()?)),
         };
         let config = target.file.load()?;
-        carry_out(out, &config, &target.battery, &target.reach, Wish::Override(wanted))
+        carry_out(out, &config, &target.battery, &target.reach, ControlRequest::Override(wanted))
     }
 }
 
 impl LimitArgs {
     fn lasts(&self) -> Result<Duration, Failure> {
-        let wrong = |text: &str| Failure::Wish(text.to_owned());
+        let wrong = |text: &str| Failure::Request(text.to_owned());
         let time = match (self.time, self.until, runtime::now().unix) {
             (Some(time), ..) => time,
             (None, Some(until), Some(now)) => Duration::from_secs(until.saturating_sub(now)),
-            _ => return Err(wrong("the clock of this device is not set yet: say --for how long")),
+            _ => return Err(wrong("this device's clock is not set yet: use --for instead of --until")),
         };
         let seconds = time.as_secs();
         if seconds == 0 {
-            return Err(wrong("that is over already"));
+            return Err(wrong("this time has already passed"));
         }
-        if seconds > Override::LONGEST {
-            return Err(wrong("31 days at most; a limit for good belongs into the configuration"));
+        if seconds > Override::MAX_SECONDS {
+            return Err(wrong("at most 31 days; set a permanent limit in the configuration"));
         }
         Ok(time)
     }

@@ -1,15 +1,15 @@
-//! `set WHAT VALUE PORT|SERVICE`: a command to a BMS.
+//! `set WHAT VALUE PORT|SERVICE`: sends a command to a BMS.
 
 use super::Failure;
+use super::control::{Battery, carry_out};
 use super::options::ConfigFile;
-use super::wish::{Battery, carry_out};
-use crate::commands::{Remembered, Wish};
-use crate::model::Command;
-use crate::run::direct::state_folder;
+use crate::control::{ControlRequest, PersistedCommands, RequestError};
+use crate::model::{Command, Switch};
+use crate::service::offline_command::state_folder;
 use clap::Args;
 use std::io::Write;
 
-/// Tell a BMS to switch charging, discharging or balancing on or off, or what its state of charge is
+/// Switch charging, discharging or balancing, or set the BMS's state of charge
 #[derive(Debug, Clone, Args)]
 pub struct SetArgs {
     /// charge, discharge, balance or soc
@@ -21,10 +21,10 @@ pub struct SetArgs {
     /// Serial port, or the D-Bus service of the battery (com.victronenergy.battery.…)
     #[arg(value_name = "PORT|SERVICE", required_unless_present = "list")]
     pub battery: Option<String>,
-    /// Show what was switched off from here, and how to switch it on again
+    /// List what this driver has switched off, and how to switch it on again
     #[arg(long)]
     pub list: bool,
-    /// Yes, switch discharging off: everything that the battery feeds goes dark
+    /// Confirm switching discharging off: everything the battery powers goes dark
     #[arg(long)]
     pub yes: bool,
     /// How to reach it.
@@ -36,27 +36,28 @@ pub struct SetArgs {
 }
 
 impl SetArgs {
-    /// Asks, and says what became of it.
+    /// Sends the request and prints the outcome.
     ///
     /// # Errors
-    /// [`Failure`] when it was not done.
+    /// [`Failure`] if it was not carried out.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let config = self.file.load()?;
         let (Some(what), Some(value), Some(battery)) = (&self.what, &self.value, &self.battery) else {
-            for (identity, kept) in Remembered::all(&state_folder(&config)) {
-                for (text, off) in kept.describe().iter().zip(kept.off.values()) {
+            for (identity, persisted) in PersistedCommands::all(&state_folder(&config)) {
+                for (text, off) in persisted.describe().iter().zip(persisted.off.values()) {
                     writeln!(out, "{identity}: {text}; to release: {}", off.release)?;
                 }
             }
             return Ok(());
         };
-        let command = Command::parse(what, value).map_err(|error| Failure::Wish(error.to_string()))?;
-        if command == Command::Discharge(false) && !self.yes {
-            return Err(Failure::Wish(
-                "without discharging everything that the battery feeds goes dark, and chargers may stop as well; say --yes"
+        let unknown = || Failure::Request(RequestError::command(what, value).to_string());
+        let command = Command::parse(what, value).ok_or_else(unknown)?;
+        if command == Switch::Discharge.to(false) && !self.yes {
+            return Err(Failure::Request(
+                "with discharging off, everything the battery powers goes dark, and chargers may stop as well; add --yes to confirm"
                     .to_owned(),
             ));
         }
-        carry_out(out, &config, battery, &self.reach, Wish::Command(command))
+        carry_out(out, &config, battery, &self.reach, ControlRequest::Command(command))
     }
 }

@@ -1,43 +1,43 @@
-//! `simulate NAME --link PATH`: a battery that is not there.
+//! `simulate NAME --link PATH`: a simulated BMS.
 
 use super::Failure;
-use crate::runtime;
+use crate::base::runtime;
 use crate::sim::fault::Faults;
 use crate::sim::{SimulateOptions, simulate};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Simulate a BMS of family NAME with its cells on a pseudo terminal
+/// Simulate a BMS of family NAME and its cells on a pseudo terminal
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
     /// BMS family, or one of its variants
     #[arg(value_name = "NAME")]
     pub bms: String,
-    /// Where to put the link to the pseudo terminal; open it like a serial port
+    /// Path of the link to the pseudo terminal; open it like a serial port (daly-can: as can:///PATH, or give can://vcan0)
     #[arg(long, value_name = "PATH")]
     pub link: PathBuf,
     /// Bus addresses that answer
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     pub addresses: Vec<u8>,
-    /// Let every byte take its time at the real baud rate
+    /// Pace the bytes as at the real baud rate
     #[arg(long)]
     pub pace: bool,
     /// Cells in series
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub cells: u8,
-    /// File that says what happens to the battery over time
+    /// File with the course of events
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// Disturb the line: drop=%, corrupt=%, burst=%, lose=%, cut=%, late=MS or late=MS@%, duplicate=%, previous=%, nonsense=%, silent-after=S, noise, commands=refuse, commands=pretend, commands=factory
     #[arg(long, value_name = "FAULT,…", value_parser = faults, default_value = "")]
     pub fault: Faults,
-    /// Another number gives another battery: imbalance, noise and when faults strike
+    /// Random seed: varies imbalance, noise and the times of faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }
 
 impl SimulateArgs {
-    /// Simulates until a signal comes.
+    /// Simulates until a signal.
     ///
     /// # Errors
     /// [`Failure::Simulate`]

@@ -1,28 +1,32 @@
-//! `status`: all batteries on D-Bus, whoever serves them, one line each.
+//! `status`: all batteries on D-Bus, of any driver, one line each.
 
 use super::Failure;
-use super::output::Show;
-use super::paint::{Piece, Style, line, screen};
-use crate::civil::Civil;
-use crate::run::RunError;
-use crate::runtime::{self, StopSignals, now, sleep_until};
-use crate::sink::dbus::{BusAddress, BusReader, DbusError, Read, Told};
-use crate::view::{GxSetting, View};
+use crate::base::calendar::DateTime;
+use crate::base::printable::printable_name;
+use crate::base::runtime::{self, StopSignals, now, sleep_until};
+use crate::dbus::{BusAddress, BusReader, BusValue, DbusError, ViewReply};
+use crate::output::api::{GxSetting, Kind, View, bank_id};
+use crate::service::RunError;
+use crate::terminal::output::Show;
+use crate::terminal::paint::{Piece, Style, line, screen};
+use crate::tools::doctor;
 use clap::Args;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// Show all batteries on D-Bus, one line each
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
-    /// D-Bus to look at [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
+    /// D-Bus to use [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
     #[arg(long, value_name = "system|session|ADDRESS")]
     pub bus: Option<String>,
-    /// One JSON object per battery
+    /// Print one JSON object per battery
     #[arg(long)]
     pub json: bool,
-    /// Again every second until Ctrl-C
+    /// Refresh every second until Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }
@@ -32,12 +36,12 @@ pub struct StatusArgs {
 pub struct Limit {
     /// V or A.
     pub value: f64,
-    /// Why; absent where the driver does not say.
+    /// Reason; absent if the driver gives none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// A battery on the bus; what is unknown is absent.
+/// A battery on the bus; unknown values are absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Status {
@@ -69,10 +73,10 @@ pub struct Status {
     pub dcl: Option<Limit>,
     /// How fresh the data is: "fresh", "stale" (values unknown), "silent" (cable warning), "lost" (cable alarm).
     pub data: &'static str,
-    /// How the line to the BMS is, in the driver's words.
+    /// State of the line to the BMS, as its driver describes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
-    /// Requests to the BMS that were answered well in the last minute, %. Only this driver tells.
+    /// Share of the BMS requests of the last minute with a valid answer, %. Only this driver publishes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good_minute_pct: Option<f64>,
     /// In the last hour.
@@ -81,13 +85,31 @@ pub struct Status {
     /// In the last 24 hours, or since the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good_day_pct: Option<f64>,
-    /// Settings of which the GX says something else than the configuration. Only this driver tells.
+    /// Notes that are not alarms, such as chargers that exceed the limit. Only this driver publishes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Settings that differ between the GX and the configuration. Only this driver publishes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gx_settings: Vec<GxSetting>,
+    /// Its bank. Only this driver publishes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bank: Option<Membership>,
+    /// The service that starts this bank; absent for a battery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<String>,
+}
+
+/// The bank that a battery belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Membership {
+    /// Its id, `bank_` and its name.
+    pub id: String,
+    /// Whether it is on D-Bus.
+    pub runs: bool,
 }
 
 impl StatusArgs {
-    /// Looks and tells.
+    /// Runs the command.
     ///
     /// # Errors
     /// [`Failure::NoBattery`]; [`Failure::Run`] without a bus.
@@ -96,37 +118,37 @@ impl StatusArgs {
         if self.watch {
             return runtime::block_on(watch(out, show, bus))?;
         }
-        let all = runtime::block_on(look(bus()))?.map_err(RunError::from)?;
+        let all = runtime::block_on(read_batteries(bus()))?.map_err(RunError::from)?;
         if all.is_empty() {
             return Err(Failure::NoBattery);
         }
-        Ok(tell(out, show, &all)?)
+        Ok(print(out, show, &all)?)
     }
 }
 
-fn tell(out: &mut dyn Write, show: Show, all: &[Status]) -> io::Result<()> {
+fn print(out: &mut dyn Write, show: Show, all: &[Status]) -> io::Result<()> {
     match show {
         Show::Json => all.iter().try_for_each(|battery| writeln!(out, "{}", serde_json::to_string(battery)?)),
         Show::Table { colour, .. } => out.write_all(table(all, colour).as_bytes()),
     }
 }
 
-/// Between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Refresh period.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks and tells every second until a signal comes. A bus that is lost and batteries that leave end nothing: they come again.
+/// Prints the status every second until a signal. A lost bus or battery does not end it: both may come back.
 async fn watch(out: &mut dyn Write, show: Show, bus: impl Fn() -> Result<BusAddress, DbusError>) -> Result<(), Failure> {
     let mut signals = StopSignals::new()?;
-    // A terminal that does not say what it is cannot be painted: there the blocks follow each other.
+    // A terminal of unknown type cannot be repainted: there the blocks follow each other.
     let paints = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
     let mut first = true;
     loop {
-        let next = now().at.after(PAUSE);
+        let next = now().at.after(REFRESH_INTERVAL);
         let looked = tokio::select! {
-            looked = look(bus()) => looked,
+            looked = read_batteries(bus()) => looked,
             _ = signals.recv() => return Ok(()),
         };
-        // Without a bus at the start there is nothing to wait for.
+        // No bus at the start is an error, not something to wait for.
         let looked = if std::mem::take(&mut first) { Ok(looked.map_err(RunError::from)?) } else { looked };
         draw(out, show, paints, &looked)?;
         tokio::select! {
@@ -139,12 +161,12 @@ async fn watch(out: &mut dyn Write, show: Show, bus: impl Fn() -> Result<BusAddr
 /// One block of [`watch`].
 fn draw(out: &mut dyn Write, show: Show, paints: bool, looked: &Result<Vec<Status>, DbusError>) -> io::Result<()> {
     let Show::Table { colour, .. } = show else {
-        looked.iter().try_for_each(|all| tell(out, show, all))?;
+        looked.iter().try_for_each(|all| print(out, show, all))?;
         return out.flush();
     };
-    let head = Piece::new(format!("{}; Ctrl-C ends", now().unix.map(clock).unwrap_or_default()), Style::Dim);
+    let head = Piece::new(format!("{}; Ctrl-C to stop", now().unix.map(clock).unwrap_or_default()), Style::Dim);
     let text = match looked {
-        Ok(all) if all.is_empty() => "no battery is on D-Bus at present\n".to_owned(),
+        Ok(all) if all.is_empty() => "no battery on D-Bus at present\n".to_owned(),
         Ok(all) => table(all, colour),
         Err(error) => format!("{error}\n"),
     };
@@ -159,7 +181,7 @@ fn draw(out: &mut dyn Write, show: Show, paints: bool, looked: &Result<Vec<Statu
 
 /// `13:40:05 UTC`
 fn clock(unix: u64) -> String {
-    let Civil { hour, minute, second, .. } = Civil::at(unix);
+    let DateTime { hour, minute, second, .. } = DateTime::at(unix);
     format!("{hour:02}:{minute:02}:{second:02} UTC")
 }
 
@@ -167,17 +189,21 @@ fn clock(unix: u64) -> String {
 ///
 /// # Errors
 /// When there is no bus.
-pub(super) async fn look(bus: Result<BusAddress, DbusError>) -> Result<Vec<Status>, DbusError> {
+pub(super) async fn read_batteries(bus: Result<BusAddress, DbusError>) -> Result<Vec<Status>, DbusError> {
     let bus = BusReader::connect(&bus?).await?;
     let mut all = Vec::new();
     for service in bus.batteries().await {
         all.push(battery(&bus, service).await);
     }
+    let names: Vec<String> = all.iter().filter_map(|battery| Some(bank_id(battery.service.rsplit('.').next()?))).collect();
+    for battery in all.iter_mut().filter_map(|battery| battery.bank.as_mut()) {
+        battery.runs = names.contains(&battery.id);
+    }
     Ok(all)
 }
 
 async fn battery(bus: &BusReader, service: String) -> Status {
-    let text = async |path: &str| bus.read(&service, path).await.and_then(Read::text).filter(|text| !text.is_empty());
+    let text = async |path: &str| bus.read(&service, path).await.and_then(BusValue::text).filter(|text| !text.is_empty());
     let number = async |path: &str| bus.read(&service, path).await.and_then(|read| read.number());
     let limit = async |path: &str, why: &str| Some(Limit { value: number(path).await?, why: text(why).await });
     let connected = number("/Connected").await;
@@ -190,8 +216,8 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         _ => "fresh",
     };
     let view = match bus.view(&service).await {
-        Ok(Told::View(view)) => *view,
-        // Another driver's battery, or none that answers.
+        Ok(ViewReply::View(view)) => *view,
+        // A battery of another driver, or without a reply.
         _ => View::default(),
     };
     let name = match text("/CustomName").await {
@@ -199,7 +225,7 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         None => text("/ProductName").await,
     };
     Status {
-        name,
+        name: name.as_deref().map(printable_name),
         instance: number("/DeviceInstance").await,
         soc_pct: number("/Soc").await,
         voltage_v,
@@ -212,18 +238,27 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         good_minute_pct: view.line.good_minute_pct,
         good_hour_pct: view.line.good_hour_pct,
         good_day_pct: view.line.good_day_pct,
+        notes: view.notes.into_iter().map(Cow::into_owned).collect(),
         gx_settings: view.gx_settings,
+        bank: view.bank.map(|id| Membership { id, runs: false }),
+        started_by: (view.kind == Kind::Bank).then(who_starts),
         service,
     }
 }
 
+/// What starts the bank on this computer.
+fn who_starts() -> String {
+    let service = doctor::BANK_SERVICE;
+    if Path::new(service).exists() { format!("the service {service}") } else { "hand (`dbus-bms bank` or `run`)".to_owned() }
+}
+
 /// Heading of the shares of good replies.
-const GOOD: &str = "Good replies 1 min / 1 h / 24 h";
+const REPLY_RATES_HEADING: &str = "Good replies 1 min / 1 h / 24 h";
 
 /// Columns of the table.
-const COLUMNS: usize = 10;
+const COLUMN_COUNT: usize = 10;
 
-/// For people: a line per battery under a heading, columns as wide as their longest entry.
+/// The table for people: a line per battery, columns as wide as their longest entry.
 fn table(all: &[Status], colour: bool) -> String {
     let number = |value: Option<f64>, digits: usize, unit: &str| {
         value.map_or("unknown".to_owned(), |value| format!("{value:.digits$} {unit}"))
@@ -234,7 +269,8 @@ fn table(all: &[Status], colour: bool) -> String {
             format!("{value:.digits$} {unit}{why}")
         })
     };
-    let heading = ["Battery", "SoC", "Voltage", "Current", "Charge to", "Charge with", "Discharge with", "Data", GOOD, "Line"];
+    let heading =
+        ["Battery", "SoC", "Voltage", "Current", "Charge to", "Charge with", "Discharge with", "Data", REPLY_RATES_HEADING, "Line"];
     let mut rows = vec![heading.map(|text| Piece::new(text, Style::Dim))];
     rows.extend(all.iter().map(|battery| {
         let style = match battery.data {
@@ -257,13 +293,13 @@ fn table(all: &[Status], colour: bool) -> String {
             Piece::new(battery.line.clone().unwrap_or_default(), Style::Plain),
         ]
     }));
-    let mut widths = [0; COLUMNS];
+    let mut widths = [0; COLUMN_COUNT];
     for row in &rows {
         for (width, piece) in widths.iter_mut().zip(row) {
             *width = piece.width().max(*width);
         }
     }
-    let padded = |row: [Piece; COLUMNS]| {
+    let padded = |row: [Piece; COLUMN_COUNT]| {
         let pieces: Vec<Piece> = row
             .into_iter()
             .zip(widths)
@@ -274,7 +310,7 @@ fn table(all: &[Status], colour: bool) -> String {
             .collect();
         line(&pieces, colour).trim_end().to_owned() + "\n"
     };
-    // Under the heading a line per battery, each with what is to be said of it.
+    // Under the heading a line per battery, each with its notes.
     let notes = all.iter().map(|battery| notes(battery, colour));
     rows.into_iter().map(padded).zip(std::iter::once(String::new()).chain(notes)).map(|(row, notes)| row + &notes).collect()
 }
@@ -289,12 +325,20 @@ fn replies(battery: &Status) -> String {
     format!("{} %", all.map(text).join(" / "))
 }
 
-/// What is to be said under a battery's line.
+/// The notes under a battery's line.
 fn notes(battery: &Status, colour: bool) -> String {
     let note = |setting: &GxSetting| {
         let (mark, style) = if setting.refused.is_some() { ("  refused: ", Style::Warning) } else { ("  note: ", Style::Dim) };
         let what = line(&[Piece::new(mark, style), Piece::new(setting.text.clone(), Style::Plain)], colour);
         format!("{what}\n{}\n", line(&[Piece::new(format!("    -> {}", setting.remedy), Style::Plain)], colour))
     };
-    battery.gx_settings.iter().map(note).collect()
+    let plain_note =
+        |mark: &str, style, text: String| line(&[Piece::new(mark, style), Piece::new(text, Style::Plain)], colour) + "\n";
+    let started = battery.started_by.iter().map(|by| plain_note("  bank: ", Style::Dim, format!("runs, started by {by}")));
+    let away = battery.bank.iter().filter(|bank| !bank.runs).map(|bank| {
+        let what = format!("its bank ({}) does not run; `dbus-bms doctor` says what starts it", bank.id);
+        plain_note("  warning: ", Style::Warning, what)
+    });
+    let notes = battery.notes.iter().map(|note| plain_note("  note: ", Style::Dim, note.clone()));
+    notes.chain(battery.gx_settings.iter().map(note)).chain(started).chain(away).collect()
 }

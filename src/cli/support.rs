@@ -1,40 +1,40 @@
-//! `support --to FILE.tar`: what somebody who is to help needs to see.
+//! `support --to FILE.tar`: collects a bundle for a helper.
 
 use super::options::ConfigFile;
 use super::{Failure, status};
-use crate::config::Places;
-use crate::doctor::{Verdict, examine};
+use crate::base::runtime::{self, SystemClock, until_stopped};
+use crate::config::Paths;
+use crate::dbus::BusAddress;
 use crate::link::open;
-use crate::record::{Manner, Plan, record};
-use crate::run::{RunError, port_options, scope};
-use crate::runtime::{self, SystemClock, until_stopped};
-use crate::sink::dbus::BusAddress;
-use crate::support::tar::Archive;
-use crate::support::{self, Part};
+use crate::recording::session::{RecordMode, RecordPlan, record};
+use crate::service::{RunError, port_options, scope};
+use crate::tools::doctor::{Severity, examine};
+use crate::tools::support::tar::Archive;
+use crate::tools::support::{self, BundleFile};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Put what somebody needs who is to help into one file, without passwords
+/// Collect a support bundle (logs, state, configuration) with secrets removed
 ///
-/// In it are versions, what `doctor` and `status` say, the configuration and the ends of the logs without their secrets, the state
-/// files, and with --port a recording of what goes over that port. Serial numbers and names are in it.
+/// The bundle contains versions, the output of `doctor` and `status`, the configuration and the ends of the logs without secrets,
+/// the state files, and with --port a recording of that port. Serial numbers and names are included.
 #[derive(Debug, Clone, Args)]
 pub struct SupportArgs {
     /// The file to write, a tar archive
     #[arg(long, value_name = "FILE.tar")]
     pub to: PathBuf,
-    /// Record on this port, too; nothing else may use it meanwhile
+    /// Also record on this port; no other program may use it meanwhile
     #[arg(long, value_name = "PORT")]
     pub port: Option<String>,
-    /// How long to record
+    /// Duration of the recording in seconds
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
-    /// D-Bus to look at [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
+    /// D-Bus to use [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
     #[arg(long, value_name = "system|session|ADDRESS")]
     pub bus: Option<String>,
-    /// File system to look at
+    /// Root of the file system to check
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
     /// Configuration file.
@@ -43,32 +43,32 @@ pub struct SupportArgs {
 }
 
 const README: &str = "\
-What is in here, for whoever helps: versions.txt, doctor.txt (what is wrong, by its own judgement), status.json (all batteries on
-D-Bus), config.toml, log/, state/, and recording.txt (`dbus-bms replay` shows it). Passwords, tokens and user names are taken out;
-serial numbers and names of batteries are in here. Look before you send it: it is plain text.
+Support bundle of dbus-bms: versions.txt, doctor.txt (problems that the driver found), status.json (all batteries on D-Bus),
+config.toml, log/, state/, and recording.txt (view it with `dbus-bms replay`). Passwords, tokens and user names are removed;
+serial numbers and battery names are included. It is all plain text: review it before you send it.
 ";
 
 impl SupportArgs {
-    /// Collects and writes. What is missing is said in the bundle, and ends nothing.
+    /// Collects and writes the bundle. The bundle names what is missing; missing parts do not fail the command.
     ///
     /// # Errors
-    /// [`Failure::File`] when the bundle cannot be written.
+    /// [`Failure::File`] if the bundle cannot be written.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let mut places = Places::here();
+        let mut paths = Paths::detect();
         if let Some(config) = &self.file.config {
-            // Named by the owner, as seen from here.
-            places.config = std::path::absolute(config).unwrap_or_else(|_| config.clone());
+            // A path given by the owner is relative to here, not to the root.
+            paths.config = std::path::absolute(config).unwrap_or_else(|_| config.clone());
         } else if self.root != std::path::Path::new("/") {
-            places = Places::of(self.root.join("data/conf").is_dir(), |name| std::env::var_os(name));
+            paths = Paths::of(self.root.join("data/conf").is_dir(), |name| std::env::var_os(name));
         }
-        let secrets = support::secrets(&self.root, &places);
+        let secrets = support::secrets(&self.root, &paths);
         let mut parts = vec![
-            Part { path: "README.txt".to_owned(), text: README.to_owned() },
-            Part { path: "versions.txt".to_owned(), text: self.versions() },
-            Part { path: "doctor.txt".to_owned(), text: secrets.scrub(&self.doctor()) },
-            Part { path: "status.json".to_owned(), text: secrets.scrub(&self.status()) },
+            BundleFile { path: "README.txt".to_owned(), text: README.to_owned() },
+            BundleFile { path: "versions.txt".to_owned(), text: self.versions() },
+            BundleFile { path: "doctor.txt".to_owned(), text: secrets.scrub(&self.doctor()) },
+            BundleFile { path: "status.json".to_owned(), text: secrets.scrub(&self.status()) },
         ];
-        parts.extend(support::files(&self.root, &places, &secrets));
+        parts.extend(support::files(&self.root, &paths, &secrets));
         parts.push(self.recording());
         let time = runtime::now().unix.unwrap_or_default();
         let mut archive = Archive::default();
@@ -80,13 +80,10 @@ impl SupportArgs {
         writeln!(out, "{}: {}", self.to.display(), names.join(", "))?;
         writeln!(
             out,
-            "Passwords and tokens are taken out; serial numbers and names are in it. It is plain text: look before you send it."
+            "Passwords and tokens are removed; serial numbers and names are included. It is plain text: review it before you send it."
         )?;
         if self.port.is_none() {
-            writeln!(
-                out,
-                "There is no recording in it: stop the driver and name the port with --port where the BMS itself is in doubt."
-            )?;
+            writeln!(out, "It contains no recording: if the BMS itself is in doubt, stop the driver and add --port PORT.")?;
         }
         Ok(())
     }
@@ -105,11 +102,11 @@ impl SupportArgs {
 
     fn doctor(&self) -> String {
         let findings = runtime::block_on(examine(&self.root, BusAddress::from_env(self.bus.as_deref())));
-        let line = |finding: &crate::doctor::Finding| {
+        let line = |finding: &crate::tools::doctor::Finding| {
             let mark = match finding.verdict {
-                Verdict::Ok => "ok",
-                Verdict::Note => "note",
-                Verdict::Problem => "PROBLEM",
+                Severity::Ok => "ok",
+                Severity::Note => "note",
+                Severity::Problem => "PROBLEM",
             };
             let remedy = finding.remedy.as_ref().map(|remedy| format!(" -> {remedy}")).unwrap_or_default();
             format!("{mark} {}: {}{remedy}\n", finding.topic, finding.what)
@@ -118,7 +115,7 @@ impl SupportArgs {
     }
 
     fn status(&self) -> String {
-        let all = runtime::block_on(status::look(BusAddress::from_env(self.bus.as_deref())));
+        let all = runtime::block_on(status::read_batteries(BusAddress::from_env(self.bus.as_deref())));
         match all {
             Ok(Ok(all)) => all.iter().filter_map(|battery| serde_json::to_string(battery).ok()).map(|line| line + "\n").collect(),
             Ok(Err(error)) => format!("{}\n", serde_json::json!({ "error": error.to_string() })),
@@ -126,20 +123,20 @@ impl SupportArgs {
         }
     }
 
-    /// A short recording, or why there is none.
-    fn recording(&self) -> Part {
-        let missing = |why: String| Part { path: "no-recording.txt".to_owned(), text: why + "\n" };
-        let Some(port) = &self.port else { return missing("no port was named".to_owned()) };
+    /// A short recording, or the reason why there is none.
+    fn recording(&self) -> BundleFile {
+        let missing = |why: String| BundleFile { path: "no-recording.txt".to_owned(), text: why + "\n" };
+        let Some(port) = &self.port else { return missing("no --port given".to_owned()) };
         let settings = self.file.load().unwrap_or_default().settings(Some(port), None);
         let opened = match open(port, &port_options(&settings)) {
             Ok(opened) => opened,
-            Err(error) => return missing(format!("{error}. On a GX device end the driver first: svc -d /service/dbus-bms.*")),
+            Err(error) => return missing(format!("{error}. On a GX device stop the driver first: svc -d /service/dbus-bms.*")),
         };
-        let manner = Manner::Ask { interval: settings.poll_interval };
-        let plan = Plan { scope: scope(&settings, None), manner, time: Duration::from_secs(self.seconds), note: None };
+        let mode = RecordMode::Ask { interval: settings.poll_interval };
+        let plan = RecordPlan { scope: scope(port, &settings, None), mode, time: Duration::from_secs(self.seconds), note: None };
         log::info!("recording {port} for {} s", self.seconds);
         match until_stopped(move |stop| record(opened, &SystemClock, &plan, stop)).map_err(RunError::from) {
-            Ok(recorded) => Part { path: "recording.txt".to_owned(), text: recorded.recording.text() },
+            Ok(recorded) => BundleFile { path: "recording.txt".to_owned(), text: recorded.recording.text() },
             Err(error) => missing(error.to_string()),
         }
     }

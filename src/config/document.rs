@@ -1,27 +1,27 @@
-//! Settings as files, written from the table of keys: the documented defaults, or those that are in force.
+//! Writes settings as files from the table of keys: the documented defaults, or the settings in force.
 
-use super::keys::{KEYS, Key};
+use super::schema::{KEYS, Key};
 use super::settings::Settings;
 use std::fmt::Write;
 
-/// Width of the text in the file.
+/// Line width of the file.
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
-# dbus-bms: all settings. Lines that begin with `#key =` show the default, lines that begin with `#example:` a
-# value for a key that is not set by default. Remove `#` or `#example: ` to set a key.
+# dbus-bms: all settings. Lines starting with `#key =` show the default; lines starting with `#example:` show a
+# possible value of a key that is not set by default. Remove `#` or `#example: ` to set a key.
 #
-# Keys may also stand in tables for one port or one battery, which win over those here:
+# Tables for one port or one battery override the keys at the top:
 #     [port.ttyUSB0]
 #     max_charge_current_a = 50.0
 #     [battery.\"ID\"]
 #     recovery.hold_s = 60.0
-# ID is the battery's identity as the log names it. ports, bank.*, dbus.* and state.* belong to the whole program,
-# bms, addresses, listen_only, active_fill, poll_interval_s and serial.* to a port. `dbus-bms config check FILE`
-# checks a file.
+# ID is the battery's identity as shown in the log. ports, bank.*, dbus.* and state.* apply to the whole program;
+# bms, addresses, listen_only, active_fill, poll_interval_s and serial.* to a port. Check a file with
+# `dbus-bms config check FILE`.
 ";
 
-/// The default file: every key with its meaning and its default, commented out.
+/// The default file: every key with its description and default, commented out.
 pub fn document() -> String {
     let mut defaults = Settings::default();
     let (mut text, mut table) = (HEAD.to_owned(), "");
@@ -37,11 +37,11 @@ pub fn document() -> String {
 }
 
 impl Settings {
-    /// These settings as the text of a file that gives the same: one line for each key that is set.
+    /// These settings as the text of an equivalent file: one line for each key that is set.
     pub fn to_toml(&self) -> String {
         let mut settings = self.clone();
         KEYS.iter().fold(String::new(), |mut text, key| {
-            if let Some(value) = (key.place)(&mut settings).written() {
+            if let Some(value) = (key.field)(&mut settings).raw() {
                 // Writing to a String cannot fail.
                 let _ = writeln!(text, "{} = {value}", key.path);
             }
@@ -51,10 +51,10 @@ impl Settings {
 }
 
 impl Settings {
-    /// The value of a key as it is written, unless it is not set.
+    /// The value of a key as written in a file; `None` if it is not set.
     pub(crate) fn value(&self, path: &str) -> Option<String> {
-        let key = super::keys::find(path)?;
-        (key.place)(&mut self.clone()).written().map(|value| value.to_string())
+        let key = super::schema::find(path)?;
+        (key.field)(&mut self.clone()).raw().map(|value| value.to_string())
     }
 }
 
@@ -71,7 +71,7 @@ fn describe(key: &Key, leaf: &str, defaults: &mut Settings, text: &mut String) {
     }
     let _ = writeln!(text, "{line}");
     // Writing to a String cannot fail.
-    let _ = match (key.place)(defaults).written() {
+    let _ = match (key.field)(defaults).raw() {
         Some(value) => writeln!(text, "#{leaf} = {value}"),
         None => writeln!(text, "#example: {leaf} = {}", key.example),
     };

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, in words for its owner.
+//! Problems of a configuration, worded for its owner.
 
 use std::fmt;
 use std::io;
@@ -14,12 +14,12 @@ pub enum Origin {
     Option(&'static str),
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where.
     pub origin: Origin,
-    /// What, and what to write instead.
+    /// What is wrong, and what to write instead.
     pub text: String,
 }
 
@@ -32,20 +32,20 @@ impl Problem {
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// The file is there, or was asked for, and cannot be read.
-    #[error("cannot read the configuration {}: {source}; check the path and its permissions", path.display())]
+    /// The file exists, or was named, but cannot be read.
+    #[error("cannot read the configuration {}: {source}; check path and permissions", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// It was read and is wrong, in one or more places: one per line, `FILE:LINE: what`.
+    /// It has one or more mistakes: one per line, `FILE:LINE: what`.
     #[error("{}", Listing(file, problems))]
     Wrong {
         /// The file's name, for the message.
         file: String,
-        /// What is wrong, in the order of the file; never empty.
+        /// The problems, in the order of the file; never empty.
         problems: Vec<Problem>,
     },
 }

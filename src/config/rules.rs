@@ -1,25 +1,27 @@
-//! What single keys cannot say: settings that contradict each other.
+//! Checks across keys: settings that contradict each other.
 
 use super::settings::Settings;
-use crate::charge;
+use crate::base::units::Volts;
+use crate::battery::charge;
+use crate::battery::charge::chemistry::preset;
 use crate::model::Chemistry;
-use crate::sink::domoticz::Url;
-use crate::units::Volts;
+use crate::output::domoticz::Url;
 
-/// Settings that must agree.
+/// A check across several settings.
 pub(super) struct Rule {
-    /// The keys that take part; the one that was written last is the one to blame.
+    /// The keys involved; the one written last is reported.
     pub(super) keys: &'static [&'static str],
-    /// What is wrong, or `None`.
+    /// The problem, or `None`.
     pub(super) broken: fn(&Settings) -> Option<String>,
 }
 
 /// All of them.
 pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["max_cell_voltage_v", "chemistry"], broken: |settings| too_high(&settings.charge) },
-    Rule { keys: &["max_cell_voltage_v", "charge_by_cell_voltage"], broken: |settings| never_full(&settings.charge) },
+    Rule { keys: &["max_cell_voltage_v", "charge_by_cell_voltage", "chemistry"], broken: |settings| never_full(&settings.charge) },
     Rule { keys: &["bank.name"], broken: no_name },
-    Rule { keys: &["soc_full_cell_voltage_v", "max_cell_voltage_v"], broken: never_counted_full },
+    Rule { keys: &["soc_full_cell_voltage_v", "max_cell_voltage_v", "chemistry"], broken: never_counted_full },
+    Rule { keys: &["low_soc_alarm_pct", "low_soc_warning_pct"], broken: alarm_before_warning },
     Rule {
         keys: &["silence.values_after_s", "silence.cable_warning_after_s", "silence.cable_alarm_after_s", "silence.preset"],
         broken: |settings| out_of_order(&settings.charge),
@@ -34,41 +36,68 @@ pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["domoticz.url"], broken: no_url },
 ];
 
-/// The most that a cell may be charged to; unset counts as LFP, which everything starts from.
+/// Maximum charge voltage of a cell; unset counts as LFP, the default.
 fn highest(chemistry: Option<Chemistry>) -> (&'static str, Volts) {
     match chemistry {
         None => ("cells of unset chemistry", Volts::new(3.65)),
         Some(Chemistry::Lfp) => ("LFP cells", Volts::new(3.65)),
         Some(Chemistry::Nmc) => ("NMC cells", Volts::new(4.2)),
         Some(Chemistry::Lto) => ("LTO cells", Volts::new(2.85)),
+        Some(Chemistry::Sodium) => ("sodium-ion cells", Volts::new(3.95)),
     }
 }
 
 fn too_high(charge: &charge::Config) -> Option<String> {
     let (cells, most) = highest(charge.chemistry);
     let wanted = charge.max_cell_voltage.filter(|wanted| *wanted > most)?;
-    Some(format!("`max_cell_voltage_v` = {} is more than {cells} may get, {most}; lower it, or set `chemistry`", wanted.get()))
+    Some(format!("`max_cell_voltage_v` = {} exceeds the maximum for {cells}, {most}; lower it, or set `chemistry`", wanted.get()))
+}
+
+/// The effective charge voltage per cell, and its origin.
+fn charge_voltage(charge: &charge::Config) -> (f64, &'static str) {
+    let usual = preset(charge.chemistry.unwrap_or(Chemistry::Lfp)).max_cell;
+    match (charge.max_cell_voltage, charge.chemistry) {
+        (Some(wanted), _) => (wanted.get(), ""),
+        (None, Some(_)) => (usual, ", the default"),
+        (None, None) => (usual, ", the default while `chemistry` is not set,"),
+    }
 }
 
 fn never_full(charge: &charge::Config) -> Option<String> {
-    let wanted = charge.max_cell_voltage?;
+    let (wanted, origin) = charge_voltage(charge);
     let (stop, _) = charge.charge_by_cell_voltage.as_ref()?.iter().find(|(_, share)| *share <= 0.0)?;
-    (*stop <= wanted.get()).then(|| {
-        format!("`charge_by_cell_voltage` ends charging at {stop} V, before `max_cell_voltage_v` = {} is reached", wanted.get())
+    (*stop <= wanted).then(|| {
+        format!(
+            "`charge_by_cell_voltage` ends charging at {stop} V, before `max_cell_voltage_v` = {wanted}{origin} is reached; \
+             set a higher end or a lower voltage"
+        )
     })
 }
 
-/// A name that D-Bus cannot hold.
+/// A name that is invalid on D-Bus.
 fn no_name(settings: &Settings) -> Option<String> {
     let name = &settings.bank.name;
     let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
-    (!fits).then(|| format!("`bank.name` = {name:?} cannot be the end of a D-Bus name; use letters, digits and _, a letter first"))
+    (!fits)
+        .then(|| format!("`bank.name` = {name:?} is not valid in a D-Bus name; use letters, digits and _, starting with a letter"))
 }
 
 fn never_counted_full(settings: &Settings) -> Option<String> {
-    let (full, most) = (settings.soc.full_cell?, settings.charge.max_cell_voltage?);
+    let (full, (most, origin)) = (settings.soc.full_cell?.get(), charge_voltage(&settings.charge));
     (full > most).then(|| {
-        format!("`soc_full_cell_voltage_v` = {} is never reached: `max_cell_voltage_v` ends charging at {}", full.get(), most.get())
+        format!(
+            "`soc_full_cell_voltage_v` = {full} is never reached: `max_cell_voltage_v` = {most}{origin} ends charging; lower it"
+        )
+    })
+}
+
+/// A warning that comes after its alarm is never seen; 0 switches either off.
+fn alarm_before_warning(settings: &Settings) -> Option<String> {
+    let (warning, alarm) = (settings.soc.low_warning?.get(), settings.soc.low_alarm?.get());
+    (warning > 0.0 && alarm > warning).then(|| {
+        format!(
+            "`low_soc_alarm_pct` = {alarm} is above `low_soc_warning_pct` = {warning}; lower it, or set the warning to 0 for none"
+        )
     })
 }
 
@@ -78,60 +107,60 @@ fn out_of_order(charge: &charge::Config) -> Option<String> {
     (!times.is_sorted()).then(|| {
         let [values, warning, alarm] = times.map(|time| time.as_secs_f64());
         format!(
-            "the times of [silence] must not fall: values_after_s = {values}, cable_warning_after_s = {warning}, \
+            "the times of [silence] must not decrease: values_after_s = {values}, cable_warning_after_s = {warning}, \
              cable_alarm_after_s = {alarm}"
         )
     })
 }
 
-/// Values of two sources would be taken for one that swings.
+/// Alternating values of two sources would look like an oscillation.
 fn two_powers(settings: &Settings) -> Option<String> {
     let other = if settings.dbus_power.is_some() { "oscillation.dbus_power" } else { "oscillation.mqtt_topic" };
     let set = settings.dbus_power.is_some() || settings.grid_topic.topic.is_some();
-    (settings.sma_meter && set).then(|| format!("`{other}` and `oscillation.sma_meter` exclude each other: leave one out"))
+    (settings.sma_meter && set).then(|| format!("`{other}` and `oscillation.sma_meter` exclude each other: remove one"))
 }
 
-/// `+` and `#` stand for other topics; Home Assistant and BerryBMS have topics of their own.
+/// `+` and `#` are wildcards; Home Assistant and BerryBMS have topics of their own.
 fn no_topic(settings: &Settings) -> Option<String> {
     let mut topics =
         vec![("mqtt.topic", &settings.mqtt.topic), ("mqtt.home_assistant_prefix", &settings.mqtt.home_assistant_prefix)];
     topics.extend(settings.grid_topic.topic.as_ref().map(|topic| ("oscillation.mqtt_topic", topic)));
     let wrong = |topic: &str| topic.contains(['+', '#']) || topic.starts_with('/') || topic.ends_with('/') || topic.len() > 200;
     let (key, topic) = topics.into_iter().find(|(_, topic)| wrong(topic))?;
-    Some(format!("`{key}` = {topic:?} is no topic; leave out + and #, and / at its ends"))
+    Some(format!("`{key}` = {topic:?} is not a valid topic; remove + and #, and / at its ends"))
 }
 
 fn no_tls(settings: &Settings) -> Option<String> {
     (settings.mqtt.tls && cfg!(not(feature = "mqtt-tls")))
-        .then(|| "`mqtt.tls` needs a program that was built with TLS: cargo build --features mqtt-tls".to_owned())
+        .then(|| "`mqtt.tls` needs a program built with TLS: cargo build --features mqtt-tls".to_owned())
 }
 
 fn no_url(settings: &Settings) -> Option<String> {
     let error = settings.domoticz.url.as_ref()?.parse::<Url>().err()?;
-    // What stands there may hold a password.
-    Some(format!("`domoticz.url` is not possible: {error}"))
+    // The URL may contain a password.
+    Some(format!("`domoticz.url` is invalid: {error}"))
 }
 
-/// The name goes to `ip`, and below `/sys`.
+/// The name is passed to `ip` and used in paths below `/sys`.
 fn no_interface(settings: &Settings) -> Option<String> {
     let name = settings.can.interface.as_ref()?;
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     let fine = letters && (1..=15).contains(&name.len()) && !name.starts_with(['.', '-']);
-    (!fine).then(|| format!("`can.interface` = {name:?} is no name of an interface; `ip link` lists them"))
+    (!fine).then(|| format!("`can.interface` = {name:?} is not an interface name; `ip link` lists them"))
 }
 
 fn no_maker(settings: &Settings) -> Option<String> {
     let maker = settings.can.manufacturer.as_ref()?;
     let fine = (1..=8).contains(&maker.len()) && maker.bytes().all(|byte| (0x20..0x7F).contains(&byte));
-    (!fine).then(|| format!("`can.manufacturer` = {maker:?} must be 1 to 8 letters, digits or signs of ASCII"))
+    (!fine).then(|| format!("`can.manufacturer` = {maker:?} must be 1 to 8 ASCII letters, digits or punctuation characters"))
 }
 
-/// A token that could be guessed, or that a header cannot carry.
+/// A token that is too easy to guess, or that a header cannot carry.
 fn weak_token(settings: &Settings) -> Option<String> {
     let token = settings.web.token.as_ref()?;
     let fine = token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic());
     (!fine).then(|| {
-        "`web.token` must be at least 16 letters, digits or signs of ASCII without spaces; `openssl rand -hex 16` makes one"
+        "`web.token` must be at least 16 ASCII letters, digits or punctuation characters, without spaces; `openssl rand -hex 16` makes one"
             .to_owned()
     })
 }

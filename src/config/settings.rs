@@ -1,33 +1,34 @@
-//! What a configuration means: plain structs in the program's own units. The defaults stand here and nowhere else.
+//! The settings as plain structs in the program's own units. All defaults are defined here.
 
 use crate::bank::{self, Layout};
-use crate::charge;
-use crate::sink::{can, domoticz, mqtt, web};
-use crate::soc;
-use crate::units::Amps;
+use crate::base::secret::Secret;
+use crate::base::units::Amps;
+use crate::battery::charge;
+use crate::battery::soc;
+use crate::output::{can, domoticz, mqtt, web};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// All settings for one battery on one port.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Names of the BMS families that may be on the port; empty = all of [`crate::bms::DRIVERS`].
+    /// BMS families to try on the port; empty = all of [`crate::bms::tested`].
     pub bms: Vec<&'static str>,
     /// Bus addresses that must answer; empty = look for one battery.
     pub addresses: Vec<u8>,
     /// Time from the start of one reading to the start of the next.
     pub poll_interval: Duration,
-    /// Ports to serve when the command line names none.
+    /// Ports to serve if the command line names none.
     pub ports: Vec<String>,
-    /// Nothing is sent on the port.
+    /// Only listen on the port.
     pub listen_only: bool,
-    /// Requests are put in between those of another master.
+    /// Insert requests between those of another master.
     pub active_fill: bool,
     /// Name to show; `None` = the one in the GX settings, else model and port.
     pub name: Option<String>,
-    /// False = observe: no limits are published.
+    /// False = observe only: publish no limits.
     pub control: bool,
-    /// The battery belongs to the bank: it tells its limits to the bank alone.
+    /// The battery belongs to the bank and gives its limits to the bank only.
     pub member_of_bank: bool,
     /// The bank.
     pub bank: Bank,
@@ -37,18 +38,24 @@ pub struct Settings {
     pub soc: soc::Config,
     /// The serial line.
     pub serial: Serial,
+    /// Ports on Bluetooth.
+    pub bluetooth: Bluetooth,
     /// The D-Bus connection.
     pub dbus: Dbus,
-    /// The output over CAN.
+    /// The CAN output.
     pub can: can::Config,
-    /// The BMS may be given commands.
+    /// Commands to the BMS are allowed.
     pub commands: bool,
-    /// An SMA energy meter's multicast is listened to, for the oscillation guard.
+    /// Listen to an SMA energy meter's multicast, for the oscillation guard.
     pub sma_meter: bool,
     /// The only meter to listen to; `None` = any.
     pub sma_meter_serial: Option<u32>,
     /// A power on D-Bus, for the oscillation guard.
-    pub dbus_power: Option<DbusPower>,
+    pub dbus_power: Option<DbusValue>,
+    /// Current of another device on D-Bus, used instead of the BMS's.
+    pub external_current: Option<DbusValue>,
+    /// SoC of another device on D-Bus, used instead of the BMS's.
+    pub external_soc: Option<DbusValue>,
     /// The web server.
     pub web: web::Config,
     /// A topic with the grid's power, for the same.
@@ -57,7 +64,7 @@ pub struct Settings {
     pub mqtt: mqtt::Config,
     /// Domoticz over HTTP, and the numbers of a battery's values there.
     pub domoticz: domoticz::Config,
-    /// Folder of the state files; `None` = [`super::Places::state`].
+    /// Folder of the state files; `None` = [`crate::config::Paths::state`].
     pub state_folder: Option<PathBuf>,
 }
 
@@ -77,12 +84,15 @@ impl Default for Settings {
             charge: charge::Config::default(),
             soc: soc::Config::default(),
             serial: Serial::default(),
+            bluetooth: Bluetooth::default(),
             dbus: Dbus::default(),
             can: can::Config::default(),
             commands: false,
             sma_meter: false,
             sma_meter_serial: None,
             dbus_power: None,
+            external_current: None,
+            external_soc: None,
             web: web::Config::default(),
             grid_topic: GridTopic::default(),
             mqtt: mqtt::Config::default(),
@@ -94,21 +104,21 @@ impl Default for Settings {
 
 /// A value on D-Bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DbusPower {
-    /// Name of the service; one that ends with `*` is the first that begins so.
+pub struct DbusValue {
+    /// Name of the service; a `*` at its end matches the first service that starts with the rest.
     pub service: String,
     /// Its path.
     pub path: String,
 }
 
-/// Where the power at the grid connection stands on the broker.
+/// MQTT source of the power at the grid connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GridTopic {
-    /// The topic; `None` = it is not listened to.
+    /// The topic; `None` = not used.
     pub topic: Option<String>,
     /// Key of a JSON object; `None` = the message is the number.
     pub key: Option<String>,
-    /// Key of the power to the grid, which is subtracted.
+    /// Key of the exported power, which is subtracted.
     pub export_key: Option<String>,
 }
 
@@ -120,20 +130,20 @@ impl GridTopic {
     }
 }
 
-/// The bank that batteries form together.
+/// The bank of several batteries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bank {
     /// The end of its service name.
     pub name: String,
-    /// Its members: services, or the ends of their names; empty = all batteries of this driver that are marked as members.
+    /// Its members: services, or the ends of their names; empty = all batteries of this driver marked as members.
     pub members: Vec<String>,
-    /// `run` forms it of its own batteries.
+    /// `run` forms it from its own batteries.
     pub in_run: bool,
     /// How they are wired.
     pub layout: Layout,
-    /// Most that the bank may be charged with.
+    /// Maximum charge current of the bank.
     pub max_charge_current: Option<Amps>,
-    /// Most that may be drawn from the bank.
+    /// Maximum discharge current of the bank.
     pub max_discharge_current: Option<Amps>,
 }
 
@@ -153,6 +163,7 @@ impl Default for Bank {
 impl From<&Settings> for bank::Config {
     fn from(set: &Settings) -> Self {
         let charge::Config { phases, silence, recovery, .. } = set.charge.clone();
+        let phases = charge::PhaseConfig { eases_float_current: true, ..phases };
         Self {
             layout: set.bank.layout,
             max_charge_current: set.bank.max_charge_current,
@@ -162,7 +173,8 @@ impl From<&Settings> for bank::Config {
             recovery,
             average_over: set.soc.average_over,
             floor: set.soc.floor,
-            ..Self::default()
+            limits_are_published: set.control,
+            leave: Self::default().leave,
         }
     }
 }
@@ -170,18 +182,27 @@ impl From<&Settings> for bank::Config {
 /// The serial line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Serial {
-    /// The kernel switches an RS485 transceiver's direction through RTS.
+    /// The kernel controls an RS485 transceiver's direction through RTS.
     pub rs485: bool,
-    /// Ask the USB adapter to pass bytes on at once.
+    /// Make the USB adapter pass bytes on at once.
     pub low_latency: bool,
-    /// The only baud rate to try; `None` = those that each BMS family uses.
+    /// The only baud rate to try; `None` = those of each BMS family.
     pub baud: Option<u32>,
+}
+
+/// Ports on Bluetooth.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bluetooth {
+    /// The adapter to use; `None` = any that is switched on.
+    pub adapter: Option<String>,
+    /// The password of the BMS.
+    pub password: Option<Secret>,
 }
 
 /// The D-Bus connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dbus {
-    /// True = end with exit code 5 when the bus is absent or lost; false = connect again for ever.
+    /// True = exit with code 5 if the bus is absent or lost; false = keep reconnecting.
     pub required: bool,
     /// `system`, `session` or an address; `None` = the session bus if the environment names one, else the system bus.
     pub bus: Option<String>,

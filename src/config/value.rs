@@ -1,26 +1,29 @@
-//! How each type of setting is read from what was written, and written back.
+//! How each type of setting is read from a raw value, and written back.
 
-use super::secret::Secret;
-use super::settings::DbusPower;
-use super::written::Written;
+use super::raw_value::RawValue;
+use super::settings::DbusValue;
 use crate::bank::Layout;
+use crate::base::secret::Secret;
+use crate::base::units::{AmpHours, Amps, Percent, Volts, Watts};
+use crate::battery::charge::chemistry::Curve;
+use crate::battery::charge::{Caution, LimitsPreset, SensorNames};
+use crate::battery::soc::Source;
 use crate::bms::DRIVERS;
-use crate::charge::chemistry::Curve;
-use crate::charge::{Caution, Preset};
-use crate::model::Chemistry;
-use crate::sink::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
-use crate::soc::Source;
-use crate::units::{AmpHours, Amps, Percent, Volts, Watts};
+use crate::model::{Assumption, Chemistry};
+use crate::output::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a key allows beyond its type.
+/// Longest name of a temperature sensor, characters.
+const MAX_SENSOR_NAME: usize = 40;
+
+/// Restrictions on a key's value beyond its type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Allowed {
-    /// Every value of its type.
+    /// Any value of its type.
     Any,
     /// Numbers from the first to the second, both included.
     Between(f64, f64),
@@ -28,7 +31,7 @@ pub(super) enum Allowed {
     Curve(f64, f64, &'static str, Shape),
     /// `system`, `session` or a D-Bus address.
     Bus,
-    /// Text that no message repeats.
+    /// Text that never appears in a message.
     Secret,
 }
 
@@ -45,7 +48,7 @@ impl fmt::Display for Allowed {
     }
 }
 
-/// Which way a curve may run.
+/// Allowed shapes of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// Never rising, and 0 at its end: the last point is where charging stops.
@@ -54,16 +57,16 @@ pub(super) enum Shape {
     Falling,
     /// Never falling.
     Rising,
-    /// Up and down.
+    /// Rising and falling.
     Free,
-    /// Per cent that never fall and end at 100.
+    /// Percentages that never fall and end at 100.
     RisingTo100,
     /// Real current over the reported one: rising, never at less than half or more than twice the rate.
     Correction,
 }
 
 impl Shape {
-    /// What the second numbers may be, and what they are.
+    /// Range and meaning of the second numbers.
     fn values(self) -> (RangeInclusive<f64>, &'static str) {
         match self {
             Self::RisingTo100 => (0.0..=100.0, "SoC in % from 0 to 100"),
@@ -73,73 +76,73 @@ impl Shape {
     }
 }
 
-/// A place in `Settings` that a key fills.
+/// A field of `Settings` set by a key.
 pub(super) trait Setting {
-    /// Takes over what was written; the error says what is allowed instead.
-    fn take(&mut self, written: &Written, allowed: Allowed) -> Result<(), String>;
-    /// The value as it would be written; `None` when it is not set.
-    fn written(&self) -> Option<Written>;
+    /// Sets it from a raw value; the error says what is allowed instead.
+    fn set(&mut self, raw: &RawValue, allowed: Allowed) -> Result<(), String>;
+    /// The value as written in a file; `None` if it is not set.
+    fn raw(&self) -> Option<RawValue>;
 }
 
 /// A type of value.
 trait Value: Sized {
-    fn read(written: &Written, allowed: Allowed) -> Result<Self, String>;
-    fn write(&self) -> Written;
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String>;
+    fn write(&self) -> RawValue;
 }
 
 impl<T: Value> Setting for T {
-    fn take(&mut self, written: &Written, allowed: Allowed) -> Result<(), String> {
-        *self = T::read(written, allowed)?;
+    fn set(&mut self, raw: &RawValue, allowed: Allowed) -> Result<(), String> {
+        *self = T::read(raw, allowed)?;
         Ok(())
     }
-    fn written(&self) -> Option<Written> {
+    fn raw(&self) -> Option<RawValue> {
         Some(self.write())
     }
 }
 
 impl<T: Value> Setting for Option<T> {
-    fn take(&mut self, written: &Written, allowed: Allowed) -> Result<(), String> {
-        *self = Some(T::read(written, allowed)?);
+    fn set(&mut self, raw: &RawValue, allowed: Allowed) -> Result<(), String> {
+        *self = Some(T::read(raw, allowed)?);
         Ok(())
     }
-    fn written(&self) -> Option<Written> {
+    fn raw(&self) -> Option<RawValue> {
         self.as_ref().map(Value::write)
     }
 }
 
-impl Value for DbusPower {
-    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-        let Written::Text(text) = written else { return Err(DBUS_POWER.to_owned()) };
+impl Value for DbusValue {
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let RawValue::Text(text) = raw else { return Err(DBUS_VALUE.to_owned()) };
         let Some((service, path)) = text.split_once('/').map(|(service, path)| (service, format!("/{path}"))) else {
-            return Err(DBUS_POWER.to_owned());
+            return Err(DBUS_VALUE.to_owned());
         };
         let word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         let name = service.strip_suffix('*').unwrap_or(service);
         let fine = name.contains('.') && name.chars().all(word) && zbus::ObjectPath::try_from(path.as_str()).is_ok() && path != "/";
-        if fine { Ok(Self { service: service.to_owned(), path }) } else { Err(DBUS_POWER.to_owned()) }
+        if fine { Ok(Self { service: service.to_owned(), path }) } else { Err(DBUS_VALUE.to_owned()) }
     }
-    fn write(&self) -> Written {
-        Written::Text(format!("{}{}", self.service, self.path))
+    fn write(&self) -> RawValue {
+        RawValue::Text(format!("{}{}", self.service, self.path))
     }
 }
 
-const DBUS_POWER: &str = "a service and a path of it, such as \"com.victronenergy.grid.*/Ac/Power\"";
+const DBUS_VALUE: &str = "a service and a path of it, such as \"com.victronenergy.grid.*/Ac/Power\"";
 
 impl Value for bool {
-    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-        match written {
-            Written::Flag(flag) => Ok(*flag),
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        match raw {
+            RawValue::Flag(flag) => Ok(*flag),
             _ => Err("true or false".to_owned()),
         }
     }
-    fn write(&self) -> Written {
-        Written::Flag(*self)
+    fn write(&self) -> RawValue {
+        RawValue::Flag(*self)
     }
 }
 
 impl Value for f64 {
-    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
-        let number = written.number().filter(|number| number.is_finite());
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
+        let number = raw.number().filter(|number| number.is_finite());
         match (number, allowed) {
             (Some(number), Allowed::Between(least, most)) if (least..=most).contains(&number) => Ok(number),
             (_, Allowed::Between(least, most)) => Err(format!("a number from {least} to {most}")),
@@ -147,8 +150,8 @@ impl Value for f64 {
             (None, _) => Err("a number".to_owned()),
         }
     }
-    fn write(&self) -> Written {
-        Written::Number(*self)
+    fn write(&self) -> RawValue {
+        RawValue::Number(*self)
     }
 }
 
@@ -156,8 +159,8 @@ impl Value for f64 {
 macro_rules! numbers {
     ($($name:ty: $from:expr, $to:expr;)*) => { $(
         impl Value for $name {
-            fn read(written: &Written, allowed: Allowed) -> Result<Self, String> { f64::read(written, allowed).map($from) }
-            fn write(&self) -> Written { Written::Number($to(self)) }
+            fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> { f64::read(raw, allowed).map($from) }
+            fn write(&self) -> RawValue { RawValue::Number($to(self)) }
         }
     )* };
 }
@@ -171,9 +174,9 @@ numbers! {
     Duration: |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default(), Duration::as_secs_f64;
 }
 
-fn whole<T: TryFrom<i64>>(written: &Written, least: f64, most: f64) -> Result<T, String> {
-    let in_range = written.number().filter(|number| (least..=most).contains(number));
-    let number = in_range.and_then(|_| written.whole());
+fn whole<T: TryFrom<i64>>(raw: &RawValue, least: f64, most: f64) -> Result<T, String> {
+    let in_range = raw.number().filter(|number| (least..=most).contains(number));
+    let number = in_range.and_then(|_| raw.whole());
     number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| format!("a whole number from {least} to {most}"))
 }
 
@@ -181,38 +184,38 @@ fn whole<T: TryFrom<i64>>(written: &Written, least: f64, most: f64) -> Result<T,
 macro_rules! whole_numbers {
     ($($name:ty),*) => { $(
         impl Value for $name {
-            fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+            fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
                 let (least, most) = match allowed {
                     Allowed::Between(least, most) => (least, most),
                     _ => (f64::from(<$name>::MIN), f64::from(<$name>::MAX)),
                 };
-                whole(written, least, most)
+                whole(raw, least, most)
             }
-            fn write(&self) -> Written { Written::Whole(i64::from(*self)) }
+            fn write(&self) -> RawValue { RawValue::Whole(i64::from(*self)) }
         }
     )* };
 }
 whole_numbers!(u8, u16, u32);
 
 impl Value for String {
-    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
-        match written {
-            Written::Text(text) if allowed == Allowed::Bus => bus(text),
-            Written::Text(text) if !text.trim().is_empty() && !text.chars().any(char::is_control) => Ok(text.clone()),
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
+        match raw {
+            RawValue::Text(text) if allowed == Allowed::Bus => bus(text),
+            RawValue::Text(text) if !text.trim().is_empty() && !text.chars().any(char::is_control) => Ok(text.clone()),
             _ => Err("quoted text of at least one letter on one line".to_owned()),
         }
     }
-    fn write(&self) -> Written {
-        Written::Text(self.clone())
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.clone())
     }
 }
 
 impl Value for Secret {
-    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
-        String::read(written, allowed).map(Self::new)
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
+        String::read(raw, allowed).map(Self::new)
     }
-    fn write(&self) -> Written {
-        Written::Text(self.reveal().to_owned())
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.reveal().to_owned())
     }
 }
 
@@ -226,115 +229,165 @@ fn bus(text: &str) -> Result<String, String> {
 }
 
 impl Value for SocketAddr {
-    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-        let address = if let Written::Text(text) = written { text.parse().ok() } else { None };
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let address = if let RawValue::Text(text) = raw { text.parse().ok() } else { None };
         address.ok_or_else(|| "a quoted address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"".to_owned())
     }
-    fn write(&self) -> Written {
-        Written::Text(self.to_string())
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.to_string())
     }
 }
 
 impl Value for PathBuf {
-    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
-        let path = String::read(written, allowed).map(PathBuf::from).ok().filter(|path| path.is_absolute());
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
+        let path = String::read(raw, allowed).map(PathBuf::from).ok().filter(|path| path.is_absolute());
         path.ok_or_else(|| "a quoted path that begins with /".to_owned())
     }
-    fn write(&self) -> Written {
-        Written::Text(self.to_string_lossy().into_owned())
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.to_string_lossy().into_owned())
     }
 }
 
-/// Types that are one of a few words.
+/// Types with a few named values. A word after `|` is accepted as well: the name in an earlier version, or another usual one.
 macro_rules! words {
-    ($($name:ident { $($word:literal => $variant:ident),* })*) => { $(
+    ($($name:ident { $($word:literal $(| $other:literal)* => $variant:ident),* })*) => { $(
         impl Value for $name {
-            fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-                match written {
-                    $(Written::Text(text) if text == $word => Ok($name::$variant),)*
+            fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+                match raw {
+                    $(RawValue::Text(text) if text == $word $(|| text == $other)* => Ok($name::$variant),)*
                     _ => Err(format!("one of {}", [$(concat!("\"", $word, "\"")),*].join(", "))),
                 }
             }
-            fn write(&self) -> Written {
-                Written::Text(match self { $($name::$variant => $word),* }.to_owned())
+            fn write(&self) -> RawValue {
+                RawValue::Text(match self { $($name::$variant => $word),* }.to_owned())
             }
         }
     )* };
 }
 words! {
-    Chemistry { "lfp" => Lfp, "nmc" => Nmc, "lto" => Lto }
+    Chemistry { "lfp" => Lfp, "nmc" => Nmc, "lto" => Lto, "sodium" | "sodium-ion" | "na-ion" => Sodium }
     Caution { "gentle" => Gentle, "strict" => Strict }
     Source { "bms" => Bms, "counted" => Counted }
     Layout { "parallel" => Parallel, "series" => Series }
     AlarmPolicy { "alarms" => Alarms, "warnings" => Warnings }
-    CurrentSign { "charge" => Charge, "seed" => Seed }
-    Preset { "curves" => Curves, "seed-soc-steps" => SeedSocSteps, "cell-steps" => CellSteps }
+    CurrentSign { "charge" => Charge, "discharge-positive" | "seed" => DischargePositive }
+    LimitsPreset { "curves" => Curves, "serialbattery-soc-steps" | "seed-soc-steps" => SerialbatterySocSteps, "cell-steps" => CellSteps }
 }
 
-/// The name of a profile for inverters.
+/// Name of an inverter profile.
 impl Value for &'static Profile {
-    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-        let found = if let Written::Text(name) = written { profile(name) } else { None };
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let found = if let RawValue::Text(name) = raw { profile(name) } else { None };
         found.ok_or_else(|| format!("one of {}", PROFILES.map(|profile| format!("\"{}\"", profile.name)).join(", ")))
     }
-    fn write(&self) -> Written {
-        Written::Text(self.name.to_owned())
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.name.to_owned())
     }
 }
 
 /// Names of BMS families.
 impl Value for Vec<&'static str> {
-    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
         let known =
-            |item: &Written| DRIVERS.iter().map(|driver| driver.name).find(|name| *item == Written::Text((*name).to_owned()));
-        list(written, known).ok_or_else(|| {
+            |item: &RawValue| DRIVERS.iter().map(|driver| driver.name).find(|name| *item == RawValue::Text((*name).to_owned()));
+        list(raw, known).ok_or_else(|| {
             let names: Vec<_> = DRIVERS.iter().map(|driver| format!("\"{}\"", driver.name)).collect();
-            format!("a list [\"…\"] of different names out of {}", names.join(", "))
+            format!("a list [\"…\"] of different names from {}", names.join(", "))
         })
     }
-    fn write(&self) -> Written {
-        Written::texts(self.iter().copied())
+    fn write(&self) -> RawValue {
+        RawValue::texts(self.iter().copied())
+    }
+}
+
+/// Names of answers; two to the same question contradict each other.
+impl Value for Vec<Assumption> {
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let known = |item: &RawValue| Assumption::all().find(|known| *item == RawValue::Text(known.name().to_owned()));
+        let answers = list(raw, known).ok_or_else(|| {
+            let names: Vec<_> = Assumption::all().map(|known| format!("\"{}\"", known.name())).collect();
+            format!("a list [\"…\"] of different names from {}", names.join(", "))
+        })?;
+        let twice = answers.iter().find(|answer| answers.contains(&answer.opposite()));
+        match twice {
+            Some(answer) => Err(format!("a list without both of \"{}\" and \"{}\"", answer.name(), answer.opposite().name())),
+            None => Ok(answers),
+        }
+    }
+    fn write(&self) -> RawValue {
+        RawValue::texts(self.iter().map(|answer| answer.name()))
+    }
+}
+
+/// Corrections, one per sensor.
+impl Value for Vec<f64> {
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
+        let wrong = |wrong: String| format!("a list such as [0, -1.5] with, for each sensor, {wrong}");
+        let RawValue::List(items) = raw else { return Err(wrong(f64::read(raw, allowed).err().unwrap_or_default())) };
+        items.iter().map(|item| f64::read(item, allowed)).collect::<Result<_, _>>().map_err(wrong)
+    }
+    fn write(&self) -> RawValue {
+        RawValue::List(self.iter().map(Value::write).collect())
+    }
+}
+
+/// Names by place: the same one twice and none (`""`) are allowed.
+impl Value for SensorNames {
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let name = |item: &RawValue| match item {
+            RawValue::Text(text) if text.chars().count() <= MAX_SENSOR_NAME && !text.chars().any(char::is_control) => {
+                Some(text.trim().to_owned())
+            }
+            _ => None,
+        };
+        let names = if let RawValue::List(items) = raw { items.iter().map(name).collect() } else { None };
+        names
+            .map(Self)
+            .ok_or_else(|| format!("a list of quoted names of up to {MAX_SENSOR_NAME} characters, such as [\"Cells\", \"Fuse\"]"))
+    }
+    fn write(&self) -> RawValue {
+        RawValue::texts(self.0.iter().map(String::as_str))
     }
 }
 
 /// Ports, or names of services.
 impl Value for Vec<String> {
-    fn read(written: &Written, _: Allowed) -> Result<Self, String> {
-        let text = |item: &Written| match item {
-            Written::Text(text) if !text.trim().is_empty() => Some(text.clone()),
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let text = |item: &RawValue| match item {
+            RawValue::Text(text) if !text.trim().is_empty() => Some(text.clone()),
             _ => None,
         };
-        list(written, text).ok_or_else(|| "a list of different texts, such as [\"/dev/ttyUSB0\", \"/dev/ttyUSB1\"]".to_owned())
+        list(raw, text).ok_or_else(|| "a list of different quoted texts, such as [\"/dev/ttyUSB0\", \"/dev/ttyUSB1\"]".to_owned())
     }
-    fn write(&self) -> Written {
-        Written::texts(self.iter().map(String::as_str))
+    fn write(&self) -> RawValue {
+        RawValue::texts(self.iter().map(String::as_str))
     }
 }
 
 /// Bus addresses, SoC levels.
 impl Value for Vec<u8> {
-    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
         let (least, most) = if let Allowed::Between(least, most) = allowed { (least, most) } else { (0.0, 255.0) };
         let allowed = || format!("a list such as [1, 2] of different whole numbers from {least} to {most}");
-        let Written::List(items) = written else { return Err(allowed()) };
+        let RawValue::List(items) = raw else { return Err(allowed()) };
         let mut values = Vec::new();
         for item in items {
             match whole(item, least, most) {
-                Ok(value) if values.contains(&value) => return Err(format!("{}, and {item} stands in it twice", allowed())),
+                Ok(value) if values.contains(&value) => return Err(format!("{}, but {item} appears twice", allowed())),
                 Ok(value) => values.push(value),
-                Err(_) => return Err(format!("{}, and {item} is none", allowed())),
+                Err(_) => return Err(format!("{}, but {item} is not", allowed())),
             }
         }
         Ok(values)
     }
-    fn write(&self) -> Written {
-        Written::List(self.iter().map(Value::write).collect())
+    fn write(&self) -> RawValue {
+        RawValue::List(self.iter().map(Value::write).collect())
     }
 }
 
 /// A list without repetition; `None` when an item is wrong.
-fn list<T: PartialEq>(written: &Written, read: impl Fn(&Written) -> Option<T>) -> Option<Vec<T>> {
-    let Written::List(items) = written else { return None };
+fn list<T: PartialEq>(raw: &RawValue, read: impl Fn(&RawValue) -> Option<T>) -> Option<Vec<T>> {
+    let RawValue::List(items) = raw else { return None };
     let mut values = Vec::new();
     for item in items {
         let value = read(item)?;
@@ -347,9 +400,9 @@ fn list<T: PartialEq>(written: &Written, read: impl Fn(&Written) -> Option<T>) -
 }
 
 impl Value for Curve {
-    fn read(written: &Written, allowed: Allowed) -> Result<Self, String> {
+    fn read(raw: &RawValue, allowed: Allowed) -> Result<Self, String> {
         let Allowed::Curve(least, most, unit, shape) = allowed else { return Err("a curve".to_owned()) };
-        let Written::List(items) = written else { return Err("a list of pairs such as [[3.4, 1.0], [3.6, 0.0]]".to_owned()) };
+        let RawValue::List(items) = raw else { return Err("a list of pairs such as [[3.4, 1.0], [3.6, 0.0]]".to_owned()) };
         let (values, what) = shape.values();
         let points = items.iter().map(|item| point(item, &values)).collect::<Option<Curve>>();
         let Some(points) = points.filter(|points| points.len() >= 2) else {
@@ -360,14 +413,14 @@ impl Value for Curve {
         }
         shaped(points, shape)
     }
-    fn write(&self) -> Written {
-        Written::List(self.iter().map(|(x, y)| Written::List(vec![Written::Number(*x), Written::Number(*y)])).collect())
+    fn write(&self) -> RawValue {
+        RawValue::List(self.iter().map(|(x, y)| RawValue::List(vec![RawValue::Number(*x), RawValue::Number(*y)])).collect())
     }
 }
 
-fn point(written: &Written, values: &RangeInclusive<f64>) -> Option<(f64, f64)> {
-    match written {
-        Written::List(pair) => match pair.as_slice() {
+fn point(raw: &RawValue, values: &RangeInclusive<f64>) -> Option<(f64, f64)> {
+    match raw {
+        RawValue::List(pair) => match pair.as_slice() {
             [x, y] => Some((x.number()?, y.number().filter(|y| values.contains(y))?)),
             _ => None,
         },

@@ -1,25 +1,25 @@
-//! The bytes that follow one request, sorted into echo, noise, foreign frames and the answer. No port, no clock.
+//! Sorts the bytes that follow a request into echo, noise, foreign frames and the answer. No port, no clock.
 
 use super::error::LinkError;
-use crate::bms::{Asked, DecodeError, Framing, Progress, Protocol, Request};
+use crate::bms::{Codec, DecodeError, Expected, Framing, Progress, Request};
 use crate::model::Reading;
 
-/// More bytes than any frame has. What is longer began with something that was no frame.
-const MOST: usize = 4096;
+/// Longer than any frame: anything longer did not start with a frame.
+const MAX_INPUT: usize = 4096;
 
-/// So many bytes tell whether something begins like a frame; fewer do so by chance.
-const TELLING: usize = 4;
+/// Number of bytes that must match the start of a frame; fewer match by chance.
+const FRAME_START_LEN: usize = 4;
 
 /// The input of one exchange.
 pub(super) struct Answer<'a> {
-    protocol: &'a mut dyn Protocol,
+    protocol: &'a mut dyn Codec,
     request: &'a Request,
-    /// The caller's reading, which stays as it is: what a failed exchange has decoded is dropped.
+    /// The caller's reading, unchanged: data decoded in a failed exchange is dropped.
     known: &'a Reading,
-    /// `known` with what the frames so far have said.
+    /// `known` updated by the frames so far.
     reading: Option<Reading>,
     input: Input,
-    /// Bytes not searched yet for a frame behind a false start.
+    /// Bytes not yet searched for a frame after a false start.
     fresh: bool,
     echoed: bool,
     heard: usize,
@@ -27,12 +27,14 @@ pub(super) struct Answer<'a> {
     frames: usize,
     foreign: usize,
     broken: usize,
+    /// Bytes that belong to no frame.
+    noise: bool,
     short: Option<&'static str>,
 }
 
 impl<'a> Answer<'a> {
-    /// Begins with `leftover` bytes, which a listening request takes over from the one before.
-    pub(super) fn new(protocol: &'a mut dyn Protocol, request: &'a Request, known: &'a Reading, leftover: Input) -> Self {
+    /// Starts with `leftover` bytes, which a listening request inherits from the previous one.
+    pub(super) fn new(protocol: &'a mut dyn Codec, request: &'a Request, known: &'a Reading, leftover: Input) -> Self {
         let heard = leftover.window().len();
         let echoed = request.bytes.is_empty();
         Self {
@@ -48,34 +50,36 @@ impl<'a> Answer<'a> {
             frames: 0,
             foreign: 0,
             broken: 0,
+            noise: false,
             short: None,
         }
     }
 
-    /// Adds bytes and decodes every frame that is now complete.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Progress, LinkError> {
+    /// Adds bytes and decodes every complete frame.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<Progress, LinkError> {
         self.heard = self.heard.saturating_add(bytes.len());
         self.fresh = true;
         self.input.extend(bytes);
         let progress = self.advance()?;
-        if progress == Progress::Done || self.input.window().len() <= MOST {
+        if progress == Progress::Done || self.input.window().len() <= MAX_INPUT {
             return Ok(progress);
         }
         let progress = self.look_behind()?;
-        self.input.skip(MOST / 2);
+        self.input.skip(MAX_INPUT / 2);
         Ok(progress)
     }
 
-    /// Whether bytes wait for the rest of a frame and have not been searched by [`Answer::look_behind`].
+    /// Whether bytes are waiting for the rest of a frame and were not yet searched by [`Answer::look_behind`].
     pub(super) fn is_doubtful(&self) -> bool {
         self.fresh && !self.input.window().is_empty()
     }
 
-    /// Looks for whole frames behind the start of one that does not end: that start may be false.
+    /// Searches for complete frames behind an unfinished one, whose start may be false.
     pub(super) fn look_behind(&mut self) -> Result<Progress, LinkError> {
         self.fresh = false;
         while let Some(at) = self.hidden_frame() {
             self.broken = self.broken.saturating_add(1);
+            self.noise = true;
             self.input.skip(at);
             if self.advance()? == Progress::Done {
                 return Ok(Progress::Done);
@@ -97,13 +101,13 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The answer that is complete: the reading, if a frame has changed it, and the bytes behind it.
+    /// The complete answer: the reading, if a frame has changed it, and the bytes behind it.
     pub(super) fn finish(self) -> (Option<Reading>, Input) {
         (self.reading, self.input)
     }
 
-    /// No more bytes come: what was heard in place of an answer.
-    pub(super) fn verdict(&self) -> LinkError {
+    /// At the end of the input: the error that describes what was received instead of an answer.
+    pub(super) fn failure(&self) -> LinkError {
         let begun = self.begins_like_a_frame(self.input.window());
         let noise = self.heard.saturating_sub(self.echo_bytes);
         match self {
@@ -118,22 +122,42 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Bytes heard so far.
+    /// Bytes received so far.
     pub(super) fn heard(&self) -> usize {
         self.heard
     }
 
-    /// Valid frames that answered something else.
+    /// Valid frames that answer another request.
     pub(super) fn foreign(&self) -> usize {
         self.foreign
     }
 
-    /// Something began like a frame and was none.
+    /// Something started like a frame, but was invalid.
     pub(super) fn is_damaged(&self) -> bool {
         self.broken > 0
     }
 
-    /// Our own request came back.
+    /// Part of the input is not a frame, or not a complete one.
+    pub(super) fn has_noise(&self) -> bool {
+        self.noise || !self.input.window().is_empty()
+    }
+
+    /// The input ends in the start of a frame, and nothing was damaged.
+    pub(super) fn is_arriving(&self) -> bool {
+        self.broken == 0 && self.begins_like_a_frame(self.input.window())
+    }
+
+    /// Frames of the answer so far.
+    pub(super) fn own_frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Frames with a valid check, of this answer or another.
+    pub(super) fn frames(&self) -> usize {
+        self.frames.saturating_add(self.foreign)
+    }
+
+    /// The request's echo came back.
     pub(super) fn has_echo(&self) -> bool {
         self.echo_bytes > 0
     }
@@ -157,6 +181,7 @@ impl<'a> Answer<'a> {
                     if self.begins_like_a_frame(self.input.window()) {
                         self.broken = self.broken.saturating_add(1);
                     }
+                    self.noise = true;
                     self.input.skip(n.max(1));
                 }
                 Framing::Frame(range) => {
@@ -174,14 +199,15 @@ impl<'a> Answer<'a> {
     fn decode(&mut self, start: usize, end: usize) -> Result<Progress, LinkError> {
         let Some(frame) = self.input.window().get(start..end) else { return Ok(Progress::More) };
         let mut reading = self.reading.as_ref().unwrap_or(self.known).clone();
-        match self.protocol.decode(Asked::Request(self.request), frame, &mut reading) {
+        match self.protocol.decode(Expected::Request(self.request), frame, &mut reading) {
             Ok(progress) => {
                 self.frames = self.frames.saturating_add(1);
                 self.reading = Some(reading);
                 return Ok(progress);
             }
             Err(DecodeError::Refused { code }) => return Err(LinkError::Refused { code }),
-            // A sleeping BMS may echo too, behind the echo of the adapter.
+            Err(DecodeError::Layout { what }) => return Err(LinkError::Layout { what }),
+            // A sleeping BMS may echo as well, after the echo of the adapter.
             Err(DecodeError::Foreign { .. }) if frame == &*self.request.bytes => {
                 self.echo_bytes = self.echo_bytes.saturating_add(frame.len());
             }
@@ -197,7 +223,7 @@ impl<'a> Answer<'a> {
     }
 
     fn begins_like_a_frame(&self, bytes: &[u8]) -> bool {
-        bytes.get(..TELLING).is_some_and(|head| self.protocol.framing(head) == Framing::Incomplete)
+        bytes.get(..FRAME_START_LEN).is_some_and(|head| self.protocol.framing(head) == Framing::Incomplete)
     }
 }
 
@@ -215,7 +241,7 @@ fn compare(window: &[u8], request: &[u8]) -> Echo {
     }
 }
 
-/// Received bytes whose start moves forward without being copied each time.
+/// Received bytes; consuming from the front does not copy.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     bytes: Vec<u8>,
@@ -223,17 +249,17 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// The bytes not yet passed over.
+    /// The bytes not yet consumed.
     pub(super) fn window(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 
-    /// Passes over `n` bytes.
+    /// Consumes `n` bytes.
     pub(super) fn skip(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.bytes.len());
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.start = 0;
@@ -255,8 +281,8 @@ mod tests {
             let known = Reading::default();
             let mut answer = Answer::new(protocol.as_mut(), &request, &known, Input::default());
             for _ in 0..1000 {
-                assert!(matches!(answer.take(&pattern.repeat(100)), Ok(Progress::More)));
-                assert!(answer.input.bytes.len() <= 2 * MOST);
+                assert!(matches!(answer.add(&pattern.repeat(100)), Ok(Progress::More)));
+                assert!(answer.input.bytes.len() <= 2 * MAX_INPUT);
             }
         }
     }
@@ -264,27 +290,22 @@ mod tests {
     #[test]
     fn a_protocol_that_never_finds_an_end_is_bounded_too() {
         struct Endless;
-        impl Protocol for Endless {
-            fn identify(&self) -> Request {
-                (DRIVER.new)(None).identify()
-            }
-            fn plan(&mut self, _known: &Reading) -> Vec<Request> {
-                Vec::new()
-            }
+        impl Codec for Endless {
             fn framing(&self, _buf: &[u8]) -> Framing {
                 Framing::Incomplete
             }
-            fn decode(&mut self, _asked: Asked<'_>, _frame: &[u8], _into: &mut Reading) -> Result<Progress, DecodeError> {
+
+            fn decode(&mut self, _asked: Expected<'_>, _frame: &[u8], _into: &mut Reading) -> Result<Progress, DecodeError> {
                 Ok(Progress::Done)
             }
         }
-        let request = Endless.identify();
+        let request = (DRIVER.new)(None).identify();
         let mut endless = Endless;
         let known = Reading::default();
         let mut answer = Answer::new(&mut endless, &request, &known, Input::default());
         for _ in 0..1000 {
-            assert!(matches!(answer.take(&[0; 100]), Ok(Progress::More)));
-            assert!(answer.input.bytes.len() <= 2 * MOST);
+            assert!(matches!(answer.add(&[0; 100]), Ok(Progress::More)));
+            assert!(answer.input.bytes.len() <= 2 * MAX_INPUT);
         }
     }
 }

@@ -1,28 +1,28 @@
-//! A command: it is sent, what the BMS shows afterwards is read, and once more if that is not what was wanted.
+//! Carries out a command: sends it, reads back the state of the BMS, and repeats once if it is not the requested one.
 
 use super::{Link, LinkError};
-use crate::bms::orders::Orders;
-use crate::bms::{Protocol, Request};
+use crate::bms::write_sequence::WriteSequence;
+use crate::bms::{Codec, Protocol, Request};
 use crate::model::{Command, Outcome, Reading};
 use std::time::Duration;
 
-/// How often what cleans up is sent until it is acknowledged.
-const CLEANING_TRIES: usize = 3;
+/// Attempts to get the clean-up acknowledged.
+const CLEANUP_TRIES: usize = 3;
 
-/// Boards switch within a tenth of a second or so, and show it a little later.
-const SETTLE: Duration = Duration::from_millis(150);
-const LOOKS: usize = 6;
-/// So long may looking take: other batteries wait for their turn.
-const LONGEST_LOOK: Duration = Duration::from_secs(3);
+/// Wait before reading back: boards switch within about 0.1 s and show it a little later.
+const SWITCH_DELAY: Duration = Duration::from_millis(150);
+const READ_BACK_TRIES: usize = 6;
+/// Time limit for reading back: other batteries are waiting.
+const MAX_READ_BACK_TIME: Duration = Duration::from_secs(3);
 
 impl Link {
-    /// Lets the BMS carry out `command`, with a second try. `known` is the last reading, and takes over what the BMS then
-    /// shows of its switches; `unix` is the time if it is known.
+    /// Makes the BMS carry out `command`, with one repetition. `known` is the last reading, updated with the switches that the BMS
+    /// shows afterwards; `unix` is the wall-clock time if known.
     ///
-    /// An acknowledge alone counts for nothing: done is what a reading made afterwards shows.
+    /// An acknowledgement alone does not count: the command is done when a later reading shows it.
     ///
     /// # Errors
-    /// Those of the port; it is then to be opened anew, and nobody knows what the BMS has done.
+    /// Those of the port; it then has to be reopened, and the result of the command is unknown.
     pub fn command(
         &mut self,
         protocol: &mut dyn Protocol,
@@ -32,50 +32,52 @@ impl Link {
     ) -> Result<Outcome, LinkError> {
         let mut outcome = Outcome::NotSupported;
         for first_try in [true, false] {
-            let Some(mut orders) = protocol.encode(command, known, unix, first_try) else { break };
-            outcome = match self.write(&mut orders)? {
-                // What was sent before may have been carried out all the same.
+            let sequence = protocol.commands().and_then(|commands| commands.encode(command, known, unix, first_try));
+            let Some(mut sequence) = sequence else { break };
+            outcome = match self.write(&mut sequence)? {
+                // Earlier writes may have been carried out anyway.
                 Some(_) if outcome == Outcome::NotConfirmed => Outcome::NotConfirmed,
                 Some(code) => Outcome::Refused { code },
-                None if self.shows(protocol, &orders.read_back, command, known)? => return Ok(Outcome::Done),
+                None if self.shows(protocol, &sequence.read_back, command, known)? => return Ok(Outcome::Done),
                 None => Outcome::NotConfirmed,
             };
         }
         Ok(outcome)
     }
 
-    /// Puts right what a command that was broken off may have left.
+    /// Cleans up after an interrupted command.
     ///
     /// # Errors
     /// Those of the port.
-    pub fn tidy(&mut self, protocol: &dyn Protocol) -> Result<(), LinkError> {
-        protocol.tidy().map_or(Ok(()), |mut orders| self.write(&mut orders).map(drop))
+    pub fn cleanup(&mut self, protocol: &dyn Protocol) -> Result<(), LinkError> {
+        let sequence = protocol.commands().and_then(|commands| commands.cleanup());
+        sequence.map_or(Ok(()), |mut sequence| self.write(&mut sequence).map(drop))
     }
 
-    /// Sends the writes and then what cleans up; the code if the BMS declined one.
-    fn write(&mut self, orders: &mut Orders) -> Result<Option<u8>, LinkError> {
+    /// Sends the writes and then the clean-up; returns the code if the BMS declined one.
+    fn write(&mut self, sequence: &mut WriteSequence) -> Result<Option<u8>, LinkError> {
         let mut written = Ok(None);
-        for request in &orders.requests {
-            match self.exchange(&mut orders.acks, request, &mut Reading::default()) {
+        for request in &sequence.requests {
+            match self.exchange_once(&mut sequence.acks, request, &mut Reading::default()) {
                 Ok(()) => {}
                 Err(LinkError::Refused { code }) => written = Ok(Some(code)),
                 Err(error) if error.is_port() => written = Err(error),
-                // Not every board acknowledges. Whether it was heard, the reading shows.
+                // Not every board acknowledges. The reading shows whether it was received.
                 Err(error) => log::debug!("{}: {}: {error}", self.name(), request.what),
             }
             if !matches!(written, Ok(None)) {
                 break;
             }
         }
-        for request in &orders.after {
-            self.insist_on_cleaning(&mut orders.acks, request)?;
+        for request in &sequence.after {
+            self.retry_cleanup(&mut sequence.acks, request)?;
         }
         written
     }
 
-    fn insist_on_cleaning(&mut self, acks: &mut dyn Protocol, request: &Request) -> Result<(), LinkError> {
-        for _ in 0..CLEANING_TRIES {
-            match self.exchange(acks, request, &mut Reading::default()) {
+    fn retry_cleanup(&mut self, acks: &mut dyn Codec, request: &Request) -> Result<(), LinkError> {
+        for _ in 0..CLEANUP_TRIES {
+            match self.exchange_once(acks, request, &mut Reading::default()) {
                 Ok(()) | Err(LinkError::Refused { .. }) => return Ok(()),
                 Err(error) if error.is_port() => return Err(error),
                 Err(_) => {}
@@ -85,7 +87,7 @@ impl Link {
         Ok(())
     }
 
-    /// Whether the BMS shows what was wanted. Where the check of a frame is weak it has to show it twice in a row.
+    /// Whether the BMS shows the requested state. With a weak frame check it must show it twice in a row.
     fn shows(
         &mut self,
         protocol: &mut dyn Protocol,
@@ -93,17 +95,17 @@ impl Link {
         command: Command,
         known: &mut Reading,
     ) -> Result<bool, LinkError> {
-        let wanted = if protocol.is_weak() { 2 } else { 1 };
+        let wanted = if protocol.has_weak_checksum() { 2 } else { 1 };
         let mut in_row: usize = 0;
-        let latest = self.now().after(LONGEST_LOOK);
-        for _ in 0..LOOKS {
+        let latest = self.now().after(MAX_READ_BACK_TIME);
+        for _ in 0..READ_BACK_TRIES {
             if self.now() > latest {
                 break;
             }
-            self.sleep(SETTLE);
-            // Nothing of what was known before: that would show the old state.
+            self.sleep(SWITCH_DELAY);
+            // Start from an empty reading: the previous one would show the old state.
             let mut reading = Reading::new(known.bms, known.address);
-            protocol.restart();
+            protocol.reset();
             for request in read_back {
                 match self.exchange(protocol, request, &mut reading) {
                     Err(error) if error.is_port() => return Err(error),
@@ -119,11 +121,11 @@ impl Link {
             }
             in_row = if command.is_shown_by(&reading) { in_row.saturating_add(1) } else { 0 };
             if in_row >= wanted {
-                protocol.restart();
+                protocol.reset();
                 return Ok(true);
             }
         }
-        protocol.restart();
+        protocol.reset();
         Ok(false)
     }
 }

@@ -1,44 +1,48 @@
-//! One request, one answer: the only loop that reads a port.
+//! Sends one request and receives one answer: the only loop that reads a port.
 
+use super::Port;
 use super::answer::{Answer, Input};
+use super::backlog::{Backlog, LagState};
 use super::error::LinkError;
-use super::pace::Pace;
-use super::{Clock, Port};
-use crate::bms::{Line, Progress, Protocol, Request};
+use super::response_times::ResponseTimes;
+use crate::base::time::Clock;
+use crate::base::units::Moment;
+use crate::bms::can::IdFilter;
+use crate::bms::{Codec, Line, Progress, Request};
 use crate::model::{LinkStats, Reading};
-use crate::units::Moment;
 use std::io;
 use std::time::Duration;
 
-/// A pause of this length and twenty byte times ends whatever was being sent.
-const PAUSE: Duration = Duration::from_millis(50);
+/// A pause of this plus twenty byte times ends any transmission.
+pub(super) const FRAME_PAUSE: Duration = Duration::from_millis(50);
 
-/// When the line is quiet for so long behind a damaged answer, nothing more comes.
-const GIVE_UP: Duration = Duration::from_millis(150);
+/// Quiet time after a corrupted answer that ends it.
+const QUIET_AFTER_DAMAGE: Duration = Duration::from_millis(150);
 
-/// Quiet time wanted after a request that was not answered: the answer may still be under way.
-const AFTER_LOSS: Duration = Duration::from_millis(30);
-
-/// A line that damaged an answer counts as disturbed for so long: what passes a weak check by chance is one of hundreds.
-const DISTURBED: Duration = Duration::from_secs(600);
+/// Time for which a line counts as disturbed after a corrupted answer: one in hundreds passes a weak check by chance.
+const DISTURBED_FOR: Duration = Duration::from_secs(600);
 
 /// Overheard bytes older than this are stale.
-const STALE: Duration = Duration::from_millis(100);
+pub(super) const STALE_INPUT: Duration = Duration::from_millis(100);
 
-/// A port in use: the line, its clock, what was learned about it and how it is doing.
+/// A port in use: line, clock, response times and statistics.
 pub struct Link {
     pub(super) port: Box<dyn Port>,
     pub(super) clock: Box<dyn Clock>,
     line: Option<Line>,
-    gap: Duration,
+    filter: &'static [IdFilter],
+    pub(super) gap: Duration,
     pub(super) stats: LinkStats,
-    pace: Pace,
-    leftover: Input,
+    response_times: ResponseTimes,
+    pub(super) leftover: Input,
     pub(super) last_activity: Option<Moment>,
-    unanswered: bool,
+    pub(super) unanswered: bool,
+    pub(super) backlog: Backlog,
+    /// Largest delay of the answers in the current reading.
+    pub(super) lateness: Duration,
     echoes: bool,
     damaged_at: Option<Moment>,
-    /// When [`Link::listen`] looked last, unless something else has read the port since.
+    /// Last read by [`Link::listen`], unless something else has read the port since.
     pub(super) listened: Option<Moment>,
 }
 
@@ -49,16 +53,24 @@ impl Link {
             port,
             clock,
             line: None,
+            filter: &[],
             gap: Duration::ZERO,
             stats: LinkStats::default(),
-            pace: Pace::default(),
+            response_times: ResponseTimes::default(),
             leftover: Input::default(),
             last_activity: None,
             unanswered: false,
+            backlog: Backlog::default(),
+            lateness: Duration::ZERO,
             echoes: false,
             damaged_at: None,
             listened: None,
         }
+    }
+
+    /// Time of the last reading: now, or earlier by the delay of its answers.
+    pub fn read_at(&self) -> Moment {
+        Moment::new(self.clock.now().since_origin().saturating_sub(self.lateness))
     }
 
     /// The port's name.
@@ -66,32 +78,37 @@ impl Link {
         self.port.name()
     }
 
+    /// The only BMS families that may be on the port; `None` = any.
+    pub fn families(&self) -> Option<&[&'static str]> {
+        self.port.families()
+    }
+
     /// The present moment on the link's clock.
     pub fn now(&self) -> Moment {
         self.clock.now()
     }
 
-    /// Does nothing until then.
+    /// Sleeps until then.
     pub fn sleep_until(&self, moment: Moment) {
         self.sleep(moment.since(self.clock.now()));
     }
 
-    /// This line returns our own requests (a half-duplex adapter, or a sleeping Daly).
+    /// This line echoes requests (a half-duplex adapter, or a sleeping Daly).
     pub fn echoes(&self) -> bool {
         self.echoes
     }
 
-    /// An answer came damaged not long ago.
+    /// An answer was corrupted recently.
     pub(super) fn is_disturbed(&self) -> bool {
-        self.damaged_at.is_some_and(|at| self.clock.now().since(at) < DISTURBED)
+        self.damaged_at.is_some_and(|at| self.clock.now().since(at) < DISTURBED_FOR)
     }
 
-    /// How the line is doing, since the start or the last [`Link::take_stats`].
+    /// Line statistics since the start or the last [`Link::take_stats`].
     pub fn stats(&self) -> LinkStats {
         self.stats
     }
 
-    /// The counters since the last call, for the battery that was polled; they start again at zero.
+    /// Takes the counters since the last call, for the battery that was polled, and resets them.
     pub fn take_stats(&mut self) -> LinkStats {
         std::mem::take(&mut self.stats)
     }
@@ -101,7 +118,7 @@ impl Link {
         self.last_activity.map_or(Moment::default(), |last| last.after(self.gap))
     }
 
-    /// Sets the line and the quiet time before requests; does nothing when they are already so.
+    /// Sets the line and the quiet time before requests, if they differ.
     ///
     /// # Errors
     /// The port's.
@@ -110,68 +127,96 @@ impl Link {
         if self.line != Some(line) {
             self.port.set_line(line)?;
             self.line = Some(line);
-            self.pace = Pace::default();
+            self.response_times = ResponseTimes::default();
             self.leftover = Input::default();
-            // What was heard at another speed says nothing about this one.
+            // Results at another speed say nothing about this one.
             self.damaged_at = None;
         }
         Ok(())
     }
 
-    /// Sends `request` and decodes its answer into `into`, which stays as it is on any error. Returns within the request's
-    /// timeout and the gap, whatever comes. A request without bytes only listens.
+    /// Receives only these CAN frames from now on.
     ///
     /// # Errors
-    /// What came in place of the answer.
-    pub fn exchange(&mut self, protocol: &mut dyn Protocol, request: &Request, into: &mut Reading) -> Result<(), LinkError> {
+    /// The port's.
+    pub fn filter(&mut self, ids: &'static [IdFilter]) -> Result<(), LinkError> {
+        if self.filter != ids {
+            self.port.filter(ids)?;
+            self.filter = ids;
+        }
+        Ok(())
+    }
+
+    /// Sends `request` and decodes its answer into `into`, which is unchanged on any error. Returns within the request's timeout
+    /// plus the gap in any case; an answer that has partly arrived may take twice the timeout. A request without bytes
+    /// only listens.
+    ///
+    /// After an answer that was too old, the line must be quiet for a few seconds, and then answer in time once; that answer is
+    /// discarded.
+    ///
+    /// # Errors
+    /// What was received instead of the answer.
+    pub fn exchange(&mut self, protocol: &mut dyn Codec, request: &Request, into: &mut Reading) -> Result<(), LinkError> {
+        if self.backlog.lag != LagState::None && !request.bytes.is_empty() {
+            self.settle(protocol, request, into)?;
+            self.exchange_once(protocol, request, &mut into.clone())?;
+            protocol.reset();
+        }
+        self.exchange_once(protocol, request, into)?;
+        self.backlog.lag = LagState::None;
+        Ok(())
+    }
+
+    /// As [`Link::exchange`], but always sends the request exactly once.
+    pub(super) fn exchange_once(
+        &mut self,
+        protocol: &mut dyn Codec,
+        request: &Request,
+        into: &mut Reading,
+    ) -> Result<(), LinkError> {
         self.listened = None;
-        let leftover = if request.bytes.is_empty() { self.keep_fresh()? } else { self.send(&request.bytes)? };
+        let listening = request.bytes.is_empty();
+        let leftover = if listening { self.keep_fresh()? } else { self.send(protocol, request, into)? };
+        let sent = self.clock.now();
         let mut answer = Answer::new(protocol, request, into, leftover);
-        let result = self.await_answer(&mut answer, request);
+        let mut result = self.await_answer(&mut answer, request);
+        if matches!(result, Err(LinkError::Silent)) {
+            result = Err(self.port.silence());
+        }
+        if !listening {
+            result = self.judge_age(result, &answer, sent, request);
+        }
         self.count(&answer, &result);
         let (reading, leftover) = answer.finish();
+        if result.is_ok() || !listening {
+            self.leftover = leftover;
+        }
         match result {
             Ok(()) => {
-                self.leftover = leftover;
                 if let Some(reading) = reading {
                     *into = reading;
                 }
             }
-            Err(_) => self.pace.forget(request.what),
+            Err(_) => self.response_times.forget(request.what),
         }
         log::trace!("{}: {}: {result:?}", self.port.name(), request.what);
         result
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<Input, LinkError> {
-        self.wait_for_quiet()?;
-        self.leftover = Input::default();
-        self.port.send(bytes)?;
+    fn send(&mut self, protocol: &mut dyn Codec, request: &Request, known: &Reading) -> Result<Input, LinkError> {
+        if self.wait_for_quiet(protocol, request, known)? && self.backlog.lag != LagState::None {
+            self.backlog.lag = LagState::Lagging(self.clock.now());
+            return Err(LinkError::Late { seconds: 0 });
+        }
+        self.port.send(&request.bytes)?;
         self.last_activity = Some(self.clock.now());
         Ok(Input::default())
     }
 
-    /// Lets the line be quiet for the gap, then drops all input: an answer that comes now answers nothing that is asked later.
-    fn wait_for_quiet(&mut self) -> io::Result<()> {
-        let gap = if self.unanswered { self.gap.max(AFTER_LOSS) } else { self.gap };
-        // A line that is never quiet must not hold us.
-        let latest = self.clock.now().after(gap.saturating_mul(2).saturating_add(STALE));
-        let mut buf = [0; 256];
-        while !gap.is_zero() && self.clock.now() < latest {
-            // Nobody has to be woken up for a byte that is not wanted.
-            let quiet_at = self.last_activity.map_or(Moment::default(), |last| last.after(gap));
-            self.sleep(quiet_at.since(self.clock.now()));
-            if self.receive(&mut buf, Duration::ZERO)? == 0 {
-                return Ok(());
-            }
-        }
-        self.port.clear()
-    }
-
-    /// What a listening request may still use: bytes that came just now.
+    /// Bytes received just now, which a listening request may still use.
     fn keep_fresh(&mut self) -> io::Result<Input> {
         let leftover = std::mem::take(&mut self.leftover);
-        if self.last_activity.is_some_and(|last| self.clock.now().since(last) <= STALE) {
+        if self.last_activity.is_some_and(|last| self.clock.now().since(last) <= STALE_INPUT) {
             return Ok(leftover);
         }
         self.port.clear()?;
@@ -180,20 +225,31 @@ impl Link {
 
     fn await_answer(&mut self, answer: &mut Answer<'_>, request: &Request) -> Result<(), LinkError> {
         let start = self.clock.now();
-        let expected = self.pace.expected(request.what).filter(|_| !request.bytes.is_empty());
-        // At least a quarter of the time is left for an answer that is later than ever.
+        let expected = self.response_times.expected(request.what).filter(|_| !request.bytes.is_empty());
+        // Leave at least a quarter of the time for an unusually late answer.
         let nap = expected.map_or(Duration::ZERO, |expected| expected.time.min(request.timeout.mul_f64(0.75)));
         self.sleep(nap);
-        let mut progress = answer.take(&[])?;
-        let mut looks: usize = 0;
+        let mut progress = answer.add(&[])?;
+        let (mut looks, mut frames): (usize, usize) = (0, 0);
+        let mut latest = start.after(request.timeout);
+        let last = start.after(request.timeout.saturating_mul(2));
         let mut buf = [0; 512];
         while progress == Progress::More {
-            let left = request.timeout.saturating_sub(self.clock.now().since(start));
+            if answer.own_frames() > frames {
+                frames = answer.own_frames();
+                latest = self.clock.now().after(request.timeout).min(last);
+            }
+            let left = latest.since(self.clock.now());
             if left.is_zero() {
+                // At 9600 baud a long frame takes a quarter of a second: one that is arriving may take twice the timeout.
+                if answer.is_arriving() && !self.is_quiet() && self.clock.now() < last {
+                    latest = self.clock.now().after(FRAME_PAUSE).min(last);
+                    continue;
+                }
                 progress = answer.look_behind()?;
                 break;
             }
-            let n = self.receive(&mut buf, left.min(self.patience(answer)))?;
+            let n = self.receive(&mut buf, left.min(self.wait_for_bytes(answer)))?;
             if n == 0 {
                 progress = answer.look_behind()?;
                 if progress == Progress::More && answer.is_damaged() && self.is_quiet() {
@@ -202,35 +258,40 @@ impl Link {
                 continue;
             }
             looks = looks.saturating_add(1);
-            progress = answer.take(buf.get(..n).unwrap_or_default())?;
+            progress = answer.add(buf.get(..n).unwrap_or_default())?;
             if progress == Progress::More {
                 let missing = expected.map_or(0, |expected| expected.bytes.saturating_sub(answer.heard()));
-                self.gather(missing, request.timeout.saturating_sub(self.clock.now().since(start)));
+                self.gather(missing, latest.since(self.clock.now()));
             }
         }
         if progress == Progress::More {
-            return Err(answer.verdict());
+            return Err(answer.failure());
         }
         if !request.bytes.is_empty() {
-            self.pace.learn(request.what, self.clock.now().since(start), answer.heard(), looks == 1 && expected.is_some());
+            self.response_times.learn(
+                request.what,
+                self.clock.now().since(start),
+                answer.heard(),
+                looks == 1 && expected.is_some(),
+            );
         }
         Ok(())
     }
 
-    /// How long to wait for the next byte before looking at what there is.
-    fn patience(&self, answer: &Answer<'_>) -> Duration {
+    /// Wait for the next byte before the input is examined.
+    fn wait_for_bytes(&self, answer: &Answer<'_>) -> Duration {
         match answer {
             answer if answer.is_doubtful() => self.pause(),
-            answer if answer.is_damaged() => GIVE_UP,
+            answer if answer.is_damaged() => QUIET_AFTER_DAMAGE,
             _ => Duration::MAX,
         }
     }
 
-    fn is_quiet(&self) -> bool {
-        self.last_activity.is_some_and(|last| self.clock.now().since(last) >= GIVE_UP)
+    pub(super) fn is_quiet(&self) -> bool {
+        self.last_activity.is_some_and(|last| self.clock.now().since(last) >= QUIET_AFTER_DAMAGE)
     }
 
-    /// Lets some bytes come together, rather than waking up for each: those known to be missing, else eight.
+    /// Waits for several bytes instead of waking up for each: the number known to be missing, else eight.
     fn gather(&self, missing: usize, left: Duration) {
         let bytes = if missing == 0 { 8 } else { missing };
         self.sleep(self.time_of(bytes).max(Duration::from_millis(1)).min(left));
@@ -241,15 +302,23 @@ impl Link {
         stats.foreign = stats.foreign.saturating_add(u64::try_from(answer.foreign()).unwrap_or(u64::MAX));
         let mut damaged = answer.is_damaged();
         let counter = match result {
-            Ok(()) | Err(LinkError::Refused { .. }) => &mut stats.ok,
+            Ok(()) | Err(LinkError::Refused { .. } | LinkError::Layout { .. }) => &mut stats.ok,
             Err(
                 LinkError::Silent
+                | LinkError::NoMessage { .. }
                 | LinkError::Unheard
                 | LinkError::EchoOnly
+                | LinkError::Late { .. }
                 | LinkError::Foreign { .. }
                 | LinkError::Vanished(_)
+                | LinkError::Disconnected(_)
                 | LinkError::Io(_),
             ) => &mut stats.lost,
+            // Frames of it that are late or lost whole damage none of the others.
+            Err(LinkError::Incomplete { .. }) => {
+                damaged |= answer.has_noise();
+                &mut stats.damaged
+            }
             Err(_) => {
                 damaged = true;
                 &mut stats.damaged
@@ -282,6 +351,6 @@ impl Link {
     }
 
     fn pause(&self) -> Duration {
-        PAUSE.saturating_add(self.time_of(20))
+        FRAME_PAUSE.saturating_add(self.time_of(20))
     }
 }

@@ -1,27 +1,41 @@
-//! One full reading: the requests of a protocol's plan, each repeated when the line spoils it.
+//! One full reading: the requests of a protocol's plan, each repeated if the line corrupts it.
 
-use super::agreement::{agreed, changes_what_lasts, is_near};
+use super::confirm::{agreed, is_near, median};
 use super::{Link, LinkError};
+use crate::base::units::Moment;
 use crate::bms::{Protocol, Request};
 use crate::model::Reading;
-use crate::units::Moment;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How often a request is made that a reading cannot do without.
-const TRIES: usize = 3;
+/// Attempts for a required request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryLimits {
+    most: usize,
+    /// … if nothing comes back at all.
+    silent: usize,
+}
 
-/// How often a request is made that a reading can do without.
+impl RetryLimits {
+    /// For a battery alone on its line.
+    pub const ALONE: Self = Self { most: 3, silent: 3 };
+    /// For a battery on a shared line.
+    pub const SHARED: Self = Self { most: 3, silent: 2 };
+    /// … that did not answer the last time.
+    pub const ABSENT: Self = Self { most: 1, silent: 1 };
+}
+
+/// Attempts for an optional request.
 const OPTIONAL_TRIES: usize = 2;
 
-/// How many answers to one request are heard in search of two that agree.
-const MOST_ANSWERS: usize = 4;
+/// Maximum answers to one request in search of two that agree.
+const MAX_ANSWERS: usize = 4;
 
-/// Time that a poll spends on requests that fail, one after the other; a dead BMS costs no more.
+/// Time limit for failing requests in a row, so for polling a dead BMS.
 const LOSS_BUDGET: Duration = Duration::from_secs(2);
 
-/// A reading is made within this time, or not at all: what was asked first would be old by then.
-const LONGEST: Duration = Duration::from_secs(6);
+/// Maximum duration of a reading: its first answers would be stale after that.
+const MAX_POLL_TIME: Duration = Duration::from_secs(6);
 
 /// A reading failed.
 #[derive(Debug, Error)]
@@ -29,80 +43,93 @@ const LONGEST: Duration = Duration::from_secs(6);
 pub struct PollError {
     /// The request that failed.
     pub what: &'static str,
-    /// How often it was made.
+    /// Number of attempts.
     pub tries: usize,
-    /// What came the last time.
+    /// The last error.
     #[source]
     pub error: LinkError,
 }
 
-/// Which answers count only when they are proven.
+/// Which answers need a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Proof {
+enum Confirmation {
     Nothing,
-    /// Names and settings of a battery that was never read: they stay.
-    WhatLasts,
+    /// Static data of a battery that was never read.
+    StaticData,
     Everything,
+    /// As `Everything`, on a line that need not be disturbed: values that keep changing must not make the battery unreadable.
+    Always,
 }
 
-impl Proof {
-    /// Only what was asked for can be asked for again.
+impl Confirmation {
+    /// Only a request can be repeated.
     fn covers(self, request: &Request) -> bool {
         let wanted = match self {
-            Proof::Nothing => false,
-            Proof::WhatLasts => !request.required,
-            Proof::Everything => true,
+            Confirmation::Nothing => false,
+            Confirmation::StaticData => !request.required,
+            Confirmation::Everything | Confirmation::Always => true,
         };
         wanted && !request.bytes.is_empty()
     }
 }
 
-/// The time that a poll has lost, and how often a request may be made.
-struct Lost {
-    tries: usize,
+/// Time lost in a poll, and remaining attempts.
+struct RetryBudget {
+    limits: RetryLimits,
     /// Since the last answer.
     in_row: Duration,
-    /// When there is no time left for anything.
+    /// Deadline of the whole poll.
     latest: Moment,
 }
 
-impl Lost {
+impl RetryBudget {
     fn forbids(&self, more: Duration, now: Moment) -> bool {
         self.in_row.saturating_add(more) > LOSS_BUDGET || now.after(more) > self.latest
     }
 }
 
 impl Link {
-    /// As [`Link::poll_within`], with patience: for a battery that has its line for itself.
+    /// As [`Link::poll_within`], for a battery alone on its line.
     ///
     /// # Errors
     /// As [`Link::poll_within`].
     pub fn poll(&mut self, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
-        self.poll_within(TRIES, protocol, known)
+        self.poll_within(RetryLimits::ALONE, protocol, known)
     }
 
-    /// Asks for everything that makes a reading, at most `tries` times each. `known` is the previous reading, or an empty one
+    /// Sends all requests of a reading, with the attempts that `limits` allows. `known` is the previous reading, or an empty one
     /// with the battery's names.
     ///
-    /// On a disturbed line, and where something is new that will last, answers count only when repeated (`agreement.rs`).
+    /// On a disturbed line, for changed static data, and with a check that misses much, answers count only when confirmed
+    /// (`confirm.rs`).
     ///
     /// # Errors
-    /// The first required request that stays without answer; no part of the reading is then returned.
-    pub fn poll_within(&mut self, tries: usize, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
+    /// The first required request without an answer; then no part of the reading is returned.
+    pub fn poll_within(&mut self, limits: RetryLimits, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
         let plan = protocol.plan(known);
-        let proof = match protocol.is_weak() {
-            false => Proof::Nothing,
-            true if self.is_disturbed() => Proof::Everything,
-            true if known.voltage.is_none() => Proof::WhatLasts,
-            true => Proof::Nothing,
+        let fully = if protocol.needs_confirmation() { Confirmation::Always } else { Confirmation::Everything };
+        let confirmation = match protocol.has_weak_checksum() {
+            false => Confirmation::Nothing,
+            true if fully == Confirmation::Always || self.is_disturbed() => fully,
+            true if known.voltage.is_none() => Confirmation::StaticData,
+            true => Confirmation::Nothing,
         };
-        let reading = self.ask_all(protocol, &plan, known, proof, tries)?;
-        if proof == Proof::Everything || !changes_what_lasts(known, &reading) {
-            return Ok(reading);
+        let reading = self.ask_all(protocol, &plan, known, confirmation, limits)?;
+        let contradiction = reading.contradiction();
+        let doubt = match &contradiction {
+            Some(why) => why,
+            None if confirmation == fully || !known.is_static_data_changed(&reading) => return Ok(reading),
+            None => "capacity, a name or a setting is not what it was",
+        };
+        log::debug!("{}: {doubt}; repeating the request", self.name());
+        protocol.reset();
+        let reading = self.ask_all(protocol, &plan, known, fully, limits)?;
+        match (reading.contradiction(), plan.first()) {
+            (Some(why), Some(request)) => {
+                Err(PollError { what: request.what, tries: limits.most, error: LinkError::Impossible { why } })
+            }
+            _ => Ok(reading),
         }
-        log::debug!("{}: capacity, a name or a setting is not what it was; asking again", self.name());
-        protocol.restart();
-        self.ask_all(protocol, &plan, known, Proof::Everything, tries)
     }
 
     fn ask_all(
@@ -110,16 +137,17 @@ impl Link {
         protocol: &mut dyn Protocol,
         plan: &[Request],
         known: &Reading,
-        proof: Proof,
-        tries: usize,
+        confirmation: Confirmation,
+        limits: RetryLimits,
     ) -> Result<Reading, PollError> {
         let mut reading = known.next_poll();
-        let mut lost = Lost { tries, in_row: Duration::ZERO, latest: self.clock.now().after(LONGEST) };
+        self.lateness = Duration::ZERO;
+        let mut budget = RetryBudget { limits, in_row: Duration::ZERO, latest: self.clock.now().after(MAX_POLL_TIME) };
         for request in plan {
-            let result = if proof.covers(request) {
-                self.insist_on_proof(protocol, request, known, &mut reading, &mut lost)
+            let result = if confirmation.covers(request) {
+                self.require_confirmation(protocol, request, known, confirmation, &mut reading, &mut budget)
             } else {
-                self.insist(protocol, request, &mut reading, &mut lost)
+                self.retry(protocol, request, &mut reading, &mut budget)
             };
             if let Err(failure) = result {
                 if request.required || failure.error.is_port() {
@@ -132,21 +160,22 @@ impl Link {
         Ok(reading)
     }
 
-    /// Makes a request until its answer agrees with what is known, or two answers agree.
-    fn insist_on_proof(
+    /// Repeats a request until its answer agrees with known data, or two answers agree.
+    fn require_confirmation(
         &mut self,
         protocol: &mut dyn Protocol,
         request: &Request,
         known: &Reading,
+        confirmation: Confirmation,
         reading: &mut Reading,
-        lost: &mut Lost,
+        budget: &mut RetryBudget,
     ) -> Result<(), PollError> {
         let mut answers: Vec<Reading> = Vec::new();
-        while answers.len() < MOST_ANSWERS {
+        while answers.len() < MAX_ANSWERS {
             let mut answer = reading.clone();
-            self.insist(protocol, request, &mut answer, lost)?;
-            // The next answer is to owe nothing to this one.
-            protocol.restart();
+            self.retry(protocol, request, &mut answer, budget)?;
+            // The next answer must not depend on this one.
+            protocol.reset();
             if is_near(&answer, known) {
                 *reading = answer;
                 return Ok(());
@@ -157,34 +186,44 @@ impl Link {
                 return Ok(());
             }
         }
-        Err(PollError { what: request.what, tries: answers.len(), error: LinkError::Contradictory })
+        match median(&answers).filter(|_| confirmation == Confirmation::Always) {
+            Some(median) => {
+                *reading = median;
+                Ok(())
+            }
+            None => Err(PollError { what: request.what, tries: answers.len(), error: LinkError::Contradictory }),
+        }
     }
 
-    /// Makes a request until it is answered, refused, or tries or time are used up.
-    fn insist(
+    /// Repeats a request until it is answered or refused, or attempts or time are used up.
+    fn retry(
         &mut self,
         protocol: &mut dyn Protocol,
         request: &Request,
         reading: &mut Reading,
-        lost: &mut Lost,
+        budget: &mut RetryBudget,
     ) -> Result<(), PollError> {
-        let most = if request.required { lost.tries } else { lost.tries.min(OPTIONAL_TRIES) };
+        let most = if request.required { budget.limits.most } else { budget.limits.most.min(OPTIONAL_TRIES) };
         let mut tries: usize = 0;
         loop {
             let start = self.clock.now();
             let Err(error) = self.exchange(protocol, request, reading) else {
-                lost.in_row = Duration::ZERO;
+                budget.in_row = Duration::ZERO;
                 return Ok(());
             };
-            tries = tries.saturating_add(1);
-            lost.in_row = lost.in_row.saturating_add(self.clock.now().since(start));
+            // After an answer that was too old, let the line settle before the next request.
+            tries = tries.saturating_add(usize::from(!matches!(error, LinkError::Late { .. })));
+            budget.in_row = budget.in_row.saturating_add(self.clock.now().since(start));
             let hopeless = match error {
-                LinkError::Refused { .. } | LinkError::Vanished(_) | LinkError::Io(_) => true,
-                // Many boards never answer what they do not know; a reading need not wait for that twice.
-                LinkError::Silent | LinkError::EchoOnly => !request.required,
+                LinkError::Refused { .. } => true,
+                _ if error.is_port() => true,
+                // Many boards never answer unknown requests: do not wait for that twice.
+                LinkError::Silent | LinkError::NoMessage { .. } | LinkError::EchoOnly => {
+                    !request.required || tries >= budget.limits.silent
+                }
                 _ => false,
             };
-            if hopeless || tries >= most || lost.forbids(request.timeout, self.clock.now()) {
+            if hopeless || tries >= most || budget.forbids(request.timeout, self.clock.now()) {
                 return Err(PollError { what: request.what, tries, error });
             }
         }

@@ -1,4 +1,4 @@
-//! A pseudo terminal with a symbolic link to it: to programs the link is a serial port, this end is the BMS.
+//! A pseudo terminal with a symbolic link: programs open the link like a serial port, this end is the BMS.
 
 use super::Port;
 use crate::bms::Line;
@@ -15,47 +15,46 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
-/// Why there is no pty at a path.
+/// Why a pty cannot be created at a path.
 #[derive(Debug, Error)]
 pub enum PtyError {
-    /// Something stands where the link should go.
-    #[error("{path} exists and is no link to a pty; choose another path or remove it")]
+    /// The path of the link is taken.
+    #[error("{path} exists and is not a link to a pty; choose another path or remove it")]
     Occupied {
         /// The path.
         path: String,
     },
-    /// The link cannot be made.
-    #[error("cannot put a link at {path}: {error}; choose a path that can be written")]
+    /// The link cannot be created.
+    #[error("cannot create a link at {path}: {error}; choose a writable path")]
     Link {
         /// The path.
         path: String,
-        /// What the operating system says.
+        /// Error of the operating system.
         error: io::Error,
     },
-    /// The system gives no pty.
+    /// The system refuses a pty.
     #[error("cannot open a pty: {0}; is /dev/pts mounted?")]
     Open(io::Error),
 }
 
-/// This end of a pty whose other end is a serial port for others. The link goes when it is dropped.
+/// This end of a pty whose other end is a serial port for others. Dropping it removes the link.
 #[derive(Debug)]
 pub struct Pty {
     name: String,
     master: OwnedFd,
-    /// Held open, so that reading does not fail while nobody else has it open.
+    /// Held open, so that reading does not fail while no other program has it open.
     slave: OwnedFd,
     link: PathBuf,
     target: PathBuf,
-    /// The only speed at which this end understands the other; any when there is none.
+    /// The only speed at which this end receives; `None` = any.
     line: Option<Line>,
 }
 
 impl Pty {
-    /// Opens a pty in raw mode and puts a link to it at `link`. A link that an earlier pty left there is replaced; anything
-    /// else is left alone.
+    /// Opens a pty in raw mode and creates a link to it at `link`. Replaces a link left by an earlier pty, but nothing else.
     ///
     /// # Errors
-    /// [`PtyError`] says what is in the way.
+    /// [`PtyError`] names the obstacle.
     pub fn open(link: &Path) -> Result<Self, PtyError> {
         let (master, slave, target) = pair().map_err(|error| PtyError::Open(error.into()))?;
         let name = link.display().to_string();
@@ -63,7 +62,7 @@ impl Pty {
         Ok(Self { name, master, slave, link: link.into(), target, line: None })
     }
 
-    /// The speed that the other end has set, baud.
+    /// The speed set by the other end, baud.
     fn other_speed(&self) -> io::Result<u32> {
         Ok(tcgetattr(&self.slave)?.output_speed())
     }
@@ -74,7 +73,7 @@ fn pair() -> Result<(OwnedFd, OwnedFd, PathBuf), Errno> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&master)?;
     unlockpt(&master)?;
-    // Nobody may read for a while: then bytes are lost, as on a wire, instead of stopping the simulation.
+    // If the other end does not read, bytes are lost, as on a wire, instead of blocking the simulation.
     rustix::fs::fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK)?;
     let target = ptsname(&master, Vec::new())?;
     let slave = rustix::fs::open(&target, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
@@ -85,7 +84,7 @@ fn pair() -> Result<(OwnedFd, OwnedFd, PathBuf), Errno> {
     Ok((master, slave, target.into()))
 }
 
-/// Makes the link at `path`, in place of an earlier link to a pty.
+/// Creates the link at `path`, replacing an earlier link to a pty.
 fn place(path: &Path, target: &Path, name: &str) -> Result<(), PtyError> {
     let failed = |error| PtyError::Link { path: name.into(), error };
     match fs::symlink_metadata(path) {
@@ -99,7 +98,7 @@ fn place(path: &Path, target: &Path, name: &str) -> Result<(), PtyError> {
 
 impl Drop for Pty {
     fn drop(&mut self) {
-        // A later pty may have taken the path over.
+        // A later pty may have taken the path.
         if fs::read_link(&self.link).is_ok_and(|target| target == self.target) {
             let _ = fs::remove_file(&self.link);
         }
@@ -111,7 +110,7 @@ impl Port for Pty {
         &self.name
     }
 
-    /// From here on bytes sent at another speed are lost, as on a real line.
+    /// From now on bytes sent at another speed are lost, as on a real line.
     fn set_line(&mut self, line: Line) -> io::Result<()> {
         self.line = Some(line);
         Ok(())
@@ -234,7 +233,7 @@ mod tests {
         let path = path("link");
         fs::write(&path, "mine").unwrap();
         let error = Pty::open(&path).unwrap_err().to_string();
-        assert!(error.contains("is no link to a pty"), "{error}");
+        assert!(error.contains("is not a link to a pty"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
         fs::remove_file(&path).unwrap();
 

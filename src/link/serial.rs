@@ -1,6 +1,12 @@
-//! A serial port of this computer: exclusive, raw, 8N1, and left as it was found.
+//! A serial port of this computer: exclusive, raw, 8N1, and restored on close.
+//!
+//! The crate is serial2 and not serialport (4.10): the latter has no RS485 mode, does not implement `AsFd` (so that locks, settings
+//! and that mode would need unsafe code here), always marks a locked pty as exclusive, and drops the error number of a missing
+//! device.
 
+use super::bluetooth::BluetoothOptions;
 use super::error::OpenError;
+use super::mqtt::Broker;
 use super::{Port, vanished};
 use crate::bms::Line;
 use rustix::fs::{FlockOperation, flock, fstat, major};
@@ -13,26 +19,36 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The kernel's output buffer takes any request at once; a port that does not is stuck.
+/// Write timeout: the kernel's output buffer takes any request at once, unless the port is stuck.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A silence worth a look at the device node.
-const LONG: Duration = Duration::from_millis(100);
+/// Silence after which the device node is checked.
+const CHECK_DEVICE_AFTER: Duration = Duration::from_millis(100);
 
-/// How a port is to be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Options of a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortOptions {
-    /// The line until something else is set.
+    /// Initial line settings.
     pub line: Line,
-    /// The kernel switches the direction of an RS485 transceiver (only for ports that cannot do it by themselves).
+    /// The kernel controls the direction of an RS485 transceiver (only for ports that do not do so themselves).
     pub rs485: bool,
-    /// FTDI adapters report bytes after 1 ms instead of 16 ms, at the price of more interrupts.
+    /// FTDI adapters report bytes after 1 ms instead of 16 ms, at the cost of more interrupts.
     pub low_latency: bool,
+    /// For a port on Bluetooth.
+    pub bluetooth: BluetoothOptions,
+    /// For a port on MQTT: login and encryption of the broker that its name states.
+    pub broker: Broker,
 }
 
 impl Default for PortOptions {
     fn default() -> Self {
-        Self { line: Line { baud: 9600 }, rs485: false, low_latency: false }
+        Self {
+            line: Line { baud: 9600 },
+            rs485: false,
+            low_latency: false,
+            bluetooth: BluetoothOptions::default(),
+            broker: Broker::default(),
+        }
     }
 }
 
@@ -40,7 +56,7 @@ impl Default for PortOptions {
 pub struct Serial {
     name: String,
     port: SerialPort,
-    /// The settings before us, put back when the port is closed.
+    /// The original settings, restored on close.
     found: Settings,
     found_mode: Option<TransceiverMode>,
     _latency: Option<Latency>,
@@ -50,7 +66,7 @@ impl Serial {
     /// Opens the device node `name`.
     ///
     /// # Errors
-    /// One sentence for each reason that an owner can do something about.
+    /// One sentence for each reason that an owner can fix.
     pub fn open(name: &str, options: &PortOptions) -> Result<Self, OpenError> {
         let failed = |error: io::Error| explain(name, error);
         let mut port = SerialPort::open(name, KeepSettings).map_err(failed)?;
@@ -68,7 +84,7 @@ impl Serial {
         Ok(serial)
     }
 
-    /// Lets the kernel switch the transceiver between sending and receiving.
+    /// Lets the kernel control the transceiver's direction.
     fn drive_rs485(&mut self) -> io::Result<()> {
         let found = self.port.get_rs4xx_mode()?;
         self.port.set_rs4xx_mode(Rs485Config::new())?;
@@ -76,8 +92,8 @@ impl Serial {
         Ok(())
     }
 
-    /// Tells a device that is gone from other faults.
-    fn judge(&self, error: io::Error) -> io::Error {
+    /// Distinguishes a missing device from other faults.
+    fn classify(&self, error: io::Error) -> io::Error {
         let gone = Errno::from_io_error(&error).is_some_and(|errno| matches!(errno, Errno::IO | Errno::NODEV | Errno::NXIO));
         if gone || !self.is_there() { vanished(&self.name) } else { error }
     }
@@ -105,40 +121,39 @@ impl Port for Serial {
     }
 
     fn set_line(&mut self, line: Line) -> io::Result<()> {
-        self.configure(line).map_err(|error| self.judge(error))
+        self.configure(line).map_err(|error| self.classify(error))
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // As a rule the kernel takes it at once, and there is nothing to wait for.
+        // Usually the kernel takes it at once, without waiting.
         let sent = rustix::io::write(&self.port, bytes).unwrap_or(0);
         let rest = bytes.get(sent..).unwrap_or_default();
-        if rest.is_empty() { Ok(()) } else { self.port.write_all(rest).map_err(|error| self.judge(error)) }
+        if rest.is_empty() { Ok(()) } else { self.port.write_all(rest).map_err(|error| self.classify(error)) }
     }
 
     fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
-        // Whoever slept until the answer was there finds it without asking whether something has come. Faults are left to the
-        // second way.
+        // After sleeping until the answer is due, read without polling first. Faults are handled below.
         match rustix::io::read(&self.port, &mut *buf) {
             Ok(n @ 1..) => return Ok(n),
             Err(Errno::AGAIN) if wait.is_zero() => return Ok(0),
             _ => {}
         }
-        // The port counts whole milliseconds; rounding down would turn the last one into a spin.
+        // The port counts whole milliseconds; rounding down would busy-wait in the last one.
         self.port.set_read_timeout(wait.saturating_add(Duration::from_micros(999)))?;
         match self.port.read(buf) {
             Ok(0) => Err(vanished(&self.name)),
             Ok(n) => Ok(n),
             Err(error) => match error.kind() {
-                // A driver may hold on to a device that is gone: then only its node tells.
-                io::ErrorKind::TimedOut if wait >= LONG && !self.is_there() => Err(vanished(&self.name)),
+                // A kernel driver may keep a missing device open: then only its node shows it.
+                io::ErrorKind::TimedOut if wait >= CHECK_DEVICE_AFTER && !self.is_there() => Err(vanished(&self.name)),
                 io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
-                _ => Err(self.judge(error)),
+                _ => Err(self.classify(error)),
             },
         }
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.port.discard_input_buffer().map_err(|error| self.judge(error))
+        self.port.discard_input_buffer().map_err(|error| self.classify(error))
     }
 }
 
@@ -153,20 +168,20 @@ impl Drop for Serial {
     }
 }
 
-/// Keeps other programs off: those that ask the kernel and those that look for a lock.
+/// Locks the port, both in the kernel (TIOCEXCL) and by a file lock.
 fn lock(port: &SerialPort) -> io::Result<()> {
     flock(port, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
         Errno::WOULDBLOCK => io::Error::from(Errno::BUSY),
         errno => errno.into(),
     })?;
-    // A pty keeps this mark for as long as its other end lives: after a kill nobody could open it again.
+    // A pty keeps this mark as long as its other end is open: after a kill it could not be opened again.
     if !is_pty(port)? {
         ioctl_tiocexcl(port)?;
     }
     Ok(())
 }
 
-/// Whether the port is the near end of a pty (`/dev/pts/*`, device numbers 136 to 143).
+/// Whether the port is the slave end of a pty (`/dev/pts/*`, device numbers 136 to 143).
 fn is_pty(port: &SerialPort) -> io::Result<bool> {
     Ok((136..=143).contains(&major(fstat(port)?.st_rdev)))
 }
@@ -182,7 +197,7 @@ fn explain(name: &str, error: io::Error) -> OpenError {
     }
 }
 
-/// The time that an FTDI adapter collects bytes before it reports them: 16 ms as it comes, 1 ms while this lives.
+/// The latency timer of an FTDI adapter: 16 ms by default, 1 ms until this is dropped.
 struct Latency {
     file: PathBuf,
     found: String,

@@ -8,10 +8,10 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// Longest wait for the server to accept, and to take what was sent.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout for connecting and for sending.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A peer that is silent for so long is asked whether it is still there.
+/// Silence after which TCP keep-alive probes start.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// An open connection; when it breaks, the caller opens a new one.
@@ -25,7 +25,7 @@ impl Tcp {
     /// Connects to `tcp://HOST:PORT`.
     ///
     /// # Errors
-    /// The address is wrong or nobody answers there.
+    /// The address is wrong or nothing answers there.
     pub fn connect(name: &str) -> Result<Self, OpenError> {
         let unreachable = |source| OpenError::Unreachable { name: name.to_owned(), source };
         let address = name.strip_prefix("tcp://").unwrap_or(name);
@@ -35,7 +35,7 @@ impl Tcp {
         }
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in address.to_socket_addrs().map_err(unreachable)? {
-            match TcpStream::connect_timeout(&address, PATIENCE).and_then(prepare) {
+            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(prepare) {
                 Ok(stream) => return Ok(Self { name: name.to_owned(), stream, wait: None }),
                 Err(error) => failure = error,
             }
@@ -43,7 +43,7 @@ impl Tcp {
         Err(unreachable(failure))
     }
 
-    /// Reads at once if there is something.
+    /// Reads without waiting.
     fn peek_in(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.stream.set_nonblocking(true)?;
         let result = self.stream.read(buf);
@@ -54,8 +54,8 @@ impl Tcp {
 
 fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    // A server that lost its power says nothing: without these the connection would look fine for a quarter of an hour.
+    stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+    // A server without power is just silent: without these options the connection would look fine for a quarter of an hour.
     set_socket_keepalive(&stream, true)?;
     set_tcp_keepidle(&stream, KEEPALIVE)?;
     set_tcp_user_timeout(&stream, u32::try_from(KEEPALIVE.as_millis()).unwrap_or(u32::MAX))?;
@@ -97,7 +97,7 @@ impl Port for Tcp {
 
     fn clear(&mut self) -> io::Result<()> {
         let mut buf = [0; 512];
-        // A server that never stops talking must not hold us: 16 reads are all that a tty could hold, twice.
+        // A server that never stops sending must not block us: 16 reads are twice the content of a tty buffer.
         for _ in 0..16 {
             if self.receive(&mut buf, Duration::ZERO)? < buf.len() {
                 break;

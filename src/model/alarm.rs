@@ -1,21 +1,21 @@
-//! What can be wrong with a battery.
+//! Alarms of a battery.
 
 use serde::{Deserialize, Serialize};
 
 /// An active alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
-    /// What is wrong.
+    /// Name.
     pub name: AlarmName,
-    /// How bad it is.
+    /// Severity.
     pub level: Level,
 }
 
-/// How bad an alarm is.
+/// Severity of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Attention; the BMS still lets current flow.
+    /// Warning; the BMS still permits current.
     Warning,
     /// The protection has acted, or something is broken.
     Alarm,

@@ -1,29 +1,30 @@
-//! What batteries tell the bank that they belong to, and a bank of them.
+//! Data exchanged between batteries and their bank, and the summary of a bank.
 
-use crate::units::Volts;
+use super::{Alarm, Level};
+use crate::base::units::Volts;
 use std::borrow::Cow;
 
-/// What a battery tells the bank it belongs to, beyond what everybody sees.
+/// Data of a battery for its bank, in addition to what is published for everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Part {
-    /// Counts accepted readings, so that a resting battery can be told from a silent one; wraps.
+pub struct MemberInfo {
+    /// Counts accepted readings, which distinguishes a resting battery from a silent one; wraps.
     pub readings: u16,
-    /// The highest charge voltage that the safety of the cells allows, whatever phase charging is in; `None` = not above CVL.
+    /// The highest charge voltage that is safe for the cells, in any charging phase; `None` = not above CVL.
     pub ceiling: Option<Volts>,
-    /// The voltage to hold when all is full.
+    /// The voltage to hold once all batteries are full.
     pub float: Option<Volts>,
 }
 
-/// What there is to say of a bank as a set of batteries.
+/// Summary of a bank as a set of batteries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Modules {
+pub struct BankSummary {
     /// Batteries whose data is fresh.
     pub online: u16,
-    /// Batteries that are known and silent, or away.
+    /// Known batteries that are silent or absent.
     pub offline: u16,
-    /// Batteries that do not let themselves be charged.
+    /// Batteries that forbid charging.
     pub blocking_charge: u16,
-    /// Batteries that do not let themselves be discharged.
+    /// Batteries that forbid discharging.
     pub blocking_discharge: u16,
     /// Battery and number of the lowest cell.
     pub min_cell: Option<String>,
@@ -33,11 +34,37 @@ pub struct Modules {
     pub min_temperature: Option<String>,
     /// Battery and number of the hottest sensor.
     pub max_temperature: Option<String>,
-    /// Why the limits are as they are, with the battery that sets them.
+    /// Reasons of the limits, with the battery that sets them.
     pub reasons: Reasons,
+    /// The batteries are in series.
+    pub in_series: bool,
+    /// Alarms of the bank itself; those of its batteries are shown by them.
+    pub own_alarms: Vec<Alarm>,
+    /// Cable alarm for batteries that cannot show it themselves, because they are not there.
+    pub own_cable: Option<Level>,
+    /// The batteries, in a fixed order.
+    pub modules: Vec<BankModule>,
 }
 
-/// Why CVL, CCL and DCL are as they are, in words for the owner.
+impl BankSummary {
+    /// Number of known batteries, silent and absent ones included.
+    pub fn batteries(&self) -> u16 {
+        self.online.saturating_add(self.offline)
+    }
+}
+
+/// One battery of a bank.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BankModule {
+    /// Name shown to the owner.
+    pub label: String,
+    /// Its active alarms as last known; `None` if it never reported any, nor that there are none.
+    pub alarms: Option<Vec<Alarm>>,
+    /// Cable alarm: it has been silent or absent for long.
+    pub cable: Option<Level>,
+}
+
+/// Reasons of CVL, CCL and DCL, as text for the owner.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[allow(missing_docs, reason = "the limits are named after themselves")]
 pub struct Reasons {

@@ -1,24 +1,20 @@
-//! What an owner can tell a BMS to do, and what became of it.
+//! Commands of the owner to a BMS, and their outcomes.
 
 use super::Reading;
-use crate::units::Percent;
+use crate::base::units::Percent;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
 
-/// A SoC that was set counts as taken over when the BMS then shows one so near, %: a battery in use moves on meanwhile.
+/// A new SoC is confirmed if the BMS then reports one this close, %: a battery in use changes meanwhile.
 const SOC_NEAR: f64 = 1.0;
 
-/// Something that a BMS does only because somebody wants it.
+/// An action that a BMS takes only on request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Command {
-    /// Lets the battery be charged, or not: the charge switch.
-    Charge(bool),
-    /// Lets the battery be discharged, or not: the discharge switch.
-    Discharge(bool),
-    /// Lets the cells be balanced, or not.
-    Balance(bool),
+    /// Turns a switch on or off.
+    Switch(Switch, bool),
     /// Sets the BMS's state of charge, 0 to 100 %.
     SetSoc(Percent),
 }
@@ -27,19 +23,19 @@ pub enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
-    /// The charge switch.
+    /// Permits charging, or not.
     Charge,
-    /// The discharge switch.
+    /// Permits discharging, or not.
     Discharge,
-    /// The balancer.
+    /// Permits cell balancing, or not.
     Balance,
 }
 
 impl Switch {
-    /// All of them.
+    /// All switches.
     pub const ALL: [Self; 3] = [Self::Charge, Self::Discharge, Self::Balance];
 
-    /// Its name on the command line.
+    /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Charge => "charge",
@@ -48,62 +44,42 @@ impl Switch {
         }
     }
 
-    /// The command that puts it on or off.
+    /// The command that turns it on or off.
     pub fn to(self, on: bool) -> Command {
-        match self {
-            Self::Charge => Command::Charge(on),
-            Self::Discharge => Command::Discharge(on),
-            Self::Balance => Command::Balance(on),
-        }
+        Command::Switch(self, on)
     }
-}
-
-/// Words that are no command.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{what:?} {value:?} is no command: there are charge, discharge and balance, each on or off, and soc with 0 to 100")]
-pub struct NoCommand {
-    /// What was to be set.
-    pub what: String,
-    /// To what.
-    pub value: String,
 }
 
 impl Command {
-    /// Reads `charge off`, `soc 80`.
-    ///
-    /// # Errors
-    /// [`NoCommand`] says what there is.
-    pub fn parse(what: &str, value: &str) -> Result<Self, NoCommand> {
-        let wrong = || NoCommand { what: what.to_owned(), value: value.to_owned() };
+    /// Parses `charge off`, `soc 80`; `None` if the words are not a command.
+    pub fn parse(what: &str, value: &str) -> Option<Self> {
         if what == "soc" {
             let soc = value.trim().trim_end_matches('%').trim().parse::<f64>().ok();
-            return soc.filter(|soc| (0.0..=100.0).contains(soc)).map(|soc| Self::SetSoc(Percent::new(soc))).ok_or_else(wrong);
+            return soc.filter(|soc| (0.0..=100.0).contains(soc)).map(|soc| Self::SetSoc(Percent::new(soc)));
         }
-        let switch = Switch::ALL.into_iter().find(|switch| switch.name() == what).ok_or_else(wrong)?;
+        let switch = Switch::ALL.into_iter().find(|switch| switch.name() == what)?;
         match value {
-            "on" => Ok(switch.to(true)),
-            "off" => Ok(switch.to(false)),
-            _ => Err(wrong()),
+            "on" => Some(switch.to(true)),
+            "off" => Some(switch.to(false)),
+            _ => None,
         }
     }
 
-    /// The switch that it moves, and where to.
+    /// The switch that it changes, and the new state.
     pub fn switch(self) -> Option<(Switch, bool)> {
         match self {
-            Self::Charge(on) => Some((Switch::Charge, on)),
-            Self::Discharge(on) => Some((Switch::Discharge, on)),
-            Self::Balance(on) => Some((Switch::Balance, on)),
+            Self::Switch(switch, on) => Some((switch, on)),
             Self::SetSoc(_) => None,
         }
     }
 
-    /// Whether a reading made afterwards shows that the BMS has done it. A switch shows itself where the BMS tells of it; else
-    /// only what its FET does is known, and one that a protection holds open is not shown as on.
+    /// Whether a later reading shows that the BMS has carried it out. A switch is checked directly if the BMS reports it. Otherwise
+    /// only the FET's state is known, and one held open by a protection does not show as on.
     pub fn is_shown_by(self, reading: &Reading) -> bool {
         match self {
-            Self::Charge(on) => reading.charge_switch.or(reading.charge_fet) == Some(on),
-            Self::Discharge(on) => reading.discharge_switch.or(reading.discharge_fet) == Some(on),
-            Self::Balance(on) => reading.balance_allowed == Some(on),
+            Self::Switch(Switch::Charge, on) => reading.charge_switch.or(reading.charge_fet) == Some(on),
+            Self::Switch(Switch::Discharge, on) => reading.discharge_switch.or(reading.discharge_fet) == Some(on),
+            Self::Switch(Switch::Balance, on) => reading.balance_allowed == Some(on),
             Self::SetSoc(soc) => reading.soc.is_some_and(|shown| (shown - soc).abs().get() <= SOC_NEAR),
         }
     }
@@ -111,89 +87,54 @@ impl Command {
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.switch(), self) {
-            (Some((switch, on)), _) => write!(f, "{} {}", switch.name(), if on { "on" } else { "off" }),
-            (None, Self::SetSoc(soc)) => write!(f, "soc {}", soc.get()),
-            (None, _) => Ok(()),
+        match self {
+            Self::Switch(switch, on) => write!(f, "{} {}", switch.name(), if *on { "on" } else { "off" }),
+            Self::SetSoc(soc) => write!(f, "soc {}", soc.get()),
         }
     }
 }
 
-/// A time to wait, as people say it: in whole seconds, minutes or hours, rounded up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wait {
-    seconds: u64,
-}
-
-impl Wait {
-    /// At least so long.
-    pub fn at_least(time: Duration) -> Self {
-        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
-        let step = match seconds {
-            ..120 => 1,
-            120..7200 => 60,
-            _ => 3600,
-        };
-        Self { seconds: seconds.div_ceil(step).saturating_mul(step) }
-    }
-
-    /// The one that a text of ours tells; a minute where it tells none.
-    fn told(text: &str) -> Self {
-        let mut words = text.split_whitespace().skip_while(|word| *word != "wait").skip(1);
-        let number = words.next().and_then(|word| word.parse::<u64>().ok());
-        let unit = match words.next() {
-            Some("min") => 60,
-            Some("h") => 3600,
-            _ => 1,
-        };
-        Self { seconds: number.map_or(60, |number| number.saturating_mul(unit)) }
+/// A waiting time as text: in whole seconds, minutes or hours, rounded up.
+fn rounded_up(time: Duration) -> String {
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
     }
 }
 
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.seconds {
-            seconds @ ..120 => write!(f, "{seconds} s"),
-            seconds @ 120..7200 => write!(f, "{} min", seconds / 60),
-            seconds => write!(f, "{} h", seconds / 3600),
-        }
-    }
-}
-
-/// What the text of [`Outcome::InForce`] begins with.
-const IN_FORCE: &str = "in force";
-
-/// What became of a command. The text says what to do.
+/// Outcome of a command. The text contains the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Outcome {
-    /// The BMS shows that it did it.
+    /// The BMS confirms it.
     #[error("done: the BMS shows it")]
     Done,
-    /// Charge control does as the owner wants, without the BMS.
-    #[error("{IN_FORCE} from the next reading on")]
+    /// Charge control has applied the owner's limit, without the BMS.
+    #[error("in force from the next reading on")]
     InForce,
-    /// The BMS declined.
+    /// The BMS refused.
     #[error("the BMS refused it (code {code:#04x}): it wants a password or does not have this; use the maker's app")]
     Refused {
-        /// Its code.
+        /// Error code.
         code: u8,
     },
-    /// A reading made afterwards does not show it.
+    /// A later reading does not confirm it.
     #[error("not confirmed: what the BMS shows afterwards is not what was wanted. Look at the battery before you rely on it")]
     NotConfirmed,
     /// This family has no such command whose bytes are certain.
     #[error("this BMS has no such command, or none that is known for certain; use the maker's app")]
     NotSupported,
-    /// Somebody else asks on this line, and a command would collide.
+    /// Another master polls this line, and a command would collide.
     #[error("another master uses this line, so nothing is sent on it; use the maker's app")]
     Occupied,
-    /// Too many commands came lately.
-    #[error("too many commands: wait {wait} and ask again (a BMS keeps its switches in a memory that wears out)")]
+    /// Too many recent commands.
+    #[error("too many commands: wait {} and ask again (a BMS keeps its switches in a memory that wears out)", rounded_up(*.wait))]
     TooOften {
-        /// How long there is no room for another one.
-        wait: Wait,
+        /// Time until the next command is accepted.
+        wait: Duration,
     },
-    /// The one before is not done yet.
+    /// The previous command is still in progress.
     #[error("another command is under way: wait 20 s and ask again")]
     Busy,
     /// The battery cannot be reached.
@@ -205,16 +146,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// It was done.
-    pub fn is_done(self) -> bool {
-        self.code() == 0
-    }
-
-    /// A number that tells failures apart, 0 for done.
+    /// A number that identifies a failure, 0 for done.
     pub fn code(self) -> i32 {
         match self {
             Self::Done | Self::InForce => 0,
-            // 1 and 2 are what D-Bus items answer to writes that are never possible.
+            // 1 and 2 are the replies of D-Bus items to writes that are never valid.
             Self::Refused { .. } => 3,
             Self::NotConfirmed => 4,
             Self::NotSupported => 5,
@@ -225,22 +161,27 @@ impl Outcome {
             Self::Busy => 10,
         }
     }
+}
 
-    /// What another process says with [`code`](Self::code) and text; what is not understood is no success.
-    pub fn told(code: i32, text: &str) -> Self {
-        let refusal = || text.split_once("code 0x").and_then(|(_, rest)| u8::from_str_radix(rest.get(..2)?, 16).ok());
-        match code {
-            0 if text.starts_with(IN_FORCE) => Self::InForce,
-            0 => Self::Done,
-            3 => Self::Refused { code: refusal().unwrap_or_default() },
-            5 => Self::NotSupported,
-            6 => Self::Occupied,
-            7 => Self::TooOften { wait: Wait::told(text) },
-            8 => Self::Unreachable,
-            9 => Self::Off,
-            10 => Self::Busy,
-            _ => Self::NotConfirmed,
-        }
+/// The reply to a request. A reply of another process is passed on unchanged; its text is never parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// 0 for done, otherwise the number of the failure: [`Outcome::code`].
+    pub code: i32,
+    /// The outcome, and the remedy.
+    pub text: String,
+}
+
+impl Reply {
+    /// The request was carried out.
+    pub fn is_done(&self) -> bool {
+        self.code == 0
+    }
+}
+
+impl From<Outcome> for Reply {
+    fn from(outcome: Outcome) -> Self {
+        Self { code: outcome.code(), text: outcome.to_string() }
     }
 }
 
@@ -251,45 +192,36 @@ mod tests {
     #[test]
     fn words_become_commands_and_back() {
         for (what, value, command) in [
-            ("charge", "off", Command::Charge(false)),
-            ("discharge", "on", Command::Discharge(true)),
-            ("balance", "off", Command::Balance(false)),
+            ("charge", "off", Switch::Charge.to(false)),
+            ("discharge", "on", Switch::Discharge.to(true)),
+            ("balance", "off", Switch::Balance.to(false)),
             ("soc", "80", Command::SetSoc(Percent::new(80.0))),
         ] {
-            assert_eq!(Command::parse(what, value).unwrap(), command);
+            assert_eq!(Command::parse(what, value), Some(command));
             assert_eq!(command.to_string(), format!("{what} {value}"));
         }
         for (what, value) in [("charge", ""), ("charge", "0"), ("soc", "101"), ("soc", "NaN"), ("soc", "-1"), ("fets", "on")] {
-            assert!(Command::parse(what, value).is_err(), "{what} {value}");
+            assert!(Command::parse(what, value).is_none(), "{what} {value}");
         }
     }
 
     #[test]
-    fn outcomes_survive_the_way_through_another_process() {
-        use Outcome::{Busy, Done, InForce, NotConfirmed, NotSupported, Occupied, Off, Refused, TooOften, Unreachable};
-        let refused = Refused { code: 0x82 };
-        for outcome in [Done, InForce, refused, NotConfirmed, NotSupported, Occupied, Unreachable, Off, Busy] {
-            assert_eq!(Outcome::told(outcome.code(), &outcome.to_string()), outcome);
-        }
+    fn a_wait_is_said_in_whole_units_and_never_too_short() {
         for (seconds, words) in
             [(0.2, "wait 1 s"), (59.0, "wait 59 s"), (119.5, "wait 2 min"), (3601.0, "wait 61 min"), (80_000.0, "wait 23 h")]
         {
-            let outcome = TooOften { wait: Wait::at_least(Duration::from_secs_f64(seconds)) };
-            assert!(outcome.to_string().contains(words), "{outcome}");
-            assert_eq!(Outcome::told(7, &outcome.to_string()), outcome);
+            let reply = Reply::from(Outcome::TooOften { wait: Duration::from_secs_f64(seconds) });
+            assert!(reply.text.contains(words) && reply.code == 7 && !reply.is_done(), "{reply:?}");
         }
-        assert_eq!(Outcome::told(7, "").to_string(), TooOften { wait: Wait::told("wait 60 s") }.to_string());
-        assert_eq!(Outcome::told(1, "read only"), NotConfirmed);
-        assert_eq!(Outcome::told(3, "no code 0x"), Refused { code: 0 });
     }
 
     #[test]
     fn a_switch_that_the_bms_tells_of_counts_more_than_its_fet() {
         let mut reading = Reading { charge_fet: Some(false), ..Reading::default() };
-        assert!(Command::Charge(false).is_shown_by(&reading) && !Command::Charge(true).is_shown_by(&reading));
+        assert!(Switch::Charge.to(false).is_shown_by(&reading) && !Switch::Charge.to(true).is_shown_by(&reading));
         reading.charge_switch = Some(true);
-        assert!(Command::Charge(true).is_shown_by(&reading), "a protection holds the FET open");
-        assert!(!Command::Charge(false).is_shown_by(&reading), "that FET is open for another reason");
-        assert!(!Command::Discharge(false).is_shown_by(&reading), "nothing is known of it");
+        assert!(Switch::Charge.to(true).is_shown_by(&reading), "a protection holds the FET open");
+        assert!(!Switch::Charge.to(false).is_shown_by(&reading), "that FET is open for another reason");
+        assert!(!Switch::Discharge.to(false).is_shown_by(&reading), "nothing is known of it");
     }
 }

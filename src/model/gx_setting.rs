@@ -1,29 +1,32 @@
-//! A setting that lies in the configuration and on the GX: which value holds, and what to do about it. Pure.
+//! A setting that exists both in the configuration and on the GX: the value in force, and the remedy. Pure.
 
-/// A setting of which the GX says something else than the configuration.
+/// A setting whose value on the GX differs from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GxSetting {
-    /// Its key in the configuration.
+    /// Key in the configuration.
     pub key: &'static str,
-    /// Its name on the GX.
+    /// Name on the GX.
     pub name: &'static str,
-    /// Its path in `com.victronenergy.settings`.
+    /// Path in `com.victronenergy.settings`.
     pub path: String,
-    /// What the GX says.
+    /// Value on the GX.
     pub gx: String,
-    /// What the configuration says; `None` where it does not set it.
+    /// Value in the configuration; `None` if it is not set there.
     pub file: Option<String>,
-    /// Why what the GX says is refused; `None`: it holds.
+    /// Why the value on the GX is refused; `None`: it is in force.
     pub refused: Option<String>,
+    /// Bound of the value on the GX, if the configuration leaves the setting open.
+    pub bound: Option<&'static str>,
 }
 
 impl GxSetting {
-    /// Which value holds, and where it comes from.
+    /// The value in force, and its origin.
     pub fn text(&self) -> String {
         let Self { key, name, gx, .. } = self;
+        let bound = self.bound.map(|bound| format!(", {bound}")).unwrap_or_default();
         match (&self.refused, &self.file) {
             (None, Some(file)) => format!("{key} = {gx} holds, from {name} on the GX; the configuration says {file}"),
-            (None, None) => format!("{key} = {gx} holds, from {name} on the GX; the configuration does not set it"),
+            (None, None) => format!("{key} = {gx} holds, from {name} on the GX{bound}; the configuration does not set it"),
             (Some(why), Some(file)) => {
                 format!("{name} = {gx} on the GX is refused: {why}. {key} = {file} of the configuration holds")
             }
@@ -31,7 +34,7 @@ impl GxSetting {
         }
     }
 
-    /// What to do about it.
+    /// The remedy.
     pub fn remedy(&self) -> String {
         let back = format!("dbus -y com.victronenergy.settings {} SetValue %0.0", self.path);
         match &self.refused {

@@ -1,19 +1,48 @@
-//! What a battery may be charged and discharged with.
+//! Limits of a battery.
 
-use crate::units::{Amps, Volts};
+use crate::base::units::{Amps, Volts};
 use serde::Serialize;
 
 /// A published limit and the rule that set it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limit<T> {
     /// The limit; always finite and never negative.
     pub value: T,
-    /// The winning rule, in words for the owner.
+    /// The rule that sets it, as text for the owner.
     pub why: &'static str,
 }
 
-/// What the battery may be charged and discharged with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A value for each direction of the current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByDirection<T> {
+    /// For charging.
+    pub charge: T,
+    /// For discharging.
+    pub discharge: T,
+}
+
+impl<T> ByDirection<T> {
+    /// The same value for both directions.
+    pub const fn both(value: T) -> Self
+    where
+        T: Copy,
+    {
+        Self { charge: value, discharge: value }
+    }
+
+    /// A value computed from each.
+    pub fn map<U>(self, mut of: impl FnMut(T) -> U) -> ByDirection<U> {
+        ByDirection { charge: of(self.charge), discharge: of(self.discharge) }
+    }
+
+    /// Pairs with the values of `other`.
+    pub fn zip<U>(self, other: ByDirection<U>) -> ByDirection<(T, U)> {
+        ByDirection { charge: (self.charge, other.charge), discharge: (self.discharge, other.discharge) }
+    }
+}
+
+/// Limits of a battery; by default nothing is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
     /// Charge voltage limit.
     pub cvl: Limit<Volts>,
@@ -21,28 +50,36 @@ pub struct Limits {
     pub ccl: Limit<Amps>,
     /// Discharge current limit.
     pub dcl: Limit<Amps>,
-    /// Voltage at which discharging should end, for inverters that want one.
+    /// Voltage at which discharging should end, for inverters that need one.
     pub low_voltage: Volts,
     /// Phase of charging.
     pub mode: Mode,
 }
 
-/// Phase of charging, or why there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+impl Limits {
+    /// The current limits.
+    pub fn currents(&self) -> ByDirection<Amps> {
+        ByDirection { charge: self.ccl.value, discharge: self.dcl.value }
+    }
+}
+
+/// Charging phase, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Charging up to the charge voltage.
     Bulk,
     /// Holding the charge voltage until the battery is full.
     Absorption,
-    /// Full; the voltage is let down.
+    /// Full; the voltage is lowered.
     Float,
-    /// The battery's data is not trusted or not fresh; charging is held back.
+    /// The battery's data is doubtful or stale; charging is held back.
+    #[default]
     Hold,
 }
 
 impl Mode {
-    /// The word that GUIs show.
+    /// Text shown in GUIs.
     pub fn text(self) -> &'static str {
         match self {
             Mode::Bulk => "Bulk",
@@ -52,7 +89,7 @@ impl Mode {
         }
     }
 
-    /// The word in JSON.
+    /// Text in JSON.
     pub fn key(self) -> &'static str {
         match self {
             Mode::Bulk => "bulk",

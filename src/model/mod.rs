@@ -1,27 +1,38 @@
-//! What the parts of the program say to each other: `Reading` (what the BMS said), `Snapshot` (everything a sink shows).
+//! Data types shared by all parts of the program: `Reading` (values of the BMS), `Snapshot` (everything an output shows).
 //!
 //! Unknown is `None` (or an empty list), never 0 and never an old value. Positive current charges.
 
 mod alarm;
+mod assumption;
 mod bank;
+mod charge_excess;
 mod command;
 mod gx_setting;
 mod history;
 mod limits;
-mod line;
+mod link_stats;
+mod production_date;
 mod reading;
-mod replies;
+mod reply_rates;
 mod settings;
 mod snapshot;
+mod table;
 
 pub use alarm::{Alarm, AlarmName, Level};
-pub use bank::{Modules, Part, Reasons};
-pub use command::{Command, NoCommand, Outcome, Switch, Wait};
+pub use assumption::{
+    Assumption, DAREN_FETS, EG4_LL_CURRENT, Open, OpenValue, PYLONTECH_CAPACITY, PYLONTECH_CURRENT, QUESTIONS, Question,
+    RENOGY_CURRENT, SEPLOS_HOT_MOSFETS,
+};
+pub use bank::{BankModule, BankSummary, MemberInfo, Reasons};
+pub use charge_excess::{CHARGE_EXCESS_REMEDY, ChargeExcess};
+pub use command::{Command, Outcome, Reply, Switch};
 pub use gx_setting::GxSetting;
-pub use history::History;
-pub use limits::{Limit, Limits, Mode};
-pub use line::{LineState, LinkStats};
-pub use reading::{Awaited, Reading};
-pub use replies::{Replies, Share};
-pub use settings::{BmsSettings, Chemistry};
-pub use snapshot::{Derived, Freshness, Owner, Snapshot};
+pub use history::{Discharges, History, OpenCycle};
+pub use limits::{ByDirection, Limit, Limits, Mode};
+pub use link_stats::{LineState, LinkStats};
+pub use production_date::ProductionDate;
+pub use reading::{Awaited, Reading, ReadingFields};
+pub use reply_rates::{ReplyRates, SuccessRate};
+pub use settings::{BmsSettings, BmsSettingsFields, Chemistry};
+pub use snapshot::{Derived, Freshness, Snapshot, UserOverrides};
+pub use table::{FieldInfo, Lasting};

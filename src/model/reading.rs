@@ -1,126 +1,132 @@
-//! What a BMS says.
+//! Values reported by a BMS.
 
-use super::{Alarm, AlarmName, BmsSettings, Level};
-use crate::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
-use serde::Serialize;
+use super::table::{Table as _, table};
+use super::{Alarm, AlarmName, BmsSettings, Lasting, Level, Open, ProductionDate};
+use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use std::borrow::Cow;
 
-/// One reading of one battery, as the BMS reported it; in a [`Snapshot`](super::Snapshot) as it passed the guard and the owner's settings. The field names are those of the JSON output (contract.md).
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Reading {
-    /// Protocol name, as in the registry (`jbd`).
-    pub bms: &'static str,
-    /// Bus address; `None` where the protocol has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<u8>,
-    /// Pack voltage.
-    #[serde(rename = "voltage_v", skip_serializing_if = "Option::is_none")]
-    pub voltage: Option<Volts>,
-    /// Pack current, positive charges.
-    #[serde(rename = "current_a", skip_serializing_if = "Option::is_none")]
-    pub current: Option<Amps>,
-    /// Pack power: what the BMS says (some boards give the magnitude only), else voltage times current, rounded to 0.1 W.
-    #[serde(rename = "power_w", skip_serializing_if = "Option::is_none")]
-    pub power: Option<Watts>,
-    /// State of charge, 0 to 100.
-    #[serde(rename = "soc_pct", skip_serializing_if = "Option::is_none")]
-    pub soc: Option<Percent>,
-    /// State of health, 0 to 100.
-    #[serde(rename = "soh_pct", skip_serializing_if = "Option::is_none")]
-    pub soh: Option<Percent>,
-    /// Charge left.
-    #[serde(rename = "remaining_ah", skip_serializing_if = "Option::is_none")]
-    pub remaining: Option<AmpHours>,
-    /// Configured or nominal capacity.
-    #[serde(rename = "capacity_ah", skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<AmpHours>,
-    /// Capacity as the BMS has learned it; below nominal on an aged pack.
-    #[serde(rename = "full_charge_ah", skip_serializing_if = "Option::is_none")]
-    pub full_charge: Option<AmpHours>,
-    /// Charge cycles.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cycles: Option<u32>,
-    /// Cells in series as the BMS states them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cell_count: Option<u8>,
-    /// Cell voltages, cell 1 first; empty when unknown. 0 V is a broken sense wire.
-    #[serde(rename = "cell_voltages_v", skip_serializing_if = "Vec::is_empty")]
-    pub cells: Vec<Volts>,
-    /// False when only the first cells arrived; such a set never reaches D-Bus, charge control or CAN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cells_complete: Option<bool>,
-    /// Temperature sensors in the BMS's order; an empty list says that none is fitted.
-    #[serde(rename = "temperatures_c", skip_serializing_if = "Option::is_none")]
-    pub temperatures: Option<Vec<Celsius>>,
-    /// MOSFET temperature.
-    #[serde(rename = "mos_temperature_c", skip_serializing_if = "Option::is_none")]
-    pub mos_temperature: Option<Celsius>,
-    /// The charge FET conducts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub charge_fet: Option<bool>,
-    /// The discharge FET conducts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub discharge_fet: Option<bool>,
-    /// The owner lets the battery be charged: the switch in the BMS's settings, where it tells of one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub charge_switch: Option<bool>,
-    /// The owner lets the battery be discharged, as above.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub discharge_switch: Option<bool>,
-    /// At least one cell is being balanced.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub balancing: Option<bool>,
-    /// The cells being balanced, counted from 1, where the BMS tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub balancing_cells: Option<Vec<u8>>,
-    /// The BMS's settings let it balance.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub balance_allowed: Option<bool>,
-    /// Balancing current.
-    #[serde(rename = "balance_current_a", skip_serializing_if = "Option::is_none")]
-    pub balance_current: Option<Amps>,
-    /// Active alarms and warnings; `None` when the BMS was not heard on them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alarms: Option<Vec<Alarm>>,
-    /// Information that is no alarm: default password, software FET lock, FET switched off by remote.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<Cow<'static, str>>,
-    /// Model text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Serial number, if it is not a factory default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub serial_number: Option<String>,
-    /// The text that tells the board apart for dbus-serialbattery, where that is another one; the owner may have written it, so
-    /// it is shown nowhere.
-    #[serde(skip)]
-    pub label: Option<String>,
-    /// Hardware version text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hw_version: Option<String>,
-    /// Firmware version text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sw_version: Option<String>,
-    /// Production date, `YYYY-MM-DD` as far as it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub production_date: Option<String>,
-    /// Relative humidity inside the BMS.
-    #[serde(rename = "humidity_pct", skip_serializing_if = "Option::is_none")]
-    pub humidity: Option<Percent>,
-    /// Protection settings and limits that the BMS reports.
-    #[serde(flatten)]
-    pub settings: BmsSettings,
-    /// What the BMS certainly has and has not told yet.
-    #[serde(skip)]
-    pub awaited: Awaited,
+/// Maximum plausible difference between the sum of the cells and the pack voltage, as a fraction of it.
+const MOST_APART: f64 = 0.2;
+
+table! {
+    /// One reading of one battery as reported by the BMS; in a [`Snapshot`](crate::model::Snapshot) after guard and settings. On
+    /// the keys of its JSON scripts rely.
+    pub struct Reading, described by ReadingFields {
+        /// Name of the protocol.
+        /// As in the registry: `jbd`.
+        bms: &'static str = Identity("bms", "text", ""),
+        /// Bus address.
+        /// `None` where the protocol has none.
+        address: Option<u8> = Identity("address", "number", "address"),
+        /// Pack voltage.
+        voltage: Option<Volts> = Measured("voltage_v", "V", ""),
+        /// Pack current; positive charges.
+        current: Option<Amps> = Measured("current_a", "A", ""),
+        /// Pack power; positive charges.
+        /// As reported by the BMS (some boards only report the magnitude), else voltage times current, rounded to 0.1 W.
+        power: Option<Watts> = Measured("power_w", "W", ""),
+        /// State of charge.
+        /// 0 to 100.
+        soc: Option<Percent> = Measured("soc_pct", "%", "SoC"),
+        /// State of health.
+        /// 0 to 100.
+        soh: Option<Percent> = Measured("soh_pct", "%", "SoH"),
+        /// Remaining charge.
+        remaining: Option<AmpHours> = Measured("remaining_ah", "Ah", ""),
+        /// Installed capacity.
+        /// As configured in the BMS, or nominal.
+        capacity: Option<AmpHours> = Constant("capacity_ah", "Ah", "capacity"),
+        /// Capacity as learned by the BMS.
+        /// Below nominal on an aged pack.
+        full_charge: Option<AmpHours> = Measured("full_charge_ah", "Ah", "full charge"),
+        /// Charge cycles.
+        cycles: Option<u32> = Measured("cycles", "number", ""),
+        /// Charge that went through the battery since it was new, as counted by the BMS.
+        /// Once through is drawn and charged again: with it BMSs count their cycles.
+        throughput: Option<AmpHours> = Measured("throughput_ah", "Ah", "throughput"),
+        /// Number of cells in series, as reported by the BMS.
+        cell_count: Option<u8> = Constant("cell_count", "number", ""),
+        /// Cell voltages, cell 1 first. 0 is a broken sense wire.
+        /// Empty when unknown.
+        cells: Vec<Volts> = Measured("cell_voltages_v", "V", ""),
+        /// `false`: only the first cells are known.
+        /// Such a set never reaches D-Bus, charge control or CAN.
+        cells_complete: Option<bool> = Measured("cells_complete", "bool", ""),
+        /// Temperature sensors in the BMS's order. An empty list: none is fitted; `null`: a missing sensor.
+        /// Here missing ones are omitted.
+        temperatures: Option<Vec<Celsius>> = Measured("temperatures_c", "°C", ""),
+        /// MOSFET temperature.
+        mos_temperature: Option<Celsius> = Measured("mos_temperature_c", "°C", "MOSFET"),
+        /// Temperature of the BMS's board or balancer.
+        /// Shown only: limits depend on the battery and the MOSFETs.
+        board_temperature: Option<Celsius> = Measured("board_temperature_c", "°C", "board"),
+        /// Charge FET on.
+        charge_fet: Option<bool> = Measured("charge_fet", "bool", "charge"),
+        /// Discharge FET on.
+        discharge_fet: Option<bool> = Measured("discharge_fet", "bool", "discharge"),
+        /// Charging allowed by the switch in the BMS's settings.
+        /// If the BMS reports it.
+        charge_switch: Option<bool> = Switch("charge_switch", "bool", ""),
+        /// Discharging allowed by the switch in the BMS's settings.
+        discharge_switch: Option<bool> = Switch("discharge_switch", "bool", ""),
+        /// The BMS is balancing.
+        balancing: Option<bool> = Measured("balancing", "bool", ""),
+        /// Numbers of the cells being balanced, from 1.
+        /// If the BMS reports it.
+        balancing_cells: Option<Vec<u8>> = Measured("balancing_cells", "number", ""),
+        /// Balancing allowed in the BMS's settings.
+        balance_allowed: Option<bool> = Switch("balance_allowed", "bool", ""),
+        /// Balancing current.
+        balance_current: Option<Amps> = Measured("balance_current_a", "A", "balance current"),
+        /// The heater of the battery is on.
+        /// If the BMS reports it.
+        heating: Option<bool> = Measured("heating", "bool", ""),
+        /// Current of the heater, while it is on.
+        /// As measured by the BMS.
+        heating_current: Option<Amps> = Measured("heating_current_a", "A", "heater"),
+        /// Active alarms and warnings. An empty list: none; absent: unknown.
+        alarms: Option<Vec<Alarm>> = Measured("alarms", "list", ""),
+        /// Notes of the BMS that are not alarms.
+        /// Default password, software FET lock, FET switched off by remote.
+        notes: Vec<Cow<'static, str>> = Measured("notes", "text", ""),
+        /// Model, as reported by the BMS.
+        model: Option<String> = Constant("model", "text", ""),
+        /// Serial number.
+        /// If it is not a factory default.
+        serial_number: Option<String> = Constant("serial_number", "text", "serial"),
+        /// Hardware version.
+        hw_version: Option<String> = Constant("hw_version", "text", "hardware"),
+        /// Firmware version.
+        sw_version: Option<String> = Constant("sw_version", "text", "firmware"),
+        /// Production date: `YYYY-MM-DD`, or `YYYY-MM` if the BMS reports no day.
+        /// Here as written by the BMS.
+        production_date: Option<ProductionDate> = Constant("production_date", "text", "made"),
+        /// Relative humidity inside the BMS.
+        humidity: Option<Percent> = Measured("humidity_pct", "%", "humidity"),
+    }
+    beside {
+        /// The text that identifies the board for dbus-serialbattery, if it is not another field; the owner may have written it, so
+        /// it is not shown anywhere.
+        #[serde(skip)]
+        label: Option<String>,
+        /// Protection settings and limits that the BMS reports.
+        #[serde(flatten)]
+        settings: BmsSettings,
+        /// Inputs that the BMS certainly has and has not sent yet.
+        #[serde(skip)]
+        awaited: Awaited,
+        /// Values that the owner has to decide about, see [`Reading::leave_open`].
+        #[serde(skip)]
+        open: Vec<Open>,
+    }
 }
 
 /// Inputs of charge control that a BMS certainly has (it announces them, or every board of its family has them) and that no reply
-/// has told since the start. A decoder sets them with each reading and goes on asking; until they are known charge control is
-/// cautious, as for an input that was there and is missing.
+/// has contained since the start. A decoder sets them with each reading and keeps requesting them; until they are known charge
+/// control is cautious, as for an input that was present and is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Awaited {
-    /// The temperatures of sensors that are announced.
+    /// Temperatures of announced sensors.
     pub temperatures: bool,
     /// The protection settings.
     pub settings: bool,
@@ -134,58 +140,59 @@ impl Reading {
         Self { bms, address, ..Self::default() }
     }
 
-    /// An empty reading for the next poll that keeps what does not change: names, versions, dates, settings, capacity.
+    /// An empty reading for the next poll, with the constant data: names, versions, dates, settings, capacity.
     pub fn next(&self) -> Self {
-        Self {
-            bms: self.bms,
-            address: self.address,
-            capacity: self.capacity,
-            cell_count: self.cell_count,
-            model: self.model.clone(),
-            serial_number: self.serial_number.clone(),
-            label: self.label.clone(),
-            hw_version: self.hw_version.clone(),
-            sw_version: self.sw_version.clone(),
-            production_date: self.production_date.clone(),
-            settings: self.settings.clone(),
-            ..Self::default()
-        }
+        self.next_with(Lasting::Constant)
     }
 
-    /// As [`next`](Self::next), with the owner's switches, which some boards tell of in few polls only.
+    /// What is left of it once it is stale: nothing that was measured. The capacity stays, even of a BMS that measures it.
+    pub fn stale(&self) -> Self {
+        Self { capacity: self.capacity, ..self.next() }
+    }
+
+    /// As [`next`](Self::next), with the owner's switches, which some boards report in few polls only.
     pub fn next_poll(&self) -> Self {
-        Self {
-            charge_switch: self.charge_switch,
-            discharge_switch: self.discharge_switch,
-            balance_allowed: self.balance_allowed,
-            ..self.next()
-        }
+        self.next_with(Lasting::Switch)
     }
 
-    /// Takes over what does not change from another reading of the same battery, as far as this one does not say it.
+    fn next_with(&self, least: Lasting) -> Self {
+        Self { label: self.label.clone(), settings: self.settings.clone(), ..self.lasting(least) }
+    }
+
+    /// Copies constant data that is unknown here from another reading of the same battery.
     pub fn inherit(&mut self, other: &Self) {
-        fn fill<T: Clone>(slot: &mut Option<T>, value: &Option<T>) {
-            if slot.is_none() {
-                slot.clone_from(value);
-            }
+        self.fill_from(other);
+        if self.label.is_none() {
+            self.label.clone_from(&other.label);
         }
-        fill(&mut self.capacity, &other.capacity);
-        fill(&mut self.cell_count, &other.cell_count);
-        fill(&mut self.model, &other.model);
-        fill(&mut self.serial_number, &other.serial_number);
-        fill(&mut self.label, &other.label);
-        fill(&mut self.hw_version, &other.hw_version);
-        fill(&mut self.sw_version, &other.sw_version);
-        fill(&mut self.production_date, &other.production_date);
-        fill(&mut self.charge_switch, &other.charge_switch);
-        fill(&mut self.discharge_switch, &other.discharge_switch);
-        fill(&mut self.balance_allowed, &other.balance_allowed);
-        if self.settings == BmsSettings::default() {
-            self.settings = other.settings.clone();
-        }
+        self.settings.fill_from(&other.settings);
+        // Data that was copied is no longer awaited.
+        let chemistry = self.settings.chemistry;
+        self.awaited.settings &= other.awaited.settings || self.settings == BmsSettings { chemistry, ..BmsSettings::default() };
+        self.awaited.capacity &= self.capacity.is_none();
     }
 
-    /// Raises an alarm; of two levels the higher stays.
+    /// `answer` has a different or no value for constant data (a capacity, name or protection). The limits reported by a BMS change
+    /// at any time and are not included.
+    pub fn is_static_data_changed(&self, answer: &Self) -> bool {
+        self.is_constant_changed(answer) || self.settings.is_constant_changed(&answer.settings)
+    }
+
+    /// Describes a contradiction between pack voltage and cells too large for a single battery: the reply belongs to another board,
+    /// or is corrupted with a valid check. Recorded boards differ by up to 18 %, because their pack voltage is not calibrated.
+    /// Broken sense wires, empty cells and a BMS that restarts with zeros are left to the guard.
+    pub fn contradiction(&self) -> Option<String> {
+        let voltage = self.voltage.filter(|voltage| voltage.get() >= 1.0)?;
+        let whole = !self.cells.is_empty() && self.cells_complete != Some(false);
+        if !whole || !self.cells.iter().all(|cell| (1.0..5.0).contains(&cell.get())) {
+            return None;
+        }
+        let sum: f64 = self.cells.iter().map(|cell| cell.get()).sum();
+        let tolerance = (MOST_APART * voltage.get()).max(1.0);
+        ((sum - voltage.get()).abs() > tolerance).then(|| format!("its cells sum up to {sum:.2} V, but the pack to {voltage}"))
+    }
+
+    /// Raises an alarm; of two levels the higher one is kept.
     pub fn raise(&mut self, name: AlarmName, level: Level) {
         let alarms = self.alarms.get_or_insert_default();
         match alarms.iter_mut().find(|alarm| alarm.name == name) {
@@ -202,7 +209,12 @@ impl Reading {
         }
     }
 
-    /// Fills `power` from voltage and current where the BMS does not say it.
+    /// Remaining charge: as reported by the BMS, else computed from the SoC with this capacity.
+    pub fn charge_left(&self, capacity: Option<AmpHours>) -> Option<AmpHours> {
+        self.remaining.or_else(|| Some(capacity? * (self.soc?.get() / 100.0)))
+    }
+
+    /// Fills `power` from voltage and current if the BMS does not report it.
     pub fn derive_power(&mut self) {
         if self.power.is_some() {
             return;
@@ -213,25 +225,49 @@ impl Reading {
         };
     }
 
-    /// The reading of `blocks` equal batteries in parallel of which the BMS sees one: an estimate.
+    /// The reading of `blocks` equal batteries in parallel, of which the BMS measures one: an estimate.
     pub fn multiplied(mut self, blocks: u8) -> Self {
         let factor = f64::from(blocks.max(1));
         if factor == 1.0 {
             return self;
         }
-        for ah in [&mut self.remaining, &mut self.capacity, &mut self.full_charge] {
-            *ah = ah.map(|ah| ah * factor);
-        }
-        let BmsSettings { charge_ocp, discharge_ocp, charge_limit, discharge_limit, .. } = &mut self.settings;
-        for amps in [&mut self.current, charge_ocp, discharge_ocp, charge_limit, discharge_limit] {
-            *amps = amps.map(|amps| amps * factor);
-        }
+        self.scale_by(factor);
         self.power = None;
         self.note("currents and capacities are estimates: one of several parallel batteries is measured");
         self
     }
 
-    /// All that D-Bus needs before the service may appear: voltage, current, SoC and every cell.
+    /// Every field is named, so that a new current or charge cannot be forgotten.
+    #[rustfmt::skip]
+    fn scale_by(&mut self, factor: f64) {
+        let Self {
+            current, remaining, capacity, full_charge, throughput, settings,
+            // Computed again.
+            power: _,
+            // Applies to the cells of one battery.
+            balance_current: _,
+            // Each has a heater of its own.
+            heating: _, heating_current: _,
+            bms: _, address: _, voltage: _, soc: _, soh: _, cycles: _, cell_count: _, cells: _, cells_complete: _, temperatures: _,
+            mos_temperature: _, board_temperature: _, charge_fet: _, discharge_fet: _, charge_switch: _, discharge_switch: _, balancing: _,
+            balancing_cells: _, balance_allowed: _, alarms: _, notes: _, model: _, serial_number: _, hw_version: _, sw_version: _,
+            production_date: _, humidity: _, label: _, awaited: _,
+            // Decided before.
+            open: _,
+        } = self;
+        let BmsSettings {
+            charge_ocp, discharge_ocp, charge_limit, discharge_limit,
+            chemistry: _, cell_ovp: _, cell_uvp: _, pack_ovp: _, pack_uvp: _, voltage_limit: _,
+        } = settings;
+        for charge in [remaining, capacity, full_charge, throughput] {
+            *charge = charge.map(|charge| charge * factor);
+        }
+        for amps in [current, charge_ocp, discharge_ocp, charge_limit, discharge_limit] {
+            *amps = amps.map(|amps| amps * factor);
+        }
+    }
+
+    /// All values that D-Bus needs before the service may appear: voltage, current, SoC and every cell.
     pub fn is_complete(&self) -> bool {
         self.voltage.is_some()
             && self.current.is_some()

@@ -1,38 +1,33 @@
-//! What a BMS says about its settings.
+//! Settings reported by a BMS.
 
-use crate::units::{Amps, Volts};
+use super::table::table;
+use crate::base::units::{Amps, Volts};
 use serde::{Deserialize, Serialize};
 
-/// Settings and limits that a BMS reports about itself.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct BmsSettings {
-    /// Cell chemistry as the BMS is configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chemistry: Option<Chemistry>,
-    /// Cell over-voltage protection.
-    #[serde(rename = "cell_ovp_v", skip_serializing_if = "Option::is_none")]
-    pub cell_ovp: Option<Volts>,
-    /// Cell under-voltage protection.
-    #[serde(rename = "cell_uvp_v", skip_serializing_if = "Option::is_none")]
-    pub cell_uvp: Option<Volts>,
-    /// Pack over-voltage protection.
-    #[serde(rename = "pack_ovp_v", skip_serializing_if = "Option::is_none")]
-    pub pack_ovp: Option<Volts>,
-    /// Pack under-voltage protection.
-    #[serde(rename = "pack_uvp_v", skip_serializing_if = "Option::is_none")]
-    pub pack_uvp: Option<Volts>,
-    /// Charge over-current protection.
-    #[serde(rename = "charge_ocp_a", skip_serializing_if = "Option::is_none")]
-    pub charge_ocp: Option<Amps>,
-    /// Discharge over-current protection.
-    #[serde(rename = "discharge_ocp_a", skip_serializing_if = "Option::is_none")]
-    pub discharge_ocp: Option<Amps>,
-    /// Charge current that the BMS asks for; 0 forbids.
-    #[serde(rename = "bms_ccl_a", skip_serializing_if = "Option::is_none")]
-    pub charge_limit: Option<Amps>,
-    /// Discharge current that the BMS asks for; 0 forbids.
-    #[serde(rename = "bms_dcl_a", skip_serializing_if = "Option::is_none")]
-    pub discharge_limit: Option<Amps>,
+table! {
+    /// Settings and limits that a BMS reports about itself.
+    pub struct BmsSettings, described by BmsSettingsFields {
+        /// Cell chemistry set in the BMS.
+        chemistry: Option<Chemistry> = Constant("chemistry", "text", ""),
+        /// Cell over-voltage protection.
+        cell_ovp: Option<Volts> = Constant("cell_ovp_v", "V", "cell max"),
+        /// Cell under-voltage protection.
+        cell_uvp: Option<Volts> = Constant("cell_uvp_v", "V", "cell min"),
+        /// Pack over-voltage protection.
+        pack_ovp: Option<Volts> = Constant("pack_ovp_v", "V", "pack max"),
+        /// Pack under-voltage protection.
+        pack_uvp: Option<Volts> = Constant("pack_uvp_v", "V", "pack min"),
+        /// Charge over-current protection.
+        charge_ocp: Option<Amps> = Constant("charge_ocp_a", "A", "charge max"),
+        /// Discharge over-current protection.
+        discharge_ocp: Option<Amps> = Constant("discharge_ocp_a", "A", "discharge max"),
+        /// Charge current limit requested by the BMS; 0 forbids charging.
+        charge_limit: Option<Amps> = Measured("bms_ccl_a", "A", "asks for charge"),
+        /// Discharge current limit requested by the BMS; 0 forbids discharging.
+        discharge_limit: Option<Amps> = Measured("bms_dcl_a", "A", "asks for discharge"),
+        /// Charge voltage limit requested by the BMS.
+        voltage_limit: Option<Volts> = Measured("bms_cvl_v", "V", "asks for voltage"),
+    }
 }
 
 /// Cell chemistry; decides the voltages of charge control.
@@ -45,4 +40,6 @@ pub enum Chemistry {
     Nmc,
     /// Lithium titanate.
     Lto,
+    /// Sodium-ion with a layered oxide (3.0 to 3.1 V nominal).
+    Sodium,
 }

@@ -1,13 +1,16 @@
-//! Everything that a sink shows.
+//! The snapshot of a battery, for all outputs.
 
-use super::{Alarm, GxSetting, History, Level, Limits, LineState, LinkStats, Modules, Part, Reading, Replies, Switch};
-use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
+use super::{
+    Alarm, BankSummary, ChargeExcess, GxSetting, History, Level, Limits, LineState, LinkStats, MemberInfo, Reading, ReplyRates,
+    Switch,
+};
+use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// All that a sink shows of one battery.
-#[derive(Debug, Clone)]
+/// Everything that an output shows of one battery. By default nothing is known: the battery is lost, and all limits are 0.
+#[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// The reading that passed the guard; measured values are unknown once they are stale.
     pub reading: Reading,
@@ -15,45 +18,56 @@ pub struct Snapshot {
     pub derived: Derived,
     /// Alarms of the BMS and our own, highest level per name.
     pub alarms: Vec<Alarm>,
-    /// 0 while connected, then the cable alarm of the Silence table.
+    /// The cable alarm of safety rule 11; `None` while connected.
     pub cable: Option<Level>,
     /// How fresh the data is.
     pub freshness: Freshness,
     /// Counters over the battery's life.
     pub history: History,
-    /// Seconds since the last full charge, when that is known.
+    /// Time since the last full charge, if known.
     pub since_full: Option<Duration>,
-    /// The line, since the start.
+    /// Line statistics since the start.
     pub link: LinkStats,
-    /// The line, lately.
+    /// Recent state of the line.
     pub line: LineState,
-    /// How many requests were answered well, lately and over the day.
-    pub replies: Replies,
+    /// Shares of requests with a valid answer: last minute, hour and day.
+    pub reply_rates: ReplyRates,
     /// Cells in series that charge control has accepted.
     pub cell_count: Option<u8>,
-    /// What the battery may be charged and discharged with.
+    /// The limits, with their reasons.
     pub limits: Limits,
-    /// What it tells its bank.
-    pub part: Part,
-    /// What it consists of, when it is a bank.
-    pub modules: Option<Arc<Modules>>,
-    /// What its owner has switched off or limited from here.
-    pub owner: Arc<Owner>,
+    /// Data for its bank.
+    pub member_info: MemberInfo,
+    /// Its composition, if it is a bank.
+    pub bank_summary: Option<Arc<BankSummary>>,
+    /// Switches and limits set by the owner through this driver.
+    pub user_overrides: Arc<UserOverrides>,
 }
 
-/// How fresh the data is (the stages of the contract's Silence table).
+/// How fresh the data is: the stages of safety rule 11 (docs/safety-rules.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Freshness {
-    /// Young enough to be published.
+    /// Fresh enough to be published.
     Fresh,
-    /// Too old: measured values are invalid, charging ends.
+    /// Too old: measured values are invalid, charging fades out.
     Stale,
-    /// Long silent: cable warning.
+    /// Silent for long: cable warning.
     Silent,
     /// Given up: cable alarm, not connected.
     #[default]
     Lost,
+}
+
+impl Freshness {
+    /// The cable alarm of a battery whose data is in this stage.
+    pub fn cable(self) -> Option<Level> {
+        match self {
+            Self::Fresh | Self::Stale => None,
+            Self::Silent => Some(Level::Warning),
+            Self::Lost => Some(Level::Alarm),
+        }
+    }
 }
 
 /// Values computed from a reading.
@@ -65,13 +79,19 @@ pub struct Derived {
     pub min_cell: Option<(Volts, usize)>,
     /// Highest cell and its number, counted from 1.
     pub max_cell: Option<(Volts, usize)>,
+    /// The temperature sensors in their positions while one is missing that was present before; else empty.
+    pub sensors: Vec<Option<Celsius>>,
+    /// Configured names of the sensors, by position; empty: no name.
+    pub sensor_names: Arc<[String]>,
+    /// Numbers of the ignored sensors, counted from 1; they are left out of the next three values.
+    pub ignored_sensors: Vec<usize>,
     /// Mean of the battery's temperature sensors.
     pub temperature: Option<Celsius>,
     /// Coldest sensor and its number, counted from 1.
     pub min_temperature: Option<(Celsius, usize)>,
     /// Hottest sensor and its number, counted from 1.
     pub max_temperature: Option<(Celsius, usize)>,
-    /// Charge taken out since full, zero or negative.
+    /// Charge drawn since full, zero or negative.
     pub consumed: Option<AmpHours>,
     /// Smoothed current, positive charges.
     pub current_avg: Option<Amps>,
@@ -79,23 +99,25 @@ pub struct Derived {
     pub time_to_go: Option<Duration>,
     /// Time until each configured SoC level, in their order; `None` unless the battery moves towards it.
     pub time_to_soc: Vec<Option<Duration>>,
-    /// SoC as the BMS says, whatever is shown.
+    /// The BMS's own SoC, whatever is shown.
     pub bms_soc: Option<Percent>,
-    /// Charge left as the BMS says.
+    /// The BMS's own remaining charge.
     pub bms_remaining: Option<AmpHours>,
+    /// Chargers have exceeded the published limit for half a minute and still do, or did a minute ago.
+    pub charge_excess: Option<ChargeExcess>,
     /// Estimated error of the counted SoC, while it is counted.
     pub soc_drift: Option<Percent>,
 }
 
-/// What an owner has switched off, or set for a while, through this program.
+/// Switches and temporary limits set by the owner through this driver.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Owner {
-    /// Switches that were put off from here.
-    pub off: Vec<Switch>,
-    /// The same in words.
-    pub off_text: Vec<String>,
-    /// Limits for a while, in words.
+pub struct UserOverrides {
+    /// Switches switched off.
+    pub switched_off: Vec<Switch>,
+    /// The same as text.
+    pub switched_off_text: Vec<String>,
+    /// Temporary limits, as text.
     pub overrides: Vec<String>,
-    /// Settings of which the GX says something else than the configuration.
-    pub gx: Vec<GxSetting>,
+    /// Settings that differ between the GX and the configuration.
+    pub gx_settings: Vec<GxSetting>,
 }

@@ -1,17 +1,25 @@
-//! What is asked in which order, and how long each answer is waited for. Pure.
+//! Order and timeouts of the requests of a search. Pure.
 
-use super::{Candidate, Scope, is_asked};
-use crate::bms::{Driver, Line};
+use super::{Candidate, FIRST_LISTEN, Scope, is_asked};
+use crate::bms::{COMMON, DRIVERS, Driver, Line};
 use std::time::Duration;
 
-/// Shortest and longest wait of the patient pass: at a main address, at a further one, and for the time of listening.
-pub(super) const MAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(500));
-pub(super) const FURTHER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(150));
+/// Answer timeout in the quick pass, and for the families that are asked in it only.
+const QUICK_TIMEOUT: Duration = Duration::from_millis(200);
+const SELDOM_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// One thing to do in the patient pass.
+/// The same for a family whose boards take up to 0.6 s, which the timeout of its requests tells.
+const SLOW_TIMEOUT: Duration = Duration::from_millis(650);
+const SLOW_FAMILY: Duration = Duration::from_millis(800);
+
+/// Shortest and longest timeout of the patient pass: at a main address, at a further one, and for listening.
+pub(super) const MAIN_ADDRESS_TIME: (Duration, Duration) = (Duration::from_millis(180), Duration::from_millis(500));
+pub(super) const FURTHER_ADDRESS_TIME: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(150));
+
+/// One step of the patient pass.
 pub(super) struct Step {
     pub(super) candidate: Candidate,
-    /// Least and most time for it.
+    /// Its minimum and maximum time.
     pub(super) time: (Duration, Duration),
     pub(super) kind: Kind,
 }
@@ -29,16 +37,18 @@ pub(super) fn is_wanted(scope: &Scope, candidate: &Candidate) -> bool {
         && candidate.address.is_none_or(|address| scope.addresses.is_empty() || scope.addresses.contains(&address))
 }
 
-/// The lines to ask a driver on. A request that must not be sent at any other speed is not, whatever is configured.
+/// The lines to try for a driver. Requests restricted to certain speeds are never sent at another, whatever is configured.
 pub(super) fn lines(scope: &Scope, driver: &Driver) -> Vec<Line> {
+    let own = driver.lines.iter().copied().filter(|line| line.is_can() == scope.can);
     match scope.line {
-        None => driver.lines.to_vec(),
-        Some(line) if driver.lines_only => driver.lines.iter().copied().filter(|own| *own == line).collect(),
-        Some(line) => vec![line],
+        _ if scope.can => own.collect(),
+        None => own.collect(),
+        Some(line) if driver.listed_lines_only => own.filter(|own| *own == line).collect(),
+        Some(line) => own.take(1).map(|_| line).collect(),
     }
 }
 
-/// The addresses to ask a driver at; one `None` where it has none.
+/// The addresses to try for a driver; a single `None` if it has none.
 fn addresses(scope: &Scope, driver: &Driver) -> Vec<Option<u8>> {
     match (driver.addresses, scope.addresses.as_slice()) {
         ([], _) => vec![None],
@@ -47,28 +57,46 @@ fn addresses(scope: &Scope, driver: &Driver) -> Vec<Option<u8>> {
     }
 }
 
-/// The usual line and first address of every driver, sorted so that the line changes as seldom as possible.
-pub(super) fn quick(scope: &Scope) -> Vec<Candidate> {
-    let candidates = scope.drivers.iter().filter_map(|driver| {
+/// The usual line and first address of every driver with its timeout, sorted to change the line as rarely as possible; the families
+/// that are met seldom come last.
+pub(super) fn quick(scope: &Scope) -> Vec<(Candidate, Duration)> {
+    let candidate = |driver: &&'static Driver| {
         let address = addresses(scope, driver).first().copied().flatten();
         Some(Candidate { driver, line: *lines(scope, driver).first()?, address })
-    });
-    by_line(candidates.filter(is_asked).collect(), |candidate| candidate.line)
+    };
+    let pass = |seldom: bool, timeout: Duration| {
+        let drivers = scope.drivers.iter().filter(|driver| is_seldom(scope, driver) == seldom);
+        let candidates = drivers.filter_map(candidate).filter(is_asked).collect();
+        by_line(candidates, |candidate: &Candidate| candidate.line).into_iter().map(move |candidate| {
+            let is_slow = seldom && candidate.protocol().identify().timeout >= SLOW_FAMILY;
+            (candidate, if is_slow { SLOW_TIMEOUT } else { timeout })
+        })
+    };
+    pass(false, QUICK_TIMEOUT).chain(pass(true, SELDOM_TIMEOUT)).collect()
 }
 
-pub(super) fn patient(scope: &Scope) -> Vec<Step> {
+/// A search for many families asks those met seldom once only, as the time that a port without a battery takes grows with each.
+fn is_seldom(scope: &Scope, driver: &Driver) -> bool {
+    scope.drivers.len() > COMMON && DRIVERS.iter().skip(COMMON).any(|seldom| seldom.name == driver.name)
+}
+
+pub(super) fn thorough(scope: &Scope) -> Vec<Step> {
     let mut steps = Vec::new();
     for driver in &scope.drivers {
         let addresses = addresses(scope, driver);
         for (index, line) in lines(scope, driver).into_iter().enumerate() {
             let usual = index == 0;
-            if usual && !driver.listen.is_zero() {
+            if usual && driver.listen > FIRST_LISTEN {
                 let candidate = Candidate { driver, line, address: None };
                 steps.push(Step { candidate, time: (driver.listen / 2, driver.listen), kind: Kind::Listen });
             }
+            let once = usual && is_seldom(scope, driver);
             for (place, address) in addresses.iter().copied().enumerate().filter(|(place, _)| usual || *place == 0) {
+                if once && place == 0 {
+                    continue;
+                }
                 let main = place == 0 || !scope.addresses.is_empty();
-                let (time, kind) = if main { (MAIN, Kind::Main) } else { (FURTHER, Kind::Further) };
+                let (time, kind) = if main { (MAIN_ADDRESS_TIME, Kind::Main) } else { (FURTHER_ADDRESS_TIME, Kind::Further) };
                 let candidate = Candidate { driver, line, address };
                 if is_asked(&candidate) {
                     steps.push(Step { candidate, time, kind });
@@ -79,7 +107,7 @@ pub(super) fn patient(scope: &Scope) -> Vec<Step> {
     by_line(steps, |step| step.candidate.line)
 }
 
-/// Groups by line, in the order in which the lines appear; the order within a line stays.
+/// Groups by line, in the order of first appearance; keeps the order within a line.
 fn by_line<T>(mut items: Vec<T>, line: impl Fn(&T) -> Line) -> Vec<T> {
     let mut lines = Vec::new();
     for line in items.iter().map(&line) {
@@ -91,7 +119,7 @@ fn by_line<T>(mut items: Vec<T>, line: impl Fn(&T) -> Line) -> Vec<T> {
     items
 }
 
-/// How much of the time between least and most each step may take, 0 to 1, so that all of them fit into `budget`.
+/// Share of the range from minimum to maximum time that each step may use, 0 to 1, so that all fit into `budget`.
 pub(super) fn share(steps: &[Step], budget: Duration) -> f64 {
     let least: Duration = steps.iter().map(|step| step.time.0).sum();
     let most: Duration = steps.iter().map(|step| step.time.1).sum();

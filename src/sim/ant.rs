@@ -1,26 +1,27 @@
 //! A simulated ANT board; the frames are described in [`crate::bms::ant`].
 //!
-//! It answers the status and reads of all registers (those that nobody reads are zero), takes the FET switches 51, and is silent
-//! to everything else.
+//! It replies to status requests and reads of all registers (unused ones are zero), accepts the FET switches 51, and ignores
+//! everything else.
 
-use super::battery::Shown;
 use super::encode::bits;
-use super::requests::{Inbox, Sight, of_length};
+use super::pack::ReportedState;
+use super::requests::{RequestBuffer, RequestScan, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
-use crate::bms::alarm_bits::bytes_of;
-use crate::bms::ant::bits::PROTECTIONS;
+use crate::bms::ant::alarms::PROTECTIONS;
+use crate::bms::bits::bytes_of;
 use crate::bms::bytes::crc16_modbus;
+use crate::model::AlarmName;
 use std::time::Duration;
 
 const REQUEST: usize = 10;
-/// What follows the CRC of registers on real boards.
+/// Bytes after the CRC of registers on real boards.
 const TRAILER: [u8; 6] = [0xFF, 0x0B, 0x00, 0x00, 0x41, 0xF2];
 
-/// The board's memory.
+/// State of the board.
 #[derive(Debug, Default)]
 pub struct Ant {
-    inbox: Inbox,
+    buffer: RequestBuffer,
     writes: usize,
 }
 
@@ -34,13 +35,13 @@ impl Responder for Ant {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.inbox.put(input);
+        self.buffer.put(input);
         let mut replies = Vec::new();
-        while let Some((function, register, len)) = self.inbox.take(look) {
+        while let Some((function, register, len)) = self.buffer.take(scan) {
             self.writes = self.writes.saturating_add(usize::from(function == 0x51));
             let Some(unit) = units.first_mut().filter(|unit| !unit.pack.silent) else { continue };
             let (data, trailer): (Vec<u8>, &[u8]) = match function {
-                0x01 => (status(unit.pack.shown()), &[]),
+                0x01 => (status(unit.pack.reported()), &[]),
                 0x02 => (registers(register, len), &TRAILER),
                 0x51 => {
                     match register {
@@ -58,7 +59,7 @@ impl Responder for Ant {
     }
 
     fn quiet(&mut self) {
-        self.inbox.clear();
+        self.buffer.clear();
     }
 
     fn writes(&self) -> usize {
@@ -67,7 +68,7 @@ impl Responder for Ant {
 }
 
 /// Function, register, length.
-fn look(bytes: &[u8]) -> Sight<(u8, u16, u8)> {
+fn scan(bytes: &[u8]) -> RequestScan<(u8, u16, u8)> {
     of_length(
         bytes,
         |first| first == 0x7E,
@@ -93,28 +94,28 @@ fn frame(function: u8, register: u16, data: &[u8], trailer: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn status(shown: &Shown) -> Vec<u8> {
-    let state = if shown.current_a > 0.05 { 2 } else { 1 + 3 * u8::from(shown.current_a < -0.05) };
-    let [first, second] = shown.temperatures_c;
-    let mut data = vec![5, state, 4, u8::try_from(shown.cells_v.len()).unwrap_or(u8::MAX)];
-    data.extend(bytes_of(&shown.alarms, &PROTECTIONS));
-    data.extend([0, 0, u8::from(shown.charge_fet) << 7, u8::from(shown.discharge_fet)]);
+fn status(reported: &ReportedState) -> Vec<u8> {
+    let state = if reported.current_a > 0.05 { 2 } else { 1 + 3 * u8::from(reported.current_a < -0.05) };
+    let [first, second] = reported.temperatures_c;
+    let mut data = vec![5, state, 4, u8::try_from(reported.cells_v.len()).unwrap_or(u8::MAX)];
+    data.extend(bytes_of(&reported.alarms, &PROTECTIONS, Some(AlarmName::BmsInternal)));
+    data.extend([0, 0, u8::from(reported.charge_fet) << 7, u8::from(reported.discharge_fet)]);
     data.extend([0; 12]); // the other warnings, reserved
-    shown.cells_v.iter().for_each(|cell| data.extend(word(*cell, 1000.0)));
+    reported.cells_v.iter().for_each(|cell| data.extend(word(*cell, 1000.0)));
     // Two of the four sensors are not fitted.
-    [first, -40.0, second, -40.0, shown.mos_c, shown.mos_c].into_iter().for_each(|celsius| data.extend(word(celsius, 1.0)));
-    data.extend(word(shown.voltage_v, 100.0));
-    data.extend(word(-shown.current_a, 10.0));
-    data.extend(word(shown.soc_pct, 1.0));
+    [first, -40.0, second, -40.0, reported.mos_c, reported.mos_c].into_iter().for_each(|celsius| data.extend(word(celsius, 1.0)));
+    data.extend(word(reported.voltage_v, 100.0));
+    data.extend(word(-reported.current_a, 10.0));
+    data.extend(word(reported.soc_pct, 1.0));
     data.extend(word(99.0, 1.0));
-    let balancing = bits(shown.balancing.iter().copied());
-    // FETs: on, or off by hand; the balancer on its own.
-    let fet = |on: bool| if on { 1 } else { 15 };
-    data.extend([fet(shown.discharge_fet), fet(shown.charge_fet), 4 * u8::from(balancing != 0), 0]);
-    data.extend(((shown.capacity_ah * 1e6).round() as u32).to_le_bytes());
-    data.extend(((shown.remaining_ah * 1e6).round() as u32).to_le_bytes());
+    let balancing = bits(reported.balancing.iter().copied());
+    // FETs: on, or off without a reason; the balancer separately.
+    let fet = u8::from;
+    data.extend([fet(reported.discharge_fet), fet(reported.charge_fet), 4 * u8::from(balancing != 0), 0]);
+    data.extend(((reported.capacity_ah * 1e6).round() as u32).to_le_bytes());
+    data.extend(((reported.remaining_ah * 1e6).round() as u32).to_le_bytes());
     data.extend([0; 4]); // throughput
-    data.extend(((-shown.voltage_v * shown.current_a).round() as i32).to_le_bytes());
+    data.extend(((-reported.voltage_v * reported.current_a).round() as i32).to_le_bytes());
     data.extend([0; 4]); // run time
     data.extend(balancing.to_le_bytes());
     data.extend([0; 20]); // extremes, drive voltages
@@ -123,12 +124,12 @@ fn status(shown: &Shown) -> Vec<u8> {
     data
 }
 
-/// `value` in units of 1/`scale`, as far as 16 bits hold it.
+/// `value` in units of 1/`scale`, limited to 16 bits.
 fn word(value: f64, scale: f64) -> [u8; 2] {
     ((value * scale).round() as i16).to_le_bytes()
 }
 
-/// Registers as the simulated protections have them.
+/// Registers with the values of the simulated protections.
 fn registers(register: u16, len: u8) -> Vec<u8> {
     let words: &[u16] = match register {
         0x0000 => &[3650, 3550, 3700, 3600, 0, 0, 2500, 2700, 2400, 2700, 0],

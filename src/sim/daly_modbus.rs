@@ -1,46 +1,47 @@
-//! Simulated Daly Modbus boards: one at D2, or several at 80 and their number, which have the same values at other places; the
+//! Simulated Daly Modbus boards: one at D2, or several at 80 plus their number, which have the same values at other registers; the
 //! registers are described in [`crate::bms::daly_modbus`].
 //!
-//! It answers reads of the live values (0 to 4F) and of the settings (80 to A8), takes the FET switches A5 and A6 and the SoC A7,
-//! and refuses all other registers with an exception.
+//! They reply to reads of the live values (0 to 4F) and of the settings (80 to A8), accept the FET switches A5 and A6 and the SoC
+//! A7, and refuse all other registers with an exception.
 
-use super::battery::Shown;
 use super::encode::bits;
-use super::requests::{Inbox, Sight, of_length};
+use super::pack::ReportedState;
+use super::requests::{RequestBuffer, RequestScan, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
-use crate::bms::alarm_bits::bytes_of;
+use crate::bms::bits::bytes_of;
 use crate::bms::bytes::crc16_modbus;
-use crate::bms::daly::failures::BITS;
+use crate::bms::daly::alarms::BITS;
 use crate::bms::daly_modbus;
+use crate::model::AlarmName;
 use std::time::Duration;
 
 const ADDRESS: u8 = 0xD2;
-/// What is added to a board's number in requests, and in replies.
+/// Offset of a board's number in requests, and in replies.
 const ASKED: u8 = 0x80;
 const ANSWERED: u8 = 0x50;
 const REQUEST: usize = 8;
-const LIVE: usize = 0x50;
+const LIVE_REGISTERS: usize = 0x50;
 const SETTINGS: usize = 0x80;
 /// Software and hardware as texts of 32 bytes each.
 const VERSION: usize = 0xA9;
 const VERSION_WORDS: usize = 32;
 const SETTINGS_END: usize = 0xA9;
 
-/// The board's memory.
+/// State of the board.
 #[derive(Debug, Default)]
 pub struct DalyModbus {
-    inbox: Inbox,
+    buffer: RequestBuffer,
     writes: usize,
 }
 
 impl DalyModbus {
-    /// What follows the address; an exception where there is nothing.
+    /// The reply after the address; an exception if empty.
     fn serve(function: u8, register: u16, value: u16, unit: &mut Unit) -> Vec<u8> {
         let served = match (function, register) {
             (3, _) => read(usize::from(register), usize::from(value), unit),
             (_, 0xA5..=0xA7) => {
-                let taken = unit.pack.obey(|pack| match register {
+                let taken = unit.pack.execute(|pack| match register {
                     0xA5 => pack.charge_off = value == 0,
                     0xA6 => pack.discharge_off = value == 0,
                     _ => pack.correct_soc(f64::from(value) / 10.0),
@@ -63,9 +64,9 @@ impl Responder for DalyModbus {
     }
 
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.inbox.put(input);
+        self.buffer.put(input);
         let mut replies = Vec::new();
-        while let Some((address, function, register, value)) = self.inbox.take(look) {
+        while let Some((address, function, register, value)) = self.buffer.take(scan) {
             self.writes = self.writes.saturating_add(usize::from(function != 3));
             let unit = match &mut *units {
                 [only] if address == ADDRESS => Some(only),
@@ -85,7 +86,7 @@ impl Responder for DalyModbus {
     }
 
     fn quiet(&mut self) {
-        self.inbox.clear();
+        self.buffer.clear();
     }
 
     fn writes(&self) -> usize {
@@ -94,7 +95,7 @@ impl Responder for DalyModbus {
 }
 
 /// Address, function, register, and words or value.
-fn look(bytes: &[u8]) -> Sight<(u8, u8, u16, u16)> {
+fn scan(bytes: &[u8]) -> RequestScan<(u8, u8, u16, u16)> {
     of_length(
         bytes,
         |first| matches!(first, ADDRESS | 0x81..=0x90),
@@ -109,11 +110,11 @@ fn look(bytes: &[u8]) -> Sight<(u8, u8, u16, u16)> {
 
 fn read(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
     let end = first.checked_add(words)?;
-    let shown = unit.pack.shown();
+    let reported = unit.pack.reported();
     let registers = match first {
-        _ if end <= LIVE => live(shown),
+        _ if end <= LIVE_REGISTERS => live(reported),
         VERSION if words == VERSION_WORDS => return reply(&version()),
-        SETTINGS.. if end <= SETTINGS_END => settings(shown),
+        SETTINGS.. if end <= SETTINGS_END => settings(reported),
         _ => return None,
     };
     reply(registers.get(first..end)?)
@@ -124,10 +125,10 @@ fn reply(registers: &[u16]) -> Option<Vec<u8>> {
     Some([&[3, u8::try_from(data.len()).ok()?], data.as_slice()].concat())
 }
 
-/// What a board at 80 and its number says: live values, failures and capacity.
+/// Registers of a board at 80 plus its number: live values, failures and capacity.
 fn numbered(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
-    let shown = unit.pack.shown();
-    let of_d2 = live(shown);
+    let reported = unit.pack.reported();
+    let of_d2 = live(reported);
     let from = |register: usize, count: usize| of_d2.iter().copied().skip(register).take(count);
     let mut registers = Registers(vec![0; 0x110]);
     registers.put(0, from(0, 0x20));
@@ -140,15 +141,15 @@ fn numbered(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
     registers.put(0x52, from(0x35, 2));
     registers.put(0x58, from(0x39, 1));
     registers.put(0x5A, from(0x42, 1));
-    let failures = bytes_of(&shown.alarms, &daly_modbus::failures::BITS);
+    let failures = bytes_of(&reported.alarms, &daly_modbus::alarms::BITS, Some(AlarmName::BmsInternal));
     registers.put(0x6D, failures.as_chunks().0.iter().copied().map(u16::from_le_bytes));
-    let rated = ((shown.capacity_ah * 1000.0).round() as u32).to_be_bytes();
+    let rated = ((reported.capacity_ah * 1000.0).round() as u32).to_be_bytes();
     let rated = rated.as_chunks::<2>().0.iter().copied().map(u16::from_be_bytes);
     registers.put(0x109, rated.clone().chain(rated));
     reply(registers.0.get(first..first.checked_add(words)?)?)
 }
 
-/// Registers from 0.
+/// Registers from 0 on.
 struct Registers(Vec<u16>);
 
 impl Registers {
@@ -157,30 +158,30 @@ impl Registers {
     }
 }
 
-fn live(shown: &Shown) -> Vec<u16> {
-    let mut registers = Registers(vec![0; LIVE]);
-    let millivolts = || shown.cells_v.iter().map(|volts| (volts * 1000.0).round() as u16);
+fn live(reported: &ReportedState) -> Vec<u16> {
+    let mut registers = Registers(vec![0; LIVE_REGISTERS]);
+    let millivolts = || reported.cells_v.iter().map(|volts| (volts * 1000.0).round() as u16);
     let deci = |value: f64| (value * 10.0).round() as u16;
     registers.put(0, millivolts().take(32));
-    registers.put(0x20, shown.temperatures_c.map(temperature));
+    registers.put(0x20, reported.temperatures_c.map(temperature));
     let (highest, lowest) = (millivolts().max().unwrap_or(0), millivolts().min().unwrap_or(0));
-    registers.put(0x28, [deci(shown.voltage_v), deci(shown.current_a + 3000.0), deci(shown.soc_pct), highest, lowest]);
-    let current = (shown.current_a * 10.0).round();
-    registers.put(0x2F, [if current > 0.0 { 1 } else { 2 * u16::from(current < 0.0) }, deci(shown.remaining_ah)]);
-    let balancing = bits(shown.balancing.iter().copied());
-    registers.put(0x31, [shown.cells_v.len() as u16, 2, shown.cycles as u16, u16::from(balancing != 0)]);
-    registers.put(0x35, [u16::from(shown.charge_fet), u16::from(shown.discharge_fet)]);
-    registers.put(0x38, [highest.saturating_sub(lowest), (shown.voltage_v * shown.current_a).abs().round() as u16]);
-    let failures = [bytes_of(&shown.alarms, &BITS), vec![0]].concat();
+    registers.put(0x28, [deci(reported.voltage_v), deci(reported.current_a + 3000.0), deci(reported.soc_pct), highest, lowest]);
+    let current = (reported.current_a * 10.0).round();
+    registers.put(0x2F, [if current > 0.0 { 1 } else { 2 * u16::from(current < 0.0) }, deci(reported.remaining_ah)]);
+    let balancing = bits(reported.balancing.iter().copied());
+    registers.put(0x31, [reported.cells_v.len() as u16, 2, reported.cycles as u16, u16::from(balancing != 0)]);
+    registers.put(0x35, [u16::from(reported.charge_fet), u16::from(reported.discharge_fet)]);
+    registers.put(0x38, [highest.saturating_sub(lowest), (reported.voltage_v * reported.current_a).abs().round() as u16]);
+    let failures = [bytes_of(&reported.alarms, &BITS, Some(AlarmName::BmsInternal)), vec![0]].concat();
     registers.put(0x3A, failures.as_chunks().0.iter().copied().map(u16::from_le_bytes));
-    registers.put(0x3E, [balancing as u16, (balancing >> 16) as u16, 30000, 0, temperature(shown.mos_c), 0xFFFF, 0xFFFF]);
+    registers.put(0x3E, [balancing as u16, (balancing >> 16) as u16, 30000, 0, temperature(reported.mos_c), 0xFFFF, 0xFFFF]);
     registers.0
 }
 
-/// As the simulated protections have them.
-fn settings(shown: &Shown) -> Vec<u16> {
+/// Settings with the values of the simulated protections.
+fn settings(reported: &ReportedState) -> Vec<u16> {
     let mut registers = Registers(vec![0; SETTINGS_END]);
-    registers.put(SETTINGS, [(shown.capacity_ah * 10.0).round() as u16, 3200]);
+    registers.put(SETTINGS, [(reported.capacity_ah * 10.0).round() as u16, 3200]);
     registers.put(0x8C, [3650]);
     registers.put(0x8E, [2500]);
     // Charge is negative here, as in the recording.

@@ -1,71 +1,71 @@
-//! What goes wrong on a simulated line: replies that are lost, damaged, late, doubled or nonsense with a right checksum.
+//! Faults of a simulated line: replies that are lost, corrupted, late, duplicated or nonsense with a valid checksum.
 
 use super::Reply;
-use super::battery::{Obedience, Shown};
+use super::pack::{CommandBehaviour, ReportedState};
 use super::random::Random;
 use std::time::Duration;
 use thiserror::Error;
 
-/// The faults of a line; shares are per cent of the replies.
+/// Faults of a line; shares are percent of the replies.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
-    /// Replies that never come.
+    /// Lost replies.
     pub drop_pct: f64,
-    /// Replies with one damaged byte.
+    /// Replies with one corrupted byte.
     pub corrupt_pct: f64,
-    /// Replies with two to eight damaged bytes.
+    /// Replies with two to eight corrupted bytes.
     pub burst_pct: f64,
-    /// Replies that lack one byte.
+    /// Replies with one byte missing.
     pub lose_pct: f64,
-    /// Replies that end early.
+    /// Truncated replies.
     pub cut_pct: f64,
-    /// Replies in whose place the one before comes again.
+    /// Replies replaced by the previous one.
     pub previous_pct: f64,
-    /// Replies that come twice.
+    /// Duplicated replies.
     pub duplicate_pct: f64,
-    /// Replies that say something impossible with a right checksum.
+    /// Replies with impossible values and a valid checksum.
     pub nonsense_pct: f64,
-    /// How late replies come …
+    /// Delay of late replies …
     pub late: Duration,
-    /// … and how many of them.
+    /// … and their share.
     pub late_pct: f64,
     /// Random bytes before replies.
     pub noise: bool,
-    /// The BMS answers nothing from here on.
+    /// Time after which the BMS no longer replies.
     pub silent_after: Option<Duration>,
-    /// What it makes of commands.
-    pub obedience: Obedience,
+    /// Reaction to commands.
+    pub command_behaviour: CommandBehaviour,
 }
 
-/// Why a fault list is none.
+/// Error in a fault list.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FaultError {
-    /// No such fault.
+    /// Unknown fault.
     #[error(
-        "no fault is called {name:?}; there are drop=%, corrupt=%, burst=%, lose=%, cut=%, previous=%, duplicate=%, nonsense=%, \
+        "unknown fault {name:?}; use drop=%, corrupt=%, burst=%, lose=%, cut=%, previous=%, duplicate=%, nonsense=%, \
          late=MS or late=MS@%, silent-after=S, noise, commands=refuse, commands=pretend, commands=factory"
     )]
     Unknown {
-        /// What was written.
+        /// The text.
         name: String,
     },
-    /// A fault with a value that cannot be.
+    /// A fault with an invalid value.
     #[error("--fault {name}={value}: {problem}")]
     Value {
         /// The fault.
         name: String,
-        /// What was written.
+        /// The text.
         value: String,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         problem: &'static str,
     },
 }
 
 impl Faults {
-    /// Reads `drop=5,corrupt=5%,silent-after=30,noise,late=300@20`.
+    /// Parses `drop=5,corrupt=5%,silent-after=30,noise,late=300@20`.
     ///
     /// # Errors
-    /// [`FaultError`] names the fault and what is wrong with it.
+    /// [`FaultError`] names the fault and its error.
     pub fn parse(text: &str) -> Result<Self, FaultError> {
         let mut faults = Self::default();
         for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
@@ -97,11 +97,11 @@ impl Faults {
                 self.silent_after = Some(Duration::from_secs_f64(seconds));
             }
             "commands" => {
-                self.obedience = match value {
-                    "obey" => Obedience::Obeys,
-                    "refuse" => Obedience::Refuses,
-                    "pretend" => Obedience::Pretends,
-                    "factory" => Obedience::WantsFactoryMode,
+                self.command_behaviour = match value {
+                    "obey" => CommandBehaviour::Executes,
+                    "refuse" => CommandBehaviour::Refuses,
+                    "pretend" => CommandBehaviour::OnlyAcknowledges,
+                    "factory" => CommandBehaviour::NeedsFactoryMode,
                     _ => return Err(wrong("it is obey, refuse, pretend or factory")),
                 }
             }
@@ -118,35 +118,35 @@ fn number(text: &str, most: f64) -> Option<f64> {
     text.parse::<f64>().ok().filter(|value| (0.0..=most).contains(value))
 }
 
-/// Puts faults into replies; the same seed gives the same faults.
+/// Inserts faults into replies; the same seed gives the same faults.
 #[derive(Debug, Clone)]
 pub struct Injector {
     faults: Faults,
     random: Random,
-    /// The last reply as it was meant.
+    /// The last reply without its faults.
     previous: Option<Reply>,
-    /// Replies that were damaged so far: bytes changed, lost or cut off.
+    /// Number of damaged replies so far: bytes changed, lost or truncated.
     pub damaged: u64,
 }
 
 impl Injector {
-    /// An injector of `faults`.
+    /// An injector for `faults`.
     pub fn new(faults: Faults, seed: u64) -> Self {
         Self { faults, random: Random::new(seed), previous: None, damaged: 0 }
     }
 
-    /// Whether the BMS has gone silent `since_start`.
+    /// Whether the BMS is silent at `since_start`.
     pub fn silent(&self, since_start: Duration) -> bool {
         self.faults.silent_after.is_some_and(|after| since_start >= after)
     }
 
-    /// Something impossible in place of `shown`, if it is time for that.
-    pub fn nonsense(&mut self, shown: &Shown) -> Option<Shown> {
+    /// Impossible values instead of `reported`, if one is due.
+    pub fn nonsense(&mut self, reported: &ReportedState) -> Option<ReportedState> {
         if !self.random.chance(self.faults.nonsense_pct) {
             return None;
         }
-        let mut nonsense = shown.clone();
-        let cell = self.random.below(shown.cells_v.len());
+        let mut nonsense = reported.clone();
+        let cell = self.random.below(reported.cells_v.len());
         match self.random.below(6) {
             0 => nonsense.temperatures_c = [100.0; 2],
             1 => nonsense.voltage_v *= 0.27,
@@ -158,7 +158,7 @@ impl Injector {
         Some(nonsense)
     }
 
-    /// What comes in place of `reply`.
+    /// The replies to send instead of `reply`.
     pub fn apply(&mut self, reply: Reply) -> Vec<Reply> {
         let before = self.previous.replace(reply.clone());
         let mut reply = before.filter(|_| self.random.chance(self.faults.previous_pct)).unwrap_or(reply);
@@ -231,7 +231,7 @@ mod tests {
             ("silent-after=-1", "--fault silent-after=-1"),
             ("noise=3", "it takes no value"),
             ("commands=no", "it is obey, refuse, pretend or factory"),
-            ("dorp=5", "no fault is called \"dorp\""),
+            ("dorp=5", "unknown fault \"dorp\""),
         ] {
             let error = Faults::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -1,51 +1,53 @@
 //! A simulated JK board on its UART port; the frames are described in [`crate::bms::jk`].
 //!
-//! It answers reads of one register (03) and of all (06), takes the MOS switches AB and AC and the balancer 9D (02), and says
-//! nothing to a password (05).
+//! It replies to reads of one register (03) and of all (06), accepts the MOS switches AB and AC and the balancer 9D (02), and
+//! ignores a password (05).
 
-use super::battery::Shown;
 use super::encode::bits;
-use super::requests::{Inbox, Sight};
+use super::pack::ReportedState;
+use super::requests::{RequestBuffer, RequestScan};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
+use crate::bms::bits::bytes_of;
 use crate::bms::bytes::sum16;
-use crate::bms::jk::{ALARMS, DRIVER};
+use crate::bms::jk::DRIVER;
+use crate::bms::jk::alarms::ALARMS;
 use crate::model::AlarmName;
 use std::time::Duration;
 
-/// Length of the longest request that is understood: a write of four bytes.
+/// Maximum length of a request: a write of four bytes.
 const MAX_LENGTH: usize = 0x18;
 
-/// The board's memory.
+/// State of the board.
 #[derive(Debug, Default)]
 pub struct Jk {
     first_firmware: bool,
-    inbox: Inbox,
+    buffer: RequestBuffer,
     writes: usize,
 }
 
-/// One understood request.
-struct Asked {
+/// A parsed request.
+struct ParsedRequest {
     command: u8,
     register: u8,
     data: Vec<u8>,
 }
 
 impl Jk {
-    /// A board; `first_firmware` (2020) has no registers BA and C0 and codes the current differently.
+    /// Creates a board; `first_firmware` (2020) has no registers BA and C0 and encodes the current differently.
     pub fn new(first_firmware: bool) -> Self {
         Self { first_firmware, ..Self::default() }
     }
 
-    /// The registers of the answer; `None` where the board stays silent.
-    fn serve(&mut self, asked: &Asked, unit: &mut Unit) -> Option<Vec<u8>> {
+    /// Registers of the reply; `None` if the board stays silent.
+    fn serve(&mut self, request: &ParsedRequest, unit: &mut Unit) -> Option<Vec<u8>> {
         let all = registers(unit, self.first_firmware);
         let joined = |wanted: u8| all.iter().filter(move |(id, _)| wanted == 0 || *id == wanted);
-        match (asked.command, asked.register, asked.data.as_slice()) {
+        match (request.command, request.register, request.data.as_slice()) {
             (0x06, _, _) => Some(encode(joined(0))),
             (0x03, id, _) => Some(encode(joined(id))).filter(|answer| !answer.is_empty()),
             (0x02, id @ (0xAB | 0xAC | 0x9D), [on]) => {
-                let taken = unit.pack.obey(|pack| match id {
+                let taken = unit.pack.execute(|pack| match id {
                     0xAB => pack.charge_off = *on == 0,
                     0xAC => pack.discharge_off = *on == 0,
                     _ => pack.balance_off = *on == 0,
@@ -66,21 +68,25 @@ impl Responder for Jk {
         false
     }
 
+    fn shown_as(&self, alarm: AlarmName) -> Option<AlarmName> {
+        Some(nearest(alarm))
+    }
+
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.inbox.put(input);
+        self.buffer.put(input);
         let mut replies = Vec::new();
-        while let Some(asked) = self.inbox.take(look) {
-            self.writes = self.writes.saturating_add(usize::from(asked.command == 0x02));
+        while let Some(request) = self.buffer.take(scan) {
+            self.writes = self.writes.saturating_add(usize::from(request.command == 0x02));
             let Some(unit) = units.first_mut().filter(|unit| !unit.pack.silent) else { continue };
-            if let Some(answer) = self.serve(&asked, unit) {
-                replies.push(Reply { after: Duration::ZERO, bytes: frame(asked.command, &answer) });
+            if let Some(answer) = self.serve(&request, unit) {
+                replies.push(Reply { after: Duration::ZERO, bytes: frame(request.command, &answer) });
             }
         }
         replies
     }
 
     fn quiet(&mut self) {
-        self.inbox.clear();
+        self.buffer.clear();
     }
 
     fn writes(&self) -> usize {
@@ -88,33 +94,33 @@ impl Responder for Jk {
     }
 }
 
-/// Start in two bytes, and the length behind them.
-fn look(bytes: &[u8]) -> Sight<Asked> {
+/// Two start bytes, then the length.
+fn scan(bytes: &[u8]) -> RequestScan<ParsedRequest> {
     let &[first, second, high, low] = match bytes.first_chunk::<4>() {
         Some(head) => head,
-        None if bytes.first() == Some(&0x4E) => return Sight::Begun,
-        None => return Sight::Nothing,
+        None if bytes.first() == Some(&0x4E) => return RequestScan::Incomplete,
+        None => return RequestScan::NoRequest,
     };
     let length = usize::from(u16::from_be_bytes([high, low]));
     if [first, second] != [0x4E, 0x57] || !(0x13..=MAX_LENGTH).contains(&length) {
-        return Sight::Nothing;
+        return RequestScan::NoRequest;
     }
     let end = length.saturating_add(2);
     match bytes.get(..end) {
-        None => Sight::Begun,
-        Some(frame) => understand(frame).map_or(Sight::Nothing, |asked| Sight::Whole(asked, end)),
+        None => RequestScan::Incomplete,
+        Some(frame) => understand(frame).map_or(RequestScan::NoRequest, |request| RequestScan::Complete(request, end)),
     }
 }
 
-/// A request has the kind 0, a right sum and at least a register.
-fn understand(frame: &[u8]) -> Option<Asked> {
+/// A request has kind 0, a correct sum and at least one register.
+fn understand(frame: &[u8]) -> Option<ParsedRequest> {
     let (summed, check) = frame.split_last_chunk::<4>()?;
     let command = *summed.get(8)?;
     let request = summed.get(10) == Some(&0) && summed.last() == Some(&0x68);
     let body = summed.get(11..summed.len().checked_sub(5)?)?;
     let (register, data) = body.split_first()?;
     let right = request && u32::from_be_bytes(*check) == u32::from(sum16(summed));
-    right.then(|| Asked { command, register: *register, data: data.to_vec() })
+    right.then(|| ParsedRequest { command, register: *register, data: data.to_vec() })
 }
 
 fn frame(command: u8, body: &[u8]) -> Vec<u8> {
@@ -132,53 +138,88 @@ fn encode<'a>(registers: impl Iterator<Item = &'a (u8, Vec<u8>)>) -> Vec<u8> {
     registers.flat_map(|(id, value)| [*id].into_iter().chain(value.iter().copied())).collect()
 }
 
-/// Everything that the board tells, in its order.
+/// All registers of the board, in the order and number of a recorded reply.
 fn registers(unit: &Unit, first_firmware: bool) -> Vec<(u8, Vec<u8>)> {
-    let shown = unit.pack.shown();
-    let mut all = measured(shown, first_firmware);
+    let reported = unit.pack.reported();
+    let mut all = measured(reported, first_firmware);
     all.extend(SETTINGS.map(|(id, value)| (id, value.to_be_bytes().to_vec())));
-    let cells = u8::try_from(shown.cells_v.len()).unwrap_or(u8::MAX);
-    all.extend([(0x9D, vec![u8::from(!unit.pack.balance_off)]), (0xA9, vec![cells])]);
-    let capacity = (shown.capacity_ah.round() as u32).to_be_bytes().to_vec();
-    all.extend([(0xAA, capacity.clone()), (0xAB, vec![u8::from(!unit.pack.charge_off)])]);
-    all.extend([(0xAC, vec![u8::from(!unit.pack.discharge_off)]), (0xAF, vec![0])]);
-    all.extend([(0xB2, b"simulated\0".to_vec()), (0xB4, b"Input Us".to_vec()), (0xB5, b"2311".to_vec())]);
+    all.push((0x9D, vec![u8::from(!unit.pack.balance_off)]));
+    all.extend(TEMPERATURE_SETTINGS.map(|(id, value)| (id, value.to_be_bytes().to_vec())));
+    let cells = u8::try_from(reported.cells_v.len()).unwrap_or(u8::MAX);
+    let capacity = (reported.capacity_ah.round() as u32).to_be_bytes().to_vec();
+    all.extend([(0xA9, vec![cells]), (0xAA, capacity.clone()), (0xAB, vec![u8::from(!unit.pack.charge_off)])]);
+    // Then calibration of the current, address, chemistry, delay of the sleep, and the SoC of its alarm.
+    all.extend([(0xAC, vec![u8::from(!unit.pack.discharge_off)]), (0xAD, vec![4, 24]), (0xAE, vec![1]), (0xAF, vec![0])]);
+    all.extend([(0xB0, vec![0, 10]), (0xB1, vec![20]), (0xB2, b"simulated\0".to_vec()), (0xB3, vec![0])]);
+    all.extend([(0xB4, b"Input Us".to_vec()), (0xB5, b"2311".to_vec()), (0xB6, vec![0, 0, 1, 0])]);
     if first_firmware {
         all.push((0xB7, b"NW_1_0_0_200428".to_vec()));
     } else {
-        all.extend([(0xB7, b"11.XW_S11.26___".to_vec()), (0xB9, capacity)]);
+        all.extend([(0xB7, b"11.XW_S11.26___".to_vec()), (0xB8, vec![0]), (0xB9, capacity)]);
         all.extend([(0xBA, b"Input UserdaJK_B2A20S20P".to_vec()), (0xC0, vec![1])]);
     }
     all
 }
 
-fn measured(shown: &Shown, first_firmware: bool) -> Vec<(u8, Vec<u8>)> {
-    let mut cells = vec![u8::try_from(shown.cells_v.len().saturating_mul(3)).unwrap_or(u8::MAX)];
-    for (number, volts) in (1u8..).zip(&shown.cells_v) {
+fn measured(reported: &ReportedState, first_firmware: bool) -> Vec<(u8, Vec<u8>)> {
+    let mut cells = vec![u8::try_from(reported.cells_v.len().saturating_mul(3)).unwrap_or(u8::MAX)];
+    for (number, volts) in (1u8..).zip(&reported.cells_v) {
         let [high, low] = ((volts * 1000.0).round() as u16).to_be_bytes();
         cells.extend([number, high, low]);
     }
     let word = |id: u8, value: f64| (id, (value.round() as u16).to_be_bytes().to_vec());
-    let [first, second] = shown.temperatures_c.map(temperature);
-    let state = [shown.charge_fet, shown.discharge_fet, shown.balancing.contains(&true), true];
+    let [first, second] = reported.temperatures_c.map(temperature);
+    let state = [reported.charge_fet, reported.discharge_fet, reported.balancing.contains(&true), true];
     vec![
         (0x79, cells),
-        word(0x80, temperature(shown.mos_c)),
+        word(0x80, temperature(reported.mos_c)),
         word(0x81, first),
         word(0x82, second),
-        word(0x83, shown.voltage_v * 100.0),
-        (0x84, current(shown.current_a, first_firmware).to_be_bytes().to_vec()),
-        (0x85, vec![shown.soc_pct.round() as u8]),
+        word(0x83, reported.voltage_v * 100.0),
+        (0x84, current(reported.current_a, first_firmware).to_be_bytes().to_vec()),
+        (0x85, vec![reported.soc_pct.round() as u8]),
         (0x86, vec![2]),
-        word(0x87, f64::from(shown.cycles)),
-        word(0x8A, shown.cells_v.len() as f64),
-        (0x8B, alarms(&shown.alarms).to_be_bytes().to_vec()),
+        word(0x87, f64::from(reported.cycles)),
+        (0x89, vec![0; 4]),
+        word(0x8A, reported.cells_v.len() as f64),
+        (0x8B, alarms(&reported.alarms).to_be_bytes().to_vec()),
         (0x8C, (bits(state) as u16).to_be_bytes().to_vec()),
     ]
 }
 
-/// Two-byte settings of a board for 16 LFP cells, as the simulated protections have them.
-const SETTINGS: [(u8, u16); 6] = [(0x8E, 5840), (0x8F, 4000), (0x90, 3650), (0x93, 2500), (0x97, 200), (0x99, 150)];
+/// Settings of a board for 16 LFP cells, with the values of the simulated protections.
+const SETTINGS: [(u8, u16); 15] = [
+    (0x8E, 5840),
+    (0x8F, 4000),
+    (0x90, 3650),
+    (0x91, 3450),
+    (0x92, 5),
+    (0x93, 2500),
+    (0x94, 2700),
+    (0x95, 5),
+    (0x96, 300),
+    (0x97, 200),
+    (0x98, 30),
+    (0x99, 150),
+    (0x9A, 30),
+    (0x9B, 3300),
+    (0x9C, 10),
+];
+
+/// MOSFETs, box, charging and discharging hot and cold.
+const TEMPERATURE_SETTINGS: [(u8, i16); 11] = [
+    (0x9E, 90),
+    (0x9F, 70),
+    (0xA0, 100),
+    (0xA1, 100),
+    (0xA2, 20),
+    (0xA3, 60),
+    (0xA4, 65),
+    (0xA5, 0),
+    (0xA6, 5),
+    (0xA7, -20),
+    (0xA8, -10),
+];
 
 fn temperature(celsius: f64) -> f64 {
     let celsius = celsius.round();
@@ -194,14 +235,18 @@ fn current(amps: f64, first_firmware: bool) -> u16 {
     }
 }
 
-/// What the board has no bit for it tells with its next wider one.
-fn alarms(active: &[AlarmName]) -> u16 {
-    let bit = |name: AlarmName| (0..16u16).zip(&ALARMS).find(|(_, (known, _))| *known == name).map(|(bit, _)| 1 << bit);
-    let told = active.iter().map(|name| match name {
+/// An alarm without a bit of its own uses the next more general one.
+fn nearest(alarm: AlarmName) -> AlarmName {
+    match alarm {
         AlarmName::HighChargeTemperature => AlarmName::HighTemperature,
         AlarmName::LowChargeTemperature => AlarmName::LowTemperature,
         AlarmName::ShortCircuit => AlarmName::HighDischargeCurrent,
-        name => *name,
-    });
-    told.fold(0, |word, name| word | bit(name).or(bit(AlarmName::BmsInternal)).unwrap_or(0))
+        alarm => alarm,
+    }
+}
+
+fn alarms(active: &[AlarmName]) -> u16 {
+    let shown: Vec<AlarmName> = active.iter().copied().map(nearest).collect();
+    let bytes = bytes_of(&shown, &ALARMS, Some(AlarmName::BmsInternal));
+    u16::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default())
 }

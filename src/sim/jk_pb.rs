@@ -1,40 +1,42 @@
 //! Simulated JK PB boards on RS485, one per address; the frames are described in [`crate::bms::jk_pb`].
 //!
-//! They answer the three triggers with a frame and the acknowledge, and take the three switches of the settings.
-//! Like the real ones they say nothing to address 0 and to other protocols.
+//! They reply to the three triggers with a frame and the acknowledge, and accept the three switches of the settings. Like real
+//! boards they ignore address 0 and other protocols.
 
-use super::battery::Shown;
-use super::requests::{Inbox, Sight};
+use super::pack::ReportedState;
+use super::requests::{RequestBuffer, RequestScan};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
+use crate::bms::bits::bytes_of;
 use crate::bms::bytes::{crc16_modbus, sum8};
-use crate::bms::jk_pb::{ALARMS, DRIVER};
+use crate::bms::jk_pb::DRIVER;
+use crate::bms::jk_pb::alarms::ALARMS;
 use crate::model::AlarmName;
 use std::time::Duration;
 
-/// Most data in a write that is understood.
+/// Maximum data length of a write.
 const MAX_DATA: usize = 8;
 
-/// The boards' memory.
+/// State of the boards.
 #[derive(Debug, Default)]
 pub struct JkPb {
     padded: bool,
-    inbox: Inbox,
+    buffer: RequestBuffer,
     writes: usize,
 }
 
-/// One understood write.
-struct Asked {
+/// A parsed write.
+struct ParsedRequest {
     address: u8,
     register: u16,
     data: Vec<u8>,
-    /// Its first six bytes, which the acknowledge repeats.
+    /// Its first six bytes, repeated in the acknowledge.
     head: Vec<u8>,
 }
 
-/// What comes of a write.
-enum Served {
-    /// A frame goes before the acknowledge.
+/// Result of a write.
+enum Answer {
+    /// A frame precedes the acknowledge.
     Frame(Vec<u8>),
     /// A switch was set.
     Written,
@@ -43,30 +45,30 @@ enum Served {
 }
 
 impl JkPb {
-    /// Boards; `padded` firmware (15.41) sends a byte 00 between frame and acknowledge.
+    /// Creates boards; `padded` firmware (15.41) sends a byte 00 between frame and acknowledge.
     pub fn new(padded: bool) -> Self {
         Self { padded, ..Self::default() }
     }
 
-    /// What comes of a write; `None` where the board stays silent.
-    fn serve(&mut self, asked: &Asked, unit: &mut Unit) -> Option<Served> {
-        let frame = match (asked.register, asked.data.as_slice()) {
-            (0x1620, _) => live(unit.pack.shown()),
+    /// Result of a write; `None` if the board stays silent.
+    fn serve(&mut self, request: &ParsedRequest, unit: &mut Unit) -> Option<Answer> {
+        let frame = match (request.register, request.data.as_slice()) {
+            (0x1620, _) => live(unit.pack.reported()),
             (0x161E, _) => settings(unit),
             (0x161C, _) => device(unit.address),
             (0x1070 | 0x1074 | 0x1078, [.., on]) => {
-                let taken = unit.pack.obey(|pack| match asked.register {
+                let taken = unit.pack.execute(|pack| match request.register {
                     0x1070 => pack.charge_off = *on == 0,
                     0x1074 => pack.discharge_off = *on == 0,
                     _ => pack.balance_off = *on == 0,
                 });
-                return Some(if taken { Served::Written } else { Served::Refused });
+                return Some(if taken { Answer::Written } else { Answer::Refused });
             }
             _ => return None,
         };
         let mut bytes = frame.finish();
         bytes.extend(self.padded.then_some(0));
-        Some(Served::Frame(bytes))
+        Some(Answer::Frame(bytes))
     }
 }
 
@@ -79,20 +81,24 @@ impl Responder for JkPb {
         true
     }
 
+    fn shown_as(&self, alarm: AlarmName) -> Option<AlarmName> {
+        Some(nearest(alarm))
+    }
+
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply> {
-        self.inbox.put(input);
+        self.buffer.put(input);
         let mut replies = Vec::new();
-        while let Some(asked) = self.inbox.take(look) {
-            let trigger = matches!(asked.register, 0x161C | 0x161E | 0x1620);
+        while let Some(request) = self.buffer.take(scan) {
+            let trigger = matches!(request.register, 0x161C | 0x161E | 0x1620);
             self.writes = self.writes.saturating_add(usize::from(!trigger));
-            let here = |unit: &&mut Unit| unit.address == asked.address && asked.address != 0 && !unit.pack.silent;
+            let here = |unit: &&mut Unit| unit.address == request.address && request.address != 0 && !unit.pack.silent;
             let Some(unit) = units.iter_mut().find(here) else { continue };
-            let Some(served) = self.serve(&asked, unit) else { continue };
-            let refusal = vec![asked.address, 0x90, 2];
+            let Some(served) = self.serve(&request, unit) else { continue };
+            let refusal = vec![request.address, 0x90, 2];
             let (mut bytes, record) = match served {
-                Served::Frame(frame) => (frame, &asked.head),
-                Served::Written => (Vec::new(), &asked.head),
-                Served::Refused => (Vec::new(), &refusal),
+                Answer::Frame(frame) => (frame, &request.head),
+                Answer::Written => (Vec::new(), &request.head),
+                Answer::Refused => (Vec::new(), &refusal),
             };
             bytes.extend_from_slice(record);
             bytes.extend(crc16_modbus(record).to_le_bytes());
@@ -102,7 +108,7 @@ impl Responder for JkPb {
     }
 
     fn quiet(&mut self) {
-        self.inbox.clear();
+        self.buffer.clear();
     }
 
     fn writes(&self) -> usize {
@@ -110,9 +116,9 @@ impl Responder for JkPb {
     }
 }
 
-/// What a board says to one of the triggers, its record behind it: also that of a master, which nobody asks.
+/// A board's reply to one of the triggers with its acknowledge; also sent by a master without a request.
 pub(super) fn own_frames(unit: &Unit, register: u8) -> Vec<u8> {
-    let mut bytes = if register == 0x1E { settings(unit) } else { live(unit.pack.shown()) }.finish();
+    let mut bytes = if register == 0x1E { settings(unit) } else { live(unit.pack.reported()) }.finish();
     let record = [unit.address, 0x10, 0x16, register, 0, 1];
     bytes.extend(record);
     bytes.extend(crc16_modbus(&record).to_le_bytes());
@@ -120,27 +126,27 @@ pub(super) fn own_frames(unit: &Unit, register: u8) -> Vec<u8> {
 }
 
 /// A write of registers: its length is in the seventh byte. Any first byte may be an address.
-fn look(bytes: &[u8]) -> Sight<Asked> {
-    let Some(&[_, function, _, _, _, words, len]) = bytes.first_chunk::<7>() else { return Sight::Begun };
+fn scan(bytes: &[u8]) -> RequestScan<ParsedRequest> {
+    let Some(&[_, function, _, _, _, words, len]) = bytes.first_chunk::<7>() else { return RequestScan::Incomplete };
     if function != 0x10 || usize::from(len) > MAX_DATA || len != words.saturating_mul(2) {
-        return Sight::Nothing;
+        return RequestScan::NoRequest;
     }
     let end = usize::from(len).saturating_add(9);
     match bytes.get(..end) {
-        None => Sight::Begun,
-        Some(frame) => understand(frame).map_or(Sight::Nothing, |asked| Sight::Whole(asked, end)),
+        None => RequestScan::Incomplete,
+        Some(frame) => understand(frame).map_or(RequestScan::NoRequest, |request| RequestScan::Complete(request, end)),
     }
 }
 
-fn understand(bytes: &[u8]) -> Option<Asked> {
+fn understand(bytes: &[u8]) -> Option<ParsedRequest> {
     let (summed, crc) = bytes.split_last_chunk::<2>()?;
     let (&[address, _, high, low, ..], _) = summed.split_first_chunk::<7>()?;
     let right = crc16_modbus(summed).to_le_bytes() == *crc;
     let (head, data) = (summed.get(..6)?.to_vec(), summed.get(7..)?.to_vec());
-    right.then(|| Asked { address, register: u16::from_be_bytes([high, low]), data, head })
+    right.then(|| ParsedRequest { address, register: u16::from_be_bytes([high, low]), data, head })
 }
 
-/// A frame that is being filled.
+/// A frame under construction.
 struct Frame(Vec<u8>);
 
 impl Frame {
@@ -154,7 +160,7 @@ impl Frame {
         self.0.iter_mut().skip(offset).zip(bytes).for_each(|(place, byte)| *place = byte);
     }
 
-    /// Thousandths in four bytes, negative ones too.
+    /// Thousandths in four bytes, including negative ones.
     fn milli(&mut self, offset: usize, value: f64) {
         self.put(offset, ((value * 1000.0).round() as i32).to_le_bytes());
     }
@@ -169,42 +175,42 @@ impl Frame {
     }
 }
 
-fn live(shown: &Shown) -> Frame {
+fn live(reported: &ReportedState) -> Frame {
     let mut frame = Frame::new(2);
     let deci = |celsius: f64| ((celsius * 10.0).round() as i16).to_le_bytes();
-    for (cell, volts) in shown.cells_v.iter().take(32).enumerate() {
+    for (cell, volts) in reported.cells_v.iter().take(32).enumerate() {
         frame.put(cell.saturating_mul(2).saturating_add(6), ((volts * 1000.0).round() as u16).to_le_bytes());
     }
-    let mean = shown.cells_v.iter().sum::<f64>() / shown.cells_v.len().max(1) as f64;
+    let mean = reported.cells_v.iter().sum::<f64>() / reported.cells_v.len().max(1) as f64;
     frame.put(74, ((mean * 1000.0).round() as u16).to_le_bytes());
-    frame.put(70, (0..shown.cells_v.len().min(32)).fold(0u32, |mask, cell| mask | 1 << cell).to_le_bytes());
-    let [first, second] = shown.temperatures_c;
-    frame.put(144, deci(shown.mos_c));
+    frame.put(70, (0..reported.cells_v.len().min(32)).fold(0u32, |mask, cell| mask | 1 << cell).to_le_bytes());
+    let [first, second] = reported.temperatures_c;
+    frame.put(144, deci(reported.mos_c));
     frame.put(162, deci(first));
     frame.put(164, deci(second));
-    frame.milli(150, shown.voltage_v);
-    frame.milli(154, (shown.voltage_v * shown.current_a).abs());
-    frame.milli(158, shown.current_a);
-    frame.put(166, alarms(&shown.alarms).to_le_bytes());
-    let balancing = shown.balancing.contains(&true);
+    frame.milli(150, reported.voltage_v);
+    frame.milli(154, (reported.voltage_v * reported.current_a).abs());
+    frame.milli(158, reported.current_a);
+    frame.put(166, alarms(&reported.alarms).to_le_bytes());
+    let balancing = reported.balancing.contains(&true);
     frame.put(170, if balancing { 1000i16 } else { 0 }.to_le_bytes());
-    frame.put(172, [u8::from(balancing), shown.soc_pct.round() as u8]);
-    frame.milli(174, shown.remaining_ah);
-    frame.milli(178, shown.capacity_ah * 0.99);
-    frame.put(182, shown.cycles.to_le_bytes());
+    frame.put(172, [u8::from(balancing), reported.soc_pct.round() as u8]);
+    frame.milli(174, reported.remaining_ah);
+    frame.milli(178, reported.capacity_ah * 0.99);
+    frame.put(182, reported.cycles.to_le_bytes());
     frame.put(190, [99]);
-    frame.put(198, [u8::from(shown.charge_fet), u8::from(shown.discharge_fet)]);
+    frame.put(198, [u8::from(reported.charge_fet), u8::from(reported.discharge_fet)]);
     frame
 }
 
-/// As the simulated protections have them.
+/// Settings with the values of the simulated protections.
 fn settings(unit: &Unit) -> Frame {
     let mut frame = Frame::new(1);
-    let shown = unit.pack.shown();
-    for (offset, value) in [(10, 2.5), (18, 3.65), (38, 3.45), (50, 150.0), (62, 200.0), (130, shown.capacity_ah)] {
+    let reported = unit.pack.reported();
+    for (offset, value) in [(10, 2.5), (18, 3.65), (38, 3.45), (50, 150.0), (62, 200.0), (130, reported.capacity_ah)] {
         frame.milli(offset, value);
     }
-    frame.put(114, [u8::try_from(shown.cells_v.len()).unwrap_or(u8::MAX)]);
+    frame.put(114, [u8::try_from(reported.cells_v.len()).unwrap_or(u8::MAX)]);
     frame.put(118, [u8::from(!unit.pack.charge_off)]);
     frame.put(122, [u8::from(!unit.pack.discharge_off)]);
     frame.put(126, [u8::from(!unit.pack.balance_off)]);
@@ -223,12 +229,13 @@ fn device(address: u8) -> Frame {
     frame
 }
 
-/// What the boards have no bit for they tell with the nearest one.
+/// An alarm without a bit of its own uses the nearest one.
+fn nearest(alarm: AlarmName) -> AlarmName {
+    if alarm == AlarmName::LowTemperature { AlarmName::LowChargeTemperature } else { alarm }
+}
+
 fn alarms(active: &[AlarmName]) -> u32 {
-    let bit = |name: AlarmName| {
-        let known = (0..32u32).zip(&ALARMS).find(|(_, alarm)| alarm.is_some_and(|(known, _)| known == name));
-        known.map(|(bit, _)| 1 << bit)
-    };
-    let told = active.iter().map(|name| if *name == AlarmName::LowTemperature { AlarmName::LowChargeTemperature } else { *name });
-    told.fold(0, |word, name| word | bit(name).or(bit(AlarmName::BmsInternal)).unwrap_or(0))
+    let shown: Vec<AlarmName> = active.iter().copied().map(nearest).collect();
+    let bytes = bytes_of(&shown, &ALARMS, Some(AlarmName::BmsInternal));
+    u32::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default())
 }

@@ -1,70 +1,109 @@
 //! Simulated batteries: a physical pack model behind the real protocol, for `simulate`, `demo` and the tests.
 //!
 //! ```text
-//! scenario ──▶ pack (cells, BMS) ──shown──▶ responder (protocol) ──▶ faults ──▶ line (latency, byte times) ──▶ pty
+//! scenario ──▶ pack (cells, BMS) ─reported─▶ responder (protocol) ──▶ faults ──▶ line (latency, byte times) ──▶ pty
 //! ```
 //! Everything but [`simulate`] is pure; a new protocol is one file with a [`Responder`] and one line in [`BOARDS`].
 
 pub mod ant;
-pub mod battery;
+pub mod ant_old;
+mod ascii;
 pub mod daly;
+pub mod daly_can;
 pub mod daly_modbus;
+pub mod daren;
+pub mod eg4_ll;
 mod encode;
 pub mod fault;
+pub mod felicity;
 pub mod jbd;
+pub mod jbd_up16s;
 pub mod jk;
 pub mod jk_chain;
 pub mod jk_pb;
+pub mod lifepower4;
 pub mod line;
+mod modbus;
+pub mod pace;
+mod pace_modbus;
+pub mod pack;
 pub mod plant;
 pub mod port;
+pub mod pylontech;
 pub mod random;
+pub mod renogy;
 mod requests;
 pub mod scenario;
+pub mod seplos;
+pub mod seplos_v3;
+pub mod tianpower;
 pub mod topbms;
 
-use crate::bms::Line;
+use crate::base::runtime::SystemClock;
+use crate::bms::{Line, Transport};
 use crate::link::pty::{Pty, PtyError};
-use crate::runtime::SystemClock;
-use battery::{Pack, PackConfig, TICK};
+use crate::link::{OpenError, Port, PortOptions, open, transport};
+use crate::model::AlarmName;
 use fault::Faults;
 use line::ServeOptions;
+use pack::{Pack, PackConfig, TICK};
 use scenario::{Scenario, ScenarioError};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use thiserror::Error;
 
-/// The protocol side of a simulated BMS: requests in, replies out.
+/// The protocol of a simulated BMS: requests in, replies out.
 pub trait Responder: Send {
-    /// The line settings that the BMS listens on.
+    /// Line settings of the BMS.
     fn line(&self) -> Line;
-    /// Requests carry an address, so that several batteries can share a line.
+    /// Requests contain an address, so several batteries can share a line.
     fn addressed(&self) -> bool;
-    /// Takes bytes as they come (pieces of requests, several at once, garbage) and gives the replies that are due, in order.
-    /// What it does not understand is ignored, as a board does.
+    /// Handles bytes as they arrive (parts of requests, several at once, garbage) and returns the replies in order. Anything else
+    /// is ignored, as a board does.
     fn answer(&mut self, input: &[u8], units: &mut [Unit]) -> Vec<Reply>;
-    /// The line was quiet for a while: a request that was begun is forgotten.
+    /// The line was idle for a while: an incomplete request is dropped.
     fn quiet(&mut self);
-    /// How many requests so far would change the BMS.
+    /// The alarm that this board shows for one of the pack: the nearest one if it has no bit of its own for it, `None` if it shows
+    /// none at all.
+    fn shown_as(&self, alarm: AlarmName) -> Option<AlarmName> {
+        Some(alarm)
+    }
+    /// What the protocol tells of these states of the charge and discharge FET; `None`: unknown.
+    fn shown_fets(&self, charge: bool, discharge: bool) -> [Option<bool>; 2] {
+        [charge, discharge].map(|on| self.shows_fets().then_some(on))
+    }
+    /// The protocol has the states of the charge and discharge FET.
+    fn shows_fets(&self) -> bool {
+        true
+    }
+    /// The protocol has a flag for balancing.
+    fn shows_balancing(&self) -> bool {
+        true
+    }
+    /// Step of the cell voltages in the protocol, V.
+    fn cell_step_v(&self) -> f64 {
+        0.001
+    }
+    /// Number of requests so far that would change the BMS.
     fn writes(&self) -> usize;
-    /// What is said unasked at this time since the start; to be called at [`Responder::next_word`], and whenever time is to be
-    /// known.
-    fn unasked(&mut self, now: Duration, units: &mut [Unit]) -> Vec<Reply> {
+    /// Returns what is sent unsolicited at this time since the start; call at [`Responder::next_unsolicited_at`], and whenever the
+    /// time must be updated.
+    fn unsolicited(&mut self, now: Duration, units: &mut [Unit]) -> Vec<Reply> {
         let _ = (now, units);
         Vec::new()
     }
-    /// When, since the start, something is said unasked the next time.
-    fn next_word(&self) -> Option<Duration> {
+    /// Time since the start of the next unsolicited transmission.
+    fn next_unsolicited_at(&self) -> Option<Duration> {
         None
     }
 }
 
-/// Bytes that a BMS sends.
+/// Bytes sent by a BMS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// How much later than the BMS's usual latency, or than the reply before, they start.
+    /// Delay in addition to the BMS's usual latency, or after the previous reply.
     pub after: Duration,
     /// The bytes.
     pub bytes: Vec<u8>,
@@ -73,13 +112,13 @@ pub struct Reply {
 /// A simulated board.
 #[derive(Debug)]
 pub struct Board {
-    /// Its name for `simulate`: the protocol's, with a suffix for variants.
+    /// Name for `simulate`: that of the protocol, with a suffix for variants.
     pub name: &'static str,
-    /// The driver that reads it, as in [`crate::bms::DRIVERS`].
+    /// Driver for it, as in [`crate::bms::DRIVERS`].
     pub driver: &'static str,
-    /// The addresses of its batteries if no others are asked for.
+    /// Default addresses of its batteries.
     pub addresses: &'static [u8],
-    /// A fresh one.
+    /// Creates a board.
     pub new: fn() -> Box<dyn Responder>,
 }
 
@@ -94,12 +133,26 @@ pub const BOARDS: &[Board] = &[
     Board { name: "jk-pb-chain", driver: "jk-pb", addresses: &[0, 1, 2, 3], new: || Box::new(jk_chain::JkChain::default()) },
     Board { name: "daly", driver: "daly", addresses: &[1], new: || Box::new(daly::Daly::default()) },
     Board { name: "daly-newer", driver: "daly", addresses: &[1], new: || Box::new(daly::Daly::new(daly::NEWER)) },
+    Board { name: "daly-can", driver: "daly", addresses: &[1], new: || Box::new(daly_can::DalyCan::default()) },
     Board { name: "daly-modbus", driver: "daly-modbus", addresses: &[1], new: || Box::new(daly_modbus::DalyModbus::default()) },
     Board { name: "topbms", driver: "topbms", addresses: &[1], new: || Box::new(topbms::TopBms::default()) },
     Board { name: "ant", driver: "ant", addresses: &[1], new: || Box::new(ant::Ant::default()) },
+    Board { name: "pace", driver: "pace", addresses: &[1], new: pace::packs },
+    Board { name: "seplos-v3", driver: "seplos-v3", addresses: &[0], new: || seplos_v3::board() },
+    Board { name: "seplos", driver: "seplos", addresses: &[0], new: seplos::packs },
+    Board { name: "pylontech", driver: "pylontech", addresses: &[2], new: pylontech::packs },
+    Board { name: "daren", driver: "daren", addresses: &[1], new: daren::packs },
+    Board { name: "lifepower4", driver: "lifepower4", addresses: &[1], new: lifepower4::packs },
+    Board { name: "jbd-up16s", driver: "jbd-up16s", addresses: &[1], new: || Box::new(jbd_up16s::Up16s::default()) },
+    Board { name: "renogy", driver: "renogy", addresses: &[0x30], new: || renogy::board() },
+    Board { name: "eg4-ll", driver: "eg4-ll", addresses: &[1], new: || eg4_ll::board() },
+    Board { name: "pace-modbus", driver: "pace-modbus", addresses: &[1], new: || pace_modbus::board() },
+    Board { name: "ant-old", driver: "ant-old", addresses: &[1], new: || Box::new(ant_old::AntOld::default()) },
+    Board { name: "felicity", driver: "felicity", addresses: &[1], new: || felicity::board() },
+    Board { name: "tianpower", driver: "tianpower", addresses: &[1], new: || Box::new(tianpower::TianPower::default()) },
 ];
 
-/// A fresh responder of the board called `name`.
+/// Creates the responder of the board called `name`.
 pub fn responder(name: &str) -> Option<Box<dyn Responder>> {
     BOARDS.iter().find(|board| board.name == name).map(|board| (board.new)())
 }
@@ -107,19 +160,19 @@ pub fn responder(name: &str) -> Option<Box<dyn Responder>> {
 /// One battery on a line.
 #[derive(Debug, Clone)]
 pub struct Unit {
-    /// Its address; without meaning where the protocol has none.
+    /// Address; unused if the protocol has none.
     pub address: u8,
     /// The battery.
     pub pack: Pack,
     scenario: Scenario,
-    /// Simulated time so far, whole ticks.
+    /// Simulated time in whole ticks.
     elapsed: Duration,
-    /// Time that is not yet a whole tick.
+    /// Remaining time of less than a tick.
     rest: Duration,
 }
 
 impl Unit {
-    /// A battery to which `scenario` happens.
+    /// A battery with the events of `scenario`.
     pub fn new(address: u8, config: &PackConfig, scenario: Scenario) -> Self {
         let mut pack = Pack::new(config);
         scenario.apply(None, Duration::ZERO, address, &mut pack);
@@ -127,8 +180,8 @@ impl Unit {
         Self { address, pack, scenario, elapsed: Duration::ZERO, rest: Duration::ZERO }
     }
 
-    /// Lets time pass. However it is cut into pieces, the same things happen at the same time; of a gap longer than an hour
-    /// (a suspended computer) only an hour counts.
+    /// Advances time. The result does not depend on the size of the steps; a gap of more than an hour (suspended computer) counts
+    /// as one hour.
     pub fn advance(&mut self, time: Duration) {
         self.rest = self.rest.saturating_add(time.min(Duration::from_secs(3600)));
         while let Some(rest) = self.rest.checked_sub(TICK) {
@@ -141,46 +194,46 @@ impl Unit {
     }
 }
 
-/// What `simulate` is asked for.
+/// Options of `simulate`.
 #[derive(Debug, Clone, Default)]
 pub struct SimulateOptions {
     /// A name from [`BOARDS`].
     pub bms: String,
-    /// Where the symbolic link to the pty goes.
+    /// Path of the symbolic link to the pty, or `can://INTERFACE` for a BMS on a CAN bus.
     pub link: PathBuf,
-    /// One battery at each of these addresses; empty: one battery.
+    /// One battery per address; empty: one battery.
     pub addresses: Vec<u8>,
-    /// Bytes take their time on the wire, and another baud rate is not understood.
+    /// Bytes take their transmission time, and another baud rate is not understood.
     pub pace: bool,
-    /// Cells in series; 16 when not given.
+    /// Cells in series; 16 by default.
     pub cells: Option<usize>,
-    /// What happens to the batteries.
+    /// Events of the batteries.
     pub scenario: Option<PathBuf>,
-    /// What goes wrong on the line.
+    /// Faults of the line.
     pub faults: Faults,
     /// Chooses imbalance, noise and faults.
     pub seed: u64,
 }
 
-/// Why there is no simulation.
+/// Why the simulation failed.
 #[derive(Debug, Error)]
 pub enum SimError {
-    /// No board of that name.
-    #[error("no simulated BMS is called {name:?}; there are {known}")]
+    /// No board has this name.
+    #[error("unknown simulated BMS {name:?}; use one of {known}")]
     UnknownBms {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The known names.
         known: String,
     },
-    /// More cells than any of the boards has.
+    /// More cells than any board supports.
     #[error("--cells {cells}: give 1 to 32 cells")]
     Cells {
-        /// What was asked for.
+        /// The requested number.
         cells: usize,
     },
-    /// Addresses where the protocol has none.
-    #[error("{name} has no addresses: one battery per line; leave --addresses out")]
+    /// Addresses for a protocol without addresses.
+    #[error("{name} has no bus addresses, only one battery per line; leave out --addresses")]
     Addresses {
         /// The board.
         name: String,
@@ -190,24 +243,27 @@ pub enum SimError {
     ReadScenario {
         /// The file.
         path: String,
-        /// What the operating system says.
+        /// Error of the operating system.
         error: io::Error,
     },
-    /// The scenario file is wrong.
+    /// The scenario file is invalid.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
-    /// No pty, or no link to it.
+    /// The pty or the link to it cannot be created.
     #[error(transparent)]
     Pty(#[from] PtyError),
-    /// The line broke.
-    #[error("the simulated line broke: {0}; start the simulation again")]
+    /// The CAN interface cannot be opened.
+    #[error(transparent)]
+    Can(#[from] OpenError),
+    /// The line failed.
+    #[error("the simulated line failed: {0}; start the simulation again")]
     Line(#[from] io::Error),
 }
 
-/// Simulates a BMS on a pty until `stop`; says on stderr where it listens.
+/// Simulates a BMS on a pty until `stop`; prints its path to stderr.
 ///
 /// # Errors
-/// [`SimError`] says what to change.
+/// [`SimError`] contains the remedy.
 pub fn simulate(options: &SimulateOptions, stop: &AtomicBool) -> Result<(), SimError> {
     let mut responder = responder(&options.bms).ok_or_else(|| SimError::UnknownBms {
         name: options.bms.clone(),
@@ -217,25 +273,35 @@ pub fn simulate(options: &SimulateOptions, stop: &AtomicBool) -> Result<(), SimE
         return Err(SimError::Addresses { name: options.bms.clone() });
     }
     let mut units = units(options)?;
-    let mut pty = Pty::open(&options.link)?;
-    let baud = responder.line().baud;
-    // Nobody need listen to where it listens.
+    let line = responder.line();
+    let mut port = port(&options.link, line)?;
+    // stderr may be closed; ignore the error.
     let _ = writeln!(
         io::stderr(),
-        "a simulated {} with {} cells listens on {} ({baud} baud)",
+        "a simulated {} with {} cells listens on {} ({line})",
         options.bms,
         cells(options),
         options.link.display()
     );
-    let serve = ServeOptions { pace: options.pace, faults: options.faults.clone(), seed: options.seed, ..ServeOptions::default() };
-    Ok(line::serve(&mut pty, &SystemClock, responder.as_mut(), &mut units, &serve, stop)?)
+    // The interface takes care of the times of a CAN bus.
+    let pace = options.pace && !line.is_can();
+    let serve = ServeOptions { pace, faults: options.faults.clone(), seed: options.seed, ..ServeOptions::default() };
+    Ok(line::serve(port.as_mut(), &SystemClock, responder.as_mut(), &mut units, &serve, stop)?)
+}
+
+/// The BMS's end of the line: a pty with a link to it, or a CAN interface.
+fn port(link: &Path, line: Line) -> Result<Box<dyn Port>, SimError> {
+    match link.to_str() {
+        Some(name) if line.is_can() && transport(name) == Transport::Can => Ok(open(name, &PortOptions::default())?),
+        _ => Ok(Box::new(Pty::open(link)?)),
+    }
 }
 
 fn cells(options: &SimulateOptions) -> usize {
     options.cells.unwrap_or(PackConfig::default().cells)
 }
 
-/// The batteries that `options` describes, each with its own imbalance and state of charge.
+/// The batteries of `options`, each with its own imbalance and state of charge.
 fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
     let cells = cells(options);
     if !(1..=32).contains(&cells) {
@@ -257,7 +323,7 @@ fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
         let soc_pct = standard.soc_pct - f64::from(number % 16);
         let config = PackConfig { cells, soc_pct, seed: options.seed.wrapping_add(u64::from(*address)), ..standard };
         let mut unit = Unit::new(*address, &config, scenario.clone());
-        unit.pack.obedience = options.faults.obedience;
+        unit.pack.command_behaviour = options.faults.command_behaviour;
         unit
     };
     Ok(numbered.map(unit).collect())
@@ -275,7 +341,7 @@ mod tests {
             let mut whole = pieces.clone();
             cuts.iter().for_each(|ms| pieces.advance(Duration::from_millis(*ms)));
             whole.advance(Duration::from_millis(cuts.iter().sum()));
-            prop_assert_eq!(pieces.pack.shown(), whole.pack.shown());
+            prop_assert_eq!(pieces.pack.reported(), whole.pack.reported());
         }
     }
 
@@ -284,9 +350,9 @@ mod tests {
         let stop = AtomicBool::new(true);
         let error = |options| simulate(&options, &stop).unwrap_err().to_string();
         let jbd = || SimulateOptions { bms: "jbd".into(), link: "/nonexistent/bms".into(), ..SimulateOptions::default() };
-        assert!(error(SimulateOptions { bms: "jdb".into(), ..jbd() }).contains("there are jbd"));
+        assert!(error(SimulateOptions { bms: "jdb".into(), ..jbd() }).contains("use one of jbd"));
         assert!(error(SimulateOptions { cells: Some(0), ..jbd() }).contains("1 to 32 cells"));
-        assert!(error(SimulateOptions { addresses: vec![1, 2], ..jbd() }).contains("leave --addresses out"));
+        assert!(error(SimulateOptions { addresses: vec![1, 2], ..jbd() }).contains("leave out --addresses"));
         assert!(error(SimulateOptions { scenario: Some("/nonexistent/s".into()), ..jbd() }).contains("/nonexistent/s"));
         assert!(error(jbd()).contains("/nonexistent/bms"));
     }

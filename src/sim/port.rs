@@ -1,41 +1,42 @@
-//! A simulated line as a port of its own, in whatever time its clock tells: hours of a chain pass in seconds.
+//! A simulated line as a port, on any clock: hours of a chain pass in seconds.
 
 use super::fault::{Faults, Injector};
 use super::line::answer;
 use super::{Reply, Responder, Unit};
+use crate::base::time::Clock;
+use crate::base::units::Moment;
 use crate::bms::Line;
-use crate::link::{Clock, Port};
-use crate::units::Moment;
+use crate::link::Port;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Time from a request to the first byte of its answer.
-const LATENCY: Duration = Duration::from_millis(38);
+/// Time from a request to the first byte of its reply.
+const ANSWER_LATENCY: Duration = Duration::from_millis(38);
 /// Bytes that arrive together, as from a UART's buffer.
-const TOGETHER: usize = 16;
-/// As much as a tty holds for a reader; what is more is lost.
+const BYTES_AT_ONCE: usize = 16;
+/// Size of a tty's receive buffer; further bytes are lost.
 const TTY_BUFFER: usize = 4095;
 
-/// What a simulated line and its observer share.
-pub struct Far {
+/// Data shared by a simulated line and its observer.
+pub struct SharedLine {
     /// The batteries.
     pub units: Vec<Unit>,
     /// What was sent to the line, and when.
     pub sent: Vec<(Moment, Vec<u8>)>,
 }
 
-/// A port whose other end is simulated.
+/// A port with a simulation at the other end.
 pub struct SimPort<C> {
     clock: C,
     responder: Box<dyn Responder>,
-    far: Arc<Mutex<Far>>,
+    shared: Arc<Mutex<SharedLine>>,
     injector: Injector,
     start: Moment,
-    /// Up to when the batteries have lived.
-    lived: Moment,
-    coming: VecDeque<(Moment, Vec<u8>)>,
+    /// Time up to which the batteries have been simulated.
+    simulated_until: Moment,
+    in_flight: VecDeque<(Moment, Vec<u8>)>,
     arrived: VecDeque<u8>,
     line: Option<Line>,
 }
@@ -44,52 +45,52 @@ impl<C: Clock> SimPort<C> {
     /// A line with these batteries.
     pub fn new(clock: C, responder: Box<dyn Responder>, units: Vec<Unit>, faults: Faults, seed: u64) -> Self {
         let start = clock.now();
-        let far = Arc::new(Mutex::new(Far { units, sent: Vec::new() }));
+        let shared = Arc::new(Mutex::new(SharedLine { units, sent: Vec::new() }));
         let injector = Injector::new(faults, seed);
-        let (coming, arrived) = (VecDeque::new(), VecDeque::new());
-        Self { clock, responder, far, injector, start, lived: start, coming, arrived, line: None }
+        let (in_flight, arrived) = (VecDeque::new(), VecDeque::new());
+        Self { clock, responder, shared, injector, start, simulated_until: start, in_flight, arrived, line: None }
     }
 
-    /// The other end, to look at and to change.
-    pub fn far(&self) -> Arc<Mutex<Far>> {
-        Arc::clone(&self.far)
+    /// The other end, to observe and modify it.
+    pub fn shared_line(&self) -> Arc<Mutex<SharedLine>> {
+        Arc::clone(&self.shared)
     }
 
-    /// Lets everything happen that is due by now.
-    fn live(&mut self) {
+    /// Performs all events due by now.
+    fn advance(&mut self) {
         let now = self.clock.now();
-        let far = Arc::clone(&self.far);
-        let mut far = far.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = Arc::clone(&self.shared);
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let word = self.responder.next_word().map(|at| self.start.after(at)).filter(|at| *at <= now);
-            let moment = word.unwrap_or(now).max(self.lived);
-            far.units.iter_mut().for_each(|unit| unit.advance(moment.since(self.lived)));
-            self.lived = moment;
-            let replies = self.responder.unasked(moment.since(self.start), &mut far.units);
+            let word = self.responder.next_unsolicited_at().map(|at| self.start.after(at)).filter(|at| *at <= now);
+            let moment = word.unwrap_or(now).max(self.simulated_until);
+            shared.units.iter_mut().for_each(|unit| unit.advance(moment.since(self.simulated_until)));
+            self.simulated_until = moment;
+            let replies = self.responder.unsolicited(moment.since(self.start), &mut shared.units);
             self.say(moment, replies);
             if word.is_none() {
                 break;
             }
         }
-        let due = self.coming.partition_point(|(at, _)| *at <= now);
-        for (_, bytes) in self.coming.drain(..due) {
+        let due = self.in_flight.partition_point(|(at, _)| *at <= now);
+        for (_, bytes) in self.in_flight.drain(..due) {
             self.arrived.extend(bytes);
         }
         self.arrived.truncate(TTY_BUFFER);
     }
 
-    /// Puts replies on the way, each byte at its time.
+    /// Queues replies for sending, each byte at its time.
     fn say(&mut self, from: Moment, replies: Vec<Reply>) {
         let line = self.responder.line();
         let silent = self.injector.silent(from.since(self.start));
         let mut at = from;
         for reply in replies.into_iter().flat_map(|reply| self.injector.apply(reply)) {
             at = at.after(reply.after);
-            for bytes in reply.bytes.chunks(TOGETHER) {
+            for bytes in reply.bytes.chunks(BYTES_AT_ONCE) {
                 at = at.after(line.time_of(bytes.len()));
                 if !silent {
-                    let place = self.coming.partition_point(|(known, _)| *known <= at);
-                    self.coming.insert(place, (at, bytes.to_vec()));
+                    let place = self.in_flight.partition_point(|(known, _)| *known <= at);
+                    self.in_flight.insert(place, (at, bytes.to_vec()));
                 }
             }
         }
@@ -107,14 +108,14 @@ impl<C: Clock> Port for SimPort<C> {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.live();
-        let far = Arc::clone(&self.far);
-        let mut far = far.lock().unwrap_or_else(PoisonError::into_inner);
+        self.advance();
+        let shared = Arc::clone(&self.shared);
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
-        far.sent.push((now, bytes.to_vec()));
+        shared.sent.push((now, bytes.to_vec()));
         if self.line.is_none_or(|line| line == self.responder.line()) {
-            let replies = answer(self.responder.as_mut(), bytes, &mut far.units, &mut self.injector);
-            self.say(now.after(self.responder.line().time_of(bytes.len())).after(LATENCY), replies);
+            let replies = answer(self.responder.as_mut(), bytes, &mut shared.units, &mut self.injector);
+            self.say(now.after(self.responder.line().time_of(bytes.len())).after(ANSWER_LATENCY), replies);
         }
         Ok(())
     }
@@ -122,7 +123,7 @@ impl<C: Clock> Port for SimPort<C> {
     fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
         let until = self.clock.now().after(wait);
         loop {
-            self.live();
+            self.advance();
             let now = self.clock.now();
             if !self.arrived.is_empty() || now >= until {
                 let n = self.arrived.len().min(buf.len());
@@ -131,15 +132,15 @@ impl<C: Clock> Port for SimPort<C> {
                 }
                 return Ok(n);
             }
-            let word = self.responder.next_word().map(|at| self.start.after(at));
-            let byte = self.coming.front().map(|(at, _)| *at);
+            let word = self.responder.next_unsolicited_at().map(|at| self.start.after(at));
+            let byte = self.in_flight.front().map(|(at, _)| *at);
             let next = [word, byte].into_iter().flatten().filter(|at| *at > now).min().map_or(until, |at| at.min(until));
             self.clock.sleep(next.since(now));
         }
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.live();
+        self.advance();
         self.arrived.clear();
         Ok(())
     }

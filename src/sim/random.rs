@@ -5,7 +5,7 @@
 pub struct Random(u64);
 
 impl Random {
-    /// The sequence that belongs to `seed`.
+    /// The sequence of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -18,9 +18,9 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Evenly distributed in `low..high`.
+    /// Uniformly distributed in `low..high`.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
-        // 53 bits are what a double holds.
+        // A double has 53 bits of precision.
         let unit = (self.bits() >> 11) as f64 / (1u64 << 53) as f64;
         low + (high - low) * unit
     }

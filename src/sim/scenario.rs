@@ -1,4 +1,4 @@
-//! What happens to a simulated pack and when: a TOML file with a list of steps.
+//! Events of a simulated pack and their times: a TOML file with a list of steps.
 //!
 //! ```toml
 //! repeat_s = 600                 # optional: from here start again
@@ -19,7 +19,7 @@
 //! silent = true                  # answers nothing; false ends it
 //! ```
 
-use super::battery::{Demand, Pack};
+use super::pack::{Demand, Pack};
 use crate::model::AlarmName;
 use serde::Deserialize;
 use std::time::Duration;
@@ -33,18 +33,18 @@ pub struct Scenario {
     repeat: Option<Duration>,
 }
 
-/// Why a file is no scenario.
+/// Why a file is not a scenario.
 #[derive(Debug, Error)]
 pub enum ScenarioError {
-    /// Not TOML, or a key is unknown or of the wrong kind.
+    /// Not TOML, or a key is unknown or of the wrong type.
     #[error("{file}: {error}")]
     Toml {
         /// The file's name.
         file: String,
-        /// What the parser says, with the line.
+        /// Error of the parser, with the line.
         error: Box<toml::de::Error>,
     },
-    /// A value that cannot be.
+    /// An invalid value.
     #[error("{file}, line {line}: {problem}")]
     Step {
         /// The file's name.
@@ -82,7 +82,7 @@ struct Step {
 }
 
 impl Scenario {
-    /// Reads the text of `file` (only named in errors) for packs of `cells` cells.
+    /// Parses the text of `file`, whose name is used in errors only, for packs of `cells` cells.
     ///
     /// # Errors
     /// [`ScenarioError`] names the line.
@@ -109,8 +109,8 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// Applies to `pack`, the battery at `address`, what happens after `from` and up to `to`, both counted from the start.
-    /// The steps at 0 happen when `from` is `None`.
+    /// Applies the events after `from` and up to `to`, both since the start, to `pack`, the battery at `address`. The steps at 0
+    /// are applied if `from` is `None`.
     pub fn apply(&self, from: Option<Duration>, to: Duration, address: u8, pack: &mut Pack) {
         let round = |time: Duration| {
             let repeated = self.repeat.and_then(|repeat| time.as_nanos().checked_rem(repeat.as_nanos()));
@@ -131,7 +131,7 @@ impl Scenario {
 }
 
 impl Step {
-    /// When the step happens, or what is wrong with it.
+    /// Time of the step, or its error.
     fn check(&self, cells: usize, after: Duration) -> Result<Duration, String> {
         let t = Duration::try_from_secs_f64(self.t).map_err(|error| format!("t: {error}"))?;
         if t < after {
@@ -188,7 +188,7 @@ impl Step {
 mod tests {
     use super::super::Unit;
     use super::*;
-    use crate::sim::battery::PackConfig;
+    use crate::sim::pack::PackConfig;
 
     fn unit(text: &str) -> Unit {
         Unit::new(1, &PackConfig::default(), Scenario::parse("s.toml", text, 16).unwrap())
@@ -202,7 +202,7 @@ mod tests {
         );
         let mut at = |seconds: u64| {
             unit.advance(Duration::from_secs(seconds));
-            (unit.pack.shown().current_a, unit.pack.silent)
+            (unit.pack.reported().current_a, unit.pack.silent)
         };
         assert_eq!(at(9), (-20.0, false));
         assert_eq!(at(2), (5.0, true));
@@ -215,8 +215,8 @@ mod tests {
     fn a_step_for_another_address_does_nothing() {
         let mut unit = unit("[[step]]\nt = 0\naddress = 2\ncurrent_a = -20.0\n[[step]]\nt = 0\naddress = 1\nsoc_pct = 20\n");
         unit.advance(Duration::from_secs(1));
-        assert_ne!(unit.pack.shown().current_a, -20.0);
-        assert!((unit.pack.shown().soc_pct - 20.0).abs() < 0.1);
+        assert_ne!(unit.pack.reported().current_a, -20.0);
+        assert!((unit.pack.reported().soc_pct - 20.0).abs() < 0.1);
     }
 
     #[test]
@@ -226,12 +226,12 @@ mod tests {
              current_a = 10\n",
         );
         unit.advance(Duration::from_secs(2));
-        let shown = unit.pack.shown();
-        assert!(shown.cells_v[2] - shown.cells_v[1] > 0.19);
-        assert_eq!(shown.alarms, [AlarmName::ShortCircuit]);
-        assert!(!shown.charge_fet && shown.discharge_fet);
-        assert_eq!(shown.current_a, 0.0);
-        assert!((shown.temperatures_c[0] - 40.0).abs() < 0.2);
+        let reported = unit.pack.reported();
+        assert!(reported.cells_v[2] - reported.cells_v[1] > 0.19);
+        assert_eq!(reported.alarms, [AlarmName::ShortCircuit]);
+        assert!(!reported.charge_fet && reported.discharge_fet);
+        assert_eq!(reported.current_a, 0.0);
+        assert!((reported.temperatures_c[0] - 40.0).abs() < 0.2);
     }
 
     #[test]

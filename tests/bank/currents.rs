@@ -2,8 +2,8 @@
 
 use crate::rig::{Rig, Says};
 use dbus_bms::bank::Config;
-use dbus_bms::model::Freshness;
-use dbus_bms::units::Amps;
+use dbus_bms::base::units::Amps;
+use dbus_bms::model::{Freshness, Reading};
 
 #[test]
 fn equal_packs_add_up() {
@@ -19,14 +19,14 @@ fn the_weakest_pack_limits_the_sum() {
     rig.says("b").ccl = 40.0;
     rig.step(1.0);
     assert_eq!(rig.ccl(), 120.0, "each gets a third, so a third may be 40 A");
-    assert_eq!(rig.why()[1], "b has least left: its rule");
+    assert_eq!(rig.why()[1], "b has the least headroom: its rule");
     // A pack of half the size gets half as much.
     rig.says("b").capacity = Some(140.0);
     rig.run(300);
     assert_eq!(rig.ccl(), 200.0, "a fifth may be 40 A");
 }
 
-/// A day of loads and sun: `share` of it goes through pack a.
+/// A day of loads and sun; pack a carries `share` of the current.
 fn flow(rig: &mut Rig, share: f64, amplitude: f64, seconds: u32) {
     for second in 0..seconds {
         let total = amplitude * (f64::from(second) / 120.0).sin();
@@ -45,8 +45,8 @@ fn conductance_is_learned_from_how_the_currents_move() {
     flow(&mut rig, 0.7, 80.0, 3600);
     let learned = rig.ccl();
     assert!((learned - 100.0 / 0.7).abs() < 6.0, "pack a gets 70 % and may have 100 A, so the bank may have 143 A: {learned}");
-    assert_eq!(rig.why()[1], "a has least left: its rule");
-    // With hardly any current nothing is learned: the capacity counts.
+    assert_eq!(rig.why()[1], "a has the least headroom: its rule");
+    // Nothing is learned from a very small current: the capacity counts.
     let mut rig = Rig::parallel(&["a", "b"]);
     flow(&mut rig, 0.7, 1.0, 3600);
     assert!(rig.ccl() > 195.0, "{}", rig.ccl());
@@ -68,7 +68,7 @@ fn a_full_pack_that_takes_little_leaves_room_for_the_others() {
     *rig.says("full") = Says { current: 1.0, ccl: 5.0, ..Says::default() };
     *rig.says("empty") = Says { current: 39.0, ..Says::default() };
     rig.run(60);
-    // 40 A flow; 4 A more into the full pack mean 8 A more in all.
+    // 40 A flow; 4 A more into the full pack mean 8 A more in total.
     assert!((rig.ccl() - 48.0).abs() < 1.0, "{}", rig.ccl());
 }
 
@@ -121,7 +121,7 @@ fn the_last_word_of_a_silent_pack_stands() {
     rig.says("c").there = false;
     rig.run(3600);
     assert_eq!(rig.ccl(), 30.0, "it may still be on the busbar, and cold");
-    assert_eq!(rig.why()[1], "c is silent, its last word stands: its rule");
+    assert_eq!(rig.why()[1], "c is silent, its last limit applies: its rule");
 }
 
 #[test]
@@ -151,10 +151,76 @@ fn a_member_that_says_goodbye_is_let_go_smoothly() {
         before = rig.ccl();
     }
     assert_eq!(before, 100.0);
-    // The last one that leaves leaves nothing behind.
+    // So does the last member, and it leaves no limits behind.
     rig.says("a").leaving = true;
-    rig.step(1.0);
+    rig.run(6);
+    assert!(rig.ccl() > 30.0 && rig.ccl() < 60.0, "{}", rig.ccl());
+    rig.run(6);
     assert_eq!((rig.ccl(), rig.dcl()), (0.0, 0.0));
+}
+
+#[test]
+fn drivers_that_restart_together_bring_the_limits_back_at_once() {
+    for mut rig in [Rig::parallel(&["a", "b"]), Rig::series(&["a", "b"])] {
+        rig.step(1.0);
+        let (cvl, ccl, dcl) = (rig.cvl(), rig.ccl(), rig.dcl());
+        for name in ["a", "b"] {
+            rig.says(name).leaving = true;
+        }
+        let mut before = ccl;
+        for second in 1..=4 {
+            let snapshot = rig.step(1.0);
+            let Reading { voltage, current, power, remaining, capacity, soc, .. } = snapshot.reading.clone();
+            assert_eq!((voltage, current, power, remaining, capacity, soc), (None, None, None, None, None, None));
+            assert_eq!((snapshot.cable, rig.cvl()), (None, cvl));
+            assert!(before - rig.ccl() <= ccl / 10.0 + 0.1 && rig.ccl() <= before, "{} A in second {second}", rig.ccl());
+            before = rig.ccl();
+        }
+        assert!(rig.dcl() > dcl / 2.0 && rig.dcl() < dcl, "{}", rig.dcl());
+        rig.says("a").leaving = false;
+        rig.step(1.0);
+        rig.says("b").leaving = false;
+        rig.step(1.0);
+        assert_eq!((rig.cvl(), rig.ccl(), rig.dcl()), (cvl, ccl, dcl));
+        // Back later than that: by ramp.
+        for name in ["a", "b"] {
+            rig.says(name).leaving = true;
+        }
+        rig.run(15);
+        assert_eq!((rig.ccl(), rig.dcl()), (0.0, 0.0));
+        assert!(rig.cvl() < cvl, "nobody answers: no more than the voltage of the packs");
+        for name in ["a", "b"] {
+            rig.says(name).leaving = false;
+        }
+        rig.run(5);
+        assert!(rig.ccl() <= 12.0, "{}", rig.ccl());
+    }
+}
+
+#[test]
+fn who_comes_back_from_a_restart_with_a_lower_limit_is_obeyed() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.step(1.0);
+    for name in ["a", "b"] {
+        rig.says(name).leaving = true;
+    }
+    rig.run(3);
+    rig.says("a").leaving = false;
+    *rig.says("b") = Says { ccl: 10.0, ceiling: Some(54.5), ..Says::default() };
+    rig.step(1.0);
+    assert_eq!((rig.ccl(), rig.cvl()), (20.0, 54.5));
+    // One of them is killed while the other restarts: that is a loss.
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.step(1.0);
+    rig.says("a").leaving = true;
+    rig.says("b").there = false;
+    rig.step(1.0);
+    assert!(rig.ccl() <= 100.0 && rig.cvl() == 54.0, "{} {}", rig.ccl(), rig.cvl());
+    for name in ["a", "b"] {
+        (rig.says(name).leaving, rig.says(name).there) = (false, true);
+    }
+    rig.run(5);
+    assert!(rig.ccl() <= 112.0, "{}", rig.ccl());
 }
 
 #[test]
@@ -192,7 +258,7 @@ fn a_battery_without_limits_is_no_member() {
     let mut rig = Rig::parallel(&["a", "shunt"]);
     rig.says("shunt").limits = false;
     let snapshot = rig.step(1.0);
-    assert_eq!(snapshot.modules.as_ref().unwrap().offline, 1);
+    assert_eq!(snapshot.bank_summary.as_ref().unwrap().offline, 1);
     assert_eq!(rig.ccl(), 100.0);
 }
 
@@ -231,7 +297,7 @@ fn shares_add_up_to_the_limit_at_most_and_no_member_gets_more_than_it_allows() {
     rig.says("c").fets = (Some(false), Some(true));
     rig.step(1.0);
     let shares = rig.bank.shares().to_vec();
-    let charge: Vec<f64> = shares.iter().map(|share| share.charge.get()).collect();
+    let charge: Vec<f64> = shares.iter().map(|share| share.currents.charge.get()).collect();
     assert!(charge.iter().sum::<f64>() <= rig.ccl() && charge.iter().sum::<f64>() > rig.ccl() - 0.5, "{charge:?}");
     assert_eq!(charge[2], 0.0, "it has switched off");
     assert!((charge[1] - 30.0).abs() < 0.2, "{charge:?}");

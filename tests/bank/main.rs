@@ -1,4 +1,4 @@
-//! The rules of a bank, one test for each row of docs/bank.md, and the properties that hold whatever its members say.
+//! Rules of a bank, one test per row of docs/bank.md (`table.rs`), and properties that hold for any behaviour of its members.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod currents;

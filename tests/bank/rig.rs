@@ -1,14 +1,14 @@
-//! A bank with members that say what a test wants them to say.
+//! A bank with members whose data is set by the test.
 
 use dbus_bms::bank::{Bank, Config, Layout, Member};
-use dbus_bms::battery::Now;
-use dbus_bms::model::{Alarm, Derived, Freshness, History, Limit, Limits, LineState, LinkStats, Mode, Part, Reading, Snapshot};
-use dbus_bms::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
+use dbus_bms::base::time::Now;
+use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
+use dbus_bms::model::{Alarm, Derived, Freshness, History, Limit, Limits, MemberInfo, Mode, Reading, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a member says; a plain half-full 280 Ah pack at rest to begin with.
+/// Data of a member; initially a plain half-full 280 Ah pack at rest.
 #[derive(Debug, Clone)]
 pub(crate) struct Says {
     pub(crate) voltage: f64,
@@ -29,7 +29,7 @@ pub(crate) struct Says {
     pub(crate) freshness: Freshness,
     pub(crate) there: bool,
     pub(crate) leaving: bool,
-    /// It gives limits.
+    /// The member publishes limits.
     pub(crate) limits: bool,
     pub(crate) readings: u16,
 }
@@ -87,13 +87,7 @@ impl Says {
                 ..Derived::default()
             },
             alarms: self.alarms.clone(),
-            cable: None,
             freshness: self.freshness,
-            history: History::default(),
-            since_full: None,
-            link: LinkStats::default(),
-            line: LineState::default(),
-            replies: Default::default(),
             cell_count: Some(16),
             limits: Limits {
                 cvl: Limit { value: Volts::new(self.cvl), why },
@@ -102,9 +96,12 @@ impl Says {
                 low_voltage: Volts::new(46.4),
                 mode: self.mode,
             },
-            part: Part { readings: self.readings, ceiling: self.ceiling.map(Volts::new), float: self.float.map(Volts::new) },
-            modules: None,
-            owner: Default::default(),
+            member_info: MemberInfo {
+                readings: self.readings,
+                ceiling: self.ceiling.map(Volts::new),
+                float: self.float.map(Volts::new),
+            },
+            ..Snapshot::default()
         };
         let mut member = Member { leaving: self.leaving, ..Member::local(name, Arc::new(snapshot)) };
         if !self.there || !self.limits {
@@ -144,7 +141,7 @@ impl Rig {
         self.members.iter().map(|(name, says)| says.member(name)).collect()
     }
 
-    /// One step after `seconds`, with a new reading of everybody.
+    /// One step after `seconds`, with a new reading of each member.
     pub(crate) fn step(&mut self, seconds: f64) -> &Snapshot {
         for says in self.members.values_mut().filter(|says| says.freshness == Freshness::Fresh && says.there) {
             says.readings = says.readings.wrapping_add(1);
@@ -160,7 +157,7 @@ impl Rig {
         self.last.insert(snapshot)
     }
 
-    /// A step per second.
+    /// One step per second.
     pub(crate) fn run(&mut self, seconds: u32) -> &Snapshot {
         for _ in 0..seconds {
             self.step(1.0);
@@ -184,14 +181,14 @@ impl Rig {
         self.last.as_ref().unwrap().limits.mode
     }
 
-    /// Why CVL, CCL and DCL are as they are.
+    /// Reasons of CVL, CCL and DCL.
     pub(crate) fn why(&self) -> [String; 3] {
-        let reasons = &self.last.as_ref().unwrap().modules.as_ref().unwrap().reasons;
+        let reasons = &self.last.as_ref().unwrap().bank_summary.as_ref().unwrap().reasons;
         [reasons.cvl.to_string(), reasons.ccl.to_string(), reasons.dcl.to_string()]
     }
 }
 
-/// What holds of every snapshot.
+/// Holds for every snapshot.
 pub(crate) fn check(snapshot: &Snapshot) {
     let Limits { cvl, ccl, dcl, low_voltage, .. } = snapshot.limits;
     for value in [cvl.value.get(), ccl.value.get(), dcl.value.get(), low_voltage.get()] {

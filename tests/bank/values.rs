@@ -1,4 +1,4 @@
-//! What a bank shows.
+//! Values published by a bank.
 
 use crate::rig::{Rig, Says};
 use dbus_bms::model::{Alarm, AlarmName, Freshness, Level, Reading};
@@ -72,11 +72,38 @@ fn soc_counts_by_capacity_and_in_a_chain_the_lowest_counts() {
 }
 
 #[test]
+fn a_battery_that_is_stopped_counts_with_its_charge_until_it_has_faded() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    *rig.says("a") = Says { soc: 90.0, capacity: Some(300.0), current: -10.0, ..Says::default() };
+    *rig.says("b") = Says { soc: 50.0, capacity: Some(100.0), current: -10.0, ..Says::default() };
+    rig.run(3);
+    let shown = |rig: &Rig| {
+        let Reading { soc, remaining, capacity, current, .. } = rig.last.as_ref().unwrap().reading.clone();
+        (soc.map(|v| v.get()), remaining.map(|v| v.get()), capacity.map(|v| v.get()), current.map(|v| v.get()))
+    };
+    assert_eq!(shown(&rig), (Some(80.0), Some(320.0), Some(400.0), Some(-20.0)));
+    rig.says("a").leaving = true;
+    rig.run(9);
+    assert_eq!(shown(&rig), (Some(80.0), Some(320.0), Some(400.0), Some(-10.0)), "nothing is known of its current");
+    assert_eq!(rig.last.as_ref().unwrap().derived.time_to_go, None);
+    rig.run(3);
+    assert_eq!(shown(&rig), (Some(50.0), Some(50.0), Some(100.0), Some(-10.0)));
+    assert!(rig.last.as_ref().unwrap().derived.time_to_go.is_some());
+    // A battery that is lost counts no more at once.
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.says("a").soc = 90.0;
+    rig.step(1.0);
+    rig.says("a").there = false;
+    rig.step(1.0);
+    assert_eq!(shown(&rig).0, Some(50.0));
+}
+
+#[test]
 fn extremes_name_their_battery() {
     let mut rig = Rig::parallel(&["garage", "shed"]);
     *rig.says("shed") = Says { cells: (3.25, 3.31), temperatures: (5.0, 12.0), ..Says::default() };
     let snapshot = rig.step(1.0);
-    let modules = snapshot.modules.as_ref().unwrap();
+    let modules = snapshot.bank_summary.as_ref().unwrap();
     let places = [&modules.min_cell, &modules.max_cell, &modules.min_temperature, &modules.max_temperature];
     assert_eq!(places.map(|place| place.as_deref().unwrap()), ["shed C3", "garage C7", "shed T1", "garage T2"]);
     assert_eq!(snapshot.derived.min_cell.unwrap().0.get(), 3.25);
@@ -108,7 +135,7 @@ fn members_that_block_or_are_away_are_counted() {
     rig.says("b").dcl = 0.0;
     rig.says("c").there = false;
     let snapshot = rig.step(1.0);
-    let modules = snapshot.modules.as_ref().unwrap();
+    let modules = snapshot.bank_summary.as_ref().unwrap();
     assert_eq!((modules.online, modules.offline), (2, 2));
     assert_eq!((modules.blocking_charge, modules.blocking_discharge), (1, 1));
 }
@@ -146,4 +173,18 @@ fn a_member_that_is_gone_for_a_minute_is_a_cable_warning() {
     assert_eq!(rig.run(2).cable, Some(Level::Warning));
     rig.says("b").there = true;
     assert_eq!(rig.run(1).cable, None);
+}
+
+#[test]
+fn a_member_that_is_missing_since_the_start_is_a_cable_warning_too() {
+    let mut rig = Rig::parallel(&["a", "never"]);
+    rig.says("never").there = false;
+    rig.step(1.0);
+    assert_eq!(rig.run(59).cable, None);
+    assert_eq!(rig.bank.missing_since_start().count(), 0);
+    assert_eq!(rig.run(2).cable, Some(Level::Warning));
+    assert_eq!(rig.bank.missing_since_start().collect::<Vec<_>>(), ["never"]);
+    rig.says("never").there = true;
+    assert_eq!(rig.run(1).cable, None);
+    assert_eq!(rig.bank.missing_since_start().count(), 0);
 }

@@ -1,11 +1,11 @@
-//! The charge voltage of a bank and its phases.
+//! Charge voltage of a bank, and its phases.
 
 use crate::rig::{Rig, Says, seconds};
 use dbus_bms::bank::Config;
-use dbus_bms::charge::PhaseConfig;
+use dbus_bms::battery::charge::PhaseConfig;
 use dbus_bms::model::{Freshness, Mode};
 
-/// A pack that is full and in float by its own account.
+/// A pack that reports itself full and in float.
 fn floating() -> Says {
     Says { mode: Mode::Float, cvl: 54.0, soc: 100.0, readings: 100, ..Says::default() }
 }
@@ -29,7 +29,7 @@ fn the_safety_of_one_holds_all_down_at_once() {
     rig.step(1.0);
     assert_eq!(rig.cvl(), 54.31);
     assert_eq!(rig.why()[0], "b: charge voltage that its cells allow");
-    // Also one that floats, and up again by ramp.
+    // Also one in float, and up again by ramp.
     *rig.says("b") = Says { ceiling: Some(54.21), ..floating() };
     rig.step(1.0);
     assert_eq!(rig.cvl(), 54.21);
@@ -46,7 +46,7 @@ fn a_battery_of_which_nothing_but_its_limit_is_known_is_obeyed() {
     assert_eq!(rig.cvl(), 54.4);
 }
 
-/// Both packs stand at the charge voltage.
+/// Both packs are at the charge voltage.
 fn at_voltage(rig: &mut Rig) {
     for says in rig.members.values_mut() {
         says.voltage = 55.15;
@@ -62,7 +62,7 @@ fn float_begins_when_every_member_had_its_full_charge() {
     rig.says("a").mode = Mode::Float;
     rig.run(300);
     assert_eq!(rig.mode(), Mode::Absorption);
-    // It came to an end for a, also if a is drawn a little afterwards.
+    // Pack a has finished, even if it is discharged slightly afterwards.
     rig.says("b").mode = Mode::Float;
     rig.run(2);
     assert_eq!(rig.mode(), Mode::Float);
@@ -86,6 +86,26 @@ fn on_the_way_to_float_the_voltage_falls_slowly_and_close_to_the_packs() {
     rig.run(600);
     assert_eq!(rig.cvl(), 54.0);
     assert_eq!(rig.why()[0], "all are full: float voltage");
+}
+
+#[test]
+fn in_float_the_bank_offers_no_more_current_than_holds_it() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    *rig.says("a") = Says { voltage: 55.0, ..floating() };
+    *rig.says("b") = Says { voltage: 55.0, ..Says::default() };
+    rig.run(60);
+    assert_eq!(rig.ccl(), 200.0, "what is full leaves the other its current");
+    *rig.says("b") = Says { voltage: 55.0, ..floating() };
+    *rig.says("a") = rig.says("b").clone();
+    let mut rig = Rig { members: rig.members.clone(), ..Rig::parallel(&["a", "b"]) };
+    rig.run(60);
+    assert_eq!((rig.mode(), rig.ccl()), (Mode::Float, 0.5), "{:?}", rig.why());
+    assert!(rig.why()[1].contains("full"));
+    for says in rig.members.values_mut() {
+        says.voltage = 53.2;
+    }
+    rig.run(120);
+    assert_eq!((rig.mode(), rig.ccl()), (Mode::Float, 200.0), "what loads drew comes back");
 }
 
 #[test]
@@ -125,12 +145,53 @@ fn a_charge_that_one_member_never_ends_ends() {
     assert_eq!(rig.mode(), Mode::Float);
     rig.run(3600);
     assert_eq!(rig.mode(), Mode::Float, "b still asks for bulk, but it did so when float began");
-    // Once b was full and asks again, it gets it.
+    // Once b was full, a new request of it is accepted.
     rig.says("b").mode = Mode::Float;
     rig.run(2);
     rig.says("b").mode = Mode::Bulk;
     rig.run(2);
     assert_eq!(rig.mode(), Mode::Bulk);
+}
+
+/// Both packs are away from the charge voltage, each with this current, for ten minutes.
+fn away(rig: &mut Rig, current: f64) {
+    for says in rig.members.values_mut() {
+        (says.voltage, says.current) = (54.0, current);
+    }
+    rig.run(600);
+    for says in rig.members.values_mut() {
+        (says.voltage, says.current) = (55.15, 3.0);
+    }
+}
+
+#[test]
+fn clouds_take_no_time_at_the_charge_voltage_away_but_a_discharge_does() {
+    let begin = || {
+        let mut rig = Rig::parallel(&["a", "b"]);
+        at_voltage(&mut rig);
+        for mode in [Mode::Absorption, Mode::Float, Mode::Bulk] {
+            rig.says("a").mode = mode;
+            rig.run(10);
+        }
+        rig
+    };
+    // -30 A draw 1.8 % from each, -250 A draw 15 %.
+    for (current, after) in [(-30.0, Mode::Float), (-250.0, Mode::Absorption)] {
+        let mut rig = begin();
+        away(&mut rig, current);
+        rig.says("b").mode = Mode::Float;
+        rig.run(60);
+        assert_eq!(rig.mode(), after, "a was full before {current} A");
+
+        let mut rig = begin();
+        for _ in 0..7 {
+            rig.run(480);
+            away(&mut rig, -30.0);
+        }
+        away(&mut rig, current);
+        rig.run(280);
+        assert_eq!(rig.mode(), after, "b never gets full; an hour in all before {current} A");
+    }
 }
 
 #[test]
@@ -159,6 +220,24 @@ fn float_ends_when_charge_is_drawn_or_a_member_returns_that_is_not_full() {
 }
 
 #[test]
+fn float_does_not_end_because_a_full_member_is_lost() {
+    for lose in [|says: &mut Says| says.freshness = Freshness::Stale, |says: &mut Says| says.there = false] {
+        let mut rig = Rig::parallel(&["a", "b"]);
+        *rig.says("a") = floating();
+        // Its SoC drifted: the rest of the bank appears to be half empty.
+        *rig.says("b") = Says { soc: 60.0, ..floating() };
+        for name in ["a", "b"] {
+            rig.says(name).voltage = 54.0;
+        }
+        rig.run(400);
+        assert_eq!((rig.mode(), rig.ccl()), (Mode::Float, 0.5));
+        lose(rig.says("a"));
+        rig.run(60);
+        assert_eq!((rig.mode(), rig.ccl()), (Mode::Float, 0.5), "{:?}", rig.why());
+    }
+}
+
+#[test]
 fn phases_can_be_switched_off() {
     let config = Config { phases: PhaseConfig { enabled: false, ..PhaseConfig::default() }, ..Config::default() };
     let mut rig = Rig::new(config, &["a", "b"]);
@@ -172,7 +251,7 @@ fn phases_can_be_switched_off() {
 
 #[test]
 fn a_bank_that_may_not_be_charged_does_not_invite_it() {
-    // A battery of another driver that forbids charging: nothing is known of it but its limits.
+    // A battery of another driver that forbids charging: only its limits are known.
     let mut rig = Rig::parallel(&["a", "cold"]);
     rig.step(1.0);
     *rig.says("cold") = Says { ceiling: None, float: None, ccl: 0.0, ..Says::default() };
@@ -199,6 +278,27 @@ fn a_silent_member_holds_the_voltage_at_float() {
         assert_eq!(rig.why()[0], "b: float voltage while it is silent");
         assert_eq!(rig.ccl(), 100.0, "but the other is charged");
     }
+}
+
+#[test]
+fn a_member_that_is_missing_since_the_start_holds_the_voltage_at_float() {
+    let mut rig = Rig::parallel(&["a", "b", "never"]);
+    rig.says("never").there = false;
+    rig.says("b").float = Some(53.6);
+    rig.run(600);
+    assert_eq!((rig.cvl(), rig.ccl()), (53.6, 200.0), "nobody sees its cells, and it may hang on the busbar");
+    assert_eq!(rig.why()[0], "never: float voltage until it is there");
+    rig.says("never").there = true;
+    rig.step(1.0);
+    assert!(rig.cvl() < 55.0, "by ramp: {}", rig.cvl());
+    rig.run(120);
+    assert_eq!(rig.cvl(), 55.2);
+    // A lower voltage that the cells of another ask for holds as well.
+    let mut rig = Rig::parallel(&["a", "b", "never"]);
+    rig.says("never").there = false;
+    rig.says("b").ceiling = Some(53.2);
+    rig.step(1.0);
+    assert_eq!(rig.cvl(), 53.2);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/can/cantools.sh [BINARY]   reads our Pylontech frames with python's cantools, in a virtual environment of its own
+# tests/can/cantools.sh [BINARY]   decodes our Pylontech frames with python's cantools, in a separate virtual environment
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)

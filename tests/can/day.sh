@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# tests/can/day.sh [ARMV7_BINARY]   a simulated charging day through the output over CAN, on the emulated GX (a virtual CAN bus needs
-# a kernel that has one)
+# tests/can/day.sh [ARMV7_BINARY]   a simulated charging day over the CAN output, on the emulated GX (a virtual CAN bus needs kernel
+# support)
 #
 # The day comes from `simulate-day`, six minutes of it in a second. Prints the period of every id, the limits over the day, and the
-# seconds after the BMS went silent; with UPDATE_PICTURES=1 what `can monitor` shows is drawn into docs/pictures.
+# seconds after the BMS went silent; with UPDATE_PICTURES=1 the output of `can monitor` is drawn into docs/pictures.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)

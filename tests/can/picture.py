@@ -1,4 +1,4 @@
-"""picture.py SAID SVG   draws the last screen that `can monitor` wrote between the marks of tests/gx/can_day.sh"""
+"""picture.py SAID SVG   draws the last screen printed by `can monitor` between the marks of tests/gx/can_day.sh"""
 import io
 import sys
 
@@ -12,7 +12,7 @@ console = Console(record=True, width=max(60, max(len(Text.from_ansi(line)) for l
 for line in lines:
 	console.print(Text.from_ansi(line), soft_wrap=True)
 svg = console.export_svg(title='dbus-bms can monitor vcan0', unique_id='can-monitor')
-# No font from elsewhere: what is on the screen of the reader will do.
+# No embedded font: the reader's monospace font is used.
 start = svg.find('@font-face')
 while start >= 0:
 	svg = svg[:start] + svg[svg.index('}', start) + 1:]

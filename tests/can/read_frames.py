@@ -1,4 +1,4 @@
-"""Reads our Pylontech frames with cantools, which shares no code with us, by a description of our own (pylontech.dbc).
+"""Decodes our Pylontech frames with cantools, which shares no code with us, using our own description (pylontech.dbc).
 
     tests/can/cantools.sh [BINARY]
 """
@@ -14,7 +14,7 @@ dbc = cantools.database.load_file(Path(__file__).with_name("pylontech.dbc"))
 
 
 def told(**battery):
-    """What the frames of `battery` mean by the description."""
+    """The frames of `battery`, decoded with the description."""
     done = subprocess.run([binary, "can", "encode", "--profile", "pylontech"], input=json.dumps(battery), capture_output=True, text=True, check=True)
     signals, ids = {}, []
     for line in done.stdout.split():

@@ -1,39 +1,39 @@
-//! Knows the truth: compares what a battery publishes with what its pack really was.
+//! Knows the true values: compares what a battery publishes with the actual state of its pack.
 
+use dbus_bms::base::units::Moment;
 use dbus_bms::bms::Driver;
 use dbus_bms::link::Link;
-use dbus_bms::link::script::{ScriptPort, SimClock, Sound};
 use dbus_bms::model::{Reading, Snapshot};
+use dbus_bms::recording::replay_port::{ReplayPort, SimClock, TimedBytes};
 use dbus_bms::sim::{Board, Unit};
-use dbus_bms::units::Moment;
 use serde_json::{Map, Value as Json};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A reading may be so old when it arrives: retries included, it is as fresh as the line allows.
+/// Maximum age of a reading when it arrives: with retries, it is as fresh as the line allows.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// While the guard holds a value the one before stands, for so long.
+/// While the guard holds a value the previous one is published for this time.
 const STANDS: Duration = Duration::from_secs(14);
 
-/// What is derived by us and has no truth of its own.
+/// Derived by the driver, without a true value.
 const OURS: [&str; 2] = ["power_w", "address"];
 
-/// How far a wrong value is from the truth.
+/// Distance of a wrong value from the true one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    /// As far as a battery may change within a second.
+    /// Within the change possible in a second.
     Plausible,
-    /// Further.
+    /// Larger.
     Far,
 }
 
-/// What the pack was, moment by moment, as an undisturbed line would have told it.
+/// States of the pack over time, as an undisturbed line would have reported them.
 pub(crate) struct Truth {
     driver: &'static Driver,
     board: &'static Board,
     known: VecDeque<(Moment, Map<String, Json>)>,
-    last: Option<dbus_bms::sim::battery::Shown>,
+    last: Option<dbus_bms::sim::pack::ReportedState>,
 }
 
 impl Truth {
@@ -41,13 +41,13 @@ impl Truth {
         Self { driver, board, known: VecDeque::new(), last: None }
     }
 
-    /// Notes what the pack is now. The board's replies are decoded by our own decoder, which recordings vouch for: so every
-    /// value has the resolution of the wire and the comparison is exact.
+    /// Records the present state of the pack. The board's replies are decoded by our own decoder, which recordings confirm, so
+    /// every value has the resolution of the wire and the comparison is exact.
     pub(crate) fn note(&mut self, unit: &Unit, now: Moment) {
-        if self.last.as_ref() == Some(unit.pack.shown()) {
+        if self.last.as_ref() == Some(unit.pack.reported()) {
             return;
         }
-        self.last = Some(unit.pack.shown().clone());
+        self.last = Some(unit.pack.reported().clone());
         let reading = self.undisturbed(unit);
         self.known.push_back((now, plain(&reading)));
         while self.known.front().is_some_and(|(at, _)| now.since(*at) > STANDS) && self.known.len() > 1 {
@@ -55,31 +55,39 @@ impl Truth {
         }
     }
 
-    /// What an undisturbed line tells of `unit`.
+    /// Values of `unit` on an undisturbed line.
     pub(crate) fn undisturbed(&self, unit: &Unit) -> Reading {
         let clock = SimClock::default();
         let (mut board, mut units) = ((self.board.new)(), [unit.clone()]);
         units[0].pack.silent = false;
-        let port = ScriptPort::new(&clock, move |sent, _| {
-            board.answer(sent, &mut units).into_iter().map(|reply| Sound::after_ms(1, &reply.bytes)).collect()
+        let port = ReplayPort::new(&clock, move |sent, _| {
+            board.answer(sent, &mut units).into_iter().map(|reply| TimedBytes::after_ms(1, &reply.bytes)).collect()
         });
         let mut link = Link::new(Box::new(port), Box::new(clock));
         let address = self.driver.addresses.first().copied();
         link.prepare(self.driver.lines[0], Duration::ZERO).unwrap();
         let mut protocol = (self.driver.new)(address);
         let empty = Reading::new(self.driver.name, address);
-        // Some things are asked for only in later readings.
+        // Some data is only requested in later readings.
         (0..4).fold(empty, |known, _| link.poll(protocol.as_mut(), &known).unwrap())
     }
 
-    /// What of a reading that the line let through is not the truth.
+    /// Values of a reading that passed the line and are wrong.
     pub(crate) fn judge_reading(&self, reading: &Reading, now: Moment) -> Vec<(String, Wrong)> {
         self.judge(&plain(reading), now, FRESH)
     }
 
-    /// What of a published snapshot is not the truth.
+    /// Wrong values in a published snapshot.
     pub(crate) fn judge_snapshot(&self, snapshot: &Snapshot, now: Moment) -> Vec<(String, Wrong)> {
-        let mut wrong = self.judge(&plain(&snapshot.reading), now, STANDS);
+        let mut reading = snapshot.reading.clone();
+        // These packs charge whatever the limits say: after a long silence that is true, and no BMS says it.
+        let own = snapshot.derived.charge_excess.map(|excess| excess.sentence());
+        reading.notes.retain(|note| own.as_deref() != Some(note.as_ref()));
+        if !self.known.iter().any(|(_, truth)| truth.contains_key("remaining_ah")) {
+            // Calculated from SoC and capacity, which are compared themselves.
+            reading.remaining = None;
+        }
+        let mut wrong = self.judge(&plain(&reading), now, STANDS);
         let told: Vec<Json> = self.known.iter().filter_map(|(_, truth)| truth.get("alarms")).flat_map(list).cloned().collect();
         for alarm in &snapshot.alarms {
             if !told.contains(&serde_json::to_value(alarm).unwrap()) {
@@ -90,17 +98,17 @@ impl Truth {
     }
 
     fn judge(&self, said: &Map<String, Json>, now: Moment, window: Duration) -> Vec<(String, Wrong)> {
-        // What was true when the window begins is true in it.
+        // Values true at the start of the window are true in it.
         let first = self.known.iter().rposition(|(at, _)| now.since(*at) >= window).unwrap_or(0);
         let truths: Vec<_> = self.known.iter().skip(first).map(|(_, truth)| truth).collect();
         let mut wrong = Vec::new();
         for (key, value) in said.iter().filter(|(key, _)| !OURS.contains(&key.as_str())) {
             let mut truth: Vec<&Json> = truths.iter().filter_map(|truth| truth.get(key)).collect();
             if key == "capacity_ah" {
-                // Until a lost answer with the nominal capacity comes, the learned one stands in for it.
+                // Until a lost reply with the nominal capacity arrives, the learned one replaces it.
                 truth.extend(truths.iter().filter_map(|truth| truth.get("full_charge_ah")));
             }
-            // A cell that is 0 is one that is not known.
+            // A cell of 0 is unknown.
             let elements = list(value).iter().enumerate().filter(|(_, one)| one.as_f64() != Some(0.0));
             match value {
                 Json::Array(_) if truth.iter().all(|truth| list(truth).len() == list(value).len()) => {
@@ -127,13 +135,13 @@ fn plain(reading: &Reading) -> Map<String, Json> {
     }
 }
 
-/// How far `value` is from all of `truths`; `None` when it is one of them.
+/// Distance of `value` from all of `truths`; `None` if it is one of them.
 fn distance(key: &str, value: &Json, truths: &[&Json]) -> Option<Wrong> {
     if truths.contains(&value) {
         return None;
     }
     let Some(said) = value.as_f64() else { return Some(Wrong::Far) };
-    // Daly tells amount and direction in two answers: around zero they may be of two moments.
+    // Daly sends magnitude and direction in two replies: around zero they may belong to two moments.
     if key == "current_a" && said.abs() < 2.0 && truths.iter().any(|truth| truth.as_f64() == Some(-said)) {
         return None;
     }
@@ -141,7 +149,7 @@ fn distance(key: &str, value: &Json, truths: &[&Json]) -> Option<Wrong> {
     Some(if near { Wrong::Plausible } else { Wrong::Far })
 }
 
-/// What a value may change within a second.
+/// Maximum change of a value within a second.
 fn band(key: &str, truth: f64) -> f64 {
     match key {
         "soc_pct" | "soh_pct" => 3.0,

@@ -1,4 +1,4 @@
-//! The table for people.
+//! The table of results.
 
 use crate::Row;
 use crate::trial::Findings;
@@ -25,7 +25,7 @@ pub(crate) fn markdown(rows: &[Row], columns: &[&str], fields: &[Vec<&Findings>]
     text
 }
 
-/// `0 · 0 · 2.0`, and what else there is to tell.
+/// `0 · 0 · 2.0`, and further results.
 fn field(found: &Findings) -> String {
     let mut text = format!("{} · {} · {:.1}", found.far + found.plausible, found.alarms, found.gap.as_secs_f64());
     if !found.recovery.is_zero() {

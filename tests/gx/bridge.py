@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bridge.py SOCKET TTY: carries bytes between the emulated GX's USB adapter (a unix socket) and a pseudo terminal, for ever."""
+"""bridge.py SOCKET TTY: copies bytes between the emulated GX's USB adapter (a unix socket) and a pseudo terminal, forever."""
 
 import os
 import select
@@ -10,7 +10,7 @@ import tty
 
 
 def connect(path):
-    """The emulator makes its socket some time after it was started."""
+    """The emulator creates its socket some time after its start."""
     while True:
         try:
             end = socket.socket(socket.AF_UNIX)

@@ -1,14 +1,14 @@
 #!/bin/busybox sh
 # shellcheck shell=dash disable=SC2016
 # Runs as root on the emulated GX, for tests/can/day.sh: a simulated charging day in a few minutes, sent to an inverter over a
-# virtual CAN bus and written down by candump; then the BMS falls silent. What is seen goes to the console.
+# virtual CAN bus and recorded by candump; then the BMS becomes silent. Results go to the console.
 set -u
 # shellcheck source=tests/gx/checks.sh
 . /checks.sh
 DAY=$(sed -n 's/^# lasts \([0-9]*\) s$/\1/p' /extra/day.toml)
 PERIOD=1000
 
-# rhythm FILE: frames, shortest and longest time between two in ms of each id, by the kernel's own time stamps.
+# rhythm FILE: frames, minimum and maximum interval in ms of each id, from the kernel's time stamps.
 rhythm() {
     awk '{ gsub(/[()]/, "", $1); split($3, frame, "#"); id = frame[1]; n[id]++
         if (id in last) { gap = ($1 - last[id]) * 1000
@@ -32,7 +32,7 @@ ip link set vcan0 up
 printf '[can]\ninterface = "vcan0"\n' >/tmp/can.toml
 dbus-bms simulate jbd --link /tmp/bms --scenario /extra/day.toml &
 simulator=$!
-# The inverter, as far as it is heard.
+# The inverter's own transmissions.
 while :; do
     cansend vcan0 '305#0000000000000000'
     sleep 1
@@ -62,7 +62,7 @@ check "it was charged" awk '$2 > soc { soc = $2 } END { exit soc < 90 }' <<EOF
 $(limits /tmp/day)
 EOF
 
-# The seconds after the BMS goes silent.
+# The seconds after the BMS becomes silent.
 kill -STOP "$simulator"
 : >/tmp/silence
 candump -L vcan0,351:7FF,355:7FF,35C:7FF >/tmp/silence &

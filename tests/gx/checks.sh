@@ -1,9 +1,9 @@
 #!/bin/busybox sh
 # shellcheck shell=dash disable=SC2034,SC2317 # for those that source it
-# What the scripts that run on the emulated GX check with; it is /checks.sh there. A script ends with `exit "$failed"`.
+# Checks for the scripts that run on the emulated GX, where this file is /checks.sh. A script ends with `exit "$failed"`.
 failed=0
 
-# check WHAT COMMAND…: says whether it worked.
+# check WHAT COMMAND…: prints whether it succeeded.
 check() {
     what=$1
     shift
@@ -13,6 +13,6 @@ check() {
     fi
 }
 
-# says PART TEXT: PART stands in TEXT. lacks PART TEXT: it does not.
+# says PART TEXT: TEXT contains PART. lacks PART TEXT: it does not.
 says() { case $2 in *"$1"*) ;; *) return 1 ;; esac }
 lacks() { ! says "$1" "$2"; }

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# Runs as root on the emulated GX: does the static binary start, decode and serve a battery there, and what does it need?
+# Runs as root on the emulated GX: does the static binary start, decode and serve a battery there, and which resources does it need?
 set -u
 # shellcheck source=tests/gx/checks.sh
 . /checks.sh
@@ -30,7 +30,7 @@ done
 check "has the port ttyUSB0" test -c /dev/ttyUSB0
 check "has the port ttyUSB1" test -c /dev/ttyUSB1
 
-# Memory while it waits for input: what the program needs before it does anything.
+# Memory while it waits for input: the minimum of the program.
 mkfifo /tmp/wait
 dbus-bms decode --bms jbd </tmp/wait 2>/dev/null &
 pid=$!
@@ -41,13 +41,13 @@ exec 3>&-
 wait "$pid"
 check "resident memory: $rss" test -n "$rss"
 
-# The main job: the battery on ttyUSB0 appears on D-Bus, and SIGTERM takes it away again.
+# The main task: the battery on ttyUSB0 appears on D-Bus, and leaves after SIGTERM.
 dbus-daemon --config-file=/etc/bus.conf --nofork --nopidfile &
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
 while [ ! -S /run/dbus/system_bus_socket ]; do sleep 0.2; done
 SERVICE=com.victronenergy.battery.ttyUSB0
 
-# value PATH: what the service says, as dbus-send prints it.
+# value PATH: the service's value, as printed by dbus-send.
 value() {
     dbus-send --bus="$DBUS_SYSTEM_BUS_ADDRESS" --print-reply=literal --dest="$SERVICE" "$1" com.victronenergy.BusItem.GetValue 2>&1
 }
@@ -71,7 +71,7 @@ check "ends on SIGTERM with exit status $?" test "$?" -eq 0
 check "has left the bus" says "Error" "$(value /Soc)"
 cat /tmp/run.log
 
-# The port that belongs to somebody else.
+# The port used by another program.
 start=$(cut -d. -f1 /proc/uptime)
 dbus-bms run /dev/ttyUSB1 2>/tmp/silent.log
 status=$?

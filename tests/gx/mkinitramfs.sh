@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# tests/gx/mkinitramfs.sh OUT BINARY GUEST_SCRIPT SECONDS [FILE…]   packs the emulated GX
+# tests/gx/mkinitramfs.sh OUT BINARY GUEST_SCRIPT SECONDS [FILE…]   builds the initramfs of the emulated GX
 #
-# busybox, shells, kernel modules, dbus-daemon and daemontools from GX_DIR; BINARY as /bin/dbus-bms; GUEST_SCRIPT, which may take
-# SECONDS; each FILE in /extra.
+# busybox, shells, kernel modules, dbus-daemon and daemontools from GX_DIR; BINARY as /bin/dbus-bms; GUEST_SCRIPT with a time limit
+# of SECONDS; each FILE in /extra.
 set -euo pipefail
 
 OUT=$1 BINARY=$2 SCRIPT=$3 SECONDS_ALLOWED=$4
@@ -27,13 +27,13 @@ echo 'root:x:0:0:root:/:/bin/sh' >"$image/etc/passwd"
 echo "$SECONDS_ALLOWED" >"$image/etc/guest-seconds"
 for file; do cp -r "$file" "$image/extra/"; done
 
-# Programs of a GX, and of can-utils, with their libraries; the loader is among them.
+# Programs of a GX, and of can-utils, with their libraries, including the loader.
 for program in candump cansend dbus-daemon dbus-send dbus-monitor svc svscan supervise multilog svstat setlock svok; do
     cp "$GX/usr/bin/$program" "$image/usr/bin/"
 done
 find "$GX"/{,usr/}lib/arm-linux-gnueabihf -maxdepth 1 -name '*.so*' -exec cp -a {} "$image/lib/" \;
 
-# module NAME: copies a module behind those it depends on, in load order. What is no file is built into the kernel.
+# module NAME: copies a module after its dependencies, in load order. One without a file is built into the kernel.
 declare -A packed=()
 module() {
     local name=$1 file dependency

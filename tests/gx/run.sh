@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# tests/gx/run.sh [BINARY [GUEST_SCRIPT [SECONDS [FILE…]]]]   tries the static armv7 binary on an emulated 32-bit ARM GX
+# tests/gx/run.sh [BINARY [GUEST_SCRIPT [SECONDS [FILE…]]]]   tests the static armv7 binary on an emulated 32-bit ARM GX
 #
-# Boots it, runs GUEST_SCRIPT (default guest.sh) there, where each FILE is in /extra, prints what it said and ends with its exit status. A program named in
-# GX_HOST runs meanwhile on this side, with the folder of the sockets usb0.sock and usb1.sock, the other ends of the guest's
-# ttyUSB0 and ttyUSB1, as its argument.
+# Boots it, runs GUEST_SCRIPT (default guest.sh) there with each FILE in /extra, prints its output and exits with its exit status. A
+# program named in GX_HOST runs meanwhile on this side; its argument is the folder of the sockets usb0.sock and usb1.sock, the other
+# ends of the guest's ttyUSB0 and ttyUSB1.
 set -uo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -37,5 +37,7 @@ start=$SECONDS
 "$HERE/boot.sh" "$folder/initramfs.gz" "$folder" "$LIMIT"
 status=$?
 tr -d '\r' <"$folder/console.log" | tail -n "${GX_LINES:-80}"
+# Once more at the end: a log that is cut off must still say what failed.
+[ "$status" -eq 0 ] || grep -a 'GUEST: BAD' "$folder/console.log"
 echo "emulated GX: exit status $status after $((SECONDS - start)) s"
 exit "$status"

@@ -1,4 +1,4 @@
-"""A headless Chromium that keeps a record of what it asks for and of what goes wrong in it."""
+"""A headless Chromium that records its requests and errors."""
 
 import base64
 import json
@@ -16,14 +16,14 @@ from selenium.webdriver.common.by import By
 AXE = pathlib.Path(axe_core_python.__file__).with_name("axe.min.js").read_text()
 PATIENCE = 20
 PHONE, DESKTOP = (360, 740), (1280, 900)
-# It finds its own pages by their names; nothing of this is on the network.
+# All test pages are local; the browser must not use the network for anything else.
 SWITCHES = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage --hide-scrollbars
     --force-color-profile=srgb""".split()
 
 
 def wait(what, condition, patience=PATIENCE):
-    """The first true answer of `condition`; fails with `what` when there is none in time."""
+    """The first true result of `condition`; fails with `what` if there is none in time."""
     end = time.monotonic() + patience
     while True:
         answer = condition()
@@ -58,7 +58,7 @@ class Browser:
         self.cdp("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
 
     def prefer(self, **features):
-        """The system's wishes: `prefers_color_scheme="dark"`, `prefers_reduced_motion="reduce"`."""
+        """Preferences of the system: `prefers_color_scheme="dark"`, `prefers_reduced_motion="reduce"`."""
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": k.replace("_", "-"), "value": v} for k, v in features.items()])
 
     def open(self, address):
@@ -72,7 +72,7 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
     def one(self, css):
-        """The first one that is seen; a page that is just made anew is looked at again."""
+        """The first visible one; retries while the page is being rebuilt."""
         def first():
             try:
                 return next((node for node in self.all(css) if node.is_displayed()), None)
@@ -82,7 +82,7 @@ class Browser:
         return wait(f"{css} on the page", first)
 
     def text(self, css):
-        """The text as it is in the page, shown or not."""
+        """The text in the page, visible or not."""
         return self.js("return document.querySelector(arguments[0])?.textContent ?? ''", css)
 
     def shows(self, css, text, patience=PATIENCE):
@@ -98,11 +98,11 @@ class Browser:
         return self.asked
 
     def complaints(self):
-        """What was written to the console since the last look: errors, and what the security policy has refused."""
+        """Console output since the last call: errors, and requests refused by the security policy."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
     def violations(self):
-        """What axe finds against WCAG 2.2 AA and its good practice, in sentences."""
+        """Violations of WCAG 2.2 AA and good practice found by axe, as sentences."""
         self.js(AXE)
         found = self.driver.execute_async_script(
             "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then((r) => done(r.violations), (e) => done([{id: String(e), nodes: []}]))"

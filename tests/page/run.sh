@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tests/page/run.sh [--pictures] [TEST…]   the dashboard in a headless Chromium, against `demo` and against a stand-in
+# tests/page/run.sh [--pictures] [TEST…]   the dashboard in a headless Chromium, with `demo` and with a stand-in
 #
-# --pictures draws docs/pictures/dashboard-*.webp anew as well. TEST is a name of unittest, such as Demo or Demo.test_values_are_live.
+# --pictures also redraws docs/pictures/dashboard-*.webp. TEST is a name of unittest, such as Demo or Demo.test_values_are_live.
 # BINARY is the program, by default the debug build.
 set -euo pipefail
 

@@ -1,6 +1,6 @@
-"""A stand-in for the program: the page's files as they are in the source, and an API that says what a test wants.
+"""A stand-in for the program: the page's files from the source, and an API controlled by the test.
 
-It is for what a simulated battery does not show at once: a bank, silence, commands that are refused.
+For states that a simulated battery does not show immediately: a bank, silence, refused commands.
 """
 
 import http.server
@@ -12,12 +12,12 @@ import socketserver
 import threading
 import time
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src/sink/web"
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src/output/web"
 POLICY = "default-src 'self'"
 
 
 def files():
-    """The files that the program serves, out of its own table."""
+    """The files served by the program, from its own table."""
     rows = re.findall(r'asset!\("([^"]+)", "([^"]+)", "([^"]+)"\)', (SOURCE / "assets.rs").read_text())
     return {path: (kind, SOURCE / "page" / name) for path, name, kind in rows}
 
@@ -39,7 +39,7 @@ def battery(id="ttyUSB0", name="House battery", **changes):
 
 
 def silent(view, seconds):
-    """What is told of a battery that was last heard so long ago."""
+    """The view of a battery whose last reading has this age."""
     measured = "voltage_v current_a power_w soc_pct cell_voltages_v cell_min_v cell_max_v cell_delta_v temperatures_c temperature_c alarms time_to_go_s".split()
     freshness = "stale" if seconds < 60 else "silent" if seconds < 300 else "lost"
     limits = {**view["limits"], "ccl_a": 0.0, "ccl_why": "no data from the BMS", "mode": "hold"}
@@ -47,7 +47,7 @@ def silent(view, seconds):
 
 
 def history(range_, now):
-    """A sunny day, again and again; nothing for a while in the night of `day`."""
+    """Sunny days; without data for a while in the night of `day`."""
     if range_ == "year":
         day = lambda back: time.strftime("%Y-%m-%d", time.gmtime(now - back * 86400))
         return {"range": range_, "days": [dict(date=day(back), charged_kwh=8.1, discharged_kwh=7.4) for back in range(300, -1, -1)]}
@@ -78,7 +78,7 @@ class StandIn(socketserver.ThreadingMixIn, http.server.HTTPServer):
         return f"http://127.0.0.1:{self.server_port}/"
 
     def stop(self):
-        """As if the program had ended: streams break, nobody listens."""
+        """As if the program had ended: streams break, connections are refused."""
         self.stopped = True
         self.shutdown()
         self.server_close()

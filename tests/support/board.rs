@@ -1,13 +1,12 @@
-//! The far end of a port: a board that answers requests on a pty or over TCP and keeps what it heard.
-#![allow(dead_code, reason = "each test binary uses a part")]
+//! The far end of a port: a board that replies to requests on a pty or over TCP and records what it receives.
 #![allow(clippy::disallowed_methods, reason = "boards live in threads and in real time")]
 
 use dbus_bms::link::Port;
 use dbus_bms::link::pty::Pty;
-use dbus_bms::sim::battery::PackConfig;
+use dbus_bms::recording::file::{Direction, Recording};
+use dbus_bms::sim::pack::PackConfig;
 use dbus_bms::sim::scenario::Scenario;
 use dbus_bms::sim::{Unit, responder};
-use dbus_bms::vector::{Direction, Vector};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -16,15 +15,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
-/// How fast a board sees that it is to end.
+/// Interval at which a board checks whether to end.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Takes bytes as they come and gives those to send.
+/// Takes bytes as they arrive and returns those to send.
 pub(crate) type Answers = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
 
-/// A board on a line. Dropping it is pulling the plug: the device node is gone, the connection closed.
+/// A board on a line. Dropping it pulls the plug: the device node disappears, the connection is closed.
 pub(crate) struct Board {
-    /// The port to give to the program.
+    /// The port for the program.
     pub(crate) port: String,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -72,17 +71,17 @@ impl Board {
         Self { port, shared, thread: Some(spawn(move || body(&theirs))) }
     }
 
-    /// From now on it answers nothing, or again.
+    /// Makes it silent from now on, or lets it reply again.
     pub(crate) fn set_silent(&self, silent: bool) {
         self.shared.silent.store(silent, Ordering::Relaxed);
     }
 
-    /// Everything that was sent to it.
+    /// All bytes sent to it.
     pub(crate) fn heard(&self) -> Vec<u8> {
         self.shared.heard.lock().unwrap().clone()
     }
 
-    /// How often `request` was sent to it.
+    /// How many times `request` was sent to it.
     pub(crate) fn count(&self, request: &[u8]) -> usize {
         self.heard().windows(request.len()).filter(|window| *window == request).count()
     }
@@ -126,12 +125,12 @@ fn converse(mut stream: TcpStream, shared: &Shared, answers: &mut Answers) {
     }
 }
 
-/// The recorded replies of the vectors with these names; what one does not answer the next may.
+/// The recorded replies of the vectors with these names; a request unknown to one may be in the next.
 pub(crate) fn replay(names: &[&str]) -> Answers {
     answer(names.iter().flat_map(|name| pairs(&vector(name))).collect())
 }
 
-/// As [`replay`], with the identification that a JK board would give; no recording has one.
+/// As [`replay`], with the identification of a JK board, which is not in any recording.
 pub(crate) fn replay_jk(name: &str, volts: f64) -> Answers {
     let frame = |command: u8, kind: u8, content: &[u8]| {
         let length = u16::try_from(content.len() + 18).unwrap().to_be_bytes();
@@ -147,7 +146,7 @@ pub(crate) fn replay_jk(name: &str, volts: f64) -> Answers {
     answer(all)
 }
 
-/// The frames of a recorded Daly session, each when its command is asked for.
+/// The frames of a recorded Daly session, each as the reply to its command.
 pub(crate) fn replay_daly(name: &str) -> Answers {
     let received = vector(name).received();
     let mut all: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
@@ -178,13 +177,13 @@ fn answer(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Answers {
 }
 
 /// A recording of `tests/vectors`, such as `jbd/readme-4s`.
-pub(crate) fn vector(name: &str) -> Vector {
+pub(crate) fn vector(name: &str) -> Recording {
     let path = format!("{}/tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    Vector::parse(name, &std::fs::read_to_string(&path).unwrap()).unwrap()
+    Recording::parse(name, &std::fs::read_to_string(&path).unwrap()).unwrap()
 }
 
-/// Each request of a recording with what came back.
-fn pairs(vector: &Vector) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// Each request of a recording with its reply.
+fn pairs(vector: &Recording) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     for event in &vector.traffic {
         match (event.direction, pairs.last_mut()) {
@@ -205,7 +204,7 @@ fn first_request<'a>(buffer: &[u8], pairs: &'a [(Vec<u8>, Vec<u8>)]) -> Option<(
     places.min_by_key(|(end, _)| *end)
 }
 
-/// A simulated JBD battery of 16 cells whose values keep moving.
+/// A simulated JBD battery of 16 cells with changing values.
 pub(crate) fn simulated() -> Answers {
     let mut board = responder("jbd").unwrap();
     let mut units = [Unit::new(1, &PackConfig::default(), Scenario::default())];
@@ -217,12 +216,12 @@ pub(crate) fn simulated() -> Answers {
     })
 }
 
-/// Nobody is there.
+/// There is no board.
 pub(crate) fn nobody() -> Answers {
     Box::new(|_| Vec::new())
 }
 
-/// Something that is no BMS answers every request with 40 bytes.
+/// A device that is not a BMS replies to every request with 40 bytes.
 pub(crate) fn noise() -> Answers {
     Box::new(|input| if input.is_empty() { Vec::new() } else { [0x55, 0x13, 0xA7, 0x00, 0xF1].repeat(8) })
 }

@@ -1,33 +1,33 @@
-//! A real MQTT broker (Mosquitto) for a test, and a client of its own kind that writes down what is said.
-#![allow(dead_code, reason = "each test binary uses a part")]
+//! A real MQTT broker (Mosquitto) for a test, and an independent client that records messages.
 #![allow(clippy::disallowed_methods, reason = "a test waits for another process in real time")]
 
-use crate::driver::{Home, wait};
+use super::driver::{Home, wait};
+use super::free_port;
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
-/// Topics by which an observer learns that it is heard.
+/// Topics that show an observer that it is subscribed.
 const READY: &str = "test/ready/";
 
-/// A message as an observer saw it.
+/// A message as received by an observer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// It had waited at the broker.
+    /// It was retained by the broker.
     pub(crate) retained: bool,
     pub(crate) topic: String,
     pub(crate) payload: String,
 }
 
-/// The broker; it ends when dropped.
+/// The broker; stopped on drop.
 pub(crate) struct Broker {
     child: Option<Child>,
     folder: PathBuf,
     pub(crate) port: u16,
-    /// What its clients have to say to get in.
+    /// Login of its clients.
     login: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ fn need() {
     static NEED: Once = Once::new();
     NEED.call_once(|| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/need.sh");
-        // Mosquitto lives where only root's path leads to.
+        // Mosquitto is in a folder that only root has in its path.
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
         let status = Command::new(script)
             .args(["mosquitto=mosquitto", "mosquitto_sub=mosquitto-clients", "openssl=openssl", "python3:jinja2=python3-jinja2"])
@@ -46,18 +46,13 @@ fn need() {
     });
 }
 
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Broker {
-    /// Starts one that lets everybody in.
+    /// Starts a broker without access control.
     pub(crate) fn start(home: &Home) -> Self {
         Self::with(home, "allow_anonymous true\n", &[])
     }
 
-    /// Starts one that knows one user.
+    /// Starts a broker with one user.
     pub(crate) fn with_user(home: &Home, user: &str, password: &str) -> Self {
         need();
         let file = home.path("passwords");
@@ -67,7 +62,7 @@ impl Broker {
         Self::with(home, &lines, &["-u", user, "-P", password])
     }
 
-    /// Starts one with these lines of configuration; `login` are the arguments of its clients.
+    /// Starts a broker with these configuration lines; `login` are the arguments of its clients.
     pub(crate) fn with(home: &Home, lines: &str, login: &[&str]) -> Self {
         need();
         let (folder, port) = (home.path("broker"), free_port());
@@ -80,7 +75,7 @@ impl Broker {
         broker
     }
 
-    /// Starts it, for the first time or anew.
+    /// Starts it, for the first time or again.
     pub(crate) fn begin(&mut self) {
         let log = std::fs::File::create(self.folder.join("log")).unwrap();
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
@@ -91,12 +86,12 @@ impl Broker {
         assert!(there.is_some(), "{}", self.log());
     }
 
-    /// What it says.
+    /// Its log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Ends it, as a crash would: it forgets everything.
+    /// Kills it, as in a crash: it loses all state.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -104,21 +99,21 @@ impl Broker {
         }
     }
 
-    /// Stops it from doing anything, without closing connections, or lets it go on.
+    /// Suspends it without closing connections, or resumes it.
     pub(crate) fn freeze(&self, frozen: bool) {
         let signal = if frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
         let child = self.child.as_ref().unwrap();
         rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
     }
 
-    /// Writes down all messages from now on, and those that wait for everybody.
+    /// Records all messages from now on, including retained ones.
     pub(crate) fn observe(&self, topic: &str) -> Observer {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let ready = format!("{READY}{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let mut command = Command::new("mosquitto_sub");
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-t", topic, "-t", &ready, "-F", "%r %t %p"]);
         let observer = Observer::start(command.args(&self.login));
-        // What is kept comes before the first message that is new.
+        // Retained messages arrive before the first new one.
         let is_ready = || observer.seen.lock().unwrap().iter().any(|seen| seen.topic == ready);
         wait(|| {
             self.publish(&ready, "", false);
@@ -128,7 +123,7 @@ impl Broker {
         observer
     }
 
-    /// Says something.
+    /// Publishes a message.
     pub(crate) fn publish(&self, topic: &str, payload: &str, retain: bool) {
         let mut command = Command::new("mosquitto_pub");
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-t", topic, "-m", payload]).args(&self.login);
@@ -145,7 +140,7 @@ impl Drop for Broker {
     }
 }
 
-/// Somebody who listens.
+/// An observer.
 pub(crate) struct Observer {
     child: Child,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -167,17 +162,17 @@ impl Observer {
         Self { child, seen }
     }
 
-    /// Everything so far.
+    /// All messages so far.
     pub(crate) fn all(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().iter().filter(|seen| !seen.topic.starts_with(READY)).cloned().collect()
     }
 
-    /// Forgets what was seen.
+    /// Drops the messages received so far.
     pub(crate) fn forget(&self) {
         self.seen.lock().unwrap().clear();
     }
 
-    /// Waits for a message that `is_it`, and gives it.
+    /// Waits for a message accepted by `is_it` and returns it.
     pub(crate) fn wait_for(&self, is_it: impl Fn(&Seen) -> bool) -> Seen {
         wait(|| self.all().into_iter().find(&is_it)).unwrap_or_else(|| panic!("it never came; there was {:#?}", self.all()))
     }
@@ -200,7 +195,7 @@ impl Drop for Observer {
     }
 }
 
-/// What Jinja, the template language of Home Assistant, makes of templates: `{"templates": {…}, "value_json": …}` to `{…}`.
+/// Evaluates templates with Jinja, the template language of Home Assistant: `{"templates": {…}, "value_json": …}` to `{…}`.
 pub(crate) fn render(work: &serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
     need();
     const SCRIPT: &str = "import json, sys, jinja2\n\

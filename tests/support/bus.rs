@@ -1,7 +1,6 @@
 //! A private D-Bus for a test, and peers on it that share no code with the driver (python3-dbus, busctl).
-#![allow(dead_code, reason = "each test binary uses a part")]
 
-use dbus_bms::sink::dbus::BusAddress;
+use dbus_bms::dbus::BusAddress;
 use serde_json::Value as Json;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -11,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 const PYTHON: &str = "/usr/bin/python3";
 
-/// A `dbus-daemon` of its own, gone when dropped.
+/// A private `dbus-daemon`, stopped on drop.
 pub(crate) struct Bus {
     daemon: Option<Child>,
     folder: PathBuf,
@@ -19,14 +18,14 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// Starts a daemon; a test cannot do without one, so a missing daemon fails it.
+    /// Starts a daemon; tests require one, so a missing daemon fails them.
     pub(crate) fn start() -> Self {
         let mut bus = Self::prepare();
         bus.begin();
         bus
     }
 
-    /// An address at which there is no daemon yet.
+    /// An address without a daemon so far.
     pub(crate) fn prepare() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -44,7 +43,7 @@ impl Bus {
         Self { daemon: None, folder, address }
     }
 
-    /// Starts the daemon, for the first time or anew.
+    /// Starts the daemon, for the first time or again.
     pub(crate) fn begin(&mut self) {
         let mut daemon = Command::new("dbus-daemon")
             .arg(format!("--config-file={}", self.folder.join("bus.conf").display()))
@@ -60,12 +59,19 @@ impl Bus {
         self.daemon = Some(daemon);
     }
 
-    /// Where the driver finds it.
+    /// Address for the driver.
     pub(crate) fn address(&self) -> BusAddress {
         BusAddress::resolve(Some(&self.address), |_| None).unwrap()
     }
 
-    /// Ends the daemon, as a crash would.
+    /// Suspends the daemon without closing connections, or resumes it.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let signal = if frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        let daemon = rustix::process::Pid::from_child(self.daemon.as_ref().unwrap());
+        rustix::process::kill_process(daemon, signal).unwrap();
+    }
+
+    /// Kills the daemon, as in a crash.
     pub(crate) fn kill(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             daemon.kill().unwrap();
@@ -73,7 +79,7 @@ impl Bus {
         }
     }
 
-    /// Makes calls and returns the answers, one for each.
+    /// Makes calls and returns one reply for each.
     pub(crate) async fn calls(&self, requests: Vec<Call>) -> Vec<Json> {
         let mut command = self.python("client.py");
         command.arg("call").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -89,12 +95,12 @@ impl Bus {
         answers.await
     }
 
-    /// Makes one call and returns the answer.
+    /// Makes one call and returns the reply.
     pub(crate) async fn call(&self, request: Call) -> Json {
         self.calls(vec![request]).await.remove(0)
     }
 
-    /// Listens to a service and to its name.
+    /// Observes a service and its name.
     pub(crate) async fn watch(&self, service: &str) -> Peer {
         Peer::start(self.python("client.py"), &["watch", service]).await
     }
@@ -104,17 +110,17 @@ impl Bus {
         Peer::start(self.python("client.py"), &[&["own"], arguments].concat()).await
     }
 
-    /// Batteries that come and go, in their order.
+    /// Batteries that appear and leave, in order.
     pub(crate) async fn names(&self) -> Peer {
         Peer::start(self.python("client.py"), &["names"]).await
     }
 
-    /// The limits of these services, again and again.
+    /// Polls the limits of these services.
     pub(crate) async fn sample(&self, services: &[&str]) -> Peer {
         Peer::start(self.python("client.py"), &[&["sample"], services].concat()).await
     }
 
-    /// A battery of another driver, which does what it is told.
+    /// A battery of another driver, controlled by the test.
     pub(crate) async fn foreign_battery(&self, arguments: &[&str]) -> Peer {
         Peer::start(self.python("foreign_battery.py"), arguments).await
     }
@@ -131,7 +137,7 @@ impl Bus {
         Some(listing.iter().map(|(path, facts)| (path.clone(), facts[1]["Value"].clone())).collect())
     }
 
-    /// What `dbus-send` prints.
+    /// Output of `dbus-send`.
     pub(crate) async fn dbus_send(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("dbus-send");
         command.arg(format!("--bus={}", self.address)).arg("--print-reply").args(arguments);
@@ -139,7 +145,7 @@ impl Bus {
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     }
 
-    /// What `busctl`, which knows nothing of Victron, says.
+    /// Output of `busctl`, which is independent of Victron.
     pub(crate) async fn busctl(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("busctl");
         command.arg(format!("--address={}", self.address)).args(arguments);
@@ -170,13 +176,13 @@ pub(crate) fn get(service: &str, path: &str, member: &str) -> Call {
     (own(service), own(path), own("com.victronenergy.BusItem"), own(member), String::new(), Json::Null)
 }
 
-/// A write of `value`, given as `["i", 1]`.
+/// A write of `value`, in the form `["i", 1]`.
 pub(crate) fn set(service: &str, path: &str, value: Json) -> Call {
     let own = |text: &str| text.to_owned();
     (own(service), own(path), own("com.victronenergy.BusItem"), own("SetValue"), own("v"), value)
 }
 
-/// A process on the bus that tells what it sees, one line of JSON each; it ends when dropped.
+/// A process on the bus that prints its events, one line of JSON each; stopped on drop.
 pub(crate) struct Peer {
     child: Child,
     lines: Arc<Mutex<BufReader<ChildStdout>>>,
@@ -191,7 +197,7 @@ impl Peer {
         peer
     }
 
-    /// The next thing it says; null once it is gone.
+    /// Its next event; null once it has ended.
     pub(crate) async fn next(&mut self) -> Json {
         let lines = Arc::clone(&self.lines);
         blocking(move || {
@@ -202,14 +208,14 @@ impl Peer {
         .await
     }
 
-    /// Tells it something.
+    /// Sends it a command.
     pub(crate) fn tell(&mut self, what: &Json) {
         let stdin = self.child.stdin.as_mut().unwrap();
         writeln!(stdin, "{what}").unwrap();
         stdin.flush().unwrap();
     }
 
-    /// Ends it.
+    /// Stops it.
     pub(crate) fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -222,7 +228,7 @@ impl Drop for Peer {
     }
 }
 
-/// Waits for something that blocks while the service under test, on the same runtime, goes on.
+/// Waits for a blocking function while the service under test, on the same runtime, continues.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }

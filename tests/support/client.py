@@ -2,8 +2,8 @@
 """A D-Bus client that shares no code with the driver. Speaks JSON lines; values are [signature, value].
 
   client.py call            calls from stdin, a list of [service, path, interface, member, signature, argument]
-  client.py watch SERVICE   prints "ready", then ItemsChanged of SERVICE and the comings and goings of its name
-  client.py names              the comings and goings of all batteries, in their order
+  client.py watch SERVICE   prints "ready", then ItemsChanged of SERVICE and appearance and release of its name
+  client.py names              appearance and release of all batteries, in order
   client.py sample SERVICE…    five times a second: the limits of each service, {service: {path: value} or null}
   client.py own NAME [INSTANCE]   owns NAME (with that /DeviceInstance), prints "ready", lives until stdin closes
 """
@@ -69,11 +69,11 @@ def watch(bus, service):
 		say({'changed': {str(path): {str(k): plain(v) for k, v in facts.items()} for path, facts in changes.items()}})
 
 	def owner_changed(name, old, new):
-		items = None
-		if new:
-			# What Venus OS does as soon as it sees a name.
-			items = len(bus.call_blocking(service, '/', ITEM, 'GetItems', '', []))
-		say({'owner': bool(new), 'items': items})
+		if not new:
+			return say({'owner': False})
+		# As Venus OS does as soon as a name appears.
+		items = bus.call_blocking(service, '/', ITEM, 'GetItems', '', [])
+		say({'owner': True, 'items': {str(path): plain(facts['Value']) for path, facts in items.items()}})
 	bus.add_signal_receiver(items_changed, 'ItemsChanged', ITEM, path='/')
 	bus.add_signal_receiver(owner_changed, 'NameOwnerChanged', 'org.freedesktop.DBus', arg0=service)
 	say('ready')

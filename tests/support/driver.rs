@@ -1,8 +1,7 @@
-//! The program as a process of its own, in a home of its own.
-#![allow(dead_code, reason = "each test binary uses a part")]
+//! The program as a process with its own home folder.
 #![allow(clippy::disallowed_methods, reason = "a test waits for another process in real time")]
 
-use crate::bus::{Bus, Peer};
+use super::bus::{Bus, Peer};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value as Json};
 use std::io::{BufRead, BufReader};
@@ -13,10 +12,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes, also on a busy machine.
+/// Longer than any operation takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A folder for one test: configuration, state and device nodes. It goes when dropped.
+/// A folder for one test: configuration, state and device nodes. Removed on drop.
 pub(crate) struct Home(PathBuf);
 
 impl Home {
@@ -33,13 +32,13 @@ impl Home {
         self.0.join(name)
     }
 
-    /// Writes the configuration that the program reads unasked.
+    /// Writes the default configuration file of the program.
     pub(crate) fn configure(&self, text: &str) -> &Self {
         std::fs::write(self.path("dbus-bms/config.toml"), text).unwrap();
         self
     }
 
-    /// A state file, once it is there.
+    /// A state file, once it exists.
     pub(crate) fn state(&self, name: &str) -> Option<Json> {
         serde_json::from_str(&std::fs::read_to_string(self.path("dbus-bms").join(name)).ok()?).ok()
     }
@@ -51,6 +50,8 @@ impl Home {
         for name in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
             command.env(name, &self.0);
         }
+        // Two tests with the same simulated serial number must not share locks.
+        command.env("RUNTIME_DIRECTORY", self.path("run"));
         command
     }
 
@@ -65,13 +66,13 @@ impl Home {
         self.start(&[&["run", port, "--bus", &address], arguments].concat())
     }
 
-    /// The same for somebody who may do nothing; the program must be readable for all.
+    /// The same as an unprivileged user; the program must be readable for all.
     pub(crate) fn start_as_nobody(&self, arguments: &[&str]) -> Driver {
         const NOBODY: u32 = 65_534;
         if !rustix::process::geteuid().is_root() {
             return Driver::start(self.command(arguments));
         }
-        // A copy, because the build folder may be one that only root can enter.
+        // A copy, because only root may have access to the build folder.
         let program = self.path("program");
         if !program.exists() {
             std::fs::copy(env!("CARGO_BIN_EXE_dbus-bms"), &program).unwrap();
@@ -91,7 +92,7 @@ impl Drop for Home {
     }
 }
 
-/// The running program; killed when dropped.
+/// The running program; killed on drop.
 pub(crate) struct Driver {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
@@ -100,19 +101,19 @@ pub(crate) struct Driver {
     started: Instant,
 }
 
-/// How the program ended.
+/// Result of the program.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     /// Standard error, line by line.
     pub(crate) log: Vec<String>,
     pub(crate) output: Vec<String>,
-    /// From start to end.
+    /// Time from start to end.
     pub(crate) after: Duration,
 }
 
 impl Ended {
-    /// The exit code is `code`, and the last line is a sentence that holds all of `words`.
+    /// The exit code is `code`, and the last line is a sentence that contains all of `words`.
     pub(crate) fn assert(&self, code: i32, words: &[&str]) -> &Self {
         let last = self.log.last().map(String::as_str).unwrap_or_default();
         assert!(self.code == Some(code) && words.iter().all(|word| last.contains(word)), "not {code} with {words:?}: {self:#?}");
@@ -129,17 +130,17 @@ impl Driver {
         Self { child, log, output, readers, started: Instant::now() }
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
-    /// What it has printed so far.
+    /// Its output so far.
     pub(crate) fn output(&self) -> Vec<String> {
         self.output.lock().unwrap().clone()
     }
 
-    /// Waits for a line of the log that holds `words`.
+    /// Waits for a log line that contains `words`.
     pub(crate) fn wait_for_log(&self, words: &str) -> String {
         let line = wait(|| self.log().into_iter().find(|line| line.contains(words)));
         line.unwrap_or_else(|| panic!("no {words:?} in the log: {:#?}", self.log()))
@@ -165,7 +166,7 @@ impl Driver {
         Ended { code: status.code(), log: self.log(), output, after }
     }
 
-    /// Asks it to end, which it must do with code 0.
+    /// Sends it a signal; it must exit with code 0.
     pub(crate) fn stop(self) -> Ended {
         self.signal(Signal::TERM);
         let ended = self.end();
@@ -190,7 +191,7 @@ fn collect(stream: impl std::io::Read + Send + 'static, lines: &Arc<Mutex<Vec<St
     })
 }
 
-/// Looks again and again until there is something to see, or patience ends.
+/// Polls until there is a result, or the timeout expires.
 pub(crate) fn wait<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
@@ -207,13 +208,15 @@ pub(crate) fn wait_for_path(path: &Path, there: bool) {
     wait(|| (path.exists() == there).then_some(())).expect("the path in time");
 }
 
-/// What a watching peer tells up to and with the first thing that `is_it`.
+/// Events of an observing peer, up to and including the first accepted by `is_it`.
 pub(crate) async fn until(peer: &mut Peer, is_it: impl Fn(&Json) -> bool) -> Vec<Json> {
-    let mut seen = Vec::new();
+    let (mut seen, start) = (Vec::new(), Instant::now());
     loop {
         let next = tokio::time::timeout(PATIENCE, peer.next()).await;
         let Ok(next) = next else { panic!("it never came; there was {seen:#?}") };
         assert!(!next.is_null(), "the watching peer is gone; there was {seen:#?}");
+        // Other events may come forever.
+        assert!(start.elapsed() < 6 * PATIENCE, "it never came; the last was {next:#}");
         seen.push(next);
         if seen.last().is_some_and(&is_it) {
             return seen;
@@ -221,7 +224,7 @@ pub(crate) async fn until(peer: &mut Peer, is_it: impl Fn(&Json) -> bool) -> Vec
     }
 }
 
-/// The items of a service, once they are as wanted.
+/// The items of a service, once they match.
 pub(crate) async fn items_once(bus: &Bus, service: &str, wanted: impl Fn(&Map<String, Json>) -> bool) -> Map<String, Json> {
     let start = Instant::now();
     loop {
@@ -234,12 +237,13 @@ pub(crate) async fn items_once(bus: &Bus, service: &str, wanted: impl Fn(&Map<St
     }
 }
 
-/// A name has come (with its items) or gone.
+/// A name has appeared (with its items) or was released.
 pub(crate) fn owner(there: bool) -> impl Fn(&Json) -> bool {
     move |event| event["owner"] == Json::Bool(there)
 }
 
-/// The last value of `path` that `events` announced, as `[signature, value]`.
-pub(crate) fn last_change<'a>(events: &'a [Json], path: &str) -> Option<&'a Json> {
-    events.iter().rev().find_map(|event| event["changed"].get(path).map(|change| &change["Value"]))
+/// The last value of `path` in `events`, as `[signature, value]`: of a change, or what the name came with.
+pub(crate) fn last_value<'a>(events: &'a [Json], path: &str) -> Option<&'a Json> {
+    let value = |event: &'a Json| event["changed"].get(path).map(|change| &change["Value"]).or_else(|| event["items"].get(path));
+    events.iter().rev().find_map(value)
 }

@@ -4,7 +4,7 @@
   fake_settings.py [--hang] [PATH=TEXT | PATH#=NUMBER ...]   starts with these settings, prints "ready", lives until stdin closes
 
 An instance (`battery:7`) that another device of the class has is moved to the next free one, as the real service does. Settings
-can be removed and told all together below a group; each has its default, limits and whether it is silent.
+can be removed, and listed below a group; each has its default, limits and whether it is silent.
 With --hang it is on the bus but never answers.
 """
 import os

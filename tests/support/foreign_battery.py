@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""A battery of another driver, which shares no code with ours: velib's manners, one object per path.
+"""A battery of another driver, which shares no code with ours: as with velib, one object per path.
 
   foreign_battery.py NAME [--old]   owns com.victronenergy.battery.NAME, prints "ready", lives until stdin closes
-  stdin, lines of JSON: {"path": value, …} sets values (null = invalid) and sends ItemsChanged; "hang" answers nothing any more
+  stdin, lines of JSON: {"path": value, …} sets values (null = invalid) and sends ItemsChanged; "hang" stops all replies
 
-With --old it knows no GetItems and sends PropertiesChanged, as drivers did for years.
+With --old it has no GetItems and sends PropertiesChanged, like older drivers.
 """
 import json
 import os

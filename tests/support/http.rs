@@ -1,20 +1,19 @@
-//! HTTP over a raw socket: what a browser, or somebody worse, sends.
-#![allow(dead_code, reason = "each test binary uses a part")]
+//! HTTP over a raw socket: requests of a browser or of an attacker.
 #![allow(clippy::disallowed_methods, reason = "a test waits for another process in real time")]
 
 use serde_json::Value as Json;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An address that is free now.
+/// A free address.
 pub(crate) fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    (Ipv4Addr::LOCALHOST, super::free_port()).into()
 }
 
-/// A connection, once somebody listens.
+/// A connection, once there is a listener.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let since = Instant::now();
     loop {
@@ -29,7 +28,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     }
 }
 
-/// An answer.
+/// A reply.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -47,10 +46,10 @@ impl Answer {
     }
 }
 
-/// What is answered to these bytes, if anything.
+/// The reply to these bytes, if any.
 pub(crate) fn send(address: SocketAddr, request: &[u8]) -> Option<Answer> {
     let mut stream = connect(address);
-    // The other side may hang up before it has read everything.
+    // The other side may close the connection before it has read everything.
     let _ = stream.write_all(request);
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes);
@@ -60,7 +59,7 @@ pub(crate) fn send(address: SocketAddr, request: &[u8]) -> Option<Answer> {
     Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
-/// A request with further header lines.
+/// A request with additional header lines.
 pub(crate) fn request(address: SocketAddr, method: &str, target: &str, lines: &str, body: &str) -> Answer {
     let text = format!(
         "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n{lines}\r\n{body}",
@@ -79,7 +78,7 @@ pub(crate) fn batteries(address: SocketAddr) -> Vec<Json> {
     get(address, "/api/v1/batteries").json()["batteries"].as_array().unwrap().clone()
 }
 
-/// Waits until the batteries are as wanted.
+/// Waits until the batteries match.
 pub(crate) fn until(address: SocketAddr, what: &str, wanted: impl Fn(&[Json]) -> bool) -> Vec<Json> {
     let since = Instant::now();
     loop {
@@ -102,7 +101,7 @@ impl Events {
         Self(BufReader::new(stream))
     }
 
-    /// The next event of this name: its data.
+    /// Data of the next event with this name.
     pub(crate) fn next(&mut self, name: &str) -> Json {
         let mut event = String::new();
         loop {

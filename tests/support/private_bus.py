@@ -1,4 +1,4 @@
-"""A D-Bus of its own, for what is measured or checked on one."""
+"""A private D-Bus for measurements and checks."""
 import os
 import signal
 import subprocess
@@ -29,7 +29,7 @@ def address(folder):
 
 
 def command(folder, kind):
-	"""What starts the daemon: a `session` bus, or a `system` bus as on a GX. It listens once its socket is there."""
+	"""Command of the daemon: a `session` bus, or a `system` bus as on a GX. It listens once its socket exists."""
 	config = os.path.join(folder, 'bus.conf')
 	with open(config, 'w', encoding='utf-8') as file:
 		file.write(CONFIG % (kind, address(folder)))
@@ -37,7 +37,7 @@ def command(folder, kind):
 
 
 def end(child):
-	"""Ends a process, also one that was stopped; its exit code."""
+	"""Ends a process, even a suspended one; returns its exit code."""
 	if child.poll() is None:
 		child.send_signal(signal.SIGCONT)
 		child.terminate()

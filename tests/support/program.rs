@@ -1,9 +1,9 @@
-//! The program from its start to its end, with text going in and coming out.
+//! Runs the program to its end, with input and output as text.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// How it ended.
+/// Its result.
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) out: String,

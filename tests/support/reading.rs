@@ -1,7 +1,7 @@
-//! A reading of a 16-cell battery that is being discharged with 12.5 A, all well, for the tests of what becomes of readings.
+//! A normal reading of a 16-cell battery that is being discharged with 12.5 A, for the tests that process readings.
 
+use dbus_bms::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use dbus_bms::model::Reading;
-use dbus_bms::units::{AmpHours, Amps, Celsius, Percent, Volts};
 
 /// With all cells at this voltage.
 pub(crate) fn reading(cell: f64) -> Reading {

@@ -1,15 +1,14 @@
-//! Snapshots of a realistic 16-cell battery, for the tests of what is shown of one.
-#![allow(dead_code, reason = "each test binary uses a part")]
+//! Snapshots of a realistic 16-cell battery, for the tests of outputs.
 
+use dbus_bms::base::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
+use dbus_bms::dbus::Context;
 use dbus_bms::model::{
-    Alarm, AlarmName, Derived, Freshness, History, Level, Limit, Limits, LineState, LinkStats, Mode, Part, Reading, Replies, Share,
-    Snapshot,
+    Alarm, AlarmName, Derived, Discharges, Freshness, History, Level, Limit, Limits, LinkStats, MemberInfo, Mode, Reading,
+    ReplyRates, Snapshot, SuccessRate,
 };
-use dbus_bms::sink::dbus::Context;
-use dbus_bms::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use std::time::Duration;
 
-/// A 280 Ah LFP battery that is being discharged with 12.5 A, all well.
+/// A 280 Ah LFP battery that is being discharged with 12.5 A, without alarms.
 pub(crate) fn discharging() -> Snapshot {
     let cells: Vec<Volts> = (0..16u16).map(|cell| Volts::milli(3298 + cell % 6)).collect();
     let mut reading = Reading {
@@ -49,14 +48,15 @@ pub(crate) fn discharging() -> Snapshot {
             time_to_go: Some(Duration::from_secs(57_659)),
             ..Derived::default()
         },
-        alarms: Vec::new(),
-        cable: None,
         freshness: Freshness::Fresh,
         history: history(),
         since_full: Some(Duration::from_secs(7_265)),
         link: LinkStats { ok: 1000, lost: 1, damaged: 2, foreign: 0 },
-        line: LineState::Good,
-        replies: Replies { minute: Share::of(60, 60), hour: Share::of(3590, 3600), day: Share::of(86_000, 86_400) },
+        reply_rates: ReplyRates {
+            minute: SuccessRate::of(60, 60),
+            hour: SuccessRate::of(3590, 3600),
+            day: SuccessRate::of(86_000, 86_400),
+        },
         cell_count: Some(16),
         limits: Limits {
             cvl: Limit { value: Volts::new(55.2), why: "absorption" },
@@ -65,9 +65,8 @@ pub(crate) fn discharging() -> Snapshot {
             low_voltage: Volts::new(46.4),
             mode: Mode::Bulk,
         },
-        part: Part { readings: 1000, ceiling: Some(Volts::new(55.2)), float: Some(Volts::new(54.0)) },
-        modules: None,
-        owner: Default::default(),
+        member_info: MemberInfo { readings: 1000, ceiling: Some(Volts::new(55.2)), float: Some(Volts::new(54.0)) },
+        ..Snapshot::default()
     }
 }
 
@@ -86,6 +85,7 @@ fn history() -> History {
         charged_kwh: 1_802.5,
         low_voltage_alarms: 2,
         high_voltage_alarms: 0,
+        discharges: Discharges { full: Some(1), cycles: 120, cycles_drawn_ah: -16_860.0, ..Discharges::default() },
         ..History::default()
     }
 }
@@ -104,7 +104,7 @@ pub(crate) fn alarmed() -> Snapshot {
     snapshot
 }
 
-/// The same battery after five minutes of silence: nothing measured is known, limits are zero.
+/// The same battery after five minutes of silence: measured values are unknown, limits are zero.
 pub(crate) fn lost() -> Snapshot {
     let known = discharging();
     Snapshot {
@@ -123,7 +123,7 @@ pub(crate) fn lost() -> Snapshot {
     }
 }
 
-/// A service for that battery that controls charging.
+/// A service for that battery with charge control.
 pub(crate) fn context() -> Context {
     Context {
         process_name: "dbus-bms".to_owned(),
@@ -137,6 +137,7 @@ pub(crate) fn context() -> Context {
         device_instance: 1,
         control: true,
         cells: 16,
+        settings_group: Some("jbd_0123456789".to_owned()),
         ..Context::default()
     }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What Victron's system calculator makes of three batteries and their bank, and of losing them; started by check.sh --bank."""
+"""Victron's system calculator with three batteries and their bank, and with their loss or restart; started by check.sh --bank."""
 import argparse
 import csv
 import os
@@ -37,13 +37,28 @@ class BankRig(Rig):
 	def config(self):
 		return CONFIG % self.path('state')
 
-	def start_driver(self, number):
+	def begin_driver(self, number):
 		command = ['run', self.path('ttyVENUS%d' % number), '--bms', 'jbd', '--config', self.path('dbus-bms.toml')]
 		self.start('driver%d' % number, [self.options.binary] + command)
+
+	def start_driver(self, number):
+		self.begin_driver(number)
 		self.wait(lambda: self.bus.name_has_owner(MEMBERS[number]), MEMBERS[number], 10)
 
 	def start_bank(self):
 		self.start('bank', [self.options.binary, 'bank', '--config', self.path('dbus-bms.toml')])
+
+	def restart(self, *names):
+		"""All of them at once, as `svc -t` does."""
+		for name in names:
+			self.children[name].terminate()
+		for name in names:
+			self.children.pop(name).wait()
+		for name in names:
+			if name == 'bank':
+				self.start_bank()
+			else:
+				self.begin_driver(int(name[-1]))
 
 	def kill(self, name):
 		child = self.children.pop(name)
@@ -52,7 +67,7 @@ class BankRig(Rig):
 
 
 class Recorder(threading.Thread):
-	"""Writes down five times a second what everybody allows and what Venus OS makes of it."""
+	"""Records five times a second all limits and the resulting ones of Venus OS."""
 
 	def __init__(self, address):
 		super().__init__(daemon=True)
@@ -91,7 +106,7 @@ class Recorder(threading.Thread):
 		self.marks.append((time.monotonic() - self.begin, what))
 
 	def never_too_much(self, checks):
-		"""No limit above what the batteries that are there allow together; the inverter's follows within its step."""
+		"""No limit above the sum of the present batteries; the inverter's follows within its step."""
 		for limit in LIMITS[1:]:
 			excess = worst(self.rows, lambda row: (row['bank' + limit] or 0.0) + (row['members' + limit] or 0.0), limit, 1.5)
 			checks.that('all published %s never above what is allowed, for longer than 1.5 s' % limit, excess <= 0.3, round(excess, 1))
@@ -110,7 +125,7 @@ class Recorder(threading.Thread):
 
 
 def worst(rows, published, limit, lag):
-	"""By how much a limit was above what is allowed at the least of the last `lag` seconds' highest."""
+	"""Minimum excess of a limit over the highest permitted one of the last `lag` seconds."""
 	excess = 0.0
 	for row in rows:
 		recent = [other['allowed' + limit] for other in rows if 0.0 <= row['t'] - other['t'] <= lag]
@@ -196,6 +211,83 @@ def story(checks, rig, recorder):
 	time.sleep(8)
 
 
+DRIVERS = ['driver0', 'driver1', 'driver2']
+SUMS = ('/Dc/0/Current', '/Dc/0/Power', '/Capacity', '/InstalledCapacity', '/Soc')
+
+
+def story_of_restarts(checks, rig, recorder):
+	"""Drivers that restart, stop, or never come; the values over time are the result, beside the checks."""
+	recorder.mark('all there')
+	for number in range(3):
+		rig.start_driver(number)
+	rig.set(SETTINGS, '/Settings/Services/Bol', 1)
+	rig.start_bank()
+	is_battery_and_bms(checks, rig)
+	obeyed(checks, rig)
+	before = {path: rig.get(BANK, path) for path in SUMS + tuple('/Info/' + limit for limit in LIMITS)}
+	time.sleep(5)
+
+	for what, names in (('all drivers restart', DRIVERS), ('drivers and bank restart', DRIVERS + ['bank'])):
+		recorder.mark(what)
+		since = len(recorder.rows)
+		rig.restart(*names)
+		checks.path('three batteries again', BANK, '/System/NrOfModulesOnline', 3, 15)
+		for limit in LIMITS:
+			least = before['/Info/' + limit] * 0.97
+			checks.path('back at once', BANK, '/Info/' + limit, lambda value: value is not None and value >= least, 3)
+		is_battery_and_bms(checks, rig)
+		obeyed(checks, rig)
+		time.sleep(5)
+		lowest = curve(recorder.rows[since:], 'bankMaxDischargeCurrent')
+		checks.that('the bank never says 0 A', lowest > 0.0, lowest)
+		lowest = curve(recorder.rows[since:], 'toldMaxDischargeCurrent')
+		checks.that('the inverter is never told 0 A', lowest > 0.0, lowest)
+
+	recorder.mark('one driver is stopped')
+	rig.stop('driver2')
+	time.sleep(4)
+	fading = rig.get(BANK, '/Info/MaxDischargeCurrent')
+	checks.that('its limit fades', 102.0 < fading < 145.0, fading)
+	for path in ('/InstalledCapacity', '/Soc'):
+		checks.path('meanwhile as before', BANK, path, near(before[path], 1.0))
+	checks.path('then two batteries', BANK, '/Info/MaxDischargeCurrent', lambda amps: amps <= 100.0, 12)
+	capacity = before['/InstalledCapacity'] * 2.0 / 3.0
+	checks.path('with their capacity', BANK, '/InstalledCapacity', near(capacity, 1.0))
+	rig.start_driver(2)
+	checks.path('it returns slowly', BANK, '/Info/MaxDischargeCurrent', lambda amps: amps > 130.0, 60)
+
+	recorder.mark('all drivers are stopped')
+	for name in DRIVERS:
+		rig.children[name].terminate()
+	for name in DRIVERS:
+		rig.children.pop(name).wait()
+	for path in SUMS:
+		checks.path('nobody answers, so unknown', BANK, path, None, 3)
+	checks.that('the limit fades', rig.get(BANK, '/Info/MaxDischargeCurrent') > 0.0, rig.get(BANK, '/Info/MaxDischargeCurrent'))
+	checks.path('to 0', BANK, '/Info/MaxDischargeCurrent', 0.0, 15)
+	rig.stop('bank')
+
+	recorder.mark('one battery never comes')
+	with open(rig.path('dbus-bms.toml'), 'a', encoding='utf-8') as file:
+		file.write('[bank]\nmembers = ["ttyVENUS0", "ttyVENUS1", "ttyVENUS2"]\n')
+	for number in range(2):
+		rig.start_driver(number)
+	rig.start_bank()
+	checks.path('float voltage only', BANK, '/Info/MaxChargeVoltage', near(54.0, 0.05), 20)
+	checks.path('one is missing', BANK, '/System/NrOfModulesOffline', 1)
+	obeyed(checks, rig)
+	checks.path('cable warning', BANK, '/Alarms/BmsCable', 1, 60)
+	said = [line for line in rig.log('bank').splitlines() if 'since the start' in line]
+	checks.that('one line in the log', len(said) == 1, said)
+
+
+def curve(rows, name):
+	"""Prints a value twice a second, and returns its minimum."""
+	values = [row[name] for row in rows if row[name] is not None]
+	print('       %s: %s' % (name, ' '.join('%.0f' % value for value in values[::3])), flush=True)
+	return min(values)
+
+
 def soc_difference(rig):
 	socs = [rig.get(member, '/Soc') for member in MEMBERS]
 	ours = rig.get(SYSTEM, '/Dc/Battery/Soc')
@@ -206,17 +298,20 @@ def main():
 	parser = argparse.ArgumentParser()
 	for name in ('binary', 'settings', 'systemcalc', 'run'):
 		parser.add_argument('--' + name, required=True)
+	parser.add_argument('--restarts', action='store_true', help='restarts of drivers instead of their loss')
 	parser.add_argument('--csv', help='write what was seen over time')
 	parser.add_argument('--python', default=sys.executable)
 	options = parser.parse_args()
 	with BankRig(options) as rig:
 		checks, recorder = Checks(rig, LAG), Recorder(rig.address)
 		recorder.start()
-		story(checks, rig, recorder)
+		(story_of_restarts if options.restarts else story)(checks, rig, recorder)
 		recorder.running = False
 		recorder.join()
-		print('-- over all the time')
-		recorder.never_too_much(checks)
+		if not options.restarts:
+			# A driver that is stopped fades out; what is published then is not what is left.
+			print('-- over all the time')
+			recorder.never_too_much(checks)
 		if options.csv:
 			recorder.write(os.path.abspath(options.csv))
 		if checks.failed:

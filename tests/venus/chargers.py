@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Chargers that are not there, as Venus OS sees them: a solar charger and an inverter/charger that take any order.
+"""Simulated chargers on D-Bus: a solar charger and an inverter/charger that accept any setting.
 
-  chargers.py solarcharger|vebus     owns com.victronenergy.KIND.fake on the system bus until it is ended
+  chargers.py solarcharger|vebus     owns com.victronenergy.KIND.fake on the system bus until it is stopped
 """
 import sys
 

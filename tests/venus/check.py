@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What Victron's system calculator and settings make of our battery; started by check.sh."""
+"""Victron's system calculator and settings with our battery; started by check.sh."""
 import argparse
 import sys
 import time
@@ -8,7 +8,7 @@ from checks import Checks, near
 from rig import BATTERY, SETTINGS, SOLAR, SYSTEM, VEBUS, Rig
 
 DEVICE = '/Settings/Devices/jbd_ttyVENUS0/'
-# Stages of the silence of a BMS: seconds, by preset.
+# Stages of a BMS's silence: seconds, by preset.
 STAGES = {'strict': (10, 30, 60), 'gentle': (10, 60, 300)}
 # systemcalc works in steps of 3 s; ours, a period of the BMS and its polling add one second each.
 LAG = 5
@@ -64,7 +64,7 @@ def restart_keeps_all(checks, rig):
 
 
 def silence_ends_safely(checks, rig, stages):
-	"""Each stage of the silence, not before its time and soon after, as the chargers see it."""
+	"""Each stage of the silence as seen by the chargers, not before its time and soon after."""
 	stale, silent, lost = stages
 	cvl, dcl = rig.get(BATTERY, '/Info/MaxChargeVoltage'), rig.get(BATTERY, '/Info/MaxDischargeCurrent')
 	rig.cut_line()
@@ -99,7 +99,7 @@ def silence_ends_safely(checks, rig, stages):
 	checks.path('%d s: the service stays, its CVL a number' % lost, BATTERY, '/Info/MaxChargeVoltage', lambda v: v is not None)
 	checks.path('%d s: DVCC holds to it' % lost, SYSTEM, '/Control/EffectiveChargeVoltage', lambda v: v is not None and v < cvl)
 	rig.mend_line()
-	# The BMS first answers what has piled up meanwhile.
+	# The BMS first replies to the requests accumulated meanwhile.
 	checks.path('the line is back: values', SYSTEM, '/Dc/Battery/Soc', lambda soc: soc is not None, 30)
 	checks.path('the line is back: alarm ends', BATTERY, '/Alarms/BmsCable', 0)
 	recovering = lambda told: told is not None and 0.0 < told < dcl

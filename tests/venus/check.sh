@@ -1,18 +1,19 @@
 #!/bin/bash
-# Runs the driver against Victron's own settings service and system calculator, and checks what they make of the battery.
+# Runs the driver with Victron's own settings service and system calculator, and checks their results for the battery.
 #
 #   tests/venus/check.sh CHECKOUTS_DIR [--gentle]
-#   tests/venus/check.sh CHECKOUTS_DIR --bank [--csv FILE]
+#   tests/venus/check.sh CHECKOUTS_DIR --bank [--restarts] [--csv FILE]
 #   tests/venus/check.sh CHECKOUTS_DIR --takeover
 #
-# CHECKOUTS_DIR holds checkouts of Victron's `localsettings` and `dbus-systemcalc-py`, each with its `ext/velib_python`
-# filled (git submodule). They are not part of this project and nothing is fetched here.
+# CHECKOUTS_DIR contains checkouts of Victron's `localsettings` and `dbus-systemcalc-py`, each with its `ext/velib_python` filled
+# (git submodule). They are not part of this project and nothing is downloaded here.
 #
-# The bus, the chargers and the BMS are our own: a private dbus-daemon, fakes in chargers.py, `dbus-bms simulate jbd`.
-# With --bank three batteries and their bank are checked, and what is left when they are lost one by one; --csv keeps what was
-# seen over time (cargo run --example timeline -- FILE PICTURE.svg draws it).
+# The bus, the chargers and the BMS are our own: a private dbus-daemon, stand-ins in chargers.py, `dbus-bms simulate jbd`.
+# With --bank three batteries and their bank are checked, and the remaining ones while they are lost one by one; with --restarts
+# drivers and bank restart, stop, or never come instead. --csv stores the values over time (cargo run --example timeline -- FILE
+# PICTURE.svg draws it).
 # With --takeover entries of dbus-serialbattery are taken over and given back; only the settings service runs.
-# With --gentle the default silence times are waited for (300 s) in place of the strict ones (60 s).
+# With --gentle the default silence times apply (300 s) instead of the strict ones (60 s).
 # DBUS_BMS names another binary than target/release/dbus-bms. Exit codes: 0 fine, 1 a check failed, 2 something is missing.
 set -eu
 
@@ -24,7 +25,7 @@ missing() {
 	exit 2
 }
 
-# The folder of a checkout below $1 that is called $2, with or without its owner in front.
+# The folder of a checkout below $1 with the name $2, with or without its owner in front.
 checkout() {
 	local folder
 	for folder in "$1/$2" "$1"/*+"$2" "$1"/*-"$2"; do
@@ -36,7 +37,7 @@ checkout() {
 	missing "no checkout of $2 below $1; clone it there: git clone --recursive https://github.com/victronenergy/$2"
 }
 
-[ $# -ge 1 ] || missing "usage: check.sh CHECKOUTS_DIR [--gentle | --bank [--csv FILE] | --takeover]"
+[ $# -ge 1 ] || missing "usage: check.sh CHECKOUTS_DIR [--gentle | --bank [--restarts] [--csv FILE] | --takeover]"
 checkouts=$1
 shift
 script=check.py

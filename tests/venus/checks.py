@@ -1,9 +1,9 @@
-"""Checks that print what they see as they go."""
+"""Checks that print their results immediately."""
 import time
 
 
 class Checks:
-	"""Prints each check as it is made and counts the failures."""
+	"""Prints the result of each check and counts the failures."""
 
 	def __init__(self, rig, lag):
 		self.rig, self.lag = rig, lag
@@ -14,7 +14,7 @@ class Checks:
 		print('%-6s %s%s' % ('ok' if condition else 'FAILED', what, ' (%s)' % seen if seen != '' else ''), flush=True)
 
 	def soon(self, what, look, wanted, seconds=None):
-		"""That `look` gives a value that `wanted` accepts, in time."""
+		"""Checks that `look` returns a value accepted by `wanted`, in time."""
 		end = time.monotonic() + (self.lag if seconds is None else seconds)
 		while True:
 			value = look()

@@ -1,4 +1,4 @@
-"""A Venus OS of Victron's own programs on a private bus, and a simulated BMS: what check.py works with."""
+"""Venus OS, made of Victron's own programs on a private bus, and a simulated BMS, for check.py."""
 import os
 import signal
 import subprocess
@@ -21,7 +21,7 @@ from private_bus import ITEM, end  # noqa: E402
 
 
 class Rig:
-	"""Everything that runs; leaving it as a context ends all of it."""
+	"""All processes; they end with the context."""
 
 	def __init__(self, options):
 		self.options = options
@@ -52,7 +52,7 @@ class Rig:
 		return '[state]\nfolder = "%s"\n[silence]\npreset = "%s"\n' % (self.path('state'), self.options.preset)
 
 	def simulators(self):
-		"""Name and arguments of each simulated BMS; the link comes behind --link."""
+		"""Name and arguments of each simulated BMS; the link follows --link."""
 		return {'bms': ['simulate', 'jbd', '--link', self.path('ttyVENUS0'), '--pace']}
 
 	def start_venus(self):
@@ -92,11 +92,11 @@ class Rig:
 		self.children[name] = child
 
 	def stop(self, name):
-		"""Ends a program with SIGTERM; its exit code."""
+		"""Ends a program with SIGTERM; returns its exit code."""
 		return end(self.children.pop(name))
 
 	def cut_line(self):
-		"""The BMS falls silent; its port stays."""
+		"""The BMS becomes silent; its port stays."""
 		self.children['bms'].send_signal(signal.SIGSTOP)
 
 	def mend_line(self):
@@ -117,7 +117,7 @@ class Rig:
 			time.sleep(0.05)
 
 	def get(self, service, path):
-		"""A value; None when it is invalid or the service is away."""
+		"""A value; None if it is invalid or the service is absent."""
 		try:
 			value = self.bus.call_blocking(service, path, ITEM, 'GetValue', '', [], timeout=5)
 		except dbus.DBusException:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What dbus-serialbattery left in Victron's own settings service becomes ours, and goes back as it was; started by check.sh."""
+"""Takes over the entries of dbus-serialbattery in Victron's own settings service, and gives them back; started by check.sh."""
 import argparse
 import re
 import subprocess
@@ -12,20 +12,20 @@ from checks import Checks, near
 from rig import BATTERY, SETTINGS, Rig
 
 DEVICES = '/Settings/Devices/'
-# The simulated JBD board, as that driver calls it: firmware 2.3, 280 Ah.
+# The simulated JBD board as named by that driver: firmware 2.3, 280 Ah.
 MINE, OTHER = 'serialbattery_23_280_0AH', 'serialbattery_HOUSE_JK_B2A20S20P'
 HISTORY = ('{"clear": 0, "deepest_discharge": 120.5, "last_discharge": 7.5, "total_ah_drawn": 9000.25, "timestamp_last_full_charge": '
 	'1779000000, "minimum_voltage": 40.25, "maximum_voltage": 57.5, "discharged_energy": 460.5, "charged_energy": 481.25}')
 
 
 class Quiet(Rig):
-	"""The settings service and a BMS, and nobody else."""
+	"""The settings service and a BMS only."""
 
 	def start_system(self, python):
 		pass
 
 	def add(self, group, identifier, instance, name):
-		"""As that driver does it: AddSettings with what it has at its start, then what changes."""
+		"""As that driver does: AddSettings with its initial values, then the changes."""
 		silent = ('SocCalc', 'HistoryValues')
 		values = {
 			'AllowMaxVoltage': 1, 'ClassAndVrmInstance': 'battery:%d' % instance, 'CustomName': '', 'LastSeen': int(time.time()) - 60,

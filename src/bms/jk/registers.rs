@@ -1,7 +1,7 @@
 //! The registers in a `4E 57` frame: pairs of id and value.
 
-use super::super::DecodeError;
-use super::super::bytes::{Reader, text};
+use crate::bms::DecodeError;
+use crate::bms::bytes::{Reader, text};
 use std::ops::{Range, RangeInclusive};
 
 /// The cell block: its length, then number and millivolts of each cell.
@@ -11,7 +11,7 @@ pub(super) const CELL_COUNT: u8 = 0x8A;
 /// The owner's password.
 const PASSWORD: u8 = 0xB2;
 
-/// Bytes per value, and the ids that have them. Any other id ends the walk: nobody knows where the next one begins.
+/// Bytes per value, with the ids of that width. Any other id ends the parsing, because the position of the next one is unknown.
 const WIDTHS: [(usize, &[RangeInclusive<u8>]); 8] = [
     (1, &[0x85..=0x86, 0x9D..=0x9D, 0xA9..=0xA9, 0xAB..=0xAC, 0xAE..=0xAF, 0xB1..=0xB1, 0xB3..=0xB3, 0xB8..=0xB8, 0xBB..=0xBD]),
     (1, &[0xC0..=0xC0]),
@@ -27,8 +27,8 @@ fn width(id: u8) -> Option<usize> {
     WIDTHS.iter().find(|(_, ids)| ids.iter().any(|ids| ids.contains(&id))).map(|(width, _)| *width)
 }
 
-/// Where in `body` the password stands: behind its id, or behind every byte that may be its id when the body is not sound or holds
-/// a register of unknown width.
+/// Positions of the password in `body`: after its id, or, if the body is invalid or contains a register of unknown width, after
+/// every byte that may be its id.
 pub(super) fn passwords(body: &[u8], sound: bool) -> Vec<Range<usize>> {
     let Some(registers) = Registers::walk(body).ok().filter(|_| sound) else {
         let width = width(PASSWORD).unwrap_or_default();
@@ -46,14 +46,14 @@ pub(super) fn passwords(body: &[u8], sound: bool) -> Vec<Range<usize>> {
     places
 }
 
-/// The registers of a reply in their order.
+/// The registers of a reply in order.
 pub(super) struct Registers<'a>(Vec<(u8, &'a [u8])>);
 
 impl<'a> Registers<'a> {
-    /// All registers of a reply.
+    /// Parses all registers of a reply.
     ///
     /// # Errors
-    /// [`DecodeError::Short`] when one has no known width or the last one is cut.
+    /// [`DecodeError::Short`] if one has no known width or the last one is incomplete.
     pub(super) fn walk(body: &'a [u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(body);
         let mut registers = Vec::with_capacity(64);
@@ -66,7 +66,7 @@ impl<'a> Registers<'a> {
         Ok(Self(registers))
     }
 
-    /// The bytes of a register, if it is there.
+    /// The bytes of a register, if present.
     pub(super) fn get(&self, id: u8) -> Option<&'a [u8]> {
         self.0.iter().find(|(known, _)| *known == id).map(|(_, value)| *value)
     }
@@ -76,12 +76,12 @@ impl<'a> Registers<'a> {
         self.get(id).and_then(<[u8]>::first).copied()
     }
 
-    /// Two bytes, the high one first.
+    /// Two bytes, high byte first.
     pub(super) fn u16(&self, id: u8) -> Option<u16> {
         self.get(id).and_then(|value| value.first_chunk()).copied().map(u16::from_be_bytes)
     }
 
-    /// Four bytes, the high one first.
+    /// Four bytes, high byte first.
     pub(super) fn u32(&self, id: u8) -> Option<u32> {
         self.get(id).and_then(|value| value.first_chunk()).copied().map(u32::from_be_bytes)
     }

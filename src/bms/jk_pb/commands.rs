@@ -4,13 +4,14 @@
 //! write    AA 10 10 RR 00 02 04 00 00 00 VV crc    RR 70 charge, 74 discharge, 78 balance; VV 00 off, 01 on
 //! answer   AA 10 10 RR 00 02 crc                   AA 90 code crc: refused
 //! ```
-//! Sources: JK's "BMS RS485 Modbus" V1.1 with worked frames and answers; fl4p/batmon-ha (`10 10 70 00 02 04 00 00 00 01`);
+//! Sources: JK's "BMS RS485 Modbus" V1.1 with worked frames and replies; fl4p/batmon-ha (`10 10 70 00 02 04 00 00 00 01`);
 //! Sleeper85/esphome-yambms issue 271 and jean-luc1203/jkbms-rs485-addon issue 147, whose owners use them. The block at 1600
 //! (shutdown, calibration, presets) is never written. Nothing is sent to address 0, which is a broadcast or the master.
 
-use super::super::bytes::{crc_frame, crc16_modbus};
-use super::super::orders::{Acks, Orders};
-use super::super::{DecodeError, Framing, Progress, Request};
+use crate::bms::bytes::crc_frame;
+use crate::bms::modbus::with_crc;
+use crate::bms::write_sequence::{AckDecoder, WriteSequence};
+use crate::bms::{DecodeError, Framing, Progress, Request};
 use crate::model::{Command, Switch};
 use std::time::Duration;
 
@@ -18,17 +19,21 @@ const REGISTERS: [u8; 3] = [0x70, 0x74, 0x78];
 const ANSWER: usize = 8;
 const REFUSAL: usize = 5;
 
-pub(super) fn encode(command: Command, address: u8, settings: Request) -> Option<Orders> {
-    let (switch, on) = command.switch()?;
+pub(super) fn encode(command: Command, address: u8, settings: Request) -> Option<WriteSequence> {
+    let Command::Switch(switch, on) = command else { return None };
     let register = match switch {
         Switch::Charge => 0x70,
         Switch::Discharge => 0x74,
         Switch::Balance => 0x78,
     };
-    let mut bytes = vec![address, 0x10, 0x10, register, 0, 2, 4, 0, 0, 0, u8::from(on)];
-    bytes.extend(crc16_modbus(&bytes).to_le_bytes());
+    let bytes = with_crc(vec![address, 0x10, 0x10, register, 0, 2, 4, 0, 0, 0, u8::from(on)]);
     let write = Request { what: "switch", bytes: bytes.into(), timeout: Duration::from_millis(500), required: true };
-    Some(Orders { acks: Acks { framing, judge }, requests: vec![write], after: Vec::new(), read_back: vec![settings] })
+    Some(WriteSequence {
+        acks: AckDecoder { framing, check_ack },
+        requests: vec![write],
+        after: Vec::new(),
+        read_back: vec![settings],
+    })
 }
 
 fn framing(buf: &[u8]) -> Framing {
@@ -41,7 +46,7 @@ fn framing(buf: &[u8]) -> Framing {
     crc_frame(buf, len)
 }
 
-fn judge(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
+fn check_ack(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
     match frame {
         [address, 0x90, code, ..] if request.bytes.first() == Some(address) => Err(DecodeError::Refused { code: *code }),
         _ if frame.get(..6).is_some_and(|head| request.bytes.starts_with(head)) => Ok(Progress::Done),
@@ -53,18 +58,18 @@ fn judge(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
 mod tests {
     use super::*;
 
-    /// The frames and answers of the maker's document.
+    /// Frames and replies of the manufacturer's document.
     #[test]
     fn the_bytes_are_those_of_the_sources() {
         let settings = || Request { what: "", bytes: (&[][..]).into(), timeout: Duration::ZERO, required: false };
         let orders = |command| encode(command, 1, settings()).unwrap();
-        let on = orders(Command::Charge(true)).requests.remove(0);
+        let on = orders(Switch::Charge.to(true)).requests.remove(0);
         assert_eq!(*on.bytes, [1, 0x10, 0x10, 0x70, 0, 2, 4, 0, 0, 0, 1, 0xF8, 0x8B]);
-        assert_eq!(*orders(Command::Charge(false)).requests[0].bytes, [1, 0x10, 0x10, 0x70, 0, 2, 4, 0, 0, 0, 0, 0x39, 0x4B]);
-        assert_eq!(*orders(Command::Discharge(true)).requests[0].bytes, [1, 0x10, 0x10, 0x74, 0, 2, 4, 0, 0, 0, 1, 0xF9, 0x78]);
+        assert_eq!(*orders(Switch::Charge.to(false)).requests[0].bytes, [1, 0x10, 0x10, 0x70, 0, 2, 4, 0, 0, 0, 0, 0x39, 0x4B]);
+        assert_eq!(*orders(Switch::Discharge.to(true)).requests[0].bytes, [1, 0x10, 0x10, 0x74, 0, 2, 4, 0, 0, 0, 1, 0xF9, 0x78]);
         let answer = [1, 0x10, 0x10, 0x70, 0, 2, 0x44, 0xD3];
         assert_eq!(framing(&answer), Framing::Frame(0..8));
-        assert_eq!(judge(&on, &answer), Ok(Progress::Done));
-        assert!(judge(&orders(Command::Balance(true)).requests[0], &answer).is_err(), "another register");
+        assert_eq!(check_ack(&on, &answer), Ok(Progress::Done));
+        assert!(check_ack(&orders(Switch::Balance.to(true)).requests[0], &answer).is_err(), "another register");
     }
 }

@@ -3,21 +3,21 @@
 use super::CanFailure;
 use super::view;
 use crate::cli::Failure;
-use crate::cli::output::Show;
-use crate::sink::can::{Decoder, Line, parse_line};
+use crate::output::can::{Decoder, Line, parse_line};
+use crate::terminal::output::Show;
 use clap::Args;
 use std::io::{BufRead, Write};
 
-/// Show what an inverter would understand: candump lines on the standard input, in its log form or its usual one
+/// Show what an inverter would understand from candump lines on standard input, in log or screen format
 #[derive(Debug, Clone, Args)]
 pub struct DecodeCanArgs {
-    /// JSON, also on a terminal
+    /// Print JSON on a terminal, too
     #[arg(long)]
     pub json: bool,
 }
 
 impl DecodeCanArgs {
-    /// Decodes `input` and prints what all its frames together say; of each id the last frame counts.
+    /// Decodes `input` and prints the combined content; the last frame of each id counts.
     ///
     /// # Errors
     /// [`Failure::Can`], [`Failure::Output`]
@@ -31,8 +31,8 @@ impl DecodeCanArgs {
             }
             lines += 1;
             match parse_line(&String::from_utf8_lossy(&line)) {
-                Ok(Line::Frame(frame)) => _ = decoder.take(&frame),
-                Ok(Line::Error(error)) => decoder.take_error(error),
+                Ok(Line::Frame(frame)) => _ = decoder.receive(&frame),
+                Ok(Line::Error(error)) => decoder.receive_error(error),
                 Ok(Line::Empty | Line::Other) => {}
                 Err(error) => _ = wrong.get_or_insert_with(|| format!("line {lines}: {error}")),
             }
@@ -42,7 +42,7 @@ impl DecodeCanArgs {
             return Err(CanFailure::Nothing { lines, wrong }.into());
         }
         if let Some(wrong) = wrong {
-            log::warn!("not all lines are frames; {wrong}");
+            log::warn!("some lines are not frames; {wrong}");
         }
         match show {
             Show::Json => writeln!(out, "{}", serde_json::to_string(decoder.understood()).map_err(std::io::Error::from)?)?,

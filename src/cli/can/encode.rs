@@ -1,34 +1,34 @@
 //! `can encode`: a reading with limits in, frames out.
 
 use super::{CanFailure, profile};
+use crate::base::units::{Celsius, Volts};
 use crate::cli::Failure;
 use crate::model::AlarmName;
-use crate::sink::can::{AlarmPolicy, Config, CurrentSign, Item, Profile, Told, encode};
-use crate::units::{Celsius, Volts};
+use crate::output::can::{AlarmPolicy, Config, CurrentSign, InverterData, Item, Profile, encode};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use std::io::{Read, Write};
 
-/// Write the frames that tell an inverter of a battery
+/// Encode a reading with limits into CAN frames for an inverter
 ///
-/// The standard input holds JSON objects with the keys of a reading (soc_pct, voltage_v, current_a, …) and charge_voltage_v,
-/// charge_current_limit_a, discharge_current_limit_a, discharge_voltage_v; optional are manufacturer, module_count,
-/// charge_enable, discharge_enable, force_charge_1, force_charge_2, full_charge_request, alarms and warnings. The frames come in
-/// candump's log form and in the order in which they are sent. What is not given is left out or marked as invalid, as the profile has it.
+/// Standard input holds JSON objects with the keys of a reading (soc_pct, voltage_v, current_a, …) and charge_voltage_v,
+/// charge_current_limit_a, discharge_current_limit_a, discharge_voltage_v; optional keys are manufacturer, module_count,
+/// charge_enable, discharge_enable, force_charge_1, force_charge_2, full_charge_request, alarms and warnings. The frames are
+/// printed in candump's log format, in the order of sending. Missing values are omitted or marked invalid, depending on the profile.
 #[derive(Debug, Clone, Args)]
 pub struct EncodeCanArgs {
-    /// What the inverter expects: pylontech, pylontech-1.3, sma or victron
+    /// Protocol of the inverter: pylontech, pylontech-1.3, sma or victron
     #[arg(long, value_name = "NAME", value_parser = profile)]
     pub profile: &'static Profile,
-    /// What becomes of alarms
+    /// How to send alarms
     #[arg(long, value_enum, default_value_t = Policy::Alarms)]
     pub alarms: Policy,
-    /// Sign of the current in the sma profile: positive charges, or negative as the JK to Sunny Island translator sends it
+    /// Meaning of a positive current in the sma profile: charging, or discharging as the JK to Sunny Island translator has it
     #[arg(long, value_enum, default_value_t = Sign::Charge)]
     pub sma_current_sign: Sign,
 }
 
-/// What becomes of alarms.
+/// How to send alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Policy {
     /// Sent as alarms.
@@ -42,8 +42,9 @@ pub enum Policy {
 pub enum Sign {
     /// Positive charges.
     Charge,
-    /// Negative charges.
-    Seed,
+    /// Positive discharges.
+    #[value(alias = "seed")]
+    DischargePositive,
 }
 
 impl EncodeCanArgs {
@@ -55,13 +56,17 @@ impl EncodeCanArgs {
         let config = Config {
             profile: self.profile,
             alarms: if self.alarms == Policy::Warnings { AlarmPolicy::Warnings } else { AlarmPolicy::Alarms },
-            sma_current_sign: if self.sma_current_sign == Sign::Seed { CurrentSign::Seed } else { CurrentSign::Charge },
+            sma_current_sign: if self.sma_current_sign == Sign::DischargePositive {
+                CurrentSign::DischargePositive
+            } else {
+                CurrentSign::Charge
+            },
             ..Config::default()
         };
         let mut count = 0usize;
         for object in serde_json::Deserializer::from_reader(input).into_iter::<Map<String, Value>>() {
-            let told = object.map_err(|error| error.to_string()).and_then(told).map_err(CanFailure::Json)?;
-            for frame in encode(&told, &config) {
+            let data = object.map_err(|error| error.to_string()).and_then(inverter_data).map_err(CanFailure::Json)?;
+            for frame in encode(&data, &config) {
                 writeln!(out, "{frame}")?;
             }
             count += 1;
@@ -70,8 +75,8 @@ impl EncodeCanArgs {
     }
 }
 
-/// What a reading with limits says; keys of a reading that are not for an inverter are of no interest.
-fn told(mut object: Map<String, Value>) -> Result<Told, String> {
+/// The inverter's data in a reading with limits; other keys of a reading are ignored.
+fn inverter_data(mut object: Map<String, Value>) -> Result<InverterData, String> {
     let (mut alarms, mut warnings) = (Vec::new(), Vec::new());
     for (key, is_alarm) in [("alarms", true), ("warnings", false)] {
         for entry in list(&mut object, key)? {
@@ -86,34 +91,34 @@ fn told(mut object: Map<String, Value>) -> Result<Told, String> {
         cells.clear();
     }
     let sensors = numbers(&mut object, "temperatures_c")?;
-    let mut told: Told = serde_json::from_value(Value::Object(object)).map_err(|error| error.to_string())?;
+    let mut data: InverterData = serde_json::from_value(Value::Object(object)).map_err(|error| error.to_string())?;
     for items in [&mut alarms, &mut warnings] {
         items.sort_unstable();
         items.dedup();
     }
-    (told.alarms, told.warnings) = (Some(alarms), Some(warnings));
+    (data.alarms, data.warnings) = (Some(alarms), Some(warnings));
     if !sensors.is_empty() {
         let kelvin = |celsius: f64| (celsius + 273.15).round() as u16;
-        told.temperature = told.temperature.or(Some(Celsius::new(sensors.iter().sum::<f64>() / sensors.len() as f64).rounded(1)));
-        told.min_cell_temp_k = told.min_cell_temp_k.or(sensors.iter().copied().reduce(f64::min).map(kelvin));
-        told.max_cell_temp_k = told.max_cell_temp_k.or(sensors.iter().copied().reduce(f64::max).map(kelvin));
+        data.temperature = data.temperature.or(Some(Celsius::new(sensors.iter().sum::<f64>() / sensors.len() as f64).rounded(1)));
+        data.min_cell_temp_k = data.min_cell_temp_k.or(sensors.iter().copied().reduce(f64::min).map(kelvin));
+        data.max_cell_temp_k = data.max_cell_temp_k.or(sensors.iter().copied().reduce(f64::max).map(kelvin));
     }
     let milli = |volts: Volts| (volts.get() * 1000.0).round() as u16;
-    told.min_cell_mv = told.min_cell_mv.or(cells.iter().copied().reduce(Volts::min).map(milli));
-    told.max_cell_mv = told.max_cell_mv.or(cells.iter().copied().reduce(Volts::max).map(milli));
-    Ok(told)
+    data.min_cell_mv = data.min_cell_mv.or(cells.iter().copied().reduce(Volts::min).map(milli));
+    data.max_cell_mv = data.max_cell_mv.or(cells.iter().copied().reduce(Volts::max).map(milli));
+    Ok(data)
 }
 
 fn list(object: &mut Map<String, Value>, key: &str) -> Result<Vec<Value>, String> {
     match object.remove(key) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(entries)) => Ok(entries),
-        Some(other) => Err(format!("`{key}` is {other}, it must be a list")),
+        Some(other) => Err(format!("`{key}` is {other}, but must be a list")),
     }
 }
 
 fn numbers(object: &mut Map<String, Value>, key: &str) -> Result<Vec<f64>, String> {
-    let number = |value: &Value| value.as_f64().ok_or_else(|| format!("`{key}` has {value} in it, it must hold numbers"));
+    let number = |value: &Value| value.as_f64().ok_or_else(|| format!("`{key}` contains {value}, but must hold numbers only"));
     list(object, key)?.iter().map(number).collect()
 }
 
@@ -122,7 +127,7 @@ fn named(entry: &Value) -> Result<(&str, Option<&str>), String> {
     let text = |key: &str| entry.get(key).and_then(Value::as_str);
     let name = entry.as_str().or_else(|| text("name"));
     name.map(|name| (name, text("level")))
-        .ok_or_else(|| format!("{entry} is no alarm: it must be a name, or an object with name and level"))
+        .ok_or_else(|| format!("{entry} is not an alarm: use a name, or an object with name and level"))
 }
 
 /// The item of an alarm by its name on CAN or in readings.
@@ -131,5 +136,5 @@ fn item(name: &str) -> Result<Option<Item>, String> {
         return Ok(Some(item));
     }
     let alarm: Result<AlarmName, _> = serde_json::from_value(Value::String(name.to_owned()));
-    alarm.map(Item::of).map_err(|_| format!("there is no alarm `{name}`; known are {}", Item::ALL.map(Item::name).join(", ")))
+    alarm.map(Item::of).map_err(|_| format!("unknown alarm `{name}`; expected one of {}", Item::ALL.map(Item::name).join(", ")))
 }

@@ -1,40 +1,40 @@
-//! `can monitor`: listens and shows, live, what an inverter would understand.
+//! `can monitor`: listens and shows live what an inverter would understand.
 
 use super::CanFailure;
 use super::view;
+use crate::base::runtime::{self, StopSignals, now};
+use crate::base::units::Moment;
 use crate::cli::Failure;
-use crate::cli::output::Show;
-use crate::cli::paint::{Piece, Style, line, screen};
-use crate::runtime::{self, StopSignals, now};
-use crate::sink::can::{Decoder, Frame, Understood, listen};
-use crate::units::Moment;
+use crate::output::can::{Decoder, Frame, Understood, listen};
+use crate::terminal::output::Show;
+use crate::terminal::paint::{Piece, Style, line, screen};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Between two pictures.
-const REDRAW: Duration = Duration::from_millis(500);
+/// Refresh period.
+const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Listen on a CAN interface and show what an inverter would understand; Ctrl-C ends. Nothing is sent
+/// Listen on a CAN interface and show what an inverter would understand; sends nothing, Ctrl-C stops
 #[derive(Debug, Clone, Args)]
 pub struct MonitorArgs {
     /// CAN interface, such as can0; it must be up
     pub interface: String,
-    /// End after so many seconds
+    /// Stop after this many seconds
     #[arg(long, value_name = "S")]
     pub seconds: Option<u64>,
-    /// JSON lines, also on a terminal
+    /// Print JSON lines on a terminal, too
     #[arg(long)]
     pub json: bool,
 }
 
 impl MonitorArgs {
-    /// Listens until a signal comes.
+    /// Listens until a signal.
     ///
     /// # Errors
-    /// [`Failure::Can`] when there is no such interface or it is down, [`Failure::Output`].
+    /// [`Failure::Can`] if the interface is missing or down, [`Failure::Output`].
     pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
         let listening = async {
             let mut signals = StopSignals::new()?;
@@ -42,13 +42,13 @@ impl MonitorArgs {
             let ends = self.seconds.map(|seconds| now().at.after(Duration::from_secs(seconds)));
             let each = |frame: Option<Frame>| {
                 match frame {
-                    Some(frame) => seen.take(frame, now().at),
+                    Some(frame) => seen.receive(frame, now().at),
                     None => draw(out, show, &seen)?,
                 }
                 Ok(ends.is_none_or(|ends| now().at < ends))
             };
             tokio::select! {
-                ended = listen(&self.interface, REDRAW, each) => ended,
+                ended = listen(&self.interface, REFRESH_INTERVAL, each) => ended,
                 _ = signals.recv() => Ok(()),
             }
         };
@@ -68,14 +68,14 @@ fn draw(out: &mut dyn Write, show: Show, seen: &Seen) -> io::Result<()> {
     out.flush()
 }
 
-/// What was seen on an interface.
+/// Frames seen on an interface.
 struct Seen {
     interface: String,
     decoder: Decoder,
     ids: BTreeMap<u16, Rhythm>,
 }
 
-/// One line of the JSON output: what was understood, and the rhythm of each id.
+/// One line of the JSON output: decoded content, and the period of each id.
 #[derive(Serialize)]
 struct Report<'a> {
     #[serde(flatten)]
@@ -107,8 +107,8 @@ impl Seen {
         Self { interface: interface.to_owned(), decoder: Decoder::default(), ids: BTreeMap::new() }
     }
 
-    fn take(&mut self, frame: Frame, at: Moment) {
-        self.decoder.take(&frame);
+    fn receive(&mut self, frame: Frame, at: Moment) {
+        self.decoder.receive(&frame);
         let rhythm = self.ids.entry(frame.id()).or_insert(Rhythm { last: frame, at, count: 0, shortest: None, longest: None });
         if rhythm.count > 0 {
             let period = at.since(rhythm.at);
@@ -128,7 +128,7 @@ impl Seen {
 
     fn screen(&self, width: usize, colour: bool) -> String {
         if self.ids.is_empty() {
-            return format!("{}: nothing heard yet\n", self.interface);
+            return format!("{}: nothing received yet\n", self.interface);
         }
         let mut text = view::table(&self.decoder, width, colour);
         let head = format!("{:11}{:>6}  {:>13}  bytes", self.interface, "count", "period, ms");
@@ -159,17 +159,17 @@ impl Rhythm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::can::{Line, parse_line};
+    use crate::output::can::{Line, parse_line};
 
     #[test]
     fn a_screen_shows_meaning_and_rhythm() {
         let mut seen = Seen::new("can0");
-        assert!(seen.screen(80, false).contains("nothing heard yet"));
+        assert!(seen.screen(80, false).contains("nothing received yet"));
         for (second, line) in
             [(0.0, "351#1402C012C012C201"), (0.02, "35C#C000"), (1.003, "351#1402C012C012C201"), (2.001, "351#1402C012C012C201")]
         {
             let Ok(Line::Frame(frame)) = parse_line(line) else { panic!("{line}") };
-            seen.take(frame, Moment::from_secs(second));
+            seen.receive(frame, Moment::from_secs(second));
         }
         let screen = seen.screen(80, false);
         for part in [

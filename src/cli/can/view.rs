@@ -1,28 +1,28 @@
-//! What an inverter understands, as a table for a terminal.
+//! Table of what an inverter understands, for a terminal.
 
-use crate::cli::paint::{Piece, Style, plain, row};
-use crate::sink::can::{Decoder, Inverter, Item, Told};
+use crate::output::can::{Decoder, Inverter, InverterData, Item};
+use crate::terminal::paint::{Piece, Style, plain, row};
 
 /// The narrowest table.
-const NARROWEST: usize = 40;
+const MIN_COLUMNS: usize = 40;
 
-/// The table in lines of at most `width` columns (40 or more); what was not said is left out.
+/// The table in lines of at most `width` columns (40 or more); values not sent are left out.
 pub fn table(decoder: &Decoder, width: usize, colour: bool) -> String {
     let understood = decoder.understood();
-    let told = &understood.told;
+    let data = &understood.battery;
     let rows: [(&str, Vec<Piece>); 9] = [
-        ("Battery", battery(told, decoder.looks_like())),
-        ("Limits", limits(told)),
-        ("State", state(told)),
-        ("Cells", cells(told)),
-        ("Requests", requests(told)),
-        ("Alarms", items(told.alarms.as_deref(), Style::Alarm)),
-        ("Warnings", items(told.warnings.as_deref(), Style::Warning)),
+        ("Battery", battery(data, decoder.looks_like())),
+        ("Limits", limits(data)),
+        ("State", state(data)),
+        ("Cells", cells(data)),
+        ("Requests", requests(data)),
+        ("Alarms", items(data.alarms.as_deref(), Style::Alarm)),
+        ("Warnings", items(data.warnings.as_deref(), Style::Warning)),
         ("Inverter", understood.inverter.as_ref().map(inverter).unwrap_or_default()),
         ("Notes", understood.notes.iter().map(|note| Piece::new(note.clone(), Style::Warning)).collect()),
     ];
     let rows = rows.iter().filter(|(_, items)| !items.is_empty());
-    rows.flat_map(|(label, items)| row(label, items, width.max(NARROWEST), colour))
+    rows.flat_map(|(label, items)| row(label, items, width.max(MIN_COLUMNS), colour))
         .map(|line| line.trim_end().to_owned() + "\n")
         .collect()
 }
@@ -31,45 +31,45 @@ fn some<const N: usize>(items: [Option<Piece>; N]) -> Vec<Piece> {
     items.into_iter().flatten().collect()
 }
 
-fn battery(told: &Told, profile: Option<&str>) -> Vec<Piece> {
+fn battery(data: &InverterData, profile: Option<&str>) -> Vec<Piece> {
     some([
-        told.manufacturer.as_ref().map(|maker| Piece::new(maker.clone(), Style::Title)),
-        told.product_name.as_ref().map(plain),
-        told.bms_name_1.as_ref().map(|first| plain(format!("{first}{}", told.bms_name_2.as_deref().unwrap_or_default()))),
-        told.serial_number.as_ref().map(|serial| plain(format!("serial {serial}"))),
-        told.module_count.map(|count| plain(format!("{count} modules"))),
-        told.modules_online.map(|count| plain(format!("{count} modules online"))),
+        data.manufacturer.as_ref().map(|maker| Piece::new(maker.clone(), Style::Title)),
+        data.product_name.as_ref().map(plain),
+        data.bms_name_1.as_ref().map(|first| plain(format!("{first}{}", data.bms_name_2.as_deref().unwrap_or_default()))),
+        data.serial_number.as_ref().map(|serial| plain(format!("serial {serial}"))),
+        data.module_count.map(|count| plain(format!("{count} modules"))),
+        data.modules_online.map(|count| plain(format!("{count} modules online"))),
         profile.map(|name| plain(format!("speaks {name}"))),
     ])
 }
 
-fn limits(told: &Told) -> Vec<Piece> {
+fn limits(data: &InverterData) -> Vec<Piece> {
     some([
-        told.charge_voltage.map(|volts| plain(format!("CVL {volts:.1}"))),
-        told.charge_current_limit.map(|amps| plain(format!("CCL {amps:.1}"))),
-        told.discharge_current_limit.map(|amps| plain(format!("DCL {amps:.1}"))),
-        told.discharge_voltage.map(|volts| plain(format!("not below {volts:.1}"))),
+        data.charge_voltage.map(|volts| plain(format!("CVL {volts:.1}"))),
+        data.charge_current_limit.map(|amps| plain(format!("CCL {amps:.1}"))),
+        data.discharge_current_limit.map(|amps| plain(format!("DCL {amps:.1}"))),
+        data.discharge_voltage.map(|volts| plain(format!("not below {volts:.1}"))),
     ])
 }
 
-fn state(told: &Told) -> Vec<Piece> {
+fn state(data: &InverterData) -> Vec<Piece> {
     let direction = |amps: f64| match amps {
         amps if amps > 0.0 => " (charging)",
         amps if amps < 0.0 => " (discharging)",
         _ => "",
     };
     some([
-        told.soc_hires.or(told.soc).map(|soc| plain(format!("SoC {soc}"))),
-        told.soh.map(|soh| plain(format!("SoH {soh}"))),
-        told.voltage.map(|volts| plain(format!("{volts:.2}"))),
-        told.current.map(|amps| plain(format!("{amps:.1}{}", direction(amps.get())))),
-        told.temperature.map(|celsius| plain(format!("{celsius:.1}"))),
-        told.capacity.map(plain),
-        told.installed_capacity.map(|capacity| plain(format!("of {capacity}"))),
+        data.soc_hires.or(data.soc).map(|soc| plain(format!("SoC {soc}"))),
+        data.soh.map(|soh| plain(format!("SoH {soh}"))),
+        data.voltage.map(|volts| plain(format!("{volts:.2}"))),
+        data.current.map(|amps| plain(format!("{amps:.1}{}", direction(amps.get())))),
+        data.temperature.map(|celsius| plain(format!("{celsius:.1}"))),
+        data.capacity.map(plain),
+        data.installed_capacity.map(|capacity| plain(format!("of {capacity}"))),
     ])
 }
 
-fn cells(told: &Told) -> Vec<Piece> {
+fn cells(data: &InverterData) -> Vec<Piece> {
     let volts = |milli: u16| format!("{:.3} V", f64::from(milli) / 1000.0);
     let celsius = |kelvin: u16| format!("{:.0} °C", f64::from(kelvin) - 273.15);
     let end = |value: Option<String>, name: &Option<String>, what: &str, style| {
@@ -77,25 +77,25 @@ fn cells(told: &Told) -> Vec<Piece> {
         value.map(|value| Piece::new(format!("{what} {value}{name}"), style))
     };
     some([
-        end(told.min_cell_mv.map(volts), &told.min_cell_v_id, "lowest", Style::Low),
-        end(told.max_cell_mv.map(volts), &told.max_cell_v_id, "highest", Style::High),
-        end(told.min_cell_temp_k.map(celsius), &told.min_cell_t_id, "coldest", Style::Plain),
-        end(told.max_cell_temp_k.map(celsius), &told.max_cell_t_id, "hottest", Style::Plain),
+        end(data.min_cell_mv.map(volts), &data.min_cell_v_id, "lowest", Style::Low),
+        end(data.max_cell_mv.map(volts), &data.max_cell_v_id, "highest", Style::High),
+        end(data.min_cell_temp_k.map(celsius), &data.min_cell_t_id, "coldest", Style::Plain),
+        end(data.max_cell_temp_k.map(celsius), &data.max_cell_t_id, "hottest", Style::Plain),
     ])
 }
 
-fn requests(told: &Told) -> Vec<Piece> {
+fn requests(data: &InverterData) -> Vec<Piece> {
     let may = |what: &str, allowed: Option<bool>| {
         allowed.map(|yes| if yes { plain(format!("may {what}")) } else { Piece::new(format!("must not {what}"), Style::Warning) })
     };
     let wants = |what: &str, asked: Option<bool>| asked.filter(|asked| *asked).map(|_| Piece::new(what, Style::Warning));
     some([
-        may("charge", told.charge_enable),
-        may("discharge", told.discharge_enable),
-        wants("force charge I", told.force_charge_1),
-        wants("force charge II", told.force_charge_2),
-        wants("full charge", told.full_charge_request),
-        wants("asks for charge", told.force_charge_victron),
+        may("charge", data.charge_enable),
+        may("discharge", data.discharge_enable),
+        wants("force charge I", data.force_charge_1),
+        wants("force charge II", data.force_charge_2),
+        wants("full charge", data.full_charge_request),
+        wants("asks for charge", data.force_charge_victron),
     ])
 }
 

@@ -1,72 +1,72 @@
-//! `simulate-day [SCENARIO]`: how charge control gets through a day, as figures, picture or table.
+//! `simulate-day [SCENARIO]`: a day under charge control, as figures, plot or table.
 
 mod picture;
 mod table;
 
 use super::Failure;
-use super::exit::write_file;
-use super::output::Show;
-use crate::charge;
-use crate::config::{Config, Places};
-use crate::sim::plant::control::{Control, PRESETS};
-use crate::sim::plant::expectation::{Aspect, Verdict};
+use super::failure::write_file;
+use crate::base::units::round;
+use crate::battery::charge;
+use crate::config::{Config, Paths};
+use crate::sim::plant::control::{CONTROL_PRESETS, Control};
+use crate::sim::plant::expectation::{Aspect, Assessment};
 use crate::sim::plant::figures::{Figures, Sample};
 use crate::sim::plant::run::{Setup, record};
 use crate::sim::plant::scenarios::{SCENARIOS, Scenario, scenario};
-use crate::units::round;
+use crate::terminal::output::Show;
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Simulate a day of a battery with sun, loads and chargers, driven by charge control
+/// Simulate a day of a battery with sun, loads and chargers under charge control
 #[derive(Debug, Clone, Args)]
 pub struct SimulateDayArgs {
-    /// What happens on that day; --list shows all
+    /// Course of the day; --list shows all
     #[arg(value_name = "SCENARIO", default_value = "sunny-day", value_parser = by_name)]
     pub scenario: Name,
-    /// Another installation: chargers, cells, noise, clouds and loads differ, 5 % of the readings are lost [default: a usual one]
+    /// Random seed: varies chargers, cells, noise, clouds and loads, and drops 5 % of the readings [default: a typical installation]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Settings of charge control: default, soc-steps or cell-steps
+    /// Charge control settings: default, soc-steps or cell-steps
     #[arg(long, value_name = "NAME", default_value = "default", value_parser = settings, conflicts_with = "config")]
     pub settings: Name,
-    /// Settings of charge control from a configuration file
+    /// Charge control settings from a configuration file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Draw cells, current and limits over the day into an SVG file
+    /// Plot cells, current and limits over the day into an SVG file
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
-    /// Write every second into a CSV file
+    /// Write the values of every second to a CSV file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// JSON, also on a terminal
+    /// Print JSON on a terminal, too
     #[arg(long)]
     pub json: bool,
     /// List the scenarios
     #[arg(long, conflicts_with_all = ["table", "plot", "csv"])]
     pub list: bool,
-    /// Compare all scenarios with all settings in a Markdown table; takes a while
+    /// Compare all scenarios under all settings in a Markdown table; takes a while
     #[arg(long, conflicts_with_all = ["plot", "csv", "config", "seed"])]
     pub table: bool,
-    /// In the table show the worst of N installations instead of the usual one
+    /// Show the worst of N random installations in the table instead of the typical one
     #[arg(long, value_name = "N", default_value_t = 0, requires = "table")]
     pub seeds: u32,
 }
 
-/// A name that was found in its table.
+/// A name that is known to be in its table.
 pub type Name = &'static str;
 
-/// What is printed of a day.
+/// The output for one day.
 #[derive(Serialize)]
 struct Day<'a> {
     scenario: &'a str,
     #[serde(flatten)]
     figures: &'a Figures,
-    /// Charged or discharged in relation to what is possible.
+    /// Charge or discharge as a share of what is possible.
     share_of_possible: f64,
-    /// What was not as the scenario expects it.
+    /// Expectations of the scenario that were missed.
     misses: &'a [Aspect],
 }
 
@@ -85,7 +85,7 @@ impl SimulateDayArgs {
         if self.table {
             return Ok(table::write(out, self.seeds)?);
         }
-        // clap has looked the name up.
+        // clap has already checked the name.
         let Some(scenario) = scenario(self.scenario) else { return Ok(()) };
         let control = Control::rules(self.rules()?);
         let setup = match self.seed {
@@ -106,10 +106,10 @@ impl SimulateDayArgs {
 
     fn rules(&self) -> Result<charge::Config, Failure> {
         if let Some(path) = &self.config {
-            let settings = Config::load(Some(path), &Places::here())?.settings(None, None);
+            let settings = Config::load(Some(path), &Paths::detect())?.settings(None, None);
             return Ok(settings.charge);
         }
-        let preset = PRESETS.iter().find(|preset| preset.name == self.settings);
+        let preset = CONTROL_PRESETS.iter().find(|preset| preset.name == self.settings);
         Ok(preset.map_or_else(charge::Config::default, |preset| (preset.config)()))
     }
 
@@ -122,7 +122,7 @@ impl SimulateDayArgs {
 }
 
 fn print(out: &mut dyn Write, show: Show, scenario: &Scenario, setup: &Setup, figures: &Figures) -> Result<(), Failure> {
-    let verdict = scenario.expect.judge(setup, figures);
+    let verdict = scenario.expect.assess(setup, figures);
     if show == Show::Json {
         let day = Day { scenario: scenario.name, figures, share_of_possible: round(verdict.share, 4), misses: &verdict.misses };
         let text = serde_json::to_string(&day).map_err(std::io::Error::from)?;
@@ -152,7 +152,7 @@ fn print(out: &mut dyn Write, show: Show, scenario: &Scenario, setup: &Setup, fi
     Ok(())
 }
 
-fn misses(verdict: &Verdict) -> String {
+fn misses(verdict: &Assessment) -> String {
     let words = verdict.misses.iter().map(|aspect| match aspect {
         Aspect::HighestCell => "a cell was too high",
         Aspect::LowestCell => "a cell was too low",
@@ -201,10 +201,10 @@ fn by_name(name: &str) -> Result<Name, String> {
 }
 
 fn settings(name: &str) -> Result<Name, String> {
-    find(name, PRESETS.iter().map(|preset| preset.name), "set of settings")
+    find(name, CONTROL_PRESETS.iter().map(|preset| preset.name), "set of settings")
 }
 
 fn find(name: &str, names: impl Iterator<Item = Name> + Clone, what: &str) -> Result<Name, String> {
-    let unknown = || format!("there is no {what} of this name; known are {}", names.clone().collect::<Vec<_>>().join(", "));
+    let unknown = || format!("unknown {what}; expected one of {}", names.clone().collect::<Vec<_>>().join(", "));
     names.clone().find(|known| *known == name).ok_or_else(unknown)
 }

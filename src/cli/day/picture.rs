@@ -1,14 +1,14 @@
-//! The picture of a simulated day: cells, current and state of charge, each with the limits that hold it.
+//! Plot of a simulated day: cells, current and state of charge, each with its limits.
 
-use crate::plot::{Axis, Band, Chart, Colour, Line, Panel, Stroke};
 use crate::sim::plant::figures::Sample;
 use crate::sim::plant::profile::HOUR;
+use crate::tools::chart::{Axis, Band, Chart, Colour, Curve, Panel, Stroke};
 
 /// Draws a day of a battery with `cells` cells.
 pub(super) fn chart(title: String, note: String, samples: &[Sample], cells: usize) -> Chart {
     let per_cell = 1.0 / cells.max(1) as f64;
     let line = |label: &str, colour, value: &dyn Fn(&Sample) -> f64| {
-        Line::new(label, colour, samples.iter().map(|sample| (sample.t / HOUR, value(sample))).collect())
+        Curve::new(label, colour, samples.iter().map(|sample| (sample.t / HOUR, value(sample))).collect())
     };
     let voltage = vec![
         line("charge voltage limit", Colour::Red, &|s| s.cvl_v * per_cell).drawn(Stroke::Dashed),

@@ -1,6 +1,6 @@
 //! The comparison of all scenarios with all settings, as a Markdown table for the docs.
 
-use crate::sim::plant::control::{Control, PRESETS, Preset};
+use crate::sim::plant::control::{CONTROL_PRESETS, Control, ControlPreset};
 use crate::sim::plant::figures::Figures;
 use crate::sim::plant::run::{Setup, run};
 use crate::sim::plant::scenarios::{SCENARIOS, Scenario};
@@ -10,7 +10,7 @@ const HEAD: &str = "\
 | scenario | settings | highest cell, V | lowest cell, V | BMS trips | charged, Ah | of the possible | turns of CCL | full after, h |
 |---|---|--:|--:|--:|--:|--:|--:|--:|";
 
-/// What one or several days came to; of several the worst.
+/// Result of one day, or the worst of several.
 struct Worst {
     highest_cell_v: f64,
     lowest_cell_v: f64,
@@ -18,7 +18,7 @@ struct Worst {
     charged_ah: f64,
     share: f64,
     ccl_reversals: u32,
-    /// Unknown as soon as one day did not get there.
+    /// Unknown if any day did not get there.
     full_after_h: Option<f64>,
 }
 
@@ -52,7 +52,7 @@ impl Worst {
 pub(super) fn write(out: &mut dyn Write, seeds: u32) -> io::Result<()> {
     writeln!(out, "{HEAD}")?;
     for scenario in &SCENARIOS {
-        for preset in &PRESETS {
+        for preset in &CONTROL_PRESETS {
             row(out, scenario, preset, seeds)?;
             out.flush()?;
         }
@@ -60,7 +60,7 @@ pub(super) fn write(out: &mut dyn Write, seeds: u32) -> io::Result<()> {
     Ok(())
 }
 
-fn row(out: &mut dyn Write, scenario: &Scenario, preset: &Preset, seeds: u32) -> io::Result<()> {
+fn row(out: &mut dyn Write, scenario: &Scenario, preset: &ControlPreset, seeds: u32) -> io::Result<()> {
     let control = || Control::rules((preset.config)());
     let usual = (seeds == 0).then(|| scenario.usual(control()));
     let setups = usual.into_iter().chain((1..=seeds).map(|seed| scenario.varied(control(), u64::from(seed))));
@@ -82,5 +82,5 @@ fn row(out: &mut dyn Write, scenario: &Scenario, preset: &Preset, seeds: u32) ->
 
 fn day(scenario: &Scenario, setup: &Setup) -> Worst {
     let figures = run(setup, |_| {});
-    Worst::of(&figures, scenario.expect.judge(setup, &figures).share)
+    Worst::of(&figures, scenario.expect.assess(setup, &figures).share)
 }

@@ -1,6 +1,6 @@
-//! What comes out of a simulated day: the trace of each second, and the figures that sum it up.
+//! Results of a simulated day: the trace of each second, and summary figures.
 
-use crate::units::round;
+use crate::base::units::round;
 use serde::Serialize;
 
 /// One second of a day.
@@ -8,23 +8,23 @@ use serde::Serialize;
 pub struct Sample {
     /// Seconds since midnight.
     pub t: f64,
-    /// Voltage at the terminals, V.
+    /// Terminal voltage, V.
     pub voltage_v: f64,
     /// Current into the battery, A.
     pub current_a: f64,
-    /// Highest cell as it is, V.
+    /// Actual highest cell, V.
     pub max_cell_v: f64,
-    /// Lowest cell as it is, V.
+    /// Actual lowest cell, V.
     pub min_cell_v: f64,
-    /// Mean state of charge of the cells as it is, %.
+    /// Actual mean state of charge of the cells, %.
     pub soc_pct: f64,
-    /// State of charge as the BMS shows it, %.
+    /// State of charge reported by the BMS, %.
     pub shown_soc_pct: f64,
     /// Temperature of the cells, °C.
     pub temperature_c: f64,
-    /// What the modules would give, A.
+    /// Available current of the modules, A.
     pub sun_a: f64,
-    /// What the inverter draws, A.
+    /// Current drawn by the inverter, A.
     pub load_a: f64,
     /// Charge voltage limit, V.
     pub cvl_v: f64,
@@ -42,46 +42,46 @@ pub struct Sample {
     pub dcl_why: &'static str,
 }
 
-/// The sum of a day.
+/// Summary of a day.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Highest voltage that a cell had, V.
+    /// Highest voltage of any cell, V.
     pub highest_cell_v: f64,
-    /// Lowest voltage that a cell had, V.
+    /// Lowest voltage of any cell, V.
     pub lowest_cell_v: f64,
-    /// How often a protection of the BMS acted.
+    /// Number of trips of BMS protections.
     pub trips: u32,
     /// Charged, Ah.
     pub charged_ah: f64,
     /// Discharged, Ah.
     pub discharged_ah: f64,
-    /// Turns of the charge current limit after it had moved more than 5 A.
+    /// Turns of the charge current limit after a change of more than 5 A.
     pub ccl_reversals: u32,
-    /// Turns of the current after it had moved more than 5 A; sun and loads make some.
+    /// Turns of the current after a change of more than 5 A; sun and loads cause some.
     pub current_reversals: u32,
-    /// Hours from the start until the cells are at 98 % in the mean.
+    /// Hours from the start until the cells are at 98 % on average.
     pub full_after_h: Option<f64>,
-    /// State of charge at the end, mean of the cells, %.
+    /// Mean state of charge of the cells at the end, %.
     pub end_soc_pct: f64,
-    /// Hours in each phase of charging.
+    /// Hours in each charging phase.
     pub hours_in: Vec<(&'static str, f64)>,
 }
 
-/// Charge at which a battery is called full, %.
+/// Charge at which a battery counts as full, %.
 const FULL_PCT: f64 = 98.0;
-/// Least movement between two turns that counts, A.
-const TURN_A: f64 = 5.0;
+/// Minimum change between two counted turns, A.
+const REVERSAL_AMPS: f64 = 5.0;
 
 /// Collects figures while a day runs.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct FiguresBuilder {
     figures: Figures,
-    ccl: Turns,
-    current: Turns,
+    ccl: ReversalCounter,
+    current: ReversalCounter,
     tripped: bool,
 }
 
-impl Tally {
+impl FiguresBuilder {
     pub(super) fn new() -> Self {
         let figures = Figures {
             highest_cell_v: 0.0,
@@ -95,10 +95,10 @@ impl Tally {
             end_soc_pct: 0.0,
             hours_in: Vec::new(),
         };
-        Self { figures, ccl: Turns::default(), current: Turns::default(), tripped: false }
+        Self { figures, ccl: ReversalCounter::default(), current: ReversalCounter::default(), tripped: false }
     }
 
-    /// Counts what flowed for `dt` seconds and what the cells had then.
+    /// Adds `dt` seconds with this current and these cell voltages.
     pub(super) fn flow(&mut self, current_a: f64, cells_v: &[f64], dt: f64) {
         let figures = &mut self.figures;
         figures.charged_ah += current_a.max(0.0) * dt / 3600.0;
@@ -107,11 +107,11 @@ impl Tally {
         figures.lowest_cell_v = cells_v.iter().copied().fold(figures.lowest_cell_v, f64::min);
     }
 
-    /// Counts a second that ends `elapsed_s` after the start, with protections that have acted or not.
+    /// Adds a second that ends `elapsed_s` after the start, and whether a protection has tripped.
     pub(super) fn second(&mut self, elapsed_s: f64, sample: &Sample, tripped: bool) {
         let figures = &mut self.figures;
-        self.ccl.see(sample.ccl_a);
-        self.current.see(sample.current_a);
+        self.ccl.observe(sample.ccl_a);
+        self.current.observe(sample.current_a);
         figures.trips += u32::from(tripped && !self.tripped);
         self.tripped = tripped;
         figures.end_soc_pct = sample.soc_pct;
@@ -125,7 +125,7 @@ impl Tally {
         }
     }
 
-    /// The figures, rounded to what they are good for.
+    /// The figures, rounded to their significant digits.
     pub(super) fn figures(self) -> Figures {
         let all = self.figures;
         Figures {
@@ -143,17 +143,17 @@ impl Tally {
     }
 }
 
-/// Counts turns of a value: changes of direction after a movement of more than 5 A.
+/// Counts turns of a value: changes of direction after a change of more than 5 A.
 #[derive(Debug, Default)]
-struct Turns {
+struct ReversalCounter {
     extreme: Option<f64>,
-    /// Direction of the last movement that counted.
+    /// Direction of the last counted change.
     rising: Option<bool>,
     count: u32,
 }
 
-impl Turns {
-    fn see(&mut self, value: f64) {
+impl ReversalCounter {
+    fn observe(&mut self, value: f64) {
         let Some(extreme) = self.extreme else {
             self.extreme = Some(value);
             return;
@@ -162,7 +162,7 @@ impl Turns {
         let onward = self.rising.is_some_and(|rising| (moved > 0.0) == rising);
         if onward {
             self.extreme = Some(value);
-        } else if moved.abs() > TURN_A {
+        } else if moved.abs() > REVERSAL_AMPS {
             self.count += u32::from(self.rising.is_some());
             (self.extreme, self.rising) = (Some(value), Some(moved > 0.0));
         }
@@ -174,8 +174,8 @@ mod tests {
     use super::*;
 
     fn turns(values: &[f64]) -> u32 {
-        let mut turns = Turns::default();
-        values.iter().for_each(|value| turns.see(*value));
+        let mut turns = ReversalCounter::default();
+        values.iter().for_each(|value| turns.observe(*value));
         turns.count
     }
 

@@ -1,4 +1,4 @@
-//! What the sun gives and the house takes over a day, and how warm it is: a value for each moment, the same for the same seed.
+//! Solar power, loads and temperature over a day: deterministic for a seed.
 
 use crate::sim::random::Random;
 use std::f64::consts::PI;
@@ -10,22 +10,22 @@ const DAY_H: f64 = 24.0;
 const SUNRISE_H: f64 = 6.0;
 const SUNSET_H: f64 = 19.0;
 
-/// A value over the time since midnight: straight lines between points, constant outside.
+/// A value over the time since midnight: linear between points, constant outside.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Course(Vec<(f64, f64)>);
 
 impl Course {
-    /// The same value always.
+    /// A constant value.
     pub fn constant(value: f64) -> Self {
         Self(vec![(0.0, value)])
     }
 
-    /// A course through points (hours after midnight, value) of rising time.
+    /// A course through points (hours after midnight, value) in ascending order of time.
     pub fn through(points: &[(f64, f64)]) -> Self {
         Self(points.iter().map(|(hour, value)| (hour * HOUR, *value)).collect())
     }
 
-    /// The value at `t` seconds after midnight; a course without points is 0.
+    /// Value at `t` seconds after midnight; 0 without points.
     pub fn at(&self, t: f64) -> f64 {
         let after = self.0.partition_point(|(at, _)| *at <= t);
         let next = self.0.get(after).copied();
@@ -36,7 +36,7 @@ impl Course {
         }
     }
 
-    /// Two courses multiplied; exact at the points of both.
+    /// Product of two courses; exact at the points of both.
     fn times(&self, other: &Self) -> Self {
         let mut times: Vec<f64> = self.0.iter().chain(&other.0).map(|(t, _)| *t).collect();
         times.sort_by(f64::total_cmp);
@@ -44,7 +44,7 @@ impl Course {
         Self(times.into_iter().map(|t| (t, self.at(t) * other.at(t))).collect())
     }
 
-    /// Steps: each value holds until the next begins a second later.
+    /// Steps: each value is held, then changes to the next within a second.
     fn steps(steps: &[(f64, f64)]) -> Self {
         let mut points = Vec::new();
         let mut value = None;
@@ -59,7 +59,7 @@ impl Course {
     }
 }
 
-/// Power of the modules on a clear day with `peak_w` at noon, W.
+/// Module power on a clear day with `peak_w` at noon, W.
 pub fn clear_sky(peak_w: f64) -> Course {
     let quarter_hours = 0..=(DAY_H as u32 * 4);
     let height = |hour: f64| (PI * (hour - SUNRISE_H) / (SUNSET_H - SUNRISE_H)).sin();
@@ -67,7 +67,7 @@ pub fn clear_sky(peak_w: f64) -> Course {
     Course(quarter_hours.map(|quarter| f64::from(quarter) / 4.0).map(|hour| (hour * HOUR, power(hour))).collect())
 }
 
-/// Power of the modules below broken clouds: sun and shade of half a minute to ten minutes, edges of some ten seconds, W.
+/// Module power under broken clouds: sun and shade of half a minute to ten minutes, edges of some ten seconds, W.
 pub fn broken_clouds(peak_w: f64, seed: u64) -> Course {
     let mut random = Random::new(seed);
     let mut shade = Vec::new();
@@ -76,7 +76,7 @@ pub fn broken_clouds(peak_w: f64, seed: u64) -> Course {
         let sunny = random.between(30.0, 600.0);
         let cloudy = random.between(30.0, 400.0);
         let edge = random.between(5.0, 30.0);
-        // The edge of a cloud throws light: a little more than without it.
+        // Reflections at the edges of clouds raise the power slightly.
         let (bright, dark) = (random.between(0.95, 1.1), random.between(0.12, 0.5));
         shade.extend([(t, bright), (t + sunny, bright), (t + sunny + edge, dark), (t + sunny + edge + cloudy, dark)]);
         t += sunny + cloudy + 2.0 * edge;
@@ -84,7 +84,7 @@ pub fn broken_clouds(peak_w: f64, seed: u64) -> Course {
     clear_sky(peak_w).times(&Course(shade))
 }
 
-/// What a house draws, W: `base_w` all day, more in the morning and evening, a refrigerator, and now and then something that heats.
+/// Power of a house, W: `base_w` all day, more in the morning and evening, a refrigerator, and occasionally a heating appliance.
 pub fn household(base_w: f64, seed: u64) -> Course {
     let mut random = Random::new(seed);
     let mut steps = vec![(0.0, base_w)];

@@ -1,25 +1,25 @@
-//! A simulated stretch of time: battery, BMS line, charge control, chargers and loads in one closed loop, a quarter of a second
-//! at a time.
+//! A simulated period: battery, BMS line, charge control, chargers and loads in one closed loop, in steps of a quarter of a second.
 
-use super::charger::{Bus, ChargerConfig, Chargers};
-use super::control::{Control, Controller, Told};
-use super::figures::{Figures, Sample, Tally};
+use super::charger::{ChargerConfig, Chargers, DcBus};
+use super::control::{Control, Controller};
+use super::figures::{Figures, FiguresBuilder, Sample};
+use super::limits::ChargeLimits;
 use super::profile::{Course, HOUR};
+use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::model::{BmsSettings, Reading, Snapshot};
-use crate::sim::battery::{Demand, Pack, PackConfig, Shown, TICK};
+use crate::sim::pack::{Demand, Pack, PackConfig, ReportedState, TICK};
 use crate::sim::random::Random;
-use crate::units::{AmpHours, Amps, Celsius, Percent, Volts};
 
-/// Everything that decides how a run goes; equal setups give equal runs.
+/// Parameters of a run; equal setups give equal runs.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// The battery.
     pub pack: PackConfig,
     /// Chargers and inverter.
     pub charger: ChargerConfig,
-    /// What the modules would give, W.
+    /// Available power of the modules, W.
     pub sun: Course,
-    /// What the house would draw, W.
+    /// Requested power of the house, W.
     pub load: Course,
     /// Temperature around the battery, °C.
     pub ambient: Course,
@@ -27,25 +27,25 @@ pub struct Setup {
     pub start_h: f64,
     /// Length, hours.
     pub hours: f64,
-    /// Readings that are lost, %.
+    /// Lost readings, %.
     pub lost_pct: f64,
-    /// The BMS answers nothing between these hours after midnight.
+    /// Hours after midnight between which the BMS does not reply.
     pub silent_h: Option<(f64, f64)>,
-    /// Steps in which the BMS shows its state of charge, %.
+    /// Resolution of the BMS's reported state of charge, %.
     pub soc_step_pct: f64,
     /// The run ends when a cell falls below this voltage.
     pub ends_below_v: Option<f64>,
-    /// Who says what the chargers may do.
+    /// Source of the chargers' limits.
     pub control: Control,
 }
 
-/// What the simulated BMS protects at, as it reports it.
+/// Protection threshold of the simulated BMS, as reported.
 const CELL_OVP_V: f64 = 3.65;
 const CELL_UVP_V: f64 = 2.50;
 const CHARGE_OCP_A: f64 = 150.0;
 const DISCHARGE_OCP_A: f64 = 200.0;
 
-/// Runs it. Each second is shown to `watch`.
+/// Runs the setup and passes each second to `watch`.
 pub fn run(setup: &Setup, mut watch: impl FnMut(&Sample)) -> Figures {
     let mut plant = Plant::new(setup);
     let seconds = (setup.hours * HOUR).round() as u32;
@@ -56,10 +56,10 @@ pub fn run(setup: &Setup, mut watch: impl FnMut(&Sample)) -> Figures {
             break;
         }
     }
-    plant.tally.figures()
+    plant.figures_builder.figures()
 }
 
-/// Runs it and keeps each second.
+/// Runs the setup and returns each second.
 pub fn record(setup: &Setup) -> (Figures, Vec<Sample>) {
     let mut samples = Vec::new();
     let figures = run(setup, |sample| samples.push(sample.clone()));
@@ -72,7 +72,7 @@ struct Plant<'a> {
     controller: Controller,
     chargers: Chargers,
     random: Random,
-    tally: Tally,
+    figures_builder: FiguresBuilder,
 }
 
 impl<'a> Plant<'a> {
@@ -86,19 +86,19 @@ impl<'a> Plant<'a> {
             controller: Controller::new(setup.control.clone()),
             chargers: Chargers::new(setup.charger),
             random: Random::new(setup.pack.seed ^ 0x6c6f_7374),
-            tally: Tally::new(),
+            figures_builder: FiguresBuilder::new(),
         }
     }
 
-    /// One second: the BMS is read, limits go out, current flows.
+    /// One second: the BMS is read, limits are sent, current flows.
     fn second(&mut self, second: u32) -> Sample {
         let elapsed = f64::from(second);
         let t = self.setup.start_h * HOUR + elapsed;
-        let reading = self.answers(t).then(|| reading(self.pack.shown(), self.setup.soc_step_pct));
-        let (told, snapshot) = self.controller.step(elapsed, reading);
+        let reading = self.answers(t).then(|| reading(self.pack.reported(), self.setup.soc_step_pct));
+        let (limits, snapshot) = self.controller.step(elapsed, reading);
         let (sun_w, load_w) = (self.setup.sun.at(t), self.setup.load.at(t));
         let load_a = self.chargers.load_a(self.bus(sun_w, load_w));
-        self.chargers.tell(elapsed, told, load_a);
+        self.chargers.set_limits(elapsed, limits, load_a);
         self.pack.set_ambient(self.setup.ambient.at(t));
         let dt = TICK.as_secs_f64();
         let mut into = 0.0;
@@ -106,34 +106,34 @@ impl<'a> Plant<'a> {
             let bus = self.bus(sun_w, load_w);
             self.pack.demand = Demand::Constant(self.chargers.step(elapsed + into, dt, bus));
             self.pack.tick();
-            self.tally.flow(self.pack.shown().current_a, self.pack.actual_cells_v(), dt);
+            self.figures_builder.flow(self.pack.reported().current_a, self.pack.actual_cells_v(), dt);
             into += dt;
         }
-        let sample = self.sample(t, told, snapshot.as_ref(), self.bus(sun_w, load_w));
-        self.tally.second(elapsed + 1.0, &sample, !self.pack.shown().alarms.is_empty());
+        let sample = self.sample(t, limits, snapshot.as_ref(), self.bus(sun_w, load_w));
+        self.figures_builder.second(elapsed + 1.0, &sample, !self.pack.reported().alarms.is_empty());
         sample
     }
 
-    /// Whether the BMS answers at `t`. Chance is asked every second, so that a silence changes nothing else.
+    /// Whether the BMS replies at `t`. A random number is drawn every second, so that a silence does not change anything else.
     fn answers(&mut self, t: f64) -> bool {
         let lost = self.random.chance(self.setup.lost_pct);
         let silent = self.setup.silent_h.is_some_and(|(from, to)| (from * HOUR..to * HOUR).contains(&t));
         !lost && !silent
     }
 
-    fn bus(&self, sun_w: f64, load_w: f64) -> Bus {
-        Bus {
+    fn bus(&self, sun_w: f64, load_w: f64) -> DcBus {
+        DcBus {
             voltage_v: self.pack.actual_cells_v().iter().sum(),
-            current_a: self.pack.shown().current_a,
+            current_a: self.pack.reported().current_a,
             resistance_ohm: self.pack.resistance_ohm(),
             sun_w,
             load_w,
         }
     }
 
-    fn sample(&self, t: f64, told: Told, snapshot: Option<&Snapshot>, bus: Bus) -> Sample {
+    fn sample(&self, t: f64, limits: ChargeLimits, snapshot: Option<&Snapshot>, bus: DcBus) -> Sample {
         let cells = self.pack.actual_cells_v().iter().copied();
-        let limits = snapshot.map(|snapshot| &snapshot.limits);
+        let with_reasons = snapshot.map(|snapshot| &snapshot.limits);
         let fixed = "fixed";
         Sample {
             t,
@@ -142,37 +142,37 @@ impl<'a> Plant<'a> {
             max_cell_v: cells.clone().fold(f64::NEG_INFINITY, f64::max),
             min_cell_v: cells.fold(f64::INFINITY, f64::min),
             soc_pct: self.pack.actual_soc_pct(),
-            shown_soc_pct: self.pack.shown().soc_pct,
-            temperature_c: self.pack.shown().temperatures_c.first().copied().unwrap_or(f64::NAN),
+            shown_soc_pct: self.pack.reported().soc_pct,
+            temperature_c: self.pack.reported().temperatures_c.first().copied().unwrap_or(f64::NAN),
             sun_a: bus.sun_w / bus.voltage_v.max(1.0),
             load_a: self.chargers.load_a(bus),
-            cvl_v: told.cvl_v,
-            ccl_a: told.ccl_a,
-            dcl_a: told.dcl_a,
-            mode: limits.map_or(fixed, |limits| limits.mode.text()),
-            cvl_why: limits.map_or(fixed, |limits| limits.cvl.why),
-            ccl_why: limits.map_or(fixed, |limits| limits.ccl.why),
-            dcl_why: limits.map_or(fixed, |limits| limits.dcl.why),
+            cvl_v: limits.cvl_v,
+            ccl_a: limits.ccl_a,
+            dcl_a: limits.dcl_a,
+            mode: with_reasons.map_or(fixed, |limits| limits.mode.text()),
+            cvl_why: with_reasons.map_or(fixed, |limits| limits.cvl.why),
+            ccl_why: with_reasons.map_or(fixed, |limits| limits.ccl.why),
+            dcl_why: with_reasons.map_or(fixed, |limits| limits.dcl.why),
         }
     }
 }
 
-/// What a driver reads of the BMS, at the resolution of the usual protocols.
-fn reading(shown: &Shown, soc_step_pct: f64) -> Reading {
-    let soc = (shown.soc_pct / soc_step_pct).round() * soc_step_pct;
+/// A driver's reading of the BMS, at the resolution of the usual protocols.
+fn reading(reported: &ReportedState, soc_step_pct: f64) -> Reading {
+    let soc = (reported.soc_pct / soc_step_pct).round() * soc_step_pct;
     Reading {
-        voltage: Some(Volts::new(shown.voltage_v).rounded(2)),
-        current: Some(Amps::new(shown.current_a).rounded(2)),
+        voltage: Some(Volts::new(reported.voltage_v).rounded(2)),
+        current: Some(Amps::new(reported.current_a).rounded(2)),
         soc: Some(Percent::new(soc).rounded(1)),
-        remaining: Some(AmpHours::new(shown.remaining_ah).rounded(1)),
-        capacity: Some(AmpHours::new(shown.capacity_ah)),
-        cell_count: u8::try_from(shown.cells_v.len()).ok(),
-        cells: shown.cells_v.iter().map(|volts| Volts::new(*volts).rounded(3)).collect(),
-        temperatures: Some(shown.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
-        mos_temperature: Some(Celsius::new(shown.mos_c).rounded(1)),
-        charge_fet: Some(shown.charge_fet),
-        discharge_fet: Some(shown.discharge_fet),
-        balancing: Some(shown.balancing.contains(&true)),
+        remaining: Some(AmpHours::new(reported.remaining_ah).rounded(1)),
+        capacity: Some(AmpHours::new(reported.capacity_ah)),
+        cell_count: u8::try_from(reported.cells_v.len()).ok(),
+        cells: reported.cells_v.iter().map(|volts| Volts::new(*volts).rounded(3)).collect(),
+        temperatures: Some(reported.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
+        mos_temperature: Some(Celsius::new(reported.mos_c).rounded(1)),
+        charge_fet: Some(reported.charge_fet),
+        discharge_fet: Some(reported.discharge_fet),
+        balancing: Some(reported.balancing.contains(&true)),
         alarms: Some(Vec::new()),
         settings: BmsSettings {
             cell_ovp: Some(Volts::new(CELL_OVP_V)),

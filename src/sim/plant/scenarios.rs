@@ -1,22 +1,22 @@
-//! The days that charge control must get through, each with what must come out.
+//! The days that charge control must handle, each with its expected results.
 
 use super::charger::ChargerConfig;
 use super::control::Control;
 use super::expectation::{Expectation, OBEYED};
 use super::profile::{Course, broken_clouds, clear_sky, household};
 use super::run::Setup;
-use crate::sim::battery::{PackConfig, WeakCell};
+use crate::sim::pack::{PackConfig, WeakCell};
 use crate::sim::random::Random;
 
 /// A day with a name.
 pub struct Scenario {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What happens, in a few words.
+    /// Short description.
     pub about: &'static str,
-    /// What must come out.
+    /// Expected results.
     pub expect: Expectation,
-    /// How it differs from an ordinary sunny day; the seed chooses clouds and loads.
+    /// Difference from an ordinary sunny day; the seed chooses clouds and loads.
     shape: fn(&mut Setup, u64),
 }
 
@@ -54,7 +54,7 @@ pub const SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "cold-morning",
         about: "2 °C at dawn, 12 °C in the afternoon",
-        // Charging cold cells with less current costs a little of the day.
+        // Charging cold cells with less current reduces the day's charge slightly.
         expect: Expectation { charged_share: Some(0.985), ..OBEYED },
         shape: |setup, _| setup.ambient = Course::through(&[(5.0, 2.0), (8.0, 2.5), (15.0, 12.0), (19.0, 9.0)]),
     },
@@ -103,13 +103,13 @@ pub const SCENARIOS: [Scenario; 11] = [
 /// Half of the difference between the cells of an imbalanced battery, % of the capacity.
 const IMBALANCED_PCT: f64 = 0.5;
 
-/// The scenario of this name.
+/// The scenario with this name.
 pub fn scenario(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }
 
 impl Scenario {
-    /// The day as it usually goes: good chargers, usual cells, no losses beyond the scenario's own.
+    /// The typical day: good chargers, usual cells, no losses except those of the scenario.
     pub fn usual(&self, control: Control) -> Setup {
         let mut setup = Setup {
             pack: PackConfig { soc_pct: 35.0, imbalance_pct: 0.2, top_balanced: true, ..PackConfig::default() },

@@ -1,4 +1,4 @@
-# Sourced by the services of ports, with the port as $1: the lock that was taken for them is freed when they end.
+# Sourced by the services of ports, with the port as $1: frees the lock taken for them when they end.
 # shellcheck shell=bash
 tty=$1
 # shellcheck disable=SC1091 # beside this file on the device

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A serial-starter of our own: offers every port in /dev/serial-starter to one program after the other, by the same rules as Venus
-# OS' does (several programs: started once each; one program: for good; one lock per port).
+# A replacement for serial-starter: offers every port in /dev/serial-starter to one program after the other, by the same rules as
+# Venus OS (several programs: each started once; one program: permanently; one lock per port).
 exec 2>&1
 cd "$(dirname "$0")" || exit 1
 # shellcheck disable=SC1091 # beside this file on the device
@@ -18,7 +18,7 @@ read_config() {
     done < <(sed 's/#.*//' "$1")
 }
 
-# programs ALIAS: what it stands for, aliases in it as well, each program once.
+# programs ALIAS: its programs, with nested aliases resolved, each once.
 programs() {
     local name
     for name in ${1//:/ }; do
@@ -28,15 +28,16 @@ programs() {
     done
 }
 
-# offer TTY SHORT HOW: runs in the background, as the supervisor takes its time to see a new service.
+# offer TTY SHORT HOW: runs in the background, because the supervisor needs time to find a new service.
 offer() {
     local tty=$1 folder=${template[$2]:-} instance
-    if [ -z "$folder" ] || [ ! -d "$OPT/service-templates/$folder" ]; then
+    instance=$folder.$tty
+    # As there, the template is only needed for a service that does not exist yet.
+    if [ -z "$folder" ] || { [ ! -d "/service/$instance" ] && [ ! -d "$OPT/service-templates/$folder" ]; }; then
         echo "ERROR: no service template for $2"
         unlock_tty "$tty"
         return
     fi
-    instance=$folder.$tty
     if [ ! -d "/service/$instance" ]; then
         cp -a "$OPT/service-templates/$folder" "/var/volatile/services/$instance"
         sed -i "s/TTY/$tty/" "/var/volatile/services/$instance/run" "/var/volatile/services/$instance/log/run"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# What udev does for serial-starter: a link for every USB serial port that comes, cleaning up behind every one that goes.
+# The part of udev needed by serial-starter: creates a link for every USB serial port that appears, and cleans up when one
+# disappears.
 known=
 while :; do
     for node in /dev/ttyUSB*; do

@@ -1,0 +1,125 @@
+//! First stage: reads keys and values with their line numbers. It knows the names of keys, but not their meaning.
+
+use super::problem::{Origin, Problem};
+use super::raw_value::RawValue;
+use super::schema;
+use std::borrow::Cow;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The scope of a table in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All batteries.
+    File,
+    /// The port with this name.
+    Port(String),
+    /// The battery with this identity.
+    Battery(String),
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File => f.write_str("the top of the file"),
+            Self::Port(name) => write!(f, "[port.{name}]"),
+            Self::Battery(id) => write!(f, "[battery.{id:?}]"),
+        }
+    }
+}
+
+/// One `key = value`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct KeyValue {
+    pub(super) scope: Scope,
+    /// Name with its tables, without the scope.
+    pub(super) path: String,
+    pub(super) value: RawValue,
+    pub(super) origin: Origin,
+}
+
+/// Parses a file. The problems are syntax errors.
+pub(super) fn read(text: &str) -> Result<Vec<KeyValue>, Vec<Problem>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+    let mut reader = Reader { ends, lines: Vec::new(), problems: Vec::new() };
+    reader.problems = errors
+        .iter()
+        .map(|error| {
+            let line = error.span().map_or(1, |span| reader.line_of(span.start));
+            Problem::new(Origin::Line(line), error.message().replace('\n', ", "))
+        })
+        .collect();
+    if reader.problems.is_empty() {
+        reader.file(document.get_ref());
+    }
+    if reader.problems.is_empty() {
+        reader.lines.sort_by_key(|line| line.origin.clone());
+        Ok(reader.lines)
+    } else {
+        reader.problems.sort_by_key(|problem| problem.origin.clone());
+        Err(reader.problems)
+    }
+}
+
+struct Reader {
+    /// Positions of the line ends.
+    ends: Vec<usize>,
+    lines: Vec<KeyValue>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// The line of a byte, counted from 1.
+    fn line_of(&self, byte: usize) -> usize {
+        self.ends.partition_point(|end| *end < byte).saturating_add(1)
+    }
+
+    fn file(&mut self, document: &DeTable<'_>) {
+        for (name, value) in document {
+            match name.get_ref().as_ref() {
+                "port" => self.scopes(name, value, Scope::Port),
+                "battery" => self.scopes(name, value, Scope::Battery),
+                _ => self.item(&Scope::File, "", name, value),
+            }
+        }
+    }
+
+    /// The tables of ports or batteries.
+    fn scopes(&mut self, name: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>, scope: fn(String) -> Scope) {
+        let kind = name.get_ref();
+        let DeValue::Table(tables) = value.get_ref() else {
+            return self.wrong(name, format!("`{kind}` needs a name: write a table [{kind}.NAME]"));
+        };
+        for (name, value) in tables {
+            match value.get_ref() {
+                DeValue::Table(keys) => {
+                    let scope = scope(name.get_ref().clone().into_owned());
+                    keys.iter().for_each(|(name, value)| self.item(&scope, "", name, value));
+                }
+                _ => self.wrong(name, format!("`{kind}.{}` must be a table: write [{kind}.NAME] above its keys", name.get_ref())),
+            }
+        }
+    }
+
+    /// A key, or a table of keys.
+    fn item(&mut self, scope: &Scope, table: &str, name: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
+        let path = if table.is_empty() { name.get_ref().to_string() } else { format!("{table}.{}", name.get_ref()) };
+        match value.get_ref() {
+            DeValue::Table(inner) if schema::find(&path).is_none() && !inner.is_empty() => {
+                inner.iter().for_each(|(name, value)| self.item(scope, &path, name, value));
+            }
+            DeValue::Table(_) if schema::is_table(&path) => {} // an empty table has no effect
+            value => self.lines.push(KeyValue {
+                scope: scope.clone(),
+                path,
+                value: RawValue::from_toml(value),
+                origin: Origin::Line(self.line_of(name.span().start)),
+            }),
+        }
+    }
+
+    fn wrong(&mut self, at: &Spanned<Cow<'_, str>>, text: String) {
+        self.problems.push(Problem::new(Origin::Line(self.line_of(at.span().start)), text));
+    }
+}

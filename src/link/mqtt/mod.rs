@@ -1,0 +1,20 @@
+//! The connection to an MQTT broker, of the output and of a battery whose values come over MQTT: `mqtt://HOST[:PORT]/TOPIC`.
+//!
+//! ```text
+//! broker ──▶ Connection (task: connect, wait, again) ──▶ Intake, Progress (pure: is it new) ──▶ Mqtt, a Port for one driver
+//! ```
+
+mod age;
+mod broker;
+mod connection;
+mod fault_text;
+mod intake;
+mod message;
+mod port;
+mod tls;
+
+pub use broker::Broker;
+pub(crate) use connection::Connection;
+pub(crate) use message::Heard;
+pub use message::Message;
+pub use port::{Mqtt, SCHEME};

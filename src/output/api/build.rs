@@ -1,0 +1,306 @@
+//! A view of a battery of this process.
+
+use super::field::Shown;
+use super::{Can, GxSetting, History, Kind, Known, Limits, Line, Modules, OwnKeys, Text, View};
+use crate::base::units::{Celsius, Moment, round};
+use crate::control::Abilities;
+use crate::model::{
+    self, BankSummary, ChargeExcess, Derived, Freshness, LineState, LinkStats, ReplyRates, Snapshot, UserOverrides,
+};
+use std::time::Duration;
+
+/// Data of a battery that is constant or changed by its owner only.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BatteryInfo {
+    /// See [`View::id`].
+    pub id: String,
+    /// Custom name set by the owner; may be empty.
+    pub custom_name: String,
+    /// Its D-Bus service.
+    pub service: Option<String>,
+    /// Connection of the battery.
+    pub connection: String,
+    /// Product, as identified by the driver.
+    pub product: String,
+    /// `/DeviceInstance`.
+    pub instance: Option<u16>,
+    /// The bank of the battery.
+    pub bank: Option<String>,
+    /// Its limits are in use.
+    pub control: bool,
+    /// Supported commands.
+    pub commands: Abilities,
+}
+
+/// The id of the bank called `name`.
+pub fn bank_id(name: &str) -> String {
+    format!("bank_{name}")
+}
+
+/// Time of the last reading, derived from snapshots, which are also made without a reading.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadAt(Option<(u16, Moment)>);
+
+impl ReadAt {
+    /// Handles a snapshot that was just made.
+    pub fn observe(&mut self, snapshot: &Snapshot, now: Moment) {
+        let count = snapshot.member_info.readings;
+        if snapshot.freshness == Freshness::Fresh && self.0.is_none_or(|(last, _)| last != count) {
+            self.0 = Some((count, now));
+        }
+    }
+
+    /// Age of the last reading.
+    pub fn age(&self, now: Moment) -> Option<Duration> {
+        self.0.map(|(_, at)| now.since(at))
+    }
+}
+
+fn value(unit: Option<impl Into<f64>>) -> Option<f64> {
+    unit.map(Into::into)
+}
+
+fn rounded(unit: Option<impl Into<f64>>, digits: u32) -> Option<f64> {
+    unit.map(|unit| round(unit.into(), digits))
+}
+
+/// The sensors by position; missing ones are unknown.
+fn in_place(sensors: &[Option<Celsius>]) -> Known<Option<f64>> {
+    Known(sensors.iter().map(|degrees| degrees.map(Celsius::get)).collect())
+}
+
+impl View {
+    /// The view of a battery with this `snapshot`, whose last reading is `age` old.
+    pub fn new(info: &BatteryInfo, snapshot: &Snapshot, age: Option<Duration>, can: Option<Can>) -> Self {
+        #[rustfmt::skip]
+        let Snapshot {
+            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, bank_summary, user_overrides,
+            // For charge control and the bank only.
+            cell_count: _, member_info: _,
+        } = snapshot;
+        #[rustfmt::skip]
+        let Derived {
+            cell_sum, min_cell, max_cell, sensors, sensor_names, ignored_sensors, temperature, min_temperature,
+            max_temperature, consumed, current_avg, time_to_go, bms_soc, soc_drift, charge_excess,
+            // On D-Bus only.
+            time_to_soc: _, bms_remaining: _,
+        } = derived;
+        let UserOverrides { switched_off: _, switched_off_text, overrides, gx_settings } = &**user_overrides;
+        let BatteryInfo { id, custom_name, service, connection, product, instance, bank, control, commands } = info;
+        let alarms_known = *freshness == Freshness::Fresh && (reading.alarms.is_some() || !alarms.is_empty());
+        let own = OwnKeys {
+            id: id.clone(),
+            name: if custom_name.is_empty() { product } else { custom_name }.clone(),
+            kind: if bank_summary.is_some() { Kind::Bank } else { Kind::Battery },
+            service: service.clone(),
+            connection: connection.clone(),
+            product: product.clone(),
+            instance: *instance,
+            bank: bank.clone(),
+            control: *control,
+            freshness: *freshness,
+            age_s: age.map(|age| round(age.as_secs_f64(), 1)),
+            cable: *cable,
+
+            cell_min_v: value(min_cell.map(|(cell, _)| cell)),
+            cell_min_no: number(min_cell.map(|(_, number)| number)),
+            cell_max_v: value(max_cell.map(|(cell, _)| cell)),
+            cell_max_no: number(max_cell.map(|(_, number)| number)),
+            cell_delta_v: rounded(max_cell.zip(*min_cell).map(|((max, _), (min, _))| max - min), 4),
+            cell_sum_v: rounded(*cell_sum, 3),
+            temperature_names: sensor_names.to_vec(),
+            temperatures_ignored: ignored_sensors.clone(),
+            temperature_c: value(*temperature),
+            temperature_min_c: value(min_temperature.map(|(degrees, _)| degrees)),
+            temperature_max_c: value(max_temperature.map(|(degrees, _)| degrees)),
+
+            consumed_ah: value(*consumed),
+            current_avg_a: rounded(*current_avg, 2),
+            time_to_go_s: time_to_go.map(|time| time.as_secs()),
+            bms_soc_pct: value(*bms_soc),
+            charge_excess: charge_excess.as_ref().map(ChargeExcess::text),
+            soc_drift_pct: rounded(*soc_drift, 2),
+
+            commands: commands.names().map(Into::into).collect(),
+            switched_off: switched_off_text.iter().cloned().map(Into::into).collect(),
+            overrides: overrides.iter().cloned().map(Into::into).collect(),
+            gx_settings: gx_settings.iter().map(GxSetting::from).collect(),
+            limits: Limits::new(limits, bank_summary.as_deref()),
+            history: History::new(history, *since_full),
+            line: Line::new(*link, *line, *reply_rates),
+            can,
+            modules: bank_summary.as_deref().map(Modules::from),
+        };
+        let told = Self::of(reading, &reading.settings, own);
+        Self {
+            // A counted SoC has many decimals.
+            soc_pct: rounded(reading.soc, 2),
+            remaining_ah: rounded(reading.remaining, 3),
+            temperatures_c: told.temperatures_c.map(|listed| if sensors.is_empty() { listed } else { in_place(sensors) }),
+            // Including those of this driver.
+            alarms: alarms_known.then(|| Known(alarms.iter().map(Shown::shown).collect())),
+            ..told
+        }
+    }
+
+    /// The view at this age after its source has fallen silent: without measured values, as the battery's own process would show
+    /// it.
+    pub fn silenced(&self, freshness: Freshness, age: Option<Duration>) -> Self {
+        let kept = self.clone();
+        Self {
+            freshness: freshness.max(self.freshness),
+            age_s: age.map(|age| round(age.as_secs_f64(), 1)),
+            cable: freshness.cable().max(self.cable),
+            id: kept.id,
+            name: kept.name,
+            kind: kept.kind,
+            service: kept.service,
+            connection: kept.connection,
+            product: kept.product,
+            instance: kept.instance,
+            bank: kept.bank,
+            control: kept.control,
+            bms: kept.bms,
+            address: kept.address,
+            capacity_ah: kept.capacity_ah,
+            cell_count: kept.cell_count,
+            history: kept.history,
+            line: kept.line,
+            model: kept.model,
+            serial_number: kept.serial_number,
+            hw_version: kept.hw_version,
+            sw_version: kept.sw_version,
+            production_date: kept.production_date,
+            chemistry: kept.chemistry,
+            limits: Limits { mode: "hold".into(), ..Limits::unknown() },
+            ..Self::default()
+        }
+    }
+}
+
+fn number(number: Option<usize>) -> Option<u16> {
+    number.and_then(|number| u16::try_from(number).ok())
+}
+
+impl Limits {
+    fn new(limits: &model::Limits, bank: Option<&BankSummary>) -> Self {
+        // The end-of-discharge voltage is for inverters only.
+        let model::Limits { cvl, ccl, dcl, mode, low_voltage: _ } = limits;
+        // A bank's reason contains the battery that sets the limit.
+        let model::Reasons { cvl: bank_cvl, ccl: bank_ccl, dcl: bank_dcl } =
+            bank.map(|bank| bank.reasons.clone()).unwrap_or_default();
+        let why = |own: &'static str, bank: Text| if bank.is_empty() { own.into() } else { bank };
+        Self {
+            cvl_v: Some(round(cvl.value.get(), 3)),
+            ccl_a: Some(round(ccl.value.get(), 2)),
+            dcl_a: Some(round(dcl.value.get(), 2)),
+            mode: mode.key().into(),
+            cvl_why: why(cvl.why, bank_cvl),
+            ccl_why: why(ccl.why, bank_ccl),
+            dcl_why: why(dcl.why, bank_dcl),
+        }
+    }
+
+    fn unknown() -> Self {
+        let why = Text::from("this battery's driver does not answer");
+        Self { cvl_why: why.clone(), ccl_why: why.clone(), dcl_why: why, ..Self::default() }
+    }
+}
+
+impl History {
+    fn new(history: &model::History, since_full: Option<Duration>) -> Self {
+        #[rustfmt::skip]
+        let model::History {
+            deepest_discharge_ah, last_discharge_ah, total_drawn_ah, min_voltage, max_voltage, min_cell_voltage, max_cell_voltage,
+            min_temperature, max_temperature, discharged_kwh, charged_kwh, low_voltage_alarms, high_voltage_alarms,
+            automatic_syncs, discharges,
+            // Internal state of the counters.
+            last_full_unix: _, discharging: _, low_voltage_active: _, high_voltage_active: _,
+        } = *history;
+        Self {
+            charged_kwh: round(charged_kwh, 3),
+            discharged_kwh: round(discharged_kwh, 3),
+            total_drawn_ah: round(total_drawn_ah, 2),
+            deepest_discharge_ah,
+            last_discharge_ah,
+            average_discharge_ah: discharges.average_ah().map(|drawn| round(drawn, 2)),
+            full_discharges: discharges.full,
+            voltage_min_v: min_voltage,
+            voltage_max_v: max_voltage,
+            cell_min_v: min_cell_voltage,
+            cell_max_v: max_cell_voltage,
+            temperature_min_c: min_temperature,
+            temperature_max_c: max_temperature,
+            low_voltage_alarms,
+            high_voltage_alarms,
+            automatic_syncs,
+            since_full_s: since_full.map(|since| since.as_secs()),
+        }
+    }
+}
+
+impl Line {
+    fn new(link: LinkStats, line: LineState, replies: ReplyRates) -> Self {
+        let LinkStats { ok, lost, damaged, foreign } = link;
+        let state = match line {
+            LineState::Good => "good",
+            LineState::Damaging { .. } => "damaging",
+            LineState::Losing { .. } => "losing",
+            LineState::Repeating => "repeating",
+        };
+        let ReplyRates { minute, hour, day } = replies;
+        let percent = |share: Option<model::SuccessRate>| share.map(model::SuccessRate::percent);
+        Self {
+            state: state.into(),
+            text: line.to_string().into(),
+            good_minute_pct: percent(minute),
+            good_hour_pct: percent(hour),
+            good_day_pct: percent(day),
+            ok,
+            lost,
+            damaged,
+            foreign,
+        }
+    }
+}
+
+impl From<&model::GxSetting> for GxSetting {
+    fn from(setting: &model::GxSetting) -> Self {
+        // Path and bound are part of the texts.
+        let model::GxSetting { key, name, path: _, gx, file, refused, bound: _ } = setting;
+        let holds = if refused.is_none() { "gx" } else { "configuration" };
+        Self {
+            key: (*key).into(),
+            name: (*name).into(),
+            holds: holds.into(),
+            gx: gx.clone().into(),
+            configuration: file.clone().map(Into::into),
+            refused: refused.clone().map(Into::into),
+            text: setting.text().into(),
+            remedy: setting.remedy().into(),
+        }
+    }
+}
+
+impl From<&BankSummary> for Modules {
+    fn from(bank: &BankSummary) -> Self {
+        #[rustfmt::skip]
+        let BankSummary {
+            online, offline, blocking_charge, blocking_discharge, min_cell, max_cell, min_temperature, max_temperature,
+            // Included in the limits.
+            reasons: _,
+            // On D-Bus only: here each battery has a view of its own.
+            in_series: _, own_alarms: _, own_cable: _, modules: _,
+        } = bank;
+        Self {
+            online: *online,
+            offline: *offline,
+            blocking_charge: *blocking_charge,
+            blocking_discharge: *blocking_discharge,
+            cell_min: min_cell.clone(),
+            cell_max: max_cell.clone(),
+            temperature_min: min_temperature.clone(),
+            temperature_max: max_temperature.clone(),
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The view: all data of one battery or bank that is published outside of D-Bus and CAN, as one documented JSON object.
+//!
+//! The web server, its events, MQTT and the hub work on this alone. What is unknown is absent. A view may come from this process
+//! or from another one that serves a battery; it says itself how fresh it is. `docs/api.md` is generated from these tables.
+
+mod alarm;
+mod build;
+mod field;
+mod metrics;
+mod query;
+
+pub use build::{BatteryInfo, ReadAt, bank_id};
+pub use field::Field;
+pub use metrics::{metric_names, metrics};
+
+use crate::model::{self, Chemistry, Freshness, Level};
+use field::{Member, object};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Text that is constant here, and was received elsewhere.
+type Text = Cow<'static, str>;
+
+/// What a view is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// One BMS.
+    #[default]
+    Battery,
+    /// Several batteries as one.
+    Bank,
+}
+
+impl Member for Kind {}
+impl Member for Freshness {
+    const IS_NUMBER: bool = true;
+    /// 0 fresh to 3 lost.
+    fn number(&self) -> Option<f64> {
+        Some(f64::from(*self as u8))
+    }
+}
+impl Member for Level {
+    const IS_NUMBER: bool = true;
+    /// 1 warning, 2 alarm.
+    fn number(&self) -> Option<f64> {
+        Some(match self {
+            Self::Warning => 1.0,
+            Self::Alarm => 2.0,
+        })
+    }
+}
+impl Member for Chemistry {}
+/// A list that may be known to be empty.
+impl Member for Known<Option<f64>> {}
+impl Member for Known<u8> {}
+impl Member for Known<Alarm> {}
+
+/// A list for which empty says something else than absent: no sensor, no alarm.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Known<T>(pub Vec<T>);
+
+object! {
+    /// One battery or bank.
+    pub struct View of (reading: model::Reading, settings: model::BmsSettings) and OwnKeys {
+        /// Permanent short name, used in API paths and MQTT topics. Letters, digits and `_`.
+        id: String = "text",
+        /// Name given by the owner, else the product.
+        name: String = "text",
+        /// `battery` or `bank`.
+        kind: Kind = "text",
+        /// D-Bus service, if it is on D-Bus.
+        service: Option<String> = "text",
+        /// Port or connection.
+        connection: String = "text",
+        /// Product, as identified by the driver.
+        product: String = "text",
+        /// `/DeviceInstance` on D-Bus.
+        instance: Option<u16> = "number",
+        /// ID of the bank it belongs to.
+        bank: Option<String> = "text",
+        /// `true`: its limits are sent to the system or to its bank; `false`: it is only observed.
+        control: bool = "bool",
+        /// `fresh`, `stale` (values are unknown, charging fades), `silent` (cable warning), `lost` (cable alarm).
+        freshness: Freshness = "text",
+        /// Age of the last accepted reading.
+        age_s: Option<f64> = "s",
+        /// Cable alarm when no data arrives: `warning` or `alarm`.
+        cable: Option<Level> = "text",
+
+        bms: Option<Text> = reading.bms,
+        address: Option<u8> = reading.address,
+        voltage_v: Option<f64> = reading.voltage,
+        current_a: Option<f64> = reading.current,
+        power_w: Option<f64> = reading.power,
+        soc_pct: Option<f64> = reading.soc,
+        soh_pct: Option<f64> = reading.soh,
+        remaining_ah: Option<f64> = reading.remaining,
+        capacity_ah: Option<f64> = reading.capacity,
+        full_charge_ah: Option<f64> = reading.full_charge,
+        cycles: Option<u32> = reading.cycles,
+        throughput_ah: Option<f64> = reading.throughput,
+        cell_count: Option<u8> = reading.cell_count,
+        cell_voltages_v: Vec<f64> = reading.cells,
+        cells_complete: Option<bool> = reading.cells_complete,
+        /// Lowest cell.
+        cell_min_v: Option<f64> = "V",
+        /// Its number, from 1.
+        cell_min_no: Option<u16> = "number",
+        /// Highest cell.
+        cell_max_v: Option<f64> = "V",
+        /// Its number, from 1.
+        cell_max_no: Option<u16> = "number",
+        /// Highest less lowest cell.
+        cell_delta_v: Option<f64> = "V",
+        /// Sum of the cell voltages.
+        cell_sum_v: Option<f64> = "V",
+        temperatures_c: Option<Known<Option<f64>>> = reading.temperatures,
+        /// Configured names of the sensors, in the same order; an empty text: no name.
+        temperature_names: Vec<String> = "text",
+        /// Numbers of the sensors, from 1, that do not limit anything (`temperatures_ignored`) and are left out of the next three.
+        temperatures_ignored: Vec<usize> = "number",
+        /// Mean of the sensors.
+        temperature_c: Option<f64> = "°C",
+        /// Coldest sensor.
+        temperature_min_c: Option<f64> = "°C",
+        /// Hottest sensor.
+        temperature_max_c: Option<f64> = "°C",
+        mos_temperature_c: Option<f64> = reading.mos_temperature,
+        board_temperature_c: Option<f64> = reading.board_temperature,
+        humidity_pct: Option<f64> = reading.humidity,
+        charge_fet: Option<bool> = reading.charge_fet,
+        discharge_fet: Option<bool> = reading.discharge_fet,
+        charge_switch: Option<bool> = reading.charge_switch,
+        discharge_switch: Option<bool> = reading.discharge_switch,
+        balancing: Option<bool> = reading.balancing,
+        balancing_cells: Option<Known<u8>> = reading.balancing_cells,
+        balance_allowed: Option<bool> = reading.balance_allowed,
+        balance_current_a: Option<f64> = reading.balance_current,
+        heating: Option<bool> = reading.heating,
+        heating_current_a: Option<f64> = reading.heating_current,
+        alarms: Option<Known<Alarm>> = reading.alarms,
+        notes: Vec<Text> = reading.notes,
+
+        /// Charge drawn since full; zero or negative.
+        consumed_ah: Option<f64> = "Ah",
+        /// Smoothed current; positive charges.
+        current_avg_a: Option<f64> = "A",
+        /// Time until empty at the smoothed current; only while discharging.
+        time_to_go_s: Option<u64> = "s",
+        /// State of charge as reported by the BMS, even if another value is shown.
+        bms_soc_pct: Option<f64> = "%",
+        /// Chargers exceed the published charge current limit for half a minute or more: current, limit and reason of the limit.
+        charge_excess: Option<String> = "text",
+        /// Estimated error of a counted state of charge.
+        soc_drift_pct: Option<f64> = "%",
+
+        /// Supported commands (`charge`, `discharge`, `balance`, `soc`); absent: none, or commands are disabled.
+        commands: Vec<Text> = "text",
+        /// What was switched off through this driver, and by whom.
+        switched_off: Vec<Text> = "text",
+        /// Temporary limits set by the owner.
+        overrides: Vec<Text> = "text",
+        /// Settings whose value on the GX differs from the configuration; absent: none.
+        gx_settings: Vec<GxSetting> = "list",
+
+        /// Charge and discharge limits, and their reasons.
+        limits: Limits = "object",
+        /// Counters kept by this driver.
+        history: History = "object",
+        /// Quality of the line to the BMS.
+        line: Line = "object",
+        /// The CAN output, if there is one.
+        can: Option<Can> = "object",
+        /// Members of a bank.
+        modules: Option<Modules> = "object",
+
+        model: Option<String> = reading.model,
+        serial_number: Option<String> = reading.serial_number,
+        hw_version: Option<String> = reading.hw_version,
+        sw_version: Option<String> = reading.sw_version,
+        production_date: Option<String> = reading.production_date,
+        chemistry: Option<Chemistry> = settings.chemistry,
+        cell_ovp_v: Option<f64> = settings.cell_ovp,
+        cell_uvp_v: Option<f64> = settings.cell_uvp,
+        pack_ovp_v: Option<f64> = settings.pack_ovp,
+        pack_uvp_v: Option<f64> = settings.pack_uvp,
+        charge_ocp_a: Option<f64> = settings.charge_ocp,
+        discharge_ocp_a: Option<f64> = settings.discharge_ocp,
+        bms_ccl_a: Option<f64> = settings.charge_limit,
+        bms_dcl_a: Option<f64> = settings.discharge_limit,
+        bms_cvl_v: Option<f64> = settings.voltage_limit,
+    }
+}
+
+object! {
+    /// An active alarm.
+    pub struct Alarm {
+        /// Name, as in the list below.
+        name: Text = "text",
+        /// `warning` or `alarm`.
+        level: Option<Level> = "text",
+        /// What is wrong, in plain words.
+        text: Text = "text",
+        /// What to do.
+        remedy: Text = "text",
+    }
+}
+
+object! {
+    /// A setting of which the GX says something else than the configuration.
+    pub struct GxSetting {
+        /// Key in the configuration.
+        key: Text = "text",
+        /// Name on the GX.
+        name: Text = "text",
+        /// Whose value applies: `gx` or `configuration`.
+        holds: Text = "text",
+        /// Value on the GX.
+        gx: Text = "text",
+        /// Value in the configuration; absent: not set.
+        configuration: Option<Text> = "text",
+        /// Why the value on the GX is refused.
+        refused: Option<Text> = "text",
+        /// The same as a sentence.
+        text: Text = "text",
+        /// What to do.
+        remedy: Text = "text",
+    }
+}
+
+object! {
+    /// What a battery may be charged and discharged with.
+    pub struct Limits {
+        /// Charge voltage limit. Limits are absent only if the battery's own process does not answer.
+        cvl_v: Option<f64> = "V",
+        /// Charge current limit.
+        ccl_a: Option<f64> = "A",
+        /// Discharge current limit.
+        dcl_a: Option<f64> = "A",
+        /// Phase of charging: `bulk`, `absorption`, `float` or `hold` (data is not fresh or not trusted).
+        mode: Text = "text",
+        /// The rule that sets CVL.
+        cvl_why: Text = "text",
+        /// The rule that sets CCL.
+        ccl_why: Text = "text",
+        /// The rule that sets DCL.
+        dcl_why: Text = "text",
+    }
+}
+
+object! {
+    /// Counters over a battery's life with this driver.
+    pub struct History {
+        /// Energy charged.
+        charged_kwh: f64 = "kWh",
+        /// Energy discharged.
+        discharged_kwh: f64 = "kWh",
+        /// Total charge drawn; negative.
+        total_drawn_ah: f64 = "Ah",
+        /// Deepest discharge below full; negative.
+        deepest_discharge_ah: Option<f64> = "Ah",
+        /// Deepest point of the present discharge; negative.
+        last_discharge_ah: Option<f64> = "Ah",
+        /// Charge drawn in a cycle on average; negative.
+        average_discharge_ah: Option<f64> = "Ah",
+        /// How often the SoC fell to 0 %.
+        full_discharges: Option<u32> = "number",
+        /// Lowest pack voltage.
+        voltage_min_v: Option<f64> = "V",
+        /// Highest pack voltage.
+        voltage_max_v: Option<f64> = "V",
+        /// Lowest cell voltage.
+        cell_min_v: Option<f64> = "V",
+        /// Highest cell voltage.
+        cell_max_v: Option<f64> = "V",
+        /// Lowest temperature.
+        temperature_min_c: Option<f64> = "°C",
+        /// Highest temperature.
+        temperature_max_c: Option<f64> = "°C",
+        /// Number of low-voltage alarms.
+        low_voltage_alarms: u32 = "number",
+        /// Number of high-voltage alarms.
+        high_voltage_alarms: u32 = "number",
+        /// How often the counted state of charge was set to full or empty.
+        automatic_syncs: u32 = "number",
+        /// Time since the last full charge.
+        since_full_s: Option<u64> = "s",
+    }
+}
+
+object! {
+    /// How the line to a battery is doing.
+    pub struct Line {
+        /// Last ten minutes: `good`, `damaging`, `losing`, or `repeating`: the same values again and again while current flows.
+        state: Text = "text",
+        /// The same in words, with the remedy.
+        text: Text = "text",
+        /// Share of requests with a valid answer in the last minute; silence counts as no answer.
+        good_minute_pct: Option<f64> = "%",
+        /// The same in the last hour.
+        good_hour_pct: Option<f64> = "%",
+        /// The same in the last 24 hours, or since the start.
+        good_day_pct: Option<f64> = "%",
+        /// Requests answered since the start.
+        ok: u64 = "number",
+        /// Requests without an answer.
+        lost: u64 = "number",
+        /// Damaged answers.
+        damaged: u64 = "number",
+        /// Answers to other requests.
+        foreign: u64 = "number",
+    }
+}
+
+object! {
+    /// The output over CAN to an inverter.
+    pub struct Can {
+        /// Interface.
+        interface: String = "text",
+        /// Profile.
+        profile: Text = "text",
+        /// The interface accepts frames.
+        up: bool = "bool",
+        /// An inverter was detected; absent: not known yet.
+        heartbeat: Option<bool> = "bool",
+        /// What is sent: `all`, `off` (limits of 0) or `nothing`.
+        says: Text = "text",
+    }
+}
+
+object! {
+    /// Members of a bank.
+    pub struct Modules {
+        /// Batteries with fresh data.
+        online: u16 = "number",
+        /// Batteries that are silent or missing.
+        offline: u16 = "number",
+        /// Batteries that block charging.
+        blocking_charge: u16 = "number",
+        /// Batteries that block discharging.
+        blocking_discharge: u16 = "number",
+        /// Battery and number of the lowest cell.
+        cell_min: Option<String> = "text",
+        /// Battery and number of the highest cell.
+        cell_max: Option<String> = "text",
+        /// Battery and number of the coldest sensor.
+        temperature_min: Option<String> = "text",
+        /// Battery and number of the hottest sensor.
+        temperature_max: Option<String> = "text",
+    }
+}
+
+/// One object of the JSON: where it hangs, its title, its keys as (key, unit, meaning).
+pub type Section = (&'static str, &'static str, Vec<(&'static str, &'static str, &'static str)>);
+
+/// All objects with their keys, for the documentation.
+pub fn sections() -> Vec<Section> {
+    fn rows<T>(fields: &[Field<T>]) -> Vec<(&'static str, &'static str, &'static str)> {
+        fields.iter().map(|field| (field.key, field.unit, field.doc)).collect()
+    }
+    vec![
+        ("", "A battery or a bank", rows(View::FIELDS)),
+        ("limits", "Limits", rows(Limits::FIELDS)),
+        ("alarms[]", "An alarm", rows(Alarm::FIELDS)),
+        ("gx_settings[]", "A setting that differs on the GX", rows(GxSetting::FIELDS)),
+        ("history", "History", rows(History::FIELDS)),
+        ("line", "Line", rows(Line::FIELDS)),
+        ("can", "CAN", rows(Can::FIELDS)),
+        ("modules", "Members of a bank", rows(Modules::FIELDS)),
+    ]
+}

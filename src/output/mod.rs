@@ -1,0 +1,10 @@
+//! Outputs: CAN, MQTT, Domoticz, dashboard, API. Each has a pure half (tables, frames, texts) and a thin I/O half. A failing
+//! output never stops the battery, and every output reports a failing battery.
+
+pub mod api;
+pub mod can;
+pub mod domoticz;
+pub mod mqtt;
+pub mod registry;
+pub mod timeseries;
+pub mod web;

@@ -1,0 +1,84 @@
+//! Messages in our own format, from a view.
+
+use super::config::Config;
+use super::values::{Kind, VALUES, document};
+use crate::link::mqtt::Message;
+use crate::output::api::View;
+use serde_json::Value as Json;
+
+/// `online` or `offline`.
+pub(super) fn availability(there: bool) -> &'static str {
+    if there { "online" } else { "offline" }
+}
+
+/// An identity as one level of a topic, in characters that Home Assistant allows.
+pub(super) fn level(id: &str) -> String {
+    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
+}
+
+/// Prefix of a battery's topics.
+pub(super) fn base(config: &Config, id: &str) -> String {
+    format!("{}/{}", config.topic, level(id))
+}
+
+/// Lengths of a battery's lists; known even while the values are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// Cells in series.
+    pub cells: usize,
+    /// Temperature sensors.
+    pub sensors: usize,
+}
+
+impl Shape {
+    /// The larger lengths of this and of the view.
+    #[must_use]
+    pub fn grown(self, view: &View) -> Self {
+        let sensors = view.temperatures_c.as_ref().map_or(0, |list| list.0.len());
+        Self { cells: self.cells.max(view.cell_voltages_v.len()), sensors: self.sensors.max(sensors) }
+    }
+
+    /// Length of the list with this key.
+    pub fn length(self, key: &str) -> usize {
+        match key {
+            "cell_voltages_v" => self.cells,
+            "temperatures_c" => self.sensors,
+            _ => 0,
+        }
+    }
+}
+
+/// Everything as one JSON object.
+pub fn state(config: &Config, view: &View) -> Message {
+    Message::passing(format!("{}/state", base(config, &view.id)), Json::Object(document(view)).to_string())
+}
+
+/// Each value separately; `null` if unknown, also for items of lists, whose lengths are in `shape`.
+pub fn single_values(config: &Config, view: &View, shape: Shape) -> Vec<Message> {
+    let (base, all) = (base(config, &view.id), document(view));
+    let mut messages = Vec::new();
+    for value in VALUES {
+        let found = value
+            .key
+            .split('.')
+            .try_fold(None, |inside: Option<&Json>, key| inside.map_or_else(|| all.get(key), |object| object.get(key)).map(Some));
+        let json = found.flatten().unwrap_or(&Json::Null);
+        let topic = format!("{base}/{}", value.key.replace('.', "/"));
+        match (value.kind, json) {
+            (Kind::List(_), list) => messages
+                .extend((0..shape.length(value.key)).map(|place| {
+                    Message::passing(format!("{topic}/{}", place + 1), plain(list.get(place).unwrap_or(&Json::Null)))
+                })),
+            (_, json) => messages.push(Message::passing(topic, plain(json))),
+        }
+    }
+    messages
+}
+
+/// Text without JSON quotes.
+fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,28 @@
+//! MQTT: publishes batteries and banks in our own format, for Home Assistant, and in the formats of other systems; and subscribes
+//! to the power at the grid connection. Topics and payloads: `docs/mqtt.md`.
+//!
+//! ```text
+//! BatteryRegistry ──View──▶ Publisher (pure: what, when) ──Message──▶ Connection (link::mqtt) ──▶ broker
+//! ```
+//! Measured values are never retained and never queued: after an outage of the broker the then present values are published.
+
+mod compat;
+mod config;
+mod home_assistant;
+mod listen;
+mod message;
+mod power;
+mod publisher;
+mod serve;
+mod values;
+
+pub use crate::link::mqtt::Message;
+pub use compat::{berrybms, domoticz, jk_pylon};
+pub use config::Config;
+pub use home_assistant::{ALARMS, announcement, removal};
+pub use listen::listen;
+pub use message::{Shape, single_values, state};
+pub use power::{Source, parse};
+pub use publisher::Publisher;
+pub use serve::serve;
+pub use values::{Kind, Number, VALUES, Value};

@@ -1,0 +1,129 @@
+//! The registry: the views of all batteries and banks, for the dashboard, MQTT and the other outputs.
+//!
+//! ```text
+//! batteries of this process ──publish──▶ BatteryRegistry (the newest view of each) ──watch──▶ outputs
+//! batteries of other processes (hub) ──┘
+//! ```
+//! A slow output misses intermediate views, but never the last one: nothing waits for it and nothing is queued.
+
+use crate::control::CommandHandle;
+use crate::output::api::View;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The newest view of each battery and bank, sorted by id.
+pub type Views = Arc<Vec<Arc<View>>>;
+
+/// The views of all batteries and banks. A clone is another handle to the same registry.
+#[derive(Debug, Clone)]
+pub struct BatteryRegistry {
+    views: watch::Sender<Views>,
+    /// Handles for requests to the batteries, by id.
+    handles: Arc<Mutex<BTreeMap<String, CommandHandle>>>,
+}
+
+impl Default for BatteryRegistry {
+    fn default() -> Self {
+        Self { views: watch::Sender::new(Views::default()), handles: Arc::default() }
+    }
+}
+
+impl BatteryRegistry {
+    /// Subscribes to all views: an output waits for `changed` of the receiver and compares the `Arc`s ([`changed`]).
+    pub fn subscribe(&self) -> watch::Receiver<Views> {
+        self.views.subscribe()
+    }
+
+    /// Whether there is a subscriber; else no view needs to be built.
+    pub fn is_watched(&self) -> bool {
+        self.views.receiver_count() > 0
+    }
+
+    /// Registers the handle for requests to a battery.
+    pub fn register_handle(&self, id: String, handle: CommandHandle) {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).insert(id, handle);
+    }
+
+    /// The handle for requests to a battery. In the hub it leads to its D-Bus service ([`crate::dbus::ask`]).
+    pub fn handle(&self, id: &str) -> Option<CommandHandle> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The present views.
+    pub fn current(&self) -> Views {
+        self.views.borrow().clone()
+    }
+
+    /// Publishes a view, replacing the one with the same id.
+    pub fn publish(&self, view: View) {
+        self.views.send_modify(|views| {
+            let views = Arc::make_mut(views);
+            match views.iter_mut().find(|old| old.id == view.id) {
+                Some(old) => *old = Arc::new(view),
+                None => {
+                    views.push(Arc::new(view));
+                    views.sort_by(|a, b| a.id.cmp(&b.id));
+                }
+            }
+        });
+    }
+
+    /// Removes all batteries.
+    pub fn clear(&self) {
+        self.views.send_replace(Views::default());
+    }
+
+    /// Removes a battery.
+    pub fn remove(&self, id: &str) {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.views.send_if_modified(|views| {
+            let there = views.iter().any(|view| view.id == id);
+            if there {
+                Arc::make_mut(views).retain(|view| view.id != id);
+            }
+            there
+        });
+    }
+}
+
+/// The views of `now` that are new or changed since `before`.
+pub fn changed<'a>(before: &'a Views, now: &'a Views) -> impl Iterator<Item = &'a Arc<View>> {
+    now.iter().filter(|view| !before.iter().any(|old| Arc::ptr_eq(old, view)))
+}
+
+/// The ids in `before` that are missing in `now`.
+pub fn removed<'a>(before: &'a Views, now: &'a Views) -> impl Iterator<Item = &'a str> {
+    before.iter().filter(|old| !now.iter().any(|view| view.id == old.id)).map(|view| view.id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(id: &str, soc: f64) -> View {
+        View { id: id.into(), soc_pct: Some(soc), ..View::default() }
+    }
+
+    #[test]
+    fn a_slow_output_sees_the_last_view_of_each_once() {
+        let registry = BatteryRegistry::default();
+        assert!(!registry.is_watched());
+        let mut output = registry.subscribe();
+        let mut seen = output.borrow_and_update().clone();
+        registry.publish(view("b", 1.0));
+        registry.publish(view("a", 1.0));
+        registry.publish(view("b", 2.0));
+        let now = output.borrow_and_update().clone();
+        let views: Vec<_> = changed(&seen, &now).map(|view| (view.id.as_str(), view.soc_pct)).collect();
+        assert_eq!(views, [("a", Some(1.0)), ("b", Some(2.0))]);
+        seen = now;
+        registry.publish(view("a", 1.5));
+        registry.remove("b");
+        let now = output.borrow_and_update().clone();
+        assert_eq!(changed(&seen, &now).map(|view| view.soc_pct).collect::<Vec<_>>(), [Some(1.5)]);
+        assert_eq!(removed(&seen, &now).collect::<Vec<_>>(), ["b"]);
+        registry.remove("b");
+        assert!(!output.has_changed().unwrap(), "nothing happened");
+    }
+}

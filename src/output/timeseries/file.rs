@@ -1,0 +1,144 @@
+//! The file of one battery's course: of fixed size, written in place, rarely.
+//!
+//! A read-only, full or damaged disk only loses the course over a restart: it is logged once, and writing is retried.
+
+use super::course::Course;
+use super::record::{HEAD, Piece, SIZE};
+use crate::base::episode::Once;
+use crate::base::regular_file;
+use crate::base::time::Now;
+use crate::base::units::Moment;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Minimum time between two writes.
+pub const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Why the course could not be saved or loaded.
+#[derive(Debug, Error)]
+pub enum HistoryError {
+    /// The file cannot be written.
+    #[error(
+        "cannot save {path}: {source}; charts will lose unsaved data when the program ends. Check free space and permissions there"
+    )]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
+    /// The file exists, but cannot be read.
+    #[error("cannot read {path}: {source}; starting new charts. Remove the file if this recurs")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
+}
+
+/// The file.
+#[derive(Debug, Clone)]
+pub struct HistoryFile {
+    path: PathBuf,
+    /// Time of the last write or attempt.
+    written: Moment,
+    /// The complete file has to be written: it does not exist, or a write failed.
+    anew: bool,
+    logged_failure: Once,
+}
+
+impl HistoryFile {
+    /// The file of the battery `id` in `folder`. Does not create it.
+    pub fn new(folder: &Path, id: &str, now: Moment) -> Self {
+        Self { path: folder.join(format!("{id}.history")), written: now, anew: true, logged_failure: Once::default() }
+    }
+
+    /// Loads the file into `course`.
+    ///
+    /// # Errors
+    /// [`HistoryError::Read`] if a file exists but cannot be read.
+    pub fn load(&mut self, course: &mut Course) -> Result<(), HistoryError> {
+        match regular_file::read(&self.path, SIZE as u64) {
+            Ok(bytes) => {
+                self.anew = bytes.len() != SIZE || !bytes.starts_with(&HEAD);
+                course.load(&bytes);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(HistoryError::Read { path: self.path.clone(), source }),
+        }
+    }
+
+    /// Whether a write is due.
+    pub fn is_due(&self, now: Moment) -> bool {
+        now.since(self.written) >= INTERVAL
+    }
+
+    /// The write for the new data of `course`, if any. `last`: at the end of the program.
+    pub fn begin(&mut self, course: &mut Course, now: Now, last: bool) -> Option<Job> {
+        self.written = now.at;
+        let new = course.unsaved(now, last);
+        let pieces = if self.anew { course.whole() } else { new };
+        (!pieces.is_empty()).then(|| Job { path: self.path.clone(), pieces, anew: self.anew })
+    }
+
+    /// Records the result of a write.
+    ///
+    /// # Errors
+    /// [`HistoryError::Write`] for the first failure of an episode; later ones are silent.
+    pub fn finish(&mut self, result: io::Result<()>) -> Result<(), HistoryError> {
+        // After a failure everything is written the next time.
+        self.anew = result.is_err();
+        match result {
+            Err(source) if self.logged_failure.first() => Err(HistoryError::Write { path: self.path.clone(), source }),
+            Err(_) => Ok(()),
+            Ok(()) => {
+                self.logged_failure.reset();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A pending write, for a thread that may block.
+#[derive(Debug)]
+pub struct Job {
+    path: PathBuf,
+    pieces: Vec<Piece>,
+    anew: bool,
+}
+
+impl Job {
+    /// Writes to the file.
+    ///
+    /// # Errors
+    /// Error of the operating system.
+    pub fn run(&self) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match regular_file::check(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
+        if self.anew {
+            file.set_len(SIZE as u64)?;
+            file.write_all_at(&HEAD, 0)?;
+        }
+        for piece in &self.pieces {
+            file.write_all_at(&piece.bytes, piece.at)?;
+        }
+        file.sync_data()
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes.len()).sum()
+    }
+}

@@ -1,0 +1,92 @@
+//! Records the courses of all batteries in the registry, and provides them.
+
+use super::bin::Sample;
+use super::course::Course;
+use super::file::HistoryFile;
+use super::series::Range;
+use crate::base::runtime::{self, now};
+use crate::base::stop::Stop;
+use crate::base::time::Now;
+use crate::output::registry::{Views, changed};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Maximum number of recorded batteries.
+const MAX_BATTERIES: usize = 64;
+
+#[derive(Debug)]
+struct BatteryHistory {
+    course: Course,
+    file: HistoryFile,
+}
+
+/// The courses of all batteries. A clone is another handle to the same.
+#[derive(Debug, Clone, Default)]
+pub struct Histories(Arc<Mutex<BTreeMap<String, BatteryHistory>>>);
+
+impl Histories {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BatteryHistory>> {
+        // Nothing panics while the lock is held; the data is consistent in any case.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The course of the battery `id` as JSON.
+    pub fn json(&self, id: &str, range: (&'static str, Range), now: Now) -> Option<String> {
+        self.lock().get(id).map(|history| history.course.json(id, range, now))
+    }
+
+    /// Writes the data that is due, or everything. Only the caller waits for the disk.
+    fn save(&self, now: Now, last: bool) {
+        let mut jobs = Vec::new();
+        for (id, history) in self.lock().iter_mut() {
+            if last || history.file.is_due(now.at) {
+                jobs.extend(history.file.begin(&mut history.course, now, last).map(|job| (id.clone(), job)));
+            }
+        }
+        for (id, job) in jobs {
+            let result = job.run();
+            if let Some(Err(error)) = self.lock().get_mut(&id).map(|history| history.file.finish(result)) {
+                log::warn!("{error}");
+            }
+        }
+    }
+}
+
+/// Follows all batteries until the program ends. Files are in `folder`; days begin `offset_h` hours from UTC.
+pub async fn keep(histories: Histories, mut views: watch::Receiver<Views>, folder: PathBuf, offset_h: f64, mut stop: Stop) {
+    let mut seen = Views::default();
+    loop {
+        let there = views.borrow_and_update().clone();
+        let now = now();
+        for view in changed(&seen, &there) {
+            let mut all = histories.lock();
+            if !all.contains_key(&view.id) {
+                if all.len() >= MAX_BATTERIES {
+                    continue;
+                }
+                let (mut course, mut file) = (Course::new(offset_h), HistoryFile::new(&folder, &view.id, now.at));
+                if let Err(error) = file.load(&mut course) {
+                    log::warn!("{error}");
+                }
+                all.extend([(view.id.clone(), BatteryHistory { course, file })]);
+            }
+            if let Some(history) = all.get_mut(&view.id) {
+                history.course.add(&Sample::from(&**view), now);
+            }
+        }
+        seen = there;
+        let due = histories.lock().values().any(|history| history.file.is_due(now.at));
+        if due {
+            // Batteries must not wait for a slow disk.
+            let saving = histories.clone();
+            let _ = runtime::blocking(move || saving.save(now, false)).await;
+        }
+        tokio::select! {
+            changed = views.changed() => if changed.is_err() { break },
+            () = stop.asked() => break,
+        }
+    }
+    histories.save(now(), true);
+}

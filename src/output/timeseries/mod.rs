@@ -1,0 +1,20 @@
+//! History: the course of a battery's values over an hour, a day, a week, a month, and its energy over a year.
+//!
+//! ```text
+//! views ──▶ minutes (a day, in memory) ──▶ quarters of an hour (a month) ──▶ file, once an hour
+//!                                     └──▶ energy per day (a year)       ──▶   "
+//! ```
+//! Everything but `file` and `keeper` is pure.
+
+mod bin;
+mod course;
+mod file;
+mod keeper;
+mod record;
+mod series;
+
+pub use bin::{Bin, Sample};
+pub use course::{Course, DAYS, MINUTES, QUARTERS};
+pub use file::{HistoryError, HistoryFile, INTERVAL, Job};
+pub use keeper::{Histories, keep};
+pub use series::Range;

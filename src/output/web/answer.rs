@@ -1,0 +1,245 @@
+//! Answers to web requests. Pure: the request's head and body and the present data go in.
+
+use super::{Config, assets, guard};
+use crate::control::ControlRequest;
+use crate::model::Reply;
+use crate::output::api::{View, metrics};
+use crate::output::registry::Views;
+use crate::output::timeseries::Range;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The relevant parts of a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Head<'a> {
+    /// `GET`.
+    pub method: &'a str,
+    /// `/api/v1/batteries`, as received.
+    pub path: &'a str,
+    /// Query string, after the `?`.
+    pub query: &'a str,
+    /// `Host`.
+    pub host: Option<&'a str>,
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+    /// `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<&'a str>,
+    /// Body.
+    pub body: &'a [u8],
+}
+
+/// The course of the values of the battery with this id, as JSON.
+pub type History<'a> = dyn Fn(&str, (&'static str, Range)) -> Option<String> + 'a;
+
+/// Input of all answers.
+pub struct World<'a> {
+    /// Settings.
+    pub config: &'a Config,
+    /// The batteries.
+    pub views: &'a Views,
+    /// The course of a battery's values as JSON.
+    pub history: &'a History<'a>,
+}
+
+/// An answer.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// `ETag`: the browser may cache the content and revalidate it.
+    pub tag: Option<String>,
+    /// `Allow`: the valid methods.
+    pub allow: Option<&'static str>,
+    /// Content.
+    pub body: Body,
+}
+
+/// Content of an answer.
+#[derive(Debug, PartialEq)]
+pub enum Body {
+    /// Constant bytes.
+    Constant(&'static [u8]),
+    /// Text made for this request.
+    Text(String),
+    /// An endless stream of events.
+    Events,
+    /// A request to a battery; the answer follows with its outcome.
+    Request {
+        /// The battery's id.
+        id: String,
+        /// The request.
+        request: ControlRequest,
+    },
+}
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The routes with their descriptions, for the documentation.
+pub const ROUTES: [(&str, &str); 8] = [
+    ("GET /", "the page"),
+    ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
+    ("GET /api/v1/batteries/ID", "one of them"),
+    (
+        "GET /api/v1/events",
+        "server-sent events: `view` with a battery as data, first all, then each that has changed; `gone` with `{\"id\": …}`; `alive` after 10 s without another event",
+    ),
+    ("GET /api/v1/history?id=ID&range=hour|day|week|month|year", "the history of its values; `year`: energy per day"),
+    (
+        "POST /api/v1/batteries/ID/commands",
+        "a command: `{\"command\": \"charge\", \"on\": false}`, also `discharge` and `balance`; `{\"command\": \"soc\", \"value\": \"80\"}`; \
+         `{\"command\": \"override\", \"value\": \"ccl 20 for 3600\"}`. Needs the token; 200 once the BMS shows the change, else 409 and the reason",
+    ),
+    ("GET /metrics", "all numbers in Prometheus text format"),
+    ("GET /healthz", "200 and `ok` while the data of every battery is fresh, else 503 and the IDs of the others"),
+];
+
+/// Answers a request.
+pub fn answer(head: &Head<'_>, world: &World<'_>) -> Answer {
+    let Some(host) = head.host.filter(|host| guard::is_host(host)) else {
+        return error(400, "the request needs exactly one valid Host header");
+    };
+    if !guard::is_ours(host, world.config) {
+        return error(421, "this host name is not allowed; use the IP address, or add the name to web.hosts");
+    }
+    match head.method {
+        "GET" | "HEAD" => read(head, world),
+        "POST" if head.path.starts_with("/api/v1/") => write(head, host, world),
+        _ => Answer { allow: Some("GET, HEAD"), ..error(405, "only GET is supported here") },
+    }
+}
+
+fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
+    let views = world.views;
+    match head.path {
+        "/api/v1/batteries" => json(batteries(views)),
+        "/api/v1/events" => Answer { content_type: "text/event-stream", body: Body::Events, ..text(200, String::new()) },
+        "/api/v1/history" => history(head, world),
+        "/metrics" => Answer { content_type: "text/plain; version=0.0.4; charset=utf-8", ..text(200, metrics(views)) },
+        "/healthz" => health(views),
+        path => match path.strip_prefix("/api/v1/batteries/") {
+            Some(id) => match find(views, id) {
+                Some(view) => json(object(view)),
+                None => error(404, "no battery has this ID; see /api/v1/batteries"),
+            },
+            None => asset(head),
+        },
+    }
+}
+
+/// A command from the page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    command: String,
+    on: Option<bool>,
+    value: Option<String>,
+}
+
+/// Answers requests that change something.
+fn write(head: &Head<'_>, host: &str, world: &World<'_>) -> Answer {
+    if !guard::is_same_origin(head.origin, host) {
+        return error(403, "requests of other web pages cannot change anything");
+    }
+    if world.config.token.is_none() {
+        return error(403, "set web.token to allow changes");
+    }
+    if !guard::may_write(head.authorization, world.config) {
+        return error(401, "send the token of web.token: Authorization: Bearer …");
+    }
+    let id = head.path.strip_prefix("/api/v1/batteries/").and_then(|rest| rest.strip_suffix("/commands"));
+    let Some(id) = id else { return error(404, "nothing can be changed at this address") };
+    if find(world.views, id).is_none() {
+        return error(404, "no battery has this ID; see /api/v1/batteries");
+    }
+    let Ok(asked) = serde_json::from_slice::<Asked>(head.body) else {
+        return error(400, "the body must be like {\"command\": \"charge\", \"on\": false}");
+    };
+    let value = match (asked.on, asked.value) {
+        (Some(on), None) => if on { "on" } else { "off" }.to_owned(),
+        (None, Some(value)) => value,
+        _ => return error(400, "give either `on` or `value`"),
+    };
+    match ControlRequest::parse(&asked.command, &value) {
+        Ok(request) => {
+            Answer { content_type: JSON, body: Body::Request { id: id.to_owned(), request }, ..text(200, String::new()) }
+        }
+        Err(why) => error(400, &why.to_string()),
+    }
+}
+
+fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
+    // Ids and ranges are plain words and never escaped.
+    let value = |name: &str| head.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let Some(id) = value("id") else { return error(400, "give a battery: id=…") };
+    let Some(range) = Range::named(value("range").unwrap_or("day")) else {
+        return error(400, "range must be hour, day, week, month or year");
+    };
+    match (world.history)(id, range) {
+        Some(text) => json(text),
+        None => error(404, "no battery has this ID; see /api/v1/batteries"),
+    }
+}
+
+fn find<'a>(views: &'a Views, id: &str) -> Option<&'a Arc<View>> {
+    views.iter().find(|view| view.id == id)
+}
+
+fn batteries(views: &Views) -> String {
+    let list: Vec<String> = views.iter().map(|view| object(view)).collect();
+    format!("{{\"batteries\":[{}]}}", list.join(","))
+}
+
+/// A view as JSON.
+pub(super) fn object(view: &View) -> String {
+    // Every number is finite or null, and every key is a text: this cannot fail.
+    serde_json::to_string(view).unwrap_or_default()
+}
+
+fn health(views: &Views) -> Answer {
+    let stale: Vec<&str> =
+        views.iter().filter(|view| view.freshness != crate::model::Freshness::Fresh).map(|view| view.id.as_str()).collect();
+    match (views.is_empty(), stale.is_empty()) {
+        (true, _) => text(503, "no battery yet\n".to_owned()),
+        (false, true) => text(200, "ok\n".to_owned()),
+        (false, false) => text(503, format!("no fresh data: {}\n", stale.join(", "))),
+    }
+}
+
+fn asset(head: &Head<'_>) -> Answer {
+    let Some(asset) = assets::find(head.path) else { return error(404, "no such page") };
+    let tag = asset.tag();
+    let has = head.if_none_match.is_some_and(|tags| tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag));
+    // With 304 the server sends the length of the content only.
+    let status = if has { 304 } else { 200 };
+    Answer { status, content_type: asset.content_type, tag: Some(tag), allow: None, body: Body::Constant(asset.bytes) }
+}
+
+fn text(status: u16, text: String) -> Answer {
+    Answer { status, content_type: TEXT, tag: None, allow: None, body: Body::Text(text) }
+}
+
+fn json(object: String) -> Answer {
+    Answer { content_type: JSON, ..text(200, object) }
+}
+
+fn error(status: u16, why: &str) -> Answer {
+    Answer { content_type: JSON, ..text(status, serde_json::json!({ "error": why }).to_string()) }
+}
+
+impl Answer {
+    /// The outcome of a request.
+    pub(super) fn of(reply: &Reply) -> Self {
+        let body = serde_json::json!({ "code": reply.code, "done": reply.text }).to_string();
+        if reply.is_done() { json(body) } else { error(409, &reply.text) }
+    }
+
+    /// A request rejected without processing.
+    pub(super) fn refusal(status: u16, why: &str) -> Self {
+        error(status, why)
+    }
+}

@@ -1,0 +1,53 @@
+//! The files of `page/`, embedded in the program. **A new file of the page is one line in [`ASSETS`].**
+
+/// A file of the page.
+pub(super) struct Asset {
+    /// Its path in requests.
+    pub(super) path: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) bytes: &'static [u8],
+}
+
+macro_rules! asset {
+    ($path:literal, $file:literal, $content_type:literal) => {
+        Asset { path: $path, content_type: $content_type, bytes: include_bytes!(concat!("page/", $file)) }
+    };
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub(super) const ASSETS: &[Asset] = &[
+    asset!("/", "index.html", "text/html; charset=utf-8"),
+    asset!("/style.css", "style.css", "text/css; charset=utf-8"),
+    asset!("/icon.svg", "icon.svg", "image/svg+xml"),
+    asset!("/app.js", "app.js", "text/javascript; charset=utf-8"),
+    asset!("/cells.js", "cells.js", "text/javascript; charset=utf-8"),
+    asset!("/chart.js", "chart.js", "text/javascript; charset=utf-8"),
+    asset!("/commands.js", "commands.js", "text/javascript; charset=utf-8"),
+    asset!("/dom.js", "dom.js", "text/javascript; charset=utf-8"),
+    asset!("/history.js", "history.js", "text/javascript; charset=utf-8"),
+    asset!("/limits.js", "limits.js", "text/javascript; charset=utf-8"),
+    asset!("/live.js", "live.js", "text/javascript; charset=utf-8"),
+    asset!("/panels.js", "panels.js", "text/javascript; charset=utf-8"),
+    asset!("/text.js", "text.js", "text/javascript; charset=utf-8"),
+    asset!("/theme.js", "theme.js", "text/javascript; charset=utf-8"),
+    asset!("/lang/en.json", "lang/en.json", "application/json"),
+    asset!("/lang/de.json", "lang/de.json", "application/json"),
+];
+
+impl Asset {
+    /// An ETag from the content (FNV-1a), so that the browser can use its cache.
+    pub(super) fn tag(&self) -> String {
+        let hash = self
+            .bytes
+            .iter()
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
+        format!("\"{hash:016x}\"")
+    }
+}
+
+/// The file at `path`.
+pub(super) fn find(path: &str) -> Option<&'static Asset> {
+    let path = if path == "/index.html" { "/" } else { path };
+    ASSETS.iter().find(|asset| asset.path == path)
+}

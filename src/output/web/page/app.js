@@ -1,0 +1,144 @@
+// The page: the selected battery, its panels, and the handling of missing data.
+
+import { html, keyed, put, remembered, set } from './dom.js';
+import { live } from './live.js';
+import { LANGUAGES, language, moment, number, span, speak, t, watts } from './text.js';
+import { alarms, charge, about, link, members, switches, temperatures } from './panels.js';
+import { cells } from './cells.js';
+import { limits } from './limits.js';
+import { history } from './history.js';
+import { commands } from './commands.js';
+
+const $ = (id) => document.getElementById(id);
+const PANELS = [alarms, charge, limits, members, cells, temperatures, switches, link, history, about, commands];
+
+/** id → { view, at: time of arrival } */
+const batteries = new Map();
+let panels = [];
+/** All batteries were received once: before that, the selected one may still be missing. */
+let isComplete = false;
+let built;
+let current;
+let isLive;
+let lostSince = Date.now();
+
+const ordered = () =>
+  [...batteries.values()].map(({ view }) => view).sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'bank' ? -1 : 1));
+
+/** The battery in the address; other anchors of the page, such as `#main`, change nothing. */
+function chosen() {
+  const named = location.hash.slice(1);
+  if (!named || batteries.has(named)) current = named;
+  return batteries.has(current) ? current : ordered()[0]?.id;
+}
+
+/** Seconds since the battery's last reading, as of now. */
+const age = ({ view, at }) => (Number.isFinite(view.age_s) ? view.age_s + (Date.now() - at) / 1000 : undefined);
+
+function take(views, whole) {
+  isComplete ||= whole;
+  if (!isComplete) return;
+  if (whole) {
+    const ids = new Set(views.map(({ id }) => id));
+    for (const id of batteries.keys()) if (!ids.has(id)) batteries.delete(id);
+  }
+  for (const view of views) batteries.set(view.id, { view, at: Date.now() });
+  draw();
+}
+
+function connection(now) {
+  if (isLive !== now) {
+    isLive = now;
+    if (!now) lostSince = Date.now();
+  }
+  draw();
+}
+
+function draw() {
+  const pill = $('state');
+  put(pill, t(isLive === undefined ? 'connecting' : isLive ? 'live' : 'reconnecting'));
+  const gone = isLive === false ? (Date.now() - lostSince) / 1000 : 0;
+  // The seconds are outside of the text for screen readers, which changes only with the state.
+  put($('since'), isLive === false ? t('for_span', { span: span(gone) }) : '');
+  set(pill.parentNode, 'data-state', isLive ? 'good' : isLive === false ? 'bad' : 'new');
+  const lost = $('lost');
+  lost.hidden = gone < 2;
+  put(lost, gone < 2 ? '' : t('lost', { time: moment(lostSince / 1000, { timeStyle: 'medium' }) }));
+  document.body.classList.toggle('offline', gone >= 2);
+  navigation();
+
+  const id = chosen();
+  const key = `${id} ${language}`;
+  if (built !== key) {
+    built = key;
+    panels.forEach((panel) => panel.end?.());
+    panels = id === undefined ? [] : PANELS.map((make) => make(id)).filter(Boolean);
+    $('panels').replaceChildren(...(panels.length ? panels.map(({ node }) => node) : [html('p', { class: 'banner' }, t('waiting'))]));
+  }
+  if (id === undefined) {
+    if (isLive) put($('panels').firstChild, t('none'));
+    return;
+  }
+  const { view } = batteries.get(id);
+  document.title = `${number(view.soc_pct, 0, '%')} · ${view.name}`;
+  const all = ordered();
+  const more = { age: age(batteries.get(id)), all, ageOf: (other) => age(batteries.get(other)) };
+  for (const panel of panels) panel.update(view, more);
+}
+
+/** One entry per battery, if there are several. */
+function navigation() {
+  const nav = $('batteries');
+  const all = ordered();
+  nav.hidden = all.length < 2;
+  if (nav.hidden) return;
+  const key = `${language} ${all.map(({ id, name }) => `${id} ${name}`).join()}`;
+  keyed(nav, key, () => all.map(({ id, name, kind }) => html(
+    'a', { href: `#${id}`, class: kind },
+    html('strong', {}, name), html('span', { class: 'soc' }), html('span', { class: 'flow' }), html('span', { class: 'mark' }),
+  )));
+  all.forEach((view, index) => {
+    const link = nav.children[index];
+    set(link, 'aria-current', view.id === chosen() && 'page');
+    put(link.querySelector('.soc'), number(view.soc_pct, 0, '%'));
+    put(link.querySelector('.flow'), watts(view.power_w));
+    const worst = view.freshness !== 'fresh' ? t('no_data') : view.alarms?.length ? t('alarms_count', { n: view.alarms.length }) : '';
+    put(link.querySelector('.mark'), worst);
+  });
+}
+
+function translate() {
+  for (const node of document.querySelectorAll('[data-t]')) put(node, t(node.dataset.t));
+  for (const node of document.querySelectorAll('[data-t-label]')) set(node, 'aria-label', t(node.dataset.tLabel));
+}
+
+function settings() {
+  const names = $('language');
+  names.append(...Object.entries(LANGUAGES).map(([value, name]) => html('option', { value, lang: value }, name)));
+  names.value = language;
+  names.addEventListener('change', async () => {
+    remembered.set('language', names.value);
+    await speak(names.value);
+    translate();
+    draw();
+  });
+  const theme = $('theme');
+  theme.value = document.documentElement.dataset.theme ?? 'auto';
+  theme.addEventListener('change', () => {
+    const fixed = theme.value === 'auto' ? undefined : theme.value;
+    remembered.set('theme', fixed);
+    if (fixed) document.documentElement.dataset.theme = fixed;
+    else delete document.documentElement.dataset.theme;
+  });
+}
+
+await speak();
+translate();
+settings();
+draw();
+live(take, connection);
+window.addEventListener('hashchange', () => {
+  draw();
+  $('main').focus({ preventScroll: true });
+});
+setInterval(draw, 1000);

@@ -1,0 +1,72 @@
+// Texts and numbers in the reader's language. A language is one file in lang/ and one line here.
+
+import { remembered } from './dom.js';
+
+export const LANGUAGES = { en: 'English', de: 'Deutsch' };
+
+let words = {};
+let fallback = {};
+export let language = 'en';
+/** Number and time format: the browser's locale if it is of this language (en-GB), else the language. */
+let locale = 'en';
+
+const file = async (name) => (await fetch(`lang/${name}.json`)).json();
+
+/** Loads the chosen language, else the browser's, else English. */
+export async function speak(wanted = remembered.get('language')) {
+  const wishes = [wanted, ...navigator.languages.map((name) => name.slice(0, 2).toLowerCase())];
+  const next = wishes.find((name) => name && Object.hasOwn(LANGUAGES, name)) ?? 'en';
+  // Set the language only once its texts are loaded: panels are rebuilt when it changes.
+  [fallback, words] = await Promise.all([file('en'), file(next)]);
+  language = next;
+  locale = navigator.languages.find((name) => name.startsWith(language)) ?? language;
+  document.documentElement.lang = language;
+}
+
+/** The text for `key`, with `{name}` filled in. */
+export function t(key, values = {}) {
+  const text = words[key] ?? fallback[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+}
+
+/** Translates a text of the driver if it is a known phrase or pattern. */
+export function phrase(text) {
+  if (!text) return t('unknown');
+  const whole = words.phrases?.[text] ?? fallback.phrases?.[text];
+  if (whole) return whole;
+  for (const [form, translated] of Object.entries({ ...fallback.patterns, ...words.patterns })) {
+    const found = text.match(new RegExp(`^${form.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, '(?<$1>.+?)')}$`))?.groups;
+    if (found) return translated.replace(/\{(\w+)\}/g, (_, name) => (name === 'why' ? phrase(found.why) : found[name]));
+  }
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+/** Text and remedy of an alarm. */
+export function alarmWords({ name, text, remedy }) {
+  const [own, ownRemedy] = words.alarms?.[name] ?? [];
+  return [own ?? text ?? name.replaceAll('_', ' '), ownRemedy ?? remedy ?? ''];
+}
+
+/** A number with its unit; a dash if it is unknown. */
+export function number(value, digits, unit = '') {
+  if (!Number.isFinite(value)) return '–';
+  const format = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const text = value.toLocaleString(locale, format).replace(/^-(0[.,]?0*)$/, '$1').replace('-', '−');
+  return unit ? `${text}\u00a0${unit}` : text;
+}
+
+/** Amperes and watts with a useful number of digits. */
+export const amps = (value) => number(value, Math.abs(value) >= 100 ? 0 : 1, 'A');
+export const watts = (value) => (Math.abs(value) >= 10000 ? number(value / 1000, 1, 'kW') : number(value, 0, 'W'));
+
+/** A time span in its two largest units. */
+export function span(seconds) {
+  if (!Number.isFinite(seconds)) return '–';
+  const s = Math.max(0, Math.round(seconds));
+  const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
+  const parts = d ? [d, t('days'), h, 'h'] : h ? [h, 'h', String(m).padStart(2, '0'), 'min'] : s >= 120 ? [m, 'min'] : [s, 's'];
+  return parts.join('\u00a0');
+}
+
+/** A date or time, by `Intl.DateTimeFormat` options. */
+export const moment = (unix, options) => new Date(unix * 1000).toLocaleString(locale, options);

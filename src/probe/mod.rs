@@ -1,0 +1,431 @@
+//! Searches a port for a BMS: drivers × line settings × addresses, in two passes.
+//!
+//! If a family may have its own master on the line, the driver listens for it before anything is sent, and only listens if it hears
+//! one. The quick pass tries every driver once, at its usual line and first address: within two seconds those that are met often,
+//! then all others, which are not tried there again. The patient pass listens, waits longer and tries all addresses, within a time
+//! budget shared by the requests. A BMS whose answer was corrupted is tried a few more times: after the quick pass, and at the end.
+//! Only a full reading confirms a hit: an identification alone may be chance, or another device with a similar protocol.
+
+use crate::base::units::Moment;
+use crate::bms::sniffer::Sniffer;
+use crate::bms::{Driver, Evidence, Line, Protocol, Request, Sharing, Transport, tested};
+use crate::link::{Link, LinkError};
+use crate::model::Reading;
+use lookalikes::Witness;
+use plan::{FURTHER_ADDRESS_TIME, Kind, MAIN_ADDRESS_TIME, is_wanted, lines, quick, share, thorough};
+use std::time::Duration;
+use thiserror::Error;
+
+mod lookalikes;
+mod plan;
+mod report;
+
+pub use lookalikes::{doubt, further_families};
+pub use report::{NotFound, PortActivity};
+
+/// Time for both passes on a silent port, without the start of the process: a part for the line, and one for each family.
+const SEARCH_BUDGET: (Duration, Duration) = (Duration::from_millis(2200), Duration::from_millis(345));
+
+/// Further addresses are skipped this long after the budget: on a line that is never quiet each request takes longer.
+const FURTHER_ADDRESSES_OVERTIME: Duration = Duration::from_millis(1600);
+
+/// Number and time limit of further attempts if answers were corrupted.
+const RETRIES_AFTER_DAMAGE: usize = 6;
+const RETRIES_UNTIL: Duration = Duration::from_secs(14);
+/// As many of them follow right after the quick pass.
+const RETRIES_AT_ONCE: usize = 4;
+
+/// Least timeout of an identification on Bluetooth.
+const RADIO_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time to listen for a master before anything is sent; a master sends at least every 220 ms.
+const FIRST_LISTEN: Duration = Duration::from_millis(250);
+
+/// Listening time once a master was heard: its cycle takes up to 15 s.
+const MASTER_CYCLE: Duration = Duration::from_secs(20);
+
+/// Time to wait for the first message on a topic; senders have their own pace.
+const MESSAGE_TIME: Duration = Duration::from_secs(25);
+
+/// Scope of the search.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The drivers to try, in this order.
+    pub drivers: Vec<&'static Driver>,
+    /// The addresses to try instead of the drivers' own; all that answer are returned.
+    pub addresses: Vec<u8>,
+    /// The only line to try, for boards with an unusual setting; `None` = the drivers' own.
+    pub line: Option<Line>,
+    /// The port is a CAN bus: only families on CAN are tried, otherwise only those on serial lines.
+    pub can: bool,
+    /// The BMS that answered the last time: tried first, if it is within the scope.
+    pub remembered: Option<Candidate>,
+    /// Send nothing: only batteries polled by another master are found.
+    pub listen_only: bool,
+}
+
+impl Scope {
+    /// Without the families that cannot be on the port.
+    fn only(&self, families: Option<&[&'static str]>) -> Self {
+        let mut scope = self.clone();
+        scope.drivers.retain(|driver| families.is_none_or(|families| families.contains(&driver.name)));
+        scope
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        let serial = tested().filter(|driver| driver.transports.contains(&Transport::Serial));
+        Self { drivers: serial.collect(), addresses: Vec::new(), line: None, can: false, remembered: None, listen_only: false }
+    }
+}
+
+/// A BMS to try.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// Its driver.
+    pub driver: &'static Driver,
+    /// Its line.
+    pub line: Line,
+    /// Its address, where the protocol has one.
+    pub address: Option<u8>,
+}
+
+impl Candidate {
+    /// A decoder for it.
+    pub fn protocol(&self) -> Box<dyn Protocol> {
+        let mut protocol = (self.driver.new)(self.address);
+        protocol.use_line(self.line);
+        protocol
+    }
+
+    /// Sets the line, the pause before requests and, on a CAN bus, the frames that are received.
+    ///
+    /// # Errors
+    /// The port's.
+    pub fn prepare(&self, link: &mut Link) -> Result<(), LinkError> {
+        link.prepare(self.line, self.driver.gap)?;
+        if self.line.is_can() { link.filter(self.protocol().can_ids()) } else { Ok(()) }
+    }
+}
+
+/// A BMS found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its driver, line and address.
+    pub candidate: Candidate,
+    /// Its first full reading.
+    pub reading: Reading,
+    /// From the start of the search to the end of that reading.
+    pub elapsed: Duration,
+    /// It was overheard: another master polls this line.
+    pub overheard: bool,
+    /// Other families that its identifying answer fits as well: the owner has to say which one it is.
+    pub also: Vec<&'static Driver>,
+}
+
+/// Why a search ended without a battery.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// No known BMS answers: a result rather than a fault.
+    #[error(transparent)]
+    NotFound(NotFound),
+    /// The port failed.
+    #[error(transparent)]
+    Port(LinkError),
+}
+
+/// Searches a port for batteries. Finds more than one at explicit addresses and with drivers whose batteries can share a line; all
+/// of them then use the same protocol.
+///
+/// # Errors
+/// [`ProbeError::NotFound`] describes what was received instead.
+pub fn search(link: &mut Link, scope: &Scope) -> Result<Vec<Found>, ProbeError> {
+    let start = link.now();
+    let not_found = NotFound::new(link.name());
+    let port = link.name().to_owned();
+    let scope = &scope.only(link.families());
+    let mut walk = SearchRun { link, scope, start, not_found, another_master: false, unread_frames: false, retry: Vec::new() };
+    let mut found = walk.find().map_err(ProbeError::Port)?;
+    if found.is_empty() {
+        let elapsed = walk.elapsed();
+        return Err(ProbeError::NotFound(walk.not_found.after(elapsed)));
+    }
+    if let Some(untested) = found.iter().map(|found| found.candidate.driver).find(|driver| driver.evidence == Evidence::Untested) {
+        log::warn!(
+            "{} is untested: check every value against the manufacturer's app before you rely on it, and please send a recording \
+             (README)",
+            untested.label
+        );
+    }
+    found.sort_by_key(|found| found.candidate.address);
+    if let Some(doubt) = doubt(&port, &found, &[]) {
+        log::warn!("{doubt}; set `bms` in [port.NAME] to the one whose values agree with the manufacturer's app");
+    }
+    Ok(found)
+}
+
+/// Candidates that may still join the batteries of a line, all of one family: those that did not answer.
+pub fn absent(scope: &Scope, present: &[Candidate]) -> Vec<Candidate> {
+    let Some(first) = present.first() else { return Vec::new() };
+    let Some(last) = present.iter().filter_map(|candidate| candidate.address).max() else { return Vec::new() };
+    let addresses: Vec<u8> = match (scope.addresses.as_slice(), first.driver.sharing) {
+        ([], Sharing::Any) => first.driver.addresses.to_vec(),
+        ([], Sharing::Numbered(most)) if last < most => vec![last.saturating_add(1)],
+        (wanted, _) => wanted.to_vec(),
+    };
+    let candidates = addresses.into_iter().map(|address| Candidate { address: Some(address), ..*first });
+    candidates.filter(|candidate| present.iter().all(|present| present.address != candidate.address)).collect()
+}
+
+/// Whether to poll this battery, or only to listen for it on a line with a master.
+pub(crate) fn is_asked(candidate: &Candidate) -> bool {
+    candidate.driver.listen.is_zero() || !candidate.protocol().identify().bytes.is_empty()
+}
+
+/// Requests the identification and a full reading from one candidate.
+///
+/// # Errors
+/// What was received instead, or the port's fault.
+pub fn confirm(link: &mut Link, candidate: &Candidate, wait: Duration) -> Result<Result<Reading, PortActivity>, LinkError> {
+    Ok(compare(link, candidate, wait)?.map(|(reading, _)| reading))
+}
+
+/// As [`confirm`], with the other families that the identifying answer fits.
+fn compare(
+    link: &mut Link,
+    candidate: &Candidate,
+    wait: Duration,
+) -> Result<Result<(Reading, Vec<&'static Driver>), PortActivity>, LinkError> {
+    let driver = candidate.driver;
+    candidate.prepare(link)?;
+    let mut protocol = candidate.protocol();
+    let identify = protocol.identify();
+    // On Bluetooth only a few families are possible, and a radio is slower than a line.
+    let timeout = if link.families().is_some() { identify.timeout.max(RADIO_TIMEOUT) } else { identify.timeout.min(wait) };
+    let request = Request { timeout, ..identify };
+    let mut reading = Reading::new(driver.name, candidate.address);
+    let mut witness = Witness::new(protocol.as_mut());
+    match link.identify(&mut witness, &request, &mut reading) {
+        Err(error) if error.is_port() => return Err(error),
+        Err(error) => return Ok(Err(PortActivity::from(&error))),
+        Ok(()) => {}
+    }
+    let also = witness.also_fit(candidate);
+    match link.poll(protocol.as_mut(), &Reading::new(driver.name, candidate.address)) {
+        Err(failure) if failure.error.is_port() => Err(failure.error),
+        Err(failure) => Ok(Err(match PortActivity::from(&failure.error) {
+            PortActivity::Unconfirmed(_) | PortActivity::Refused { .. } => {
+                PortActivity::Unconfirmed(format!("no {} came", failure.what))
+            }
+            _ => PortActivity::Unread(failure.what),
+        })),
+        Ok(reading) => Ok(match implausible(&reading) {
+            None => Ok((reading, also)),
+            Some(why) => Err(PortActivity::Unconfirmed(why)),
+        }),
+    }
+}
+
+/// Values in a first reading that are impossible for any battery; broken sense wires and empty cells are possible.
+fn implausible(reading: &Reading) -> Option<String> {
+    let Some(voltage) = reading.voltage else { return Some("its reading has no pack voltage".to_owned()) };
+    if !(1.0..1000.0).contains(&voltage.get()) {
+        return Some(format!("its pack voltage of {voltage} is none"));
+    }
+    let live = reading.cells.iter().any(|cell| (0.5..5.0).contains(&cell.get()));
+    let dead = !live && !reading.cells.is_empty();
+    reading.contradiction().or_else(|| dead.then(|| "none of its cells has a voltage".to_owned()))
+}
+
+struct SearchRun<'a> {
+    link: &'a mut Link,
+    scope: &'a Scope,
+    start: Moment,
+    not_found: NotFound,
+    /// Another master polls this line: nothing may be sent.
+    another_master: bool,
+    /// Frames arrived, but no reading: listening again is pointless.
+    unread_frames: bool,
+    /// Candidates that answered, but could not be read.
+    retry: Vec<Candidate>,
+}
+
+impl SearchRun<'_> {
+    fn elapsed(&self) -> Duration {
+        self.link.now().since(self.start)
+    }
+
+    /// Waits for the messages of a battery that is never asked.
+    fn await_message(&mut self, driver: &'static Driver) -> Result<Vec<Found>, LinkError> {
+        let Some(line) = driver.lines.first().copied() else { return Ok(Vec::new()) };
+        let candidate = Candidate { driver, line, address: None };
+        self.link.prepare(line, driver.gap)?;
+        while self.elapsed() < MESSAGE_TIME {
+            let heard = match self.link.poll(candidate.protocol().as_mut(), &Reading::new(driver.name, None)) {
+                Ok(reading) => match implausible(&reading) {
+                    None => {
+                        return Ok(vec![Found { candidate, reading, elapsed: self.elapsed(), overheard: false, also: Vec::new() }]);
+                    }
+                    Some(why) => PortActivity::Unconfirmed(why),
+                },
+                Err(failure) if failure.error.is_port() => return Err(failure.error),
+                Err(failure) => PortActivity::from(&failure.error),
+            };
+            self.not_found.record(&candidate, heard);
+        }
+        Ok(Vec::new())
+    }
+
+    /// All batteries; empty if a master was heard but no battery, or if nothing answers.
+    fn find(&mut self) -> Result<Vec<Found>, LinkError> {
+        if let [driver] = self.scope.drivers.as_slice()
+            && driver.transports == [Transport::Mqtt]
+        {
+            return self.await_message(driver);
+        }
+        let remembered = self.scope.remembered.filter(|candidate| is_wanted(self.scope, candidate));
+        let (talks, quiet) = match remembered {
+            Some(candidate) if candidate.driver.listen.is_zero() => (None, Some(candidate)),
+            other => (other, None),
+        };
+        if let Some(first) = self.ask_first(quiet)? {
+            return self.gather(vec![first]);
+        }
+        for driver in self.scope.drivers.iter().copied().filter(|driver| !driver.listen.is_zero()) {
+            let Some(line) = lines(self.scope, driver).first().copied() else { continue };
+            let found = self.overhear(driver, line, FIRST_LISTEN)?;
+            if !found.is_empty() || self.another_master {
+                return Ok(found);
+            }
+        }
+        if self.scope.listen_only {
+            return Ok(Vec::new());
+        }
+        match self.ask_first(talks)? {
+            Some(first) => self.gather(vec![first]),
+            None => self.walk(),
+        }
+    }
+
+    fn ask_first(&mut self, candidate: Option<Candidate>) -> Result<Option<Found>, LinkError> {
+        match candidate {
+            Some(candidate) if !self.scope.listen_only && is_asked(&candidate) => self.ask(candidate, MAIN_ADDRESS_TIME.1),
+            _ => Ok(None),
+        }
+    }
+
+    /// Both passes, up to the first battery that answers, and all others on its line.
+    fn walk(&mut self) -> Result<Vec<Found>, LinkError> {
+        for (candidate, timeout) in quick(self.scope) {
+            if let Some(found) = self.ask(candidate, timeout)? {
+                return self.gather(vec![found]);
+            }
+        }
+        // An answer that was corrupted is nearly a hit: it is worth more than all other families.
+        for candidate in self.retry.clone().repeat(RETRIES_AT_ONCE) {
+            if let Some(found) = self.ask(candidate, MAIN_ADDRESS_TIME.1)? {
+                return self.gather(vec![found]);
+            }
+        }
+        let steps = thorough(self.scope);
+        let families = u32::try_from(self.scope.drivers.len()).unwrap_or(u32::MAX);
+        let budget = SEARCH_BUDGET.0.saturating_add(SEARCH_BUDGET.1.saturating_mul(families));
+        let share = share(&steps, budget.saturating_sub(self.elapsed()));
+        for step in steps {
+            if step.kind == Kind::Further && self.elapsed() > budget.saturating_add(FURTHER_ADDRESSES_OVERTIME) {
+                continue;
+            }
+            let (least, most) = step.time;
+            let time = least.saturating_add(most.saturating_sub(least).mul_f64(share));
+            let found = match step.kind {
+                Kind::Listen if self.unread_frames => continue,
+                Kind::Listen => self.overhear(step.candidate.driver, step.candidate.line, time)?,
+                Kind::Main | Kind::Further => match self.ask(step.candidate, time)? {
+                    Some(found) => return self.gather(vec![found]),
+                    None => Vec::new(),
+                },
+            };
+            if !found.is_empty() || self.another_master {
+                return Ok(found);
+            }
+        }
+        self.ask_again()
+    }
+
+    /// Candidates whose answers were corrupted.
+    fn ask_again(&mut self) -> Result<Vec<Found>, LinkError> {
+        for candidate in self.retry.repeat(RETRIES_AFTER_DAMAGE) {
+            if self.elapsed() > RETRIES_UNTIL {
+                break;
+            }
+            if let Some(found) = self.ask(candidate, MAIN_ADDRESS_TIME.1)? {
+                return self.gather(vec![found]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn ask(&mut self, candidate: Candidate, wait: Duration) -> Result<Option<Found>, LinkError> {
+        match compare(self.link, &candidate, wait)? {
+            Ok((reading, also)) => Ok(Some(Found { candidate, reading, elapsed: self.elapsed(), overheard: false, also })),
+            Err(heard) => {
+                log::debug!("{} at {}, address {:?}: {heard}", candidate.driver.label, candidate.line, candidate.address);
+                let known = |other: &Candidate| {
+                    (other.driver.name, other.line, other.address) == (candidate.driver.name, candidate.line, candidate.address)
+                };
+                if heard.is_worth_retrying() && !self.retry.iter().any(known) {
+                    self.retry.push(candidate);
+                }
+                self.not_found.record(&candidate, heard);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Listens for `time`, and for a whole cycle if a master is heard. If the master only broadcasts its own data, polls the others.
+    fn overhear(&mut self, driver: &'static Driver, line: Line, time: Duration) -> Result<Vec<Found>, LinkError> {
+        let candidate = |address| Candidate { driver, line, address };
+        candidate(None).prepare(self.link)?;
+        let start = self.link.now();
+        let silent =
+            !self.scope.addresses.is_empty() && self.scope.addresses.iter().all(|address| !is_asked(&candidate(Some(*address))));
+        let mut until = start.after(if silent || self.scope.listen_only { MASTER_CYCLE } else { time });
+        let (mut heard, mut found): (_, Vec<Found>) = (Sniffer::new(driver), Vec::new());
+        let mut whole_cycle = false;
+        while !whole_cycle && self.link.now() < until {
+            self.link.listen(&mut heard, until)?;
+            if heard.requests() > 0 || heard.frames().0 > 0 {
+                until = start.after(MASTER_CYCLE);
+            }
+            for reading in heard.take() {
+                let candidate = candidate(reading.address);
+                // A battery heard for the second time completes the cycle.
+                whole_cycle |= found.iter().any(|found| found.candidate.address == reading.address);
+                if !whole_cycle && implausible(&reading).is_none() {
+                    found.push(Found { candidate, reading, elapsed: self.elapsed(), overheard: true, also: Vec::new() });
+                }
+            }
+        }
+        self.another_master = heard.requests() > 0;
+        self.unread_frames = heard.frames().0 > 0;
+        found.retain(|found| is_wanted(self.scope, &found.candidate));
+        if found.is_empty() && self.another_master {
+            self.not_found.record(&candidate(None), PortActivity::Foreign);
+        }
+        if found.is_empty() || self.another_master || self.scope.listen_only { Ok(found) } else { self.gather(found) }
+    }
+
+    /// Searches for further batteries beside those found.
+    fn gather(&mut self, mut found: Vec<Found>) -> Result<Vec<Found>, LinkError> {
+        let wait = if self.scope.addresses.is_empty() { FURTHER_ADDRESS_TIME.1 } else { MAIN_ADDRESS_TIME.1 };
+        let mut tried = Vec::new();
+        loop {
+            let present: Vec<Candidate> = found.iter().map(|found| found.candidate).collect();
+            let untried = |candidate: &Candidate| is_asked(candidate) && !tried.contains(&candidate.address);
+            let Some(next) = absent(self.scope, &present).into_iter().find(untried) else { return Ok(found) };
+            tried.push(next.address);
+            found.extend(self.ask(next, wait)?);
+        }
+    }
+}

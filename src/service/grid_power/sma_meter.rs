@@ -1,0 +1,236 @@
+//! The power at the grid connection from an SMA energy meter: one multicast datagram per second (Speedwire).
+//!
+//! ```text
+//! "SMA" 0 | 4 tag 02A0 group | length, tag 0010 | protocol 6069 (6081: 2 bytes more) | SUSy id | serial | ticker | entries … | 0
+//! entry: channel, index, type (4: 4 bytes, 8: 8 bytes), tariff, value      all big-endian
+//! ```
+//! Index 1 is the power from the grid, 2 the power to it, both in 0.1 W. Source: RalfOGit/libspeedwire, and the JK to Pylontech
+//! translator.
+#![deny(clippy::indexing_slicing)]
+
+use crate::base::episode::Once;
+use crate::base::runtime::{self, now};
+use crate::base::units::Watts;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+/// Multicast address of the meters.
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 12, 255, 254);
+const PORT: u16 = 9522;
+
+/// Serial number and power in a datagram, positive from the grid. `None` for anything else.
+fn decode(datagram: &[u8]) -> Option<(u32, Watts)> {
+    let header = datagram.strip_prefix(b"SMA\0")?;
+    let tag: [u8; 4] = header.get(..4)?.try_into().ok()?;
+    let protocol = u16_at(datagram, 16)?;
+    let extra = match (tag, protocol) {
+        ([0, 4, 2, 0xA0], 0x6069) => 0,
+        ([0, 4, 2, 0xA0], 0x6081) => 2,
+        _ => return None,
+    };
+    let serial = u32_at(datagram, 20 + extra)?;
+    let (mut from_grid, mut to_grid) = (None, None);
+    let mut entries = datagram.get(28 + extra..)?;
+    while let [channel, index, kind, _tariff, rest @ ..] = entries {
+        let length = match (channel, kind) {
+            (0, 4) => 4,
+            (0, 8) => 8,
+            // Software version and end mark.
+            (0x90, 0) => 4,
+            _ => break,
+        };
+        if (*channel, *kind) == (0, 4) {
+            match index {
+                1 => from_grid = u32_at(rest, 0),
+                2 => to_grid = u32_at(rest, 0),
+                _ => {}
+            }
+        }
+        entries = rest.get(length..)?;
+    }
+    Some((serial, Watts::new((f64::from(from_grid?) - f64::from(to_grid?)) / 10.0)))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// Retry interval of listening while the network is down.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
+/// The group is joined again after this time without a datagram: an interface that went away and came back has left it.
+const REJOIN_AFTER: Duration = Duration::from_secs(60);
+
+/// Listens to meters (only to that of `serial` if given) and sends their power until the receiver is gone.
+pub(crate) async fn listen(serial: Option<u32>, power_sender: mpsc::Sender<Watts>) {
+    let mut listener =
+        Listener { serial, power_sender, retry: RETRY_INTERVAL, quiet: REJOIN_AFTER, present: false, logged: Once::default() };
+    listener.listen(join).await;
+}
+
+/// A socket for datagrams to the group, shared with other processes such as a second driver.
+fn join() -> io::Result<UdpSocket> {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT))?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    socket.join_multicast_v4(GROUP, Ipv4Addr::UNSPECIFIED)?;
+    Ok(socket)
+}
+
+struct Listener {
+    serial: Option<u32>,
+    power_sender: mpsc::Sender<Watts>,
+    retry: Duration,
+    quiet: Duration,
+    /// The meter was received recently.
+    present: bool,
+    /// Its absence was logged.
+    logged: Once,
+}
+
+impl Listener {
+    async fn listen(&mut self, join: impl Fn() -> io::Result<UdpSocket>) {
+        while !self.power_sender.is_closed() {
+            let why = match join() {
+                Ok(socket) => self.receive(&socket).await,
+                Err(error) => {
+                    self.pause().await;
+                    format!("{error}; the network may not be up yet")
+                }
+            };
+            self.present = false;
+            if !self.power_sender.is_closed() && self.logged.first() {
+                log::warn!(
+                    "no SMA energy meter: {why}; the oscillation guard is inactive until one is received. Check that it is on this network"
+                );
+            }
+        }
+    }
+
+    /// Receives until nothing arrives any more; returns the reason.
+    async fn receive(&mut self, socket: &UdpSocket) -> String {
+        let mut datagram = [0; 1024];
+        loop {
+            let length = tokio::select! {
+                received = socket.recv(&mut datagram) => match received {
+                    Ok(length) => length,
+                    Err(error) => {
+                        self.pause().await;
+                        return error.to_string();
+                    }
+                },
+                () = runtime::sleep_until(now().at.after(self.quiet)) => return "nothing was received for a minute".to_owned(),
+                () = self.power_sender.closed() => return String::new(),
+            };
+            let Some((from, power)) = datagram.get(..length).and_then(decode) else { continue };
+            if self.serial.is_some_and(|serial| serial != from) {
+                continue;
+            }
+            if !std::mem::replace(&mut self.present, true) {
+                self.logged.reset();
+                log::info!("SMA energy meter {from} detected");
+            }
+            // If the loop is busy, this value is dropped.
+            let _ = self.power_sender.try_send(power);
+        }
+    }
+
+    async fn pause(&self) {
+        tokio::select! {
+            () = runtime::sleep_until(now().at.after(self.retry)) => {}
+            () = self.power_sender.closed() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A datagram as the layout says, with a counter between the two powers.
+    fn datagram(from_grid: u32, to_grid: u32) -> Vec<u8> {
+        let mut bytes = b"SMA\0\x00\x04\x02\xA0\x00\x00\x00\x01\x00\x30\x00\x10\x60\x69\x01\x0E".to_vec();
+        bytes.extend(1_900_000_001u32.to_be_bytes());
+        bytes.extend([0, 0, 0, 9, 0, 1, 4, 0]);
+        bytes.extend(from_grid.to_be_bytes());
+        bytes.extend([0, 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 2, 4, 0]);
+        bytes.extend(to_grid.to_be_bytes());
+        bytes.extend([0x90, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn power_from_the_grid_is_positive() {
+        assert_eq!(decode(&datagram(12_345, 0)), Some((1_900_000_001, Watts::new(1234.5))));
+        assert_eq!(decode(&datagram(0, 8_000)), Some((1_900_000_001, Watts::new(-800.0))));
+        assert_eq!(decode(b"SMA\0 and something else"), None);
+    }
+
+    /// A network that appears late, disappears and returns: the power is received whenever it is available.
+    #[tokio::test]
+    async fn a_network_that_is_not_up_is_waited_for() {
+        let (power_sender, mut received) = mpsc::channel(4);
+        let (ports, mut opened) = mpsc::unbounded_channel();
+        let tries = std::cell::Cell::new(0u32);
+        // Two failures, a socket, a failure, a socket, and so on.
+        let join = move || {
+            tries.set(tries.get() + 1);
+            if tries.get() < 3 || tries.get() == 4 {
+                return Err(io::Error::from(io::ErrorKind::NetworkUnreachable));
+            }
+            let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.set_nonblocking(true)?;
+            ports.send(socket.local_addr()?).map_err(io::Error::other)?;
+            UdpSocket::from_std(socket)
+        };
+        let moment = Duration::from_millis(20);
+        let mut listener = Listener {
+            serial: Some(1_900_000_001),
+            power_sender,
+            retry: moment,
+            quiet: moment * 5,
+            present: false,
+            logged: Once::default(),
+        };
+        let listening = async {
+            listener.listen(join).await;
+            (listener.present, listener.logged)
+        };
+        let speaking = async {
+            for watts in [1000, 2000] {
+                let to = opened.recv().await.unwrap();
+                let mouth = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+                let mut other = datagram(77, 0);
+                other[23] = 9;
+                mouth.send_to(&other, to).await.unwrap();
+                mouth.send_to(&datagram(watts, 0), to).await.unwrap();
+                assert_eq!(received.recv().await, Some(Watts::new(f64::from(watts) / 10.0)), "and not that of another meter");
+                // The meter is silent, and the group is joined again.
+            }
+            drop(received);
+        };
+        let both = async { tokio::join!(listening, speaking) };
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("in time");
+    }
+
+    proptest! {
+        #[test]
+        fn no_datagram_panics(tail in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..80) {
+            let mut bytes = datagram(1, 2);
+            bytes.truncate(cut);
+            bytes.extend(&tail);
+            let _ = decode(&bytes);
+            let _ = decode(&tail);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The outputs that show all batteries: started with the program, each as a task of its own, so that none delays a battery.
+//!
+//! **A new output is one line in [`start`].** It receives the views, and a [`Stop`] that signals the end of the program.
+
+use crate::base::stop::Stop;
+use crate::config::{Config, Settings};
+use crate::dbus::DeviceId;
+use crate::output::domoticz::{self, Numbers};
+use crate::output::registry::BatteryRegistry;
+use crate::output::timeseries::{self, Histories};
+use crate::output::{mqtt, web};
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Time limit for the outputs to finish at the end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1000);
+
+/// The running outputs.
+pub(super) struct Outputs {
+    /// Dropped at the end of the program.
+    stop: watch::Sender<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Whether any output is configured.
+pub(super) fn any(settings: &Settings) -> bool {
+    settings.web.enabled || settings.mqtt.enabled || settings.domoticz.url.is_some()
+}
+
+/// Starts the configured outputs; their files are in `folder`.
+pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) -> Outputs {
+    let settings = config.settings(None, None);
+    let (stop, stopped) = Stop::new();
+    let mut tasks = Vec::new();
+    if settings.web.enabled {
+        let histories = Histories::default();
+        let kept = timeseries::keep(
+            histories.clone(),
+            registry.subscribe(),
+            folder.to_owned(),
+            settings.web.utc_offset_h,
+            stopped.clone(),
+        );
+        tasks.push(tokio::spawn(kept));
+        // The server has nothing to send at the end and needs no stop signal.
+        tokio::spawn(web::serve(settings.web.clone(), registry.clone(), histories));
+    }
+    if settings.mqtt.enabled {
+        tasks.push(tokio::spawn(mqtt::serve(settings.mqtt, registry.subscribe(), numbers(config), stopped)));
+    }
+    if settings.domoticz.url.is_some() {
+        // The same applies here.
+        tokio::spawn(domoticz::serve(settings.domoticz, registry.subscribe(), numbers(config)));
+    }
+    Outputs { stop, tasks }
+}
+
+/// The Domoticz numbers of a battery, by the id of its view.
+fn numbers(config: &Config) -> impl Fn(&str) -> Numbers + use<> {
+    let config = config.clone();
+    move |view: &str| {
+        let own = config.batteries().into_iter().find(|id| DeviceId::new(id).to_string() == view);
+        config.settings(None, own).domoticz.numbers
+    }
+}
+
+impl Outputs {
+    /// Lets them finish.
+    pub(super) async fn shut_down(self) {
+        drop(self.stop);
+        let finished = async {
+            for task in self.tasks {
+                if let Err(error) = task.await {
+                    log::error!("an output failed: {error}; restart the driver, and please report this");
+                }
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, finished).await.is_err() {
+            log::warn!("some outputs did not finish in time");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Output for people on a terminal or in a pipe: tables, colours, JSON lines.
+
+pub(crate) mod cells;
+pub mod output;
+pub(crate) mod paint;
+pub mod table;

@@ -1,0 +1,88 @@
+//! The demo's terminal screen, redrawn with every reading.
+
+use crate::dbus::service_name;
+use crate::model::{Freshness, Limits, Snapshot};
+use crate::terminal::output::Show;
+use crate::terminal::paint::screen;
+use crate::terminal::table::{labelled, table};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+/// Output of the demo.
+#[derive(Debug, Clone)]
+pub(super) struct DemoScreen {
+    show: Show,
+    bus: String,
+    address: String,
+    service: String,
+    port: String,
+    page: SocketAddr,
+}
+
+impl DemoScreen {
+    pub(super) fn new(show: Show, bus: String, port: String, page: SocketAddr) -> Self {
+        let address = bus.split(' ').next().unwrap_or_default().to_owned();
+        Self { show, bus, address, service: service_name(&port, None), port, page }
+    }
+
+    /// Draws one snapshot: a whole screen on a terminal, else one line.
+    pub(super) fn draw(&self, snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+        match self.show {
+            Show::Json => writeln!(out, "{}", summary(snapshot)),
+            Show::Table { width, colour } => out.write_all(screen(&self.screen(snapshot, width, colour)).as_bytes()),
+        }
+    }
+
+    fn screen(&self, snapshot: &Snapshot, width: usize, colour: bool) -> String {
+        let Limits { cvl, ccl, dcl, mode, .. } = &snapshot.limits;
+        let link = &snapshot.link;
+        let about = [
+            ("Demo", vec!["a simulated battery with a simulated JBD BMS; Ctrl-C stops everything".to_owned()]),
+            ("Open", vec![format!("http://{}/ (with a second battery, and both as a bank)", self.page)]),
+            ("Port", vec![self.port.clone()]),
+            ("D-Bus", vec![format!("{} on {}", self.service, self.bus)]),
+            (
+                "Inspect",
+                vec![format!("busctl --address={} call {} / com.victronenergy.BusItem GetItems", self.address, self.service)],
+            ),
+        ];
+        let control = [
+            ("CVL", vec![format!("{:.2}", cvl.value), cvl.why.to_owned()]),
+            ("CCL", vec![format!("{:.1}", ccl.value), ccl.why.to_owned()]),
+            ("DCL", vec![format!("{:.1}", dcl.value), dcl.why.to_owned()]),
+            ("Mode", vec![mode.text().to_owned(), freshness(snapshot.freshness).to_owned()]),
+            ("Link", vec![format!("{} answers", link.ok), format!("{} lost", link.lost), format!("{} damaged", link.damaged)]),
+        ];
+        let section = |rows: &[(&str, Vec<String>)]| {
+            rows.iter().map(|(label, items)| labelled(label, items, width, colour)).collect::<String>()
+        };
+        format!("{}\n{}\n{}", section(&about), table(&snapshot.reading, width, colour), section(&control))
+    }
+}
+
+fn freshness(freshness: Freshness) -> &'static str {
+    match freshness {
+        Freshness::Fresh => "data is fresh",
+        Freshness::Stale => "stale data: values unknown, charging fades out",
+        Freshness::Silent => "no data for long: cable warning",
+        Freshness::Lost => "battery lost: cable alarm",
+    }
+}
+
+/// One line for logs and pipes.
+fn summary(snapshot: &Snapshot) -> String {
+    let number = |value: Option<f64>, unit: &str| value.map_or("unknown".to_owned(), |value| format!("{value:.2} {unit}"));
+    let reading = &snapshot.reading;
+    let limits = &snapshot.limits;
+    format!(
+        "SoC {}, {}, {}; CVL {:.2}, CCL {:.1} ({}), DCL {:.1} ({})",
+        number(reading.soc.map(f64::from), "%"),
+        number(reading.voltage.map(f64::from), "V"),
+        number(reading.current.map(f64::from), "A"),
+        limits.cvl.value,
+        limits.ccl.value,
+        limits.ccl.why,
+        limits.dcl.value,
+        limits.dcl.why
+    )
+}

@@ -1,0 +1,6 @@
+//! Programs for owners and developers, in addition to the driver.
+
+pub mod chart;
+pub mod demo;
+pub mod doctor;
+pub mod support;

@@ -1,0 +1,19 @@
+//! The pure core: guard, state of charge, charge control.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod ceiling;
+mod chain;
+mod charge;
+mod chargers;
+mod commands;
+mod doubt;
+mod external;
+mod guard;
+mod oscillation;
+mod phases;
+mod sensors;
+mod silence;
+mod soc;
+mod soc_battery;
+#[path = "../support/mod.rs"]
+mod support;

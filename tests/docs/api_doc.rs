@@ -1,0 +1,77 @@
+//! `docs/api.md` contains the routes, the object's keys, the alarms and the metrics of the code.
+
+use crate::support::snapshot;
+
+use dbus_bms::model::AlarmName;
+use dbus_bms::output::api::{BatteryInfo, View, metric_names, metrics, sections};
+use dbus_bms::output::web::ROUTES;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+const DOC: &str = "docs/api.md";
+const END: &str = "<!-- end of generated -->";
+
+fn routes() -> String {
+    ROUTES.iter().fold("| request | answer |\n|---|---|\n".to_owned(), |mut text, (route, answer)| {
+        let _ = writeln!(text, "| `{}` | {answer} |", route.replace('|', "\\|"));
+        text
+    })
+}
+
+fn keys() -> String {
+    let mut text = String::new();
+    for (place, title, rows) in sections() {
+        let place = if place.is_empty() { String::new() } else { format!(" (`{place}`)") };
+        let _ = write!(text, "### {title}{place}\n\n| key | unit or kind | meaning |\n|---|---|---|\n");
+        for (key, unit, doc) in rows {
+            let _ = writeln!(text, "| `{key}` | {unit} | {} |", doc.trim().replace('|', "\\|"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn alarms() -> String {
+    AlarmName::ALL.iter().fold("| alarm | what is wrong | what to do |\n|---|---|---|\n".to_owned(), |mut text, name| {
+        let words = name.words();
+        let _ = writeln!(text, "| `{}` | {} | {} |", words.key, words.text, words.remedy);
+        text
+    })
+}
+
+fn metric_table() -> String {
+    metric_names().iter().fold("| metric | meaning |\n|---|---|\n".to_owned(), |mut text, (name, doc)| {
+        let _ = writeln!(text, "| `{name}` | {doc} |");
+        text
+    })
+}
+
+#[test]
+fn the_document_says_what_the_code_does() {
+    let mut doc = std::fs::read_to_string(DOC).unwrap();
+    let was = doc.clone();
+    for (what, table) in [("routes", routes()), ("keys", keys()), ("alarms", alarms()), ("metrics", metric_table())] {
+        let start = format!("<!-- generated: {what} -->\n");
+        let begin = doc.find(&start).unwrap_or_else(|| panic!("{DOC} lacks {start}")) + start.len();
+        let end = begin + doc[begin..].find(END).expect("an end");
+        doc.replace_range(begin..end, &format!("{}\n", table.trim_end()));
+    }
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(DOC, &doc).unwrap();
+    } else {
+        assert!(doc == was, "{DOC} is not what the code says: UPDATE_GOLDEN=1 cargo test --test docs api_doc");
+    }
+}
+
+#[test]
+fn every_metric_that_is_told_is_in_the_table() {
+    let view = |snapshot| Arc::new(View::new(&BatteryInfo { id: "a".into(), ..BatteryInfo::default() }, &snapshot, None, None));
+    let text = metrics(&[view(snapshot::alarmed()), view(snapshot::discharging())]);
+    let names: BTreeSet<_> = metric_names().into_iter().map(|(name, _)| name).collect();
+    let told: BTreeSet<_> =
+        text.lines().filter_map(|line| Some(line.strip_prefix("# TYPE ")?.split(' ').next()?.to_owned())).collect();
+    assert!(told.len() > 40 && told.is_subset(&names), "{:?}", told.difference(&names));
+    assert_eq!(text.matches("# TYPE").count(), told.len(), "each has its head once");
+    assert!(text.contains("dbus_bms_alarm{battery=\"a\",name=\""), "{text}");
+}

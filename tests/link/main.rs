@@ -1,0 +1,10 @@
+//! Ports, the exchange of frames and the search for a BMS.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod bluetooth;
+mod confirmation;
+mod link;
+mod ports;
+mod probe;
+#[path = "../support/mod.rs"]
+mod support;

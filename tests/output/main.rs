@@ -1,0 +1,12 @@
+//! Outputs of the driver.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod can;
+mod dbus_items;
+mod history;
+mod mqtt;
+mod notifications;
+#[path = "../support/mod.rs"]
+mod support;
+mod view;
+mod web;

@@ -1,0 +1,140 @@
+//! Messages of batteries in typical states, as golden files; and properties of the power in any message.
+
+use crate::support::snapshot;
+use dbus_bms::base::units::Watts;
+use dbus_bms::model::Snapshot;
+use dbus_bms::output::api::{BatteryInfo, View};
+use dbus_bms::output::domoticz::{Numbers, round};
+use dbus_bms::output::mqtt::{self, Config, Message, Shape, Source, berrybms, jk_pylon, parse, single_values, state};
+use proptest::prelude::*;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The view of a snapshot.
+pub(crate) fn view(snapshot: &Snapshot) -> Arc<View> {
+    let info = BatteryInfo {
+        id: "jbd_0123456789".into(),
+        custom_name: "House".into(),
+        service: Some("com.victronenergy.battery.ttyUSB0".into()),
+        connection: "Serial ttyUSB0".into(),
+        product: "JBD BMS".into(),
+        instance: Some(1),
+        control: true,
+        ..BatteryInfo::default()
+    };
+    Arc::new(View::new(&info, snapshot, Some(Duration::from_millis(300)), None))
+}
+
+/// Numbers for everything.
+pub(crate) fn numbers() -> Numbers {
+    let mut next = 0;
+    let mut number = || {
+        next += 1;
+        Some(next)
+    };
+    Numbers {
+        voltage_v: number(),
+        current_a: number(),
+        power_w: number(),
+        soc_pct: number(),
+        remaining_ah: number(),
+        capacity_ah: number(),
+        cycles: number(),
+        temperature_c: number(),
+        cell_min_v: number(),
+        cell_max_v: number(),
+        charged_kwh: number(),
+        discharged_kwh: number(),
+        ccl_a: number(),
+        dcl_a: number(),
+        alarm_level: number(),
+    }
+}
+
+/// Compares with, or writes, a golden file.
+pub(crate) fn assert_golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(text, expected, "\n{text}");
+}
+
+fn write(text: &mut String, messages: impl IntoIterator<Item = Message>) {
+    for Message { topic, payload, retain } in messages {
+        writeln!(text, "{topic}{} {payload}", if retain { " (retained)" } else { "" }).unwrap();
+    }
+}
+
+#[test]
+fn typical_states_have_their_golden_messages() {
+    let config = Config::default();
+    let shape = Shape { cells: 16, sensors: 2 };
+    for (name, snapshot) in [("discharging", snapshot::discharging()), ("alarmed", snapshot::alarmed()), ("lost", snapshot::lost())]
+    {
+        let (mut text, view) = (String::new(), view(&snapshot));
+        let views = [Arc::clone(&view)];
+        write(&mut text, [state(&config, &view)]);
+        write(&mut text, single_values(&config, &view, shape));
+        write(&mut text, berrybms(&views));
+        write(&mut text, jk_pylon(&views));
+        write(&mut text, round(&views, |_| numbers()).0.iter().map(mqtt::domoticz));
+        assert_golden(&format!("mqtt-{name}.txt"), &text);
+    }
+}
+
+#[test]
+fn two_batteries_keep_their_own_berrybms_device_and_give_no_common_limit() {
+    let mut second = view(&snapshot::discharging()).as_ref().clone();
+    second.id = "jk_2".into();
+    let views = [view(&snapshot::discharging()), Arc::new(second)];
+    let payload: serde_json::Value = serde_json::from_str(&berrybms(&views).unwrap().payload).unwrap();
+    assert_eq!(payload.as_object().unwrap().keys().collect::<Vec<_>>(), ["bms-1", "bms-2"]);
+    assert_eq!(jk_pylon(&views), [], "nobody's limits stand for both");
+    let (updates, clash) = round(&views, |_| numbers());
+    assert_eq!((updates.len(), clash), (15, Some(15)), "a device of Domoticz gets the value of one battery");
+}
+
+#[test]
+fn the_power_is_a_number_or_stands_under_a_key() {
+    let source = |key: Option<&str>, export: Option<&str>| Source {
+        topic: "t".into(),
+        key: key.map(str::to_owned),
+        export_key: export.map(str::to_owned),
+    };
+    let plain = source(None, None);
+    for (payload, watts) in [("412", Some(412.0)), (" -3.5\n", Some(-3.5)), ("\"120\"", Some(120.0)), ("1e3", Some(1000.0))] {
+        assert_eq!(parse(&plain, payload.as_bytes()), watts.map(Watts::new), "{payload}");
+    }
+    for payload in ["", "nan", "inf", "1e999", "12 W", "true", "null", "[1]", "{}", "99999999999"] {
+        assert_eq!(parse(&plain, payload.as_bytes()), None, "{payload}");
+    }
+    assert_eq!(parse(&plain, b"\xff12"), None);
+    let inside = source(Some("ENERGY.Power"), None);
+    assert_eq!(parse(&inside, br#"{"Time":"x","ENERGY":{"Power":-250}}"#), Some(Watts::new(-250.0)));
+    assert_eq!(parse(&inside, br#"{"ENERGY":{}}"#), None);
+    let both = source(Some("pconsume"), Some("psupply"));
+    assert_eq!(parse(&both, br#"{"pconsume":0,"psupply":812.5}"#), Some(Watts::new(-812.5)));
+    assert_eq!(parse(&both, br#"{"pconsume":5}"#), None, "half of it is none");
+}
+
+proptest! {
+    #[test]
+    fn no_message_panics_and_every_power_is_one_of_a_house(
+        payload in proptest::collection::vec(any::<u8>(), 0..200),
+        key in proptest::option::of("[a-c.]{0,5}"),
+        export in proptest::option::of("[a-c.]{0,5}"),
+        a in any::<f64>(), b in any::<f64>(),
+    ) {
+        let source = Source { topic: String::new(), key, export_key: export };
+        let json = format!("{{\"a\":{a:e},\"b\":{{\"c\":{b:e}}}}}");
+        for bytes in [payload.as_slice(), json.as_bytes(), format!("{a}").as_bytes()] {
+            if let Some(power) = parse(&source, bytes) {
+                prop_assert!(power.get().abs() <= 10_000_000.0);
+            }
+        }
+    }
+}

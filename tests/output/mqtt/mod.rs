@@ -1,0 +1,13 @@
+//! MQTT and Domoticz: messages as golden files and against Home Assistant's rules, the page that documents them, and the program
+//! against a real broker and a stub of Domoticz.
+#![allow(clippy::disallowed_methods, reason = "tests wait for other processes, and stubs live in threads")]
+
+mod battery;
+mod connection;
+mod document;
+mod domoticz;
+mod home_assistant;
+mod messages;
+mod publisher;
+#[cfg(feature = "mqtt-tls")]
+mod tls;
