@@ -1,23 +1,23 @@
 #!/bin/sh
 # install.sh [install|update|uninstall] [OPTIONS]   dbus-bms on a Victron GX device
 #
-#   install                  (or nothing) puts the driver on this device, or puts right what an installation lacks
-#   update                   fetches the newest version and installs it
-#   uninstall                takes the driver away; your configuration and history stay
-#     --purge                these, too
+#   install                  (or nothing) installs the driver, or repairs an incomplete installation
+#   update                   downloads and installs the newest version
+#   uninstall                removes the driver; configuration and history stay
+#     --purge                removes these, too
 #   --root DIR               works on the file system in DIR; starts and stops nothing
-#   --replace-serialbattery  leaves dbus-serialbattery out without asking; its files stay, uninstall brings it back
+#   --replace-serialbattery  disables dbus-serialbattery without asking; its files stay, uninstall enables it again
 #   --keep-serialbattery     lets both drivers try the ports
 #
-# Runs from an unpacked venus-data.tar.gz, from a source folder with a build in it, or alone: then it downloads. DBUS_BMS_URL is
-# where from. Plain sh, as that is what every GX device has.
+# Runs from an unpacked venus-data.tar.gz, from a source folder with a build in it, or alone: then it downloads the package from
+# DBUS_BMS_URL. Plain sh, which every GX device has.
 # shellcheck disable=SC2015 # `… && … || die`: nothing goes on behind die
 set -u
 
 URL=${DBUS_BMS_URL:-https://github.com/dbus-bms/dbus-bms/releases/latest/download}
 ARCHIVE=venus-data.tar.gz
 OLDEST=2.90
-# Least free space on /data, kB: both versions during an update, and what the device itself needs.
+# Minimum free space on /data, kB: both versions during an update, and the device's own needs.
 SPACE=8192
 MARK='# dbus-bms'
 
@@ -27,17 +27,29 @@ die() {
     warn "$*"
     exit 1
 }
-# unless_scratch SENTENCE: ends here on a device, only warns in a scratch root.
+# unless_scratch SENTENCE: fails on a device, only warns in a scratch root.
 unless_scratch() { if [ -n "$ROOT" ]; then warn "$*"; else die "$*"; fi; }
 
-usage() {
-    cat >&2 <<'END'
-usage: install.sh [install|update|uninstall] [--root DIR] [--purge] [--replace-serialbattery|--keep-serialbattery]
+show_help() {
+    cat <<'END'
+usage: install.sh [install|update|uninstall] [OPTIONS]
 
-  install     puts dbus-bms on this GX device, or puts right what an installation lacks
-  update      fetches the newest version and installs it
-  uninstall   takes it away; configuration and history stay unless --purge is given
+  install     (default) installs dbus-bms on this GX device, or repairs an installation
+  update      downloads and installs the latest version
+  uninstall   removes dbus-bms; your configuration and history stay
+
+  --purge                  uninstall: also deletes configuration and history
+  --replace-serialbattery  disables dbus-serialbattery without asking; its files stay, uninstall enables it again
+  --keep-serialbattery     lets both drivers try the ports
+  --root DIR               works on the file system in DIR; starts and stops nothing
+  --help                   shows this text
+
+The environment variable DBUS_BMS_URL sets where the package is downloaded from.
 END
+}
+
+usage() {
+    show_help >&2
     exit 2
 }
 
@@ -50,19 +62,23 @@ read_arguments() {
             COMMAND=$1
             ;;
         --root)
-            [ $# -ge 2 ] && [ -d "$2" ] || die "--root needs a folder that exists"
+            [ $# -ge 2 ] && [ -d "$2" ] || die "--root needs an existing folder"
             ROOT=$(cd "$2" && pwd)
             [ "$ROOT" != / ] || ROOT=
             shift
             ;;
         --root=*)
-            [ -d "${1#--root=}" ] || die "--root needs a folder that exists"
+            [ -d "${1#--root=}" ] || die "--root needs an existing folder"
             ROOT=$(cd "${1#--root=}" && pwd)
             [ "$ROOT" != / ] || ROOT=
             ;;
         --purge) PURGE=1 ;;
         --replace-serialbattery) BESIDE=replace ;;
         --keep-serialbattery) BESIDE=keep ;;
+        -h | --help)
+            show_help
+            exit 0
+            ;;
         *) usage ;;
         esac
         shift
@@ -74,14 +90,14 @@ read_arguments() {
     APP=$APPS/dbus-bms
     CONF=$DATA/conf/dbus-bms
     CONFIG=$CONF/config.toml
-    # What was not there before us, and goes with us.
+    # List of the folders that did not exist before the installation, to be removed with it.
     MADE=$CONF/.made
     REPLACED=$CONF/replaced-programs
 }
 
 # ---- the device ----------------------------------------------------------------------------------------------------------
 
-# Says which binary this device takes.
+# Prints which binary this device needs.
 cpu() {
     case $(uname -m) in
     armv7l | armv8l) echo armv7 ;;
@@ -91,14 +107,14 @@ cpu() {
 }
 
 check_device() {
-    [ -n "$ROOT" ] || [ "$(id -u)" -eq 0 ] || die "only root may do this; log in as root"
+    [ -n "$ROOT" ] || [ "$(id -u)" -eq 0 ] || die "this needs root: log in as root"
     version_file=$ROOT/opt/victronenergy/version
     if [ -r "$version_file" ]; then
         version=$(head -n 1 "$version_file")
         if ! echo "$version" | awk -v oldest="$OLDEST" '
             { sub(/^v/, ""); split($0, is, /[.~-]/); split(oldest, least, ".")
               exit !(is[1] > least[1] + 0 || (is[1] == least[1] + 0 && is[2] + 0 >= least[2] + 0)) }'; then
-            unless_scratch "Venus OS $version is too old: dbus-bms needs v$OLDEST or newer. Update it first (Settings, Firmware, Online updates)."
+            unless_scratch "Venus OS $version is too old: dbus-bms needs v$OLDEST or newer. Update the firmware first (Settings, Firmware, Online updates)."
         fi
     else
         unless_scratch "this is not Venus OS: $version_file is missing. On other computers see INSTALL.md in dbus-bms-linux.tar.gz."
@@ -109,12 +125,12 @@ check_device() {
     [ -d "$place" ] || place=$ROOT/
     space=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
     [ "${space:-0}" -ge "$SPACE" ] ||
-        unless_scratch "only ${space:-0} kB are free on /data, $SPACE are needed: delete something there, /data/log holds the largest files as a rule."
+        unless_scratch "only ${space:-0} kB are free on /data, but $SPACE kB are needed: delete something there (the largest files are usually in /data/log)."
 }
 
-# ---- the payload: everything that comes onto the device ----------------------------------------------------------------
+# ---- the payload: all files to install ----------------------------------------------------------------------------------
 
-# The folder of this script, if it is one that was not piped into a shell.
+# The folder of this script, if it exists and was not piped into a shell.
 find_here() {
     HERE=
     case $0 in
@@ -126,10 +142,10 @@ find_here() {
 
 is_installed_copy() { [ -n "$HERE" ] && [ "$HERE" = "$(cd "$APP" 2>/dev/null && pwd -P)" ]; }
 
-# Says which file is the driver for this device; nothing if there is none.
+# Prints the driver file for this device, if there is one.
 find_binary() {
     cpu=$(cpu)
-    # In a scratch root on a computer: what nearly all GX devices take.
+    # In a scratch root on a computer: the file for nearly all GX devices.
     for file in "$HERE/bin/dbus-bms-${cpu:-armv7}" "$HERE/bin/dbus-bms"; do
         [ ! -f "$file" ] || { echo "$file"; return; }
     done
@@ -145,15 +161,25 @@ find_binary() {
 }
 
 find_version() {
-    if [ -f "$HERE/VERSION" ]; then cat "$HERE/VERSION"; else sed -n 's/^version = "\(.*\)"/\1/p' "$HERE/Cargo.toml" | head -n 1; fi
+    if [ -f "$HERE/VERSION" ]; then head -n 1 "$HERE/VERSION"; else sed -n 's/^version = "\(.*\)"/\1/p' "$HERE/Cargo.toml" | head -n 1; fi
+}
+
+# An incomplete payload, or one without a version, is refused before anything is changed: it could not be distinguished from
+# another.
+check_payload() {
+    binary=$(find_binary)
+    [ -n "$binary" ] || die "$HERE has no driver for this device; build one with cross/build.sh"
+    case $(find_version 2>/dev/null) in
+    '' | *[!0-9A-Za-z.+~-]*) die "$HERE has no version, so the package is incomplete; unpack $ARCHIVE again" ;;
+    esac
 }
 
 fetch() {
     if command -v curl >/dev/null; then curl -fsSL -o "$2" "$1"; else wget -q -O "$2" "$1"; fi ||
-        die "cannot download $1; is the device online and its clock right? You can also copy $ARCHIVE over: see the README."
+        die "cannot download $1. Check that the device is online and its clock is correct, or copy $ARCHIVE to it (see the README)."
 }
 
-# Downloads the package, and lets its own installer go on.
+# Downloads the package, and runs its own installer.
 download_and_run() {
     folder=$DATA/.dbus-bms-download
     trap 'rm -rf "$folder"' EXIT
@@ -165,9 +191,9 @@ download_and_run() {
     fetch "$URL/$ARCHIVE" "$folder/$ARCHIVE"
     right=$(awk -v name="$ARCHIVE" '$2 == name || $2 == "*" name { print $1 }' "$folder/SHA256SUMS")
     got=$({ sha256sum "$folder/$ARCHIVE" || openssl dgst -sha256 -r "$folder/$ARCHIVE"; } 2>/dev/null | cut -d' ' -f1)
-    [ -n "$right" ] && [ "$right" = "$got" ] || die "the download is damaged: its checksum is $got, not ${right:-known}. Try again."
-    # Not by its name: the member names are fixed by the platform, and rc is for the stick.
-    tar xzf "$folder/$ARCHIVE" -C "$folder" dbus-bms-setup || die "the download cannot be unpacked"
+    [ -n "$right" ] && [ "$right" = "$got" ] || die "the download is damaged: its checksum is $got, expected ${right:-one in SHA256SUMS}. Try again."
+    # Not by its name: the platform defines the member names, and rc is for the stick.
+    tar xzf "$folder/$ARCHIVE" -C "$folder" dbus-bms-setup || die "cannot unpack the download; try again"
     rm -f "$folder/$ARCHIVE"
     set -- "$COMMAND"
     [ -z "$ROOT" ] || set -- "$@" --root "$ROOT"
@@ -176,13 +202,13 @@ download_and_run() {
     exit
 }
 
-# ---- beside another driver -----------------------------------------------------------------------------------------------
+# ---- coexistence with another driver -------------------------------------------------------------------------------------
 
-# The name by which serial-starter knows dbus-serialbattery here, if it does.
+# The names of dbus-serialbattery in serial-starter, one per line; empty without it.
 serialbattery_program() {
     for file in "$ROOT/etc/venus/serial-starter.conf" "$DATA"/conf/serial-starter.d/*.conf; do
-        [ -r "$file" ] && awk '$1 == "service" && $3 == "dbus-serialbattery" { print $2 }' "$file"
-    done | head -n 1
+        [ -r "$file" ] && awk '{ sub(/\r$/, "") } $1 == "service" && $3 == "dbus-serialbattery" && !seen[$2]++ { print $2 }' "$file"
+    done | sort -u
 }
 
 decide_on_serialbattery() {
@@ -191,41 +217,41 @@ decide_on_serialbattery() {
     [ "$BESIDE" != keep ] || rm -f "$REPLACED"
     [ ! -e "$REPLACED" ] || return 0
     if [ -z "$BESIDE" ] && [ -z "$ROOT" ] && (: </dev/tty) 2>/dev/null; then
-        say "dbus-serialbattery is installed. Both drivers would try for the same batteries, and the first one keeps them."
-        printf 'Leave it out? Its files stay, and uninstalling dbus-bms brings it back. [Y/n] '
+        say "dbus-serialbattery is installed. Both drivers would search for the same batteries, and the first one keeps them."
+        printf 'Disable dbus-serialbattery? Its files stay, and uninstalling dbus-bms enables it again. [Y/n] '
         read -r answer </dev/tty
         case $answer in [nN]*) BESIDE=keep ;; *) BESIDE=replace ;; esac
     fi
     case $BESIDE in
     replace)
         echo "$program" >"$REPLACED"
-        say "dbus-serialbattery is left out from now on (its Bluetooth and CAN batteries are not touched)."
+        say "dbus-serialbattery is now disabled on serial ports (its Bluetooth and CAN batteries are not affected)."
         ;;
     keep) ;;
     *)
-        say "dbus-serialbattery is installed and stays on: whichever driver finds a battery first keeps it."
-        say "To leave it out: $APP/install.sh install --replace-serialbattery"
+        say "dbus-serialbattery is installed and remains enabled: the driver that finds a battery first keeps it."
+        say "To disable it: $APP/install.sh install --replace-serialbattery"
         ;;
     esac
 }
 
-# Its settings are offered as long as ours are as they came.
+# Its settings are offered as long as ours are unedited.
 offer_settings() {
     for old in "$APPS/dbus-serialbattery/config.ini" "$DATA/etc/dbus-serialbattery/config.ini"; do
         [ ! -r "$old" ] || break
     done
     [ -r "$old" ] && cmp -s "$APP/config.toml" "$CONFIG" || return 0
     if [ -z "$ROOT" ] && (: </dev/tty) 2>/dev/null; then
-        printf 'Take over the settings of dbus-serialbattery? What is different here will be listed. [Y/n] '
+        printf 'Import the settings of dbus-serialbattery? All differences will be listed. [Y/n] '
         read -r answer </dev/tty
         case $answer in [nN]*) return 0 ;; esac
         rm -f "$CONFIG.new"
         if "$APP/bin/dbus-bms" config migrate "$old" --to "$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG"; then
-            say "The settings are in ${CONFIG#"$ROOT"} now, and the list at its end."
+            say "The settings are now in ${CONFIG#"$ROOT"}, with the list of differences at its end."
             return 0
         fi
     fi
-    say "To take over the settings of dbus-serialbattery, look at what becomes of them:"
+    say "To import the settings of dbus-serialbattery, first preview the result:"
     say "  /data/apps/dbus-bms/bin/dbus-bms config migrate ${old#"$ROOT"}"
 }
 
@@ -233,7 +259,7 @@ offer_settings() {
 
 make_folders() {
     [ -d "$DATA" ] || mkdir -p "$DATA" || die "cannot write to $DATA"
-    # serial-starter of old releases read this as one file.
+    # Old releases of serial-starter had this as a file.
     if [ -f "$DATA/conf/serial-starter.d" ]; then
         mv "$DATA/conf/serial-starter.d" "$DATA/conf/serial-starter.d.file"
         mkdir "$DATA/conf/serial-starter.d" && mv "$DATA/conf/serial-starter.d.file" "$DATA/conf/serial-starter.d/serial-starter.conf"
@@ -248,58 +274,73 @@ make_folders() {
 
 was_made() { grep -qx "$1" "$MADE" 2>/dev/null; }
 
-# keep_made PLACES: what is to go with us.
+# keep_made PLACES: records what to remove with the driver.
 keep_made() {
     for place in $1; do echo "$place"; done >"$MADE.new" && mv -f "$MADE.new" "$MADE" || die "cannot write to $CONF"
 }
 
-# Fills a folder with the new version. Nothing points to it yet.
+# Fills a folder with the new version, which is not in use yet.
 fill() {
     slot=$1 binary=$2
     rm -rf "$slot"
-    mkdir -p "$slot/bin" "$slot/service/log" "$slot/hub/log" "$slot/serial-starter.d" &&
+    mkdir -p "$slot/bin" "$slot/service/log" "$slot/ports" "$slot/hub/log" "$slot/bank/log" "$slot/configured/log" \
+        "$slot/serial-starter.d" &&
         cp "$binary" "$slot/bin/dbus-bms" &&
         cp "$HERE/install.sh" "$HERE/rc.local" "$HERE/config.toml" "$HERE/LICENSE" "$slot/" &&
         cp "$HERE/service/run" "$HERE/service/down" "$slot/service/" &&
         cp "$HERE/service/log/run" "$HERE/service/log/down" "$slot/service/log/" &&
+        cp "$HERE/ports/run" "$slot/ports/" &&
         cp "$HERE/hub/run" "$slot/hub/" &&
         cp "$HERE/hub/log/run" "$slot/hub/log/" &&
+        cp "$HERE/bank/run" "$slot/bank/" &&
+        cp "$HERE/bank/log/run" "$slot/bank/log/" &&
+        cp "$HERE/configured/run" "$slot/configured/" &&
+        cp "$HERE/configured/log/run" "$slot/configured/log/" &&
+        fill_plugin "$slot" &&
         cp "$HERE/serial-starter.d/merge.awk" "$HERE/serial-starter.d/zz-dbus-bms.conf" "$slot/serial-starter.d/" &&
         find_version >"$slot/VERSION" &&
-        chmod 755 "$slot/bin/dbus-bms" "$slot/install.sh" "$slot/rc.local" "$slot/service/run" "$slot/service/log/run" "$slot/hub/run" "$slot/hub/log/run" &&
+        chmod 755 "$slot/bin/dbus-bms" "$slot/install.sh" "$slot/rc.local" "$slot/service/run" "$slot/service/log/run" \
+            "$slot/ports/run" "$slot/hub/run" "$slot/hub/log/run" "$slot/bank/run" "$slot/bank/log/run" \
+            "$slot/configured/run" "$slot/configured/log/run" &&
         sync
 }
 
-# Whether the new version runs here, and takes the configuration that is here.
+# The pages for the GX's own screen: part of a release; in a source folder gui-v2/build.py creates them.
+fill_plugin() {
+    [ -f "$HERE/gui-v2/dbus-bms.json" ] || return 0
+    mkdir -p "$1/gui-v2" && cp "$HERE/gui-v2/dbus-bms.json" "$1/gui-v2/"
+}
+
+# Whether the new version runs here, and accepts the present configuration.
 try_out() {
     says=$("$1/bin/dbus-bms" --version 2>&1) || { unless_scratch "the new version does not run on this device: $says"; return 0; }
     # A recorded reply of a JBD board.
     says=$(echo dd03001d060b000001ed01f400002c7c00000000100080630204030ba00b9d0b98fa5577 | "$1/bin/dbus-bms" decode --bms jbd 2>&1) ||
         { unless_scratch "the new version fails its test on this device: $says"; return 0; }
     [ ! -f "$CONFIG" ] || says=$("$1/bin/dbus-bms" config check "$CONFIG" 2>&1) ||
-        unless_scratch "the new version does not take your configuration: $says. Nothing was changed; correct $CONFIG first."
+        unless_scratch "the new version rejects your configuration: $says. Nothing was changed; correct $CONFIG first."
 }
 
-# The names and contents of all files below a folder.
+# Names and contents of all files below a folder.
 contents() { (cd "$1" && find . -type f | sort | xargs md5sum); }
 
-# Puts the new version in place with one rename: whoever looks finds the old one or the new one, whole.
+# Activates the new version with one rename: other processes see either the old or the new version, complete.
 put_in_place() {
     current=$(readlink "$APP" 2>/dev/null)
     case $current in *-a) next=.dbus-bms-b ;; *) next=.dbus-bms-a ;; esac
-    fill "$APPS/$next" "$1" || { rm -rf "${APPS:?}/$next"; die "cannot copy the new version to $APPS; is /data full or read-only?"; }
+    fill "$APPS/$next" "$1" || { rm -rf "${APPS:?}/$next"; die "cannot copy the new version to $APPS; check that /data is neither full nor read-only"; }
     if [ -n "$current" ] && [ "$(contents "$APP/")" = "$(contents "$APPS/$next")" ]; then
         rm -rf "${APPS:?}/$next"
-        say "dbus-bms $(cat "$APP/VERSION") is there already."
+        say "dbus-bms $(cat "$APP/VERSION") is already installed."
         return
     fi
     (try_out "$APPS/$next") || { rm -rf "${APPS:?}/$next"; exit 1; }
     [ -z "$current" ] || say "Replacing version $(cat "$APP/VERSION")."
-    # An earlier way of installing had a folder here.
+    # An earlier kind of installation had a folder here.
     [ -L "$APP" ] || rm -rf "$APP"
     rm -rf "$APPS/.dbus-bms-link"
     mkdir "$APPS/.dbus-bms-link" && ln -s "$next" "$APPS/.dbus-bms-link/dbus-bms" && mv -f "$APPS/.dbus-bms-link/dbus-bms" "$APPS/" ||
-        die "cannot put the new version in place in $APPS"
+        die "cannot activate the new version in $APPS; run install.sh again"
     sync
     rmdir "$APPS/.dbus-bms-link"
     [ -z "$current" ] || rm -rf "${APPS:?}/$current"
@@ -307,14 +348,14 @@ put_in_place() {
     CHANGED=1
 }
 
-# The configuration as it comes; a newer one only over one that nobody edited.
+# The default configuration; a newer one only replaces one that was not edited.
 put_config() {
     if [ ! -e "$CONFIG" ] || { [ -n "${OLD_CONFIG:-}" ] && [ "$OLD_CONFIG" = "$(cat "$CONFIG")" ]; }; then
         cmp -s "$APP/config.toml" "$CONFIG" || { cp "$APP/config.toml" "$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG"; }
     fi
 }
 
-# hook FILE WHEN: one line right behind the first, where no `exit` of somebody else's comes before it.
+# hook FILE WHEN: one line right after the first one, before any `exit` of other code.
 hook() {
     line="[ ! -x /data/apps/dbus-bms/rc.local ] || /data/apps/dbus-bms/rc.local $2 || true $MARK"
     if [ ! -e "$1" ]; then
@@ -331,7 +372,7 @@ hook() {
         esac && mv -f "$1.dbus-bms" "$1" || die "cannot write $1"
 }
 
-# unhook FILE: takes our lines out. Byte by byte the others stay, also a last one that does not end.
+# unhook FILE: removes our lines. All others stay byte by byte, even a last one without line end.
 unhook() {
     [ -e "$1" ] || return 0
     while number=$(grep -n "/data/apps/dbus-bms/rc.local .*$MARK\$" "$1" | head -n 1 | cut -d: -f1) && [ -n "$number" ]; do
@@ -341,7 +382,7 @@ unhook() {
     done
 }
 
-# remove_hook FILE: and with it the file, if we made it and nobody else wrote to it.
+# remove_hook FILE: also removes the file, if we created it and it has no other content.
 remove_hook() {
     unhook "$1"
     name=${1#"$DATA"/}
@@ -350,21 +391,22 @@ remove_hook() {
 
 install() {
     check_device
+    is_installed_copy || check_payload
     make_folders
+    # Left over from an interrupted installation.
+    rm -rf "$APPS/.dbus-bms-link"
     decide_on_serialbattery
     OLD_CONFIG=$(cat "$APP/config.toml" 2>/dev/null)
     CHANGED=
-    # The hooks come first: without the driver they do nothing, and the driver is complete once it is there.
+    # The hooks come first: without the driver they do nothing, and the driver is complete once it exists.
     hook "$DATA/rcS.local" early
     hook "$DATA/rc.local" late
     if ! is_installed_copy; then
-        binary=$(find_binary)
-        [ -n "$binary" ] || die "no driver for this device beside $HERE/install.sh; build one with cross/build.sh"
         put_in_place "$binary"
     fi
     put_config
     offer_settings
-    sh "$APP/rc.local" ${ROOT:+--root "$ROOT"} now || die "serial-starter could not be set up; see above"
+    sh "$APP/rc.local" ${ROOT:+--root "$ROOT"} now || die "cannot set up serial-starter; see the messages above"
     [ -n "$ROOT" ] || { stop_replaced; renew_services; }
     tell
 }
@@ -376,7 +418,7 @@ CACHE=/data/var/lib/serial-starter
 
 is_supervised() { case $(svstat "$1" 2>/dev/null) in *': up '* | *': down '*) true ;; *) false ;; esac; }
 
-# stop_service NAME: NAME is as in /service, program.tty. Frees the port's lock if the service died without.
+# stop_service NAME: NAME is as in /service, program.tty. Frees the port's lock if the service ended without doing so.
 stop_service() {
     tty=${1##*.}
     place=$(readlink "/service/$1") || place=/service/$1
@@ -389,12 +431,21 @@ stop_service() {
         sleep 1
         wait=$((wait + 1))
     done
-    # Still the same lock: nobody else can have taken it meanwhile.
+    # Still the same lock: no other process can have taken it meanwhile.
     [ -z "$lock" ] || [ "$lock" != "$(ls -di "$LOCKS/$tty" 2>/dev/null)" ] || rm -f "$LOCKS/$tty"
     case $place in /var/volatile/services/*) rm -rf "$place" ;; esac
 }
 
-# The other driver's services end; its ports come to us with their next turn.
+# offer TTY: a port that a udev rule assigns to one program permanently is not offered again when that program ends. This offers it
+# again, as udev does when it is plugged in.
+offer() {
+    [ -d /dev/serial-starter ] && [ -e "/dev/$1" ] || return 0
+    [ -e "/dev/serial-starter/$1" ] || ln -sfn "../$1" "/dev/serial-starter/$1"
+}
+
+is_up() { case $(svstat "$1" 2>/dev/null) in *': up '*) true ;; *) false ;; esac; }
+
+# The other driver's services end; its ports are ours in their next turn.
 stop_replaced() {
     [ -s "$REPLACED" ] || return 0
     for cached in "$CACHE"/*; do
@@ -403,33 +454,41 @@ stop_replaced() {
         rm -f "/tmp/${cached##*/}.prog"
     done
     for service in /service/dbus-serialbattery.*; do
-        if [ -e "$service" ] || [ -L "$service" ]; then stop_service "${service##*/}"; fi
+        [ -e "$service" ] || [ -L "$service" ] || continue
+        up=
+        ! is_up "$service" || up=1
+        stop_service "${service##*/}"
+        [ -z "$up" ] || offer "${service##*.}"
     done
 }
 
-# Services that run go on with the new version, without giving their port away.
+# Running services switch to the new version without releasing their ports.
 renew_services() {
     [ -n "$CHANGED" ] || return 0
     for service in /service/dbus-bms.*; do
-        [ ! -e "$service/run" ] || svc -t "$service"
+        [ ! -e "$service/run" ] || svc -t "$service" 2>/dev/null
     done
 }
 
 stop_ours() {
+    served=
     for service in /service/dbus-bms.*; do
-        if [ -e "$service" ] || [ -L "$service" ]; then stop_service "${service##*/}"; fi
+        [ -e "$service" ] || [ -L "$service" ] || continue
+        ! is_up "$service" || served="$served ${service##*.}"
+        stop_service "${service##*/}"
     done
-    # A driver whose supervisor was killed; the hook that waits for the device to settle.
+    # A driver whose supervisor was killed, and hooks that are still waiting.
     for process in /proc/[0-9]*; do
         case $(readlink "$process/exe" 2>/dev/null),$({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
-        /data/apps/.dbus-bms-?/bin/dbus-bms* | *" /data/apps/dbus-bms/rc.local late "*) kill "${process##*/}" 2>/dev/null ;;
+        /data/apps/.dbus-bms-?/bin/dbus-bms* | *" /data/apps/dbus-bms/rc.local late "* | *" /data/apps/dbus-bms/rc.local watch "*) kill "${process##*/}" 2>/dev/null ;;
         esac
     done
     for file in "$CACHE"/* /tmp/*.prog; do
         [ -f "$file" ] && [ "$(cat "$file")" = dbusbms ] || continue
         if [ -s "$REPLACED" ]; then head -n 1 "$REPLACED" >"$file"; else rm -f "$file"; fi
     done
-    rm -rf /run/serial-starter/dbusbms
+    rm -rf /run/serial-starter/dbusbms /var/volatile/services/dbus-bms.*
+    for tty in $served; do offer "$tty"; done
 }
 
 # ---- uninstalling ----------------------------------------------------------------------------------------------------------
@@ -444,70 +503,80 @@ uninstall() {
     fi
     [ -n "$ROOT" ] || { stop_ours; give_back; }
     offer_release
-    # The device's settings pages can disable both files; then they have another name.
+    # The device's settings pages can disable both files, which renames them.
     for file in rcS.local rc.local; do
         remove_hook "$DATA/$file"
         remove_hook "$DATA/$file.disabled"
     done
-    if [ -f "$CONFIG" ] && { cmp -s "$APP/config.toml" "$CONFIG" || [ -n "$PURGE" ]; }; then rm -f "$CONFIG"; fi
-    [ ! -e "$REPLACED" ] || say "dbus-serialbattery gets the ports again."
-    rm -f "$REPLACED"
+    # A folder that is a link belongs to someone else: --purge removes the link and does not follow it.
+    linked=
+    [ -z "$PURGE" ] || linked=$(readlink "$CONF")
+    [ ! -e "$REPLACED" ] || say "dbus-serialbattery is enabled again."
+    if [ -z "$linked" ]; then
+        if [ -f "$CONFIG" ] && { cmp -s "$APP/config.toml" "$CONFIG" || [ -n "$PURGE" ]; }; then rm -f "$CONFIG"; fi
+        rm -f "$REPLACED"
+    fi
     rm -f "$APP"
     rm -rf "$APPS/.dbus-bms-a" "$APPS/.dbus-bms-b" "$APPS/.dbus-bms-link" "$DATA/.dbus-bms-download"
-    # Not in a scratch root as /var/log: that may lead out of it.
+    # Not in a scratch root such as /var/log: it may point outside of it.
     rm -rf "$DATA"/log/dbus-bms.*
     [ -n "$ROOT" ] || rm -rf /var/log/dbus-bms.*
     if [ -n "$PURGE" ]; then
         forget_settings
-        rm -rf "${CONF:?}"/*
+        [ -n "$linked" ] || rm -rf "${CONF:?}"/*
     fi
     was_made conf/serial-starter.d && rmdir "$DATA/conf/serial-starter.d" 2>/dev/null
     was_made apps && rmdir "$APPS" 2>/dev/null
     kept=$(ls "$CONF" 2>/dev/null)
-    if [ -z "$kept" ]; then
+    if [ -z "$kept" ] || [ -n "$linked" ]; then
         made=$(cat "$MADE" 2>/dev/null)
-        rm -rf "$CONF"
+        if [ -n "$linked" ]; then
+            say "${CONF#"$ROOT"} was a link: its target $linked stays. Delete it yourself if it is not needed."
+            rm -f "$CONF"
+        else
+            rm -rf "$CONF"
+        fi
         case " $(echo "$made" | tr '\n' ' ') " in *' conf '*) rmdir "$DATA/conf" 2>/dev/null ;; esac
-        say "dbus-bms is gone."
+        say "dbus-bms is uninstalled."
         return 0
     fi
     keep_made "$(while read -r place; do [ ! -e "$DATA/$place" ] || echo "$place"; done <"$MADE")"
-    say "dbus-bms is gone. Kept for next time, in /data/conf/dbus-bms:"
+    say "dbus-bms is uninstalled. These files stay in /data/conf/dbus-bms:"
     for file in $kept; do say "  $file"; done
-    [ -n "$ROOT" ] || say "and the batteries' names and instance numbers in the device's settings."
-    say "To delete these as well: install.sh uninstall --purge"
+    [ -n "$ROOT" ] || say "The batteries' names and instance numbers stay in the device's settings."
+    say "To delete all of this: install.sh uninstall --purge"
 }
 
-# What was switched off through the driver stays off in the BMS when the driver is gone: it is told, and can be released here.
+# Parts switched off through the driver stay off in the BMS without the driver: the owner is informed and can switch them on here.
 offer_release() {
     releases=$(sed -n 's/^ *"release": "\(.*\)",\{0,1\}$/\1/p' "$CONF"/commands-*.json 2>/dev/null)
     [ -n "$releases" ] || return 0
-    say "Switched off through dbus-bms, and it stays off without it:"
+    say "Switched off through dbus-bms; this stays off without it:"
     echo "$releases" | while read -r release; do say "  to release: $release"; done
     if [ -n "$ROOT" ] || [ ! -t 0 ]; then
-        say "Release it before the driver is taken away, or later with the app of the BMS's maker."
+        say "Switch it on with this command before you uninstall, or later with the app of the BMS's manufacturer."
         return 0
     fi
-    printf 'Release all of it now? [Y/n] '
+    printf 'Switch all of it on now? [Y/n] '
     read -r answer
     case $answer in [nN]*) return 0 ;; esac
-    # Each is a line of this program's own making, with the port that it had.
+    # Each is a line made by this program, with the port at that time.
     echo "$releases" | while read -r release; do
         # shellcheck disable=SC2086
         set -- $release
         shift
-        "$APP/bin/dbus-bms" "$@" </dev/null || say "That did not work: use the app of the BMS's maker."
+        "$APP/bin/dbus-bms" "$@" </dev/null || say "That did not work: use the app of the BMS's manufacturer."
     done
 }
 
-# What was taken over from dbus-serialbattery: its instances and entries are as they were before it gets the ports again.
+# Gives everything taken over from dbus-serialbattery back: its instances and entries are restored before it gets the ports again.
 give_back() {
     ls "$CONF"/old-*.json >/dev/null 2>&1 || return 0
     "$APP/bin/dbus-bms" config migrate --undo </dev/null ||
-        warn "not all was given back, see above; what is missing can be set in Settings, VRM, VRM device instances"
+        warn "not all was given back, see above: set the missing numbers in Settings, VRM, VRM device instances"
 }
 
-# The batteries' DeviceInstances and names; each has a state file named after it.
+# The batteries' DeviceInstances and names; each has a state file with its name.
 forget_settings() {
     [ -z "$ROOT" ] || return 0
     for file in "$CONF"/*.json; do
@@ -527,26 +596,26 @@ tell() {
     cat <<END
 
 What you should see now:
-  * Within a minute or two of plugging in the adapter the battery is in the device list. dbus-bms takes its turn on
-    every USB serial port that no other device answers on.
-  * tail -F /var/log/dbus-bms.ttyUSB0/current says "connected: ..." with the BMS's model, or "no BMS answered ..." and
-    what was heard instead.
-  * Switch DVCC on (Settings, DVCC): the charge limits count only then.
+  * A minute or two after you plug in the adapter, the battery appears in the device list. dbus-bms takes its turn on
+    every USB serial port on which no other device answers.
+  * tail -F /var/log/dbus-bms.ttyUSB0/current shows "connected: ..." with the BMS's model, or "no BMS answered ..." and
+    what was received instead.
+  * Switch DVCC on (Settings, DVCC): only then do the charge limits take effect.
 
-Your settings:  /data/conf/dbus-bms/config.toml   (then: svc -t /service/dbus-bms.*)
+Your settings:  /data/conf/dbus-bms/config.toml   (to apply: svc -t /service/dbus-bms.*)
 Update:         /data/apps/dbus-bms/install.sh update
 Uninstall:      /data/apps/dbus-bms/install.sh uninstall
 END
-    # While the device starts there is nothing to look at yet.
+    # During the start of the device there is nothing to check yet.
     if [ -z "$ROOT" ] && is_supervised /service/serial-starter && "$APP/bin/dbus-bms" doctor --help >/dev/null 2>&1; then
         say
-        # Batteries that were just started again need a moment to be back.
+        # Batteries that were just restarted need a moment to return.
         [ -z "$CHANGED" ] || sleep 5
         "$APP/bin/dbus-bms" doctor || true
     fi
 }
 
-# In one piece: a script that is piped into a shell and breaks off must do nothing.
+# In one function: a script that is piped into a shell and truncated must do nothing.
 main() {
     read_arguments "$@"
     find_here

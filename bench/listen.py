@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Writes what one battery service sends, a line of JSON each, with the seconds of the monotonic clock.
+"""Prints the signals of one battery service, one line of JSON each, with the time of the monotonic clock in seconds.
 
-  listen.py ADDRESS SERVICE     ADDRESS of the bus; SERVICE `*` tells of the signals of all services, without values
+  listen.py ADDRESS SERVICE     ADDRESS of the bus; SERVICE `*` prints the signals of all services, without values
 
 {"t", "up": true, "soc"}   the name appeared; its state of charge then
 {"t", "up": false}         the name is gone
-{"t", "signal", "values"}  a signal; the values that ItemsChanged brought (null: invalid)
+{"t", "signal", "values"}  a signal; the values in ItemsChanged (null: invalid)
 """
 import json
 import sys
@@ -47,7 +47,7 @@ def main(address, service):
 		say(ready=True)
 		return GLib.MainLoop().run()
 	bus.add_signal_receiver(owner_changed, 'NameOwnerChanged', 'org.freedesktop.DBus', arg0=service)
-	# Any signal of the service, not only those that are expected.
+	# Any signal of the service, not only the expected ones.
 	bus.add_signal_receiver(signalled, bus_name=service, member_keyword='member')
 	say(ready=True)
 	GLib.MainLoop().run()

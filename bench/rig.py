@@ -1,4 +1,4 @@
-"""What the measurements run on: a private bus, a simulated BMS on a paced line, the driver, a listener."""
+"""Environment of the measurements: a private bus, a simulated BMS on a paced line, the driver, a listener."""
 import json
 import os
 import shutil
@@ -19,7 +19,7 @@ from private_bus import ITEM, end  # noqa: E402
 
 
 class Rig:
-	"""Processes and their folder; all gone when it is left as a context."""
+	"""Processes and their folder; all are removed at the end of the context."""
 
 	def __init__(self, binary):
 		self.binary = os.path.abspath(binary)
@@ -36,7 +36,7 @@ class Rig:
 
 	def __enter__(self):
 		self.write('dbus-bms.toml', '[state]\nfolder = "%s"\n' % self.path('state'))
-		# A file of its own: the pages of one file are shared, which would halve the memory that the driver seems to need.
+		# A separate file: the pages of one file are shared, which would halve the measured memory of the driver.
 		self.simulator = shutil.copy(self.binary, self.path('simulator'))
 		self.start(private_bus.command(self.folder, 'session'))
 		self.wait(lambda: os.path.exists(private_bus.socket(self.folder)))
@@ -71,7 +71,7 @@ class Rig:
 		return child
 
 	def driver(self, *options, ports=None):
-		"""The driver on the port or on several, and when it was started."""
+		"""Starts the driver on one or several ports; returns it with its start time."""
 		command = [self.binary, 'run', *(ports or [self.port]), '--config', self.path('dbus-bms.toml'), '--bus', self.address, *options]
 		began = time.monotonic()
 		return self.start(command), began
@@ -80,7 +80,7 @@ class Rig:
 		return Listener(self, service or self.service)
 
 	def forget(self):
-		"""As if the driver had never run."""
+		"""Removes all state of the driver."""
 		shutil.rmtree(self.path('state'), ignore_errors=True)
 
 	def wait(self, condition, seconds=20):
@@ -96,7 +96,7 @@ class Rig:
 
 
 class Listener:
-	"""Collects what listen.py writes."""
+	"""Collects the output of listen.py."""
 
 	def __init__(self, rig, service):
 		self.rig, self.lines = rig, []
@@ -109,7 +109,7 @@ class Listener:
 			self.lines.append(json.loads(line))
 
 	def first_soc(self):
-		"""When the first valid state of charge was on the bus."""
+		"""Time of the first valid state of charge on the bus."""
 		def valid(line):
 			return line.get('soc') is not None or line.get('values', {}).get('/Soc') is not None
 		self.rig.wait(lambda: any(valid(line) for line in self.lines))
@@ -132,6 +132,6 @@ def cpu_seconds(pid):
 
 
 def memory_kb(pid):
-	"""Proportional set size of a process."""
+	"""Memory of a process that the kernel cannot reclaim."""
 	with open('/proc/%d/smaps_rollup' % pid, encoding='ascii') as file:
-		return next(int(line.split()[1]) for line in file if line.startswith('Pss:'))
+		return next(int(line.split()[1]) for line in file if line.startswith('Anonymous:'))

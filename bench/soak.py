@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """The program over hours on a faulty line; started by soak.sh.
 
-A simulated BMS loses, damages, delays and doubles replies, speaks nonsense with a right checksum and sends noise; its port
-vanishes and comes back; the D-Bus daemon ends and starts again. Every ten seconds the process is looked at. What is compared is
-the beginning (after a time to settle) with the end: nothing may have grown.
+A simulated BMS loses, corrupts, delays and duplicates replies, sends nonsense with a valid checksum and noise; its port
+disappears and returns; the D-Bus daemon ends and restarts. The process is measured every ten seconds. The beginning (after a
+settling time) is compared with the end: no resource may have grown.
 
-A reading every 0.2 s, the shortest that the configuration allows, makes five times the readings of usual operation in the same
-time; what happens per hour (state files, silence, restarts of the bus) is not sped up by it.
+A reading every 0.2 s, the minimum of the configuration, gives five times the usual number of readings; events per hour (state
+files, silence, restarts of the bus) are not accelerated by it.
 """
 import argparse
 import os
@@ -21,10 +21,10 @@ from rig import Rig, cpu_seconds
 
 FAULTS = 'drop=2,corrupt=3,duplicate=2,nonsense=1,late=300@2,noise'
 SAMPLE_S = 10
-# The port is gone for so long, so often; the bus likewise. Neither is a multiple of the other.
+# Duration and period of the port's absence; likewise for the bus. Neither period is a multiple of the other.
 PORT_EVERY_S, PORT_GONE_S = 170, 25
 BUS_EVERY_S, BUS_GONE_S = 430, 15
-# Growth from the first fifth to the last that is no growth: a step of the allocator, a tick of the clock.
+# Tolerated growth from the first fifth to the last: a step of the allocator, a tick of the clock.
 MEMORY_KB, MEMORY_SHARE = 64, 0.03
 CPU_SHARE = 0.25
 
@@ -41,7 +41,7 @@ def owner(bus, name):
 
 
 def connections(address, pid):
-	"""Connections that the process has to the bus, and whether its service is there; None while there is no bus."""
+	"""Number of connections of the process to the bus, and whether its service is present; None without a bus."""
 	try:
 		bus = dbus.bus.BusConnection(address)
 	except dbus.DBusException:
@@ -57,7 +57,7 @@ def connections(address, pid):
 
 
 class Writes:
-	"""Counts files in a folder that were replaced or changed, at a look each second."""
+	"""Counts files in a folder that were replaced or changed, checked every second."""
 
 	def __init__(self, folder):
 		self.folder, self.seen, self.count = folder, {}, 0
@@ -78,7 +78,7 @@ class Writes:
 
 
 class Disturbance:
-	"""Something that goes away and comes back, again and again."""
+	"""Something that disappears and returns periodically."""
 
 	def __init__(self, every, gone, leave, come):
 		self.every, self.gone, self.leave, self.come = every, gone, leave, come
@@ -152,7 +152,7 @@ def soak(rig, options):
 
 
 def report(samples, facts, options):
-	"""The table; the number of what has grown."""
+	"""Prints the table; returns the number of resources that have grown."""
 	fifth = max(3, len(samples) // 5)
 	settled = samples[min(6, len(samples) // 10):]
 	first, last = settled[:fifth], settled[-fifth:]
@@ -179,7 +179,7 @@ def report(samples, facts, options):
 	row('D-Bus connections (most)', both('connections', max), '', 0)
 	cpu = both('cpu', statistics.median)
 	row('CPU per 10 s', [1000 * value for value in cpu], 'ms', 1000 * cpu[0] * CPU_SHARE, 1)
-	# Contract: at most one write per file and ten minutes; what is kept at an end of the port or of the program comes to it.
+	# Contract: at most one write per file and ten minutes; plus the writes at the end of the port or of the program.
 	hours = samples[-1]['t'] / 3600
 	most = facts['files'] * (1 + hours * 6) + 2 * facts['files'] * (facts['port'] + 1)
 	broken += facts['writes'] > most

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench/start.sh NAME OPTION…   NAME.py with the release profile as it is shipped, unless DBUS_BMS names a program
+# bench/start.sh NAME OPTION…   runs NAME.py with the release profile as shipped, unless DBUS_BMS names a program
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -4,22 +4,23 @@
 #   armv7-unknown-linux-musleabihf   nearly all GX devices (default)
 #   aarch64-unknown-linux-musl       Raspberry Pi 5, newer Cerbo GX
 #
-# Uses rustup's target where it is installed (with cargo-zigbuild and zig), else a toolchain out of Debian's packages, which
-# cross/prepare.sh fetches into GX_DIR (default ~/.cache/gx).
+# Uses rustup's target if installed (with cargo-zigbuild and zig), else a toolchain from Debian's packages, which cross/prepare.sh
+# downloads to GX_DIR (default ~/.cache/gx).
 set -euo pipefail
 
 TARGET=${1:-armv7-unknown-linux-musleabihf}
 FRAME=dd03001d060b000001ed01f400002c7c00000000100080630204030ba00b9d0b98fa5577
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 GX_DIR=${GX_DIR:-$HOME/.cache/gx}
-BUILT=${CARGO_TARGET_DIR:-$ROOT/target}/cross
+# One folder per target: cargo locks it, and two targets may be built at the same time.
+BUILT=${CARGO_TARGET_DIR:-$ROOT/target}/cross/$TARGET
 
 die() { echo "cross/build.sh: $*" >&2; exit 1; }
 
 case $TARGET in
-# Bytes: the smallest devices, which are 32-bit ones, have little flash left; 64-bit code is a third larger.
-armv7-unknown-linux-musleabihf) MACHINE=ARM EMULATOR=qemu-arm-static BUDGET=3500000 ;;
-aarch64-unknown-linux-musl) MACHINE=AArch64 EMULATOR=qemu-aarch64-static BUDGET=4200000 ;;
+# Bytes: the smallest devices, which are 32-bit, have little free flash; 64-bit code is a third larger.
+armv7-unknown-linux-musleabihf) MACHINE=ARM EMULATOR=qemu-arm-static BUDGET=5000000 ;;
+aarch64-unknown-linux-musl) MACHINE=AArch64 EMULATOR=qemu-aarch64-static BUDGET=6500000 ;;
 *) die "unknown target $TARGET; known are armv7-unknown-linux-musleabihf and aarch64-unknown-linux-musl" ;;
 esac
 "$ROOT/tests/need.sh" readelf=binutils "$EMULATOR=qemu-user-static"
@@ -32,10 +33,10 @@ build_with_rustup() {
 build_with_debian() {
     "$ROOT/cross/prepare.sh" toolchain
     local rust=$GX_DIR/rust/usr
-    # build-std needs RUSTC_BOOTSTRAP and the standard library's source of exactly this compiler. zig brings crt1.o and libc,
-    # build-std brings none: without link-self-contained=no the program has no start.
-    # Thumb-2, which every ARMv7 processor has, is a quarter smaller than ARM code. Without the feature the standard library has no
-    # reader of debug information, which is not there anyway.
+    # build-std needs RUSTC_BOOTSTRAP and the standard library's source of exactly this compiler. zig provides crt1.o and libc,
+    # build-std does not: without link-self-contained=no the program has no start code. Thumb-2, which every ARMv7 processor
+    # supports, is a quarter smaller than ARM code. Without the feature the standard library has no reader of debug information,
+    # which is absent anyway.
     local flags=
     [ "$MACHINE" != ARM ] || flags='-C target-feature=+thumb-mode'
     LD_LIBRARY_PATH=$rust/lib/x86_64-linux-gnu RUSTC=$rust/bin/rustc RUSTDOC=$rust/bin/rustdoc RUSTC_BOOTSTRAP=1 \
@@ -44,7 +45,7 @@ build_with_debian() {
         --target-dir "$BUILT" -- -C link-self-contained=no
 }
 
-# Fails unless the binary runs on a GX of any firmware: right machine, hard-float, nothing to load at start, small.
+# Fails unless the binary runs on a GX of any firmware: correct machine, hard-float, no shared libraries, small.
 check() {
     local binary=$1 header size
     header=$(readelf -h "$binary")
@@ -60,7 +61,7 @@ check() {
     [ "$size" -le "$BUDGET" ] || die "$binary is larger than its budget"
 }
 
-# Fails unless the binary runs on an emulated processor of its kind, and understands a recorded reply of a JBD board there.
+# Fails unless the binary runs on an emulated processor of its kind and decodes a recorded reply of a JBD board there.
 try_out() {
     local version reading
     version=$("$EMULATOR" "$1" --version) || die "$1 does not start"

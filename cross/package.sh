@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# cross/package.sh   packs a release into cross/out/release, out of the binaries that cross/build.sh made for both targets
+# cross/package.sh   packs a release into cross/out/release, from the binaries that cross/build.sh made for both targets
 #
 #   venus-data.tar.gz        for GX devices: USB stick, SFTP, and what install.sh downloads
 #   dbus-bms-linux.tar.gz    for a Raspberry Pi with systemd
@@ -14,14 +14,14 @@ cd "$(dirname "$0")/.."
 RELEASE=cross/out/release
 TARGETS=(armv7-unknown-linux-musleabihf aarch64-unknown-linux-musl)
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-# The time of the last change; files that are not from a checkout have a fixed one.
+# Time of the last change; a fixed one outside of a checkout.
 EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1767225600)}
 
 die() { echo "cross/package.sh: $*" >&2; exit 1; }
 
 tests/need.sh python3=python3
 
-# pack ARCHIVE FOLDER MEMBER…: members as they are named here, since Venus OS looks for rc/ and not for ./rc/.
+# pack ARCHIVE FOLDER MEMBER…: stores members under these names, because Venus OS expects rc/ and not ./rc/.
 pack() {
     local archive=$1 folder=$2
     shift 2
@@ -29,7 +29,7 @@ pack() {
         -C "$folder" -cf - "$@" | gzip -9n >"$archive"
 }
 
-# binaries FOLDER: both, under the names that install.sh looks for.
+# binaries FOLDER: both, under the names expected by install.sh.
 binaries() {
     mkdir -p "$1"
     for target in "${TARGETS[@]}"; do
@@ -45,8 +45,10 @@ mkdir -p "$RELEASE"
 
 setup=$stage/venus/dbus-bms-setup
 binaries "$setup/bin"
-cp -r install.sh rc.local config.toml LICENSE service hub serial-starter.d "$setup/"
+cp -r install.sh rc.local config.toml LICENSE service ports hub bank configured serial-starter.d "$setup/"
 echo "$VERSION" >"$setup/VERSION"
+mkdir "$setup/gui-v2"
+gui-v2/build.py "$VERSION" "$setup/gui-v2/dbus-bms.json"
 cp -r cross/rc "$stage/venus/rc"
 pack "$RELEASE/venus-data.tar.gz" "$stage/venus" dbus-bms-setup rc
 

@@ -5,7 +5,8 @@
 #              static ARM builds without rustup targets
 #   vm         kernel, shells, busybox, dbus-daemon and daemontools of an emulated 32-bit ARM GX
 #
-# Packages are unpacked, not installed, except qemu-system-arm and python3-venv. With rustup and its target none of this is needed to build.
+# Packages are unpacked, not installed, except qemu-system-arm and python3-venv. With rustup and its target none of this is needed
+# to build.
 set -euo pipefail
 
 GX_DIR=${GX_DIR:-$HOME/.cache/gx}
@@ -13,10 +14,14 @@ NEED=$(cd "$(dirname "$0")/.." && pwd)/tests/need.sh
 
 die() { echo "cross/prepare.sh: $*" >&2; exit 1; }
 
-# mark FOLDER PACKAGE: the file that says that PACKAGE is unpacked there.
+# Builds for two targets may call this at the same time.
+exec 8<"$0"
+flock 8
+
+# mark FOLDER PACKAGE: the file that marks PACKAGE as unpacked there.
 mark() { echo "$1/.have-${2//[:\/]/_}"; }
 
-# unpack FOLDER PACKAGE…: downloads and unpacks what is not there yet. The folder name stays free of package versions.
+# unpack FOLDER PACKAGE…: downloads and unpacks missing packages. The folder name contains no package versions.
 unpack() {
     local folder=$1 package name deb
     shift
@@ -24,7 +29,7 @@ unpack() {
     for package; do
         [ ! -e "$(mark "$folder" "$package")" ] || continue
         name=${package%%:*}
-        # Of an older version nothing may stay.
+        # Remove all files of an older version.
         rm -f "$GX_DIR/debs/$name"_*.deb
         (cd "$GX_DIR/debs" && flock "$NEED" apt-get download -q "$package" >/dev/null) || die "cannot download $package; run apt-get update and try again"
         for deb in "$GX_DIR/debs/$name"_*.deb; do dpkg -x "$deb" "$folder"; done
@@ -32,18 +37,18 @@ unpack() {
     done
 }
 
-# update [OPTION…]: fetches the lists of packages, while tests/need.sh installs nothing.
+# update [OPTION…]: downloads the package lists, while tests/need.sh is not installing.
 update() {
     flock "$NEED" apt-get update -q "$@" >/dev/null || echo "cross/prepare.sh: apt-get update failed; trying with the package lists that are there" >&2
 }
 
-# dependency PACKAGE PATTERN: the name of PACKAGE's dependency that begins like PATTERN.
+# dependency PACKAGE PATTERN: the name of PACKAGE's dependency that begins with PATTERN.
 dependency() { apt-cache depends "$1" | sed -n "s/.*Depends: \\($2[^ ]*\\).*/\\1/p" | grep -v '<' | head -n 1; }
 
 toolchain() {
     local rust=$GX_DIR/rust std llvm
     if [ ! -x "$rust/usr/bin/cargo" ]; then
-        # Of this machine's own packages only: another architecture's list that is just being changed would leave all of them old.
+        # Only this machine's own package lists: another architecture's list that is just changing would keep all of them old.
         update -o "APT::Architectures=$(dpkg --print-architecture)"
         std=$(dependency libstd-rust-web-dev 'libstd-rust-web-[0-9]')
         [ -n "$std" ] || die "Debian's package libstd-rust-web-dev is not known here; run apt-get update, or use rustup target add"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """sbom.py TARGET…: the program's parts as a CycloneDX 1.5 bill of materials on standard output, from Cargo.lock.
 
-Only what gets into the release binaries of the TARGETs: neither features that are off nor what only tests need. The same sources
+Contains only the crates in the release binaries of the TARGETs: no disabled features, no test dependencies. The same sources
 give the same bytes.
 """
 
@@ -16,14 +16,14 @@ def metadata(target):
 
 
 def linked(target):
-    """Name and version of everything in the binary, by the resolver's word: metadata also counts what only tests ask for."""
+    """Name and version of every crate in the binary, from the resolver: metadata would include test dependencies."""
     command = ["cargo", "tree", "--locked", "--edges=normal", "--prefix=none", "--format={p}", "--target", target]
     lines = subprocess.check_output(command, text=True).splitlines()
     return {tuple(line.split()[:2]) for line in lines if line}
 
 
 def normal_edges(data, target):
-    """For each package in the binary those that it needs there."""
+    """For each package in the binary its dependencies there."""
     inside = linked(target)
     ids = {package["id"] for package in data["packages"] if (package["name"], "v" + package["version"]) in inside}
     return {
@@ -56,7 +56,7 @@ def component(package, hashes, kind="library"):
 
 
 def checksums():
-    """What Cargo.lock says: one `[[package]]` after the other."""
+    """Content of Cargo.lock: a list of `[[package]]`."""
     entry, found = {}, {}
     with open("Cargo.lock", encoding="utf-8") as lock:
         for line in lock:

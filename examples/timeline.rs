@@ -1,6 +1,6 @@
 //! Draws what `tests/venus/check.sh --bank --csv FILE` has seen: `cargo run --example timeline -- FILE PICTURE.svg`.
 
-use dbus_bms::plot::{Axis, Chart, Colour, Line, Mark, Panel, Stroke};
+use dbus_bms::tools::chart::{Axis, Chart, Colour, Curve, Mark, Panel, Stroke};
 use std::error::Error;
 use std::fs;
 
@@ -39,13 +39,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let current = |title: &str, limit: &str, told: bool| {
         let mut lines = vec![
-            Line::new("allowed", Colour::Grey, table.points(&format!("allowed{limit}"), None)).drawn(Stroke::Filled),
-            Line::new("bank", Colour::Blue, table.points(&format!("bank{limit}"), Some(0.0))),
-            Line::new("members, sum", Colour::Orange, table.points(&format!("members{limit}"), Some(0.0))),
+            Curve::new("allowed", Colour::Grey, table.points(&format!("allowed{limit}"), None)).drawn(Stroke::Filled),
+            Curve::new("bank", Colour::Blue, table.points(&format!("bank{limit}"), Some(0.0))),
+            Curve::new("members, sum", Colour::Orange, table.points(&format!("members{limit}"), Some(0.0))),
         ];
         if told {
             let points = table.points(&format!("told{limit}"), None);
-            lines.push(Line::new("told to the inverter", Colour::Red, points).drawn(Stroke::Dashed));
+            lines.push(Curve::new("sent to the inverter", Colour::Red, points).drawn(Stroke::Dashed));
         }
         Panel::new(title, Axis::fitting(), lines)
     };
@@ -53,8 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     discharge.marks.clone_from(&marks);
     let mut charge = current("Charge current limit, A", "MaxChargeCurrent", false);
     let voltage = vec![
-        Line::new("lowest of the batteries", Colour::Grey, table.points("allowedMaxChargeVoltage", None)).drawn(Stroke::Thin),
-        Line::new("told to the inverter", Colour::Red, table.points("toldMaxChargeVoltage", None)).drawn(Stroke::Dashed),
+        Curve::new("lowest of the batteries", Colour::Grey, table.points("allowedMaxChargeVoltage", None)).drawn(Stroke::Thin),
+        Curve::new("sent to the inverter", Colour::Red, table.points("toldMaxChargeVoltage", None)).drawn(Stroke::Dashed),
     ];
     let mut voltage = Panel::new("Charge voltage limit, V", Axis::fitting(), voltage);
     voltage.y = Axis::between("", 53.0, 56.0);

@@ -1,11 +1,12 @@
-# Prints our file for /data/conf/serial-starter.d. Of several files that define an alias serial-starter believes the last one, so
-# ours, the last by name, says what all the others say, and dbusbms behind it.
+# Prints our file for /data/conf/serial-starter.d. If several files define an alias, serial-starter uses the last one. Therefore
+# ours, the last by name, contains everything from the others, with dbusbms after it.
 #
 #   awk -f merge.awk -v skip="NAMES" -v templates="FOLDERS" part=ours OURS part=stock STOCK part=others OTHERS…
 #
-# OURS       our own file as it comes: its aliases count where STOCK has none
+# NAMES      programs that we replace: they are removed from the lists, and a port that a udev rule assigns to one of them is ours
+# OURS       our own file as delivered: its aliases count if STOCK has none
 # STOCK      the platform's configuration: its programs always stay
-# OTHERS     in the order in which serial-starter reads them; theirs stay while they have a `service` line that names one of the
+# OTHERS     in the order of serial-starter; their programs stay if they have a `service` line that names one of the
 #            FOLDERS, or any if none are given, and no name in NAMES
 BEGIN {
     me = "dbusbms"
@@ -35,7 +36,7 @@ function stays(name, alias) {
     return name in defined
 }
 
-# The list with what `more` has beside it, each new name behind the one that it follows there.
+# Merges `more` into the list, each new name after the one that it follows there.
 function merged(list, more, alias,    n, i, item, before) {
     n = split(more, item, ":")
     before = ""
@@ -59,6 +60,7 @@ function behind(list, before, name,    at) {
 END {
     print "# Lets serial-starter try dbus-bms on USB serial ports. Written anew at every start, from all other files: do not edit."
     print "service " me " dbus-bms"
+    for (i in names) if (names[i] ~ /^[A-Za-z0-9_]+$/) print "service " names[i] " dbus-bms"
     for (a = 1; a <= count; a++) {
         alias = aliases[a]
         stock = (("stock", alias) in said) ? said["stock", alias] : said["ours", alias]

@@ -1,25 +1,25 @@
 #!/bin/sh
-# Venus OS runs this after it has unpacked venus-data.tar.gz from a USB stick or SD card over /data.
+# Venus OS runs this after it has unpacked venus-data.tar.gz from a USB stick or SD card to /data.
 #
-# What was done stands on the stick, in dbus-bms.txt. A file dbus-bms.toml beside the archive becomes the configuration; one named
-# dbus-bms-uninstall takes the driver away instead.
+# The log is written to the stick, to dbus-bms.txt. A file dbus-bms.toml beside the archive becomes the configuration; a file named
+# dbus-bms-uninstall removes the driver instead.
 SETUP=/data/dbus-bms-setup
 CONFIG=/data/conf/dbus-bms/config.toml
 
-# Other projects' archives have the same name.
+# Archives of other projects have the same name.
 is_ours() { tar tzf "$1" 2>/dev/null | grep -q '^dbus-bms-setup/'; }
 
-# take_config STICK: a configuration with a mistake is refused, and the old one kept.
+# take_config STICK: an invalid configuration is refused, and the old one is kept.
 take_config() {
     new=$1/dbus-bms.toml
     [ -f "$new" ] || return 0
-    /data/apps/dbus-bms/bin/dbus-bms config check "$new" || { echo "dbus-bms.toml was not taken; see above."; return 1; }
+    /data/apps/dbus-bms/bin/dbus-bms config check "$new" || { echo "dbus-bms.toml was not accepted: correct what is named above."; return 1; }
     if ! cmp -s "$CONFIG" /data/apps/dbus-bms/config.toml && cp "$CONFIG" "$CONFIG.old"; then
-        echo "The configuration before is kept as $CONFIG.old."
+        echo "The previous configuration was saved as $CONFIG.old."
     fi
     cp "$new" "$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG" && mv -f "$new" "$1/dbus-bms_installed.toml"
-    echo "dbus-bms.toml is the configuration now."
-    for service in /service/dbus-bms.*; do [ ! -e "$service/run" ] || svc -t "$service"; done
+    echo "dbus-bms.toml is now the configuration."
+    for service in /service/dbus-bms.*; do [ ! -e "$service/run" ] || svc -t "$service" 2>/dev/null; done
 }
 
 work() {
@@ -29,7 +29,7 @@ work() {
     elif [ -e "$1/dbus-bms-uninstall" ]; then
         sh "$SETUP/install.sh" uninstall && mv -f "$1/dbus-bms-uninstall" "$1/dbus-bms-uninstalled"
     else
-        # Nobody can be asked here; whoever puts this driver on a stick wants this driver.
+        # No questions are possible here, and an owner with this driver on a stick wants this driver.
         sh "$SETUP/install.sh" install --replace-serialbattery && take_config "$1"
     fi
 }
@@ -40,7 +40,7 @@ for stick in /media/*; do
         is_ours "$archive" || continue
         work "$stick" "${1:-success}" </dev/null >"$stick/dbus-bms.txt" 2>&1
         status=$?
-        # Or the next start would install it again.
+        # Otherwise the next start would install it again.
         mv -f "$archive" "$stick/dbus-bms_installed.tar.gz"
         sync
         break 2
