@@ -117,7 +117,12 @@ pub fn has_sum8(frame: &[u8]) -> bool {
 
 /// The first byte does not start a frame: skips to the next `start`.
 pub fn skip_to(start: u8, buf: &[u8]) -> Framing {
-    Framing::Skip(buf.iter().skip(1).take_while(|byte| **byte != start).count().saturating_add(1))
+    skip_to_any(|byte| byte == start, buf)
+}
+
+/// As [`skip_to`], for frames that start with one of several bytes.
+pub fn skip_to_any(is_start: impl Fn(u8) -> bool, buf: &[u8]) -> Framing {
+    Framing::Skip(buf.iter().skip(1).take_while(|byte| !is_start(**byte)).count().saturating_add(1))
 }
 
 /// Unsigned 16 bit values, high byte first; an odd last byte is ignored.
@@ -207,6 +212,7 @@ mod tests {
         assert_eq!(skip_to(0xDD, &[0xDD, 1, 2, 0xDD]), Framing::Skip(3));
         assert_eq!(skip_to(0xDD, &[0xDD, 0xDD]), Framing::Skip(1));
         assert_eq!(skip_to(0xDD, &[1, 2]), Framing::Skip(2));
+        assert_eq!(skip_to_any(|byte| matches!(byte, 1 | 2), &[1, 0, 2, 1]), Framing::Skip(2));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!
 //! Source: "MODBUS Application Protocol Specification" V1.1b3, sections 6.1, 6.3, 6.4 and 7.
 
-use super::bytes::{Reader, crc_frame, crc16_modbus, text};
+use super::bytes::{Reader, crc_frame, crc16_modbus, skip_to_any, text};
 use super::{DecodeError, Expected, Framing, Request};
 use std::time::Duration;
 
@@ -150,7 +150,7 @@ impl Read {
 /// Looks for a reply to a read with one of `functions`, or for an exception to one, at the start of `buf`. `is_sender` accepts the
 /// first byte of a reply: the fewer it accepts, the less noise looks like the start of one.
 pub fn framing(buf: &[u8], functions: &[Function], is_sender: impl Fn(u8) -> bool) -> Framing {
-    let skip = || Framing::Skip(buf.iter().skip(1).take_while(|byte| !is_sender(**byte)).count().saturating_add(1));
+    let skip = || skip_to_any(&is_sender, buf);
     let known = |code: u8| functions.iter().find(|function| function.code() == code & !EXCEPTION);
     let len = match buf {
         [] => return Framing::Incomplete,

@@ -29,7 +29,7 @@ mod parts;
 mod values;
 
 use super::asking::{self, AskUntilKnown, CHANGING, LIMITS};
-use super::bytes::{Reader, has_sum8, sum8, unless};
+use super::bytes::{Reader, has_sum8, skip_to_any, sum8, unless};
 use super::can::IdFilter;
 use super::frame_shape::{FrameShape, Length};
 use super::write_sequence::WriteSequence;
@@ -244,8 +244,7 @@ impl Daly {
 
     /// The first byte does not start a frame: skips to the next one that may.
     fn skip(&self, buf: &[u8]) -> Framing {
-        let starts = |byte: u8| self.is_serial() && byte == 0xA5 || self.is_can() && byte == over_can::START;
-        Framing::Skip(buf.iter().skip(1).take_while(|byte| !starts(**byte)).count().saturating_add(1))
+        skip_to_any(|byte| self.is_serial() && byte == 0xA5 || self.is_can() && byte == over_can::START, buf)
     }
 
     /// Whether `bytes` may begin a reply, as far as they go. Host addresses are not board addresses.

@@ -18,7 +18,7 @@ pub(crate) mod alarms;
 mod values;
 
 use super::asking::{AskUntilKnown, CHANGING, NAMES, Refresh};
-use super::bytes::{Reader, crc_frame};
+use super::bytes::{Reader, crc_frame, skip_to_any};
 use super::modbus::with_crc;
 use super::{
     Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Sniff, Transport,
@@ -85,7 +85,7 @@ impl Head {
 
 impl Codec for Up16s {
     fn framing(&self, buf: &[u8]) -> Framing {
-        let skip = || Framing::Skip(buf.iter().skip(1).take_while(|byte| !matches!(byte, 1..=16)).count().saturating_add(1));
+        let skip = || skip_to_any(|byte| matches!(byte, 1..=16), buf);
         match buf {
             [] | [1..=16] => return Framing::Incomplete,
             [1..=16, READ | OWN, ..] => {}

@@ -23,6 +23,7 @@ pub(crate) mod alarms;
 mod values;
 
 use super::asking::{AskUntilKnown, LIMITS, NAMES};
+use super::bytes::skip_to_any;
 use super::frame_shape::{FrameShape, Length};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
@@ -118,7 +119,6 @@ impl TianPower {
 
 impl Codec for TianPower {
     fn framing(&self, buf: &[u8]) -> Framing {
-        let skip = || Framing::Skip(buf.iter().skip(1).take_while(|byte| !HEADS.contains(byte)).count().saturating_add(1));
         let shape = match buf {
             [] => return Framing::Incomplete,
             [head, rest @ ..] if HEADS.contains(head) => match rest {
@@ -135,7 +135,7 @@ impl Codec for TianPower {
             _ => None,
         };
         match shape.map(|shape| shape.framing(buf)) {
-            Some(Framing::Skip(_)) | None => skip(),
+            Some(Framing::Skip(_)) | None => skip_to_any(|byte| HEADS.contains(&byte), buf),
             Some(step) => step,
         }
     }
