@@ -7,8 +7,8 @@
 //! ```
 //! The CRC has its low byte first. A reply does not contain its register numbers: only the request does ([`Read::of`]).
 //!
-//! A Modbus family plans its requests with [`Read::request`], frames with [`framing`], and decodes with [`Read::registers`] or
-//! [`Read::bits`]. The raw value for "not fitted" is specific to the family and specified beside the scale of its field.
+//! A Modbus family plans its requests with [`Read::ask`], frames with [`framing`], and decodes what [`Read::answered`] tells with
+//! [`Read::registers`] or [`Read::bits`]. The raw value for "not fitted" is specific to the family and specified beside the scale of its field.
 //!
 //! Source: "MODBUS Application Protocol Specification" V1.1b3, sections 6.1, 6.3, 6.4 and 7.
 
@@ -93,16 +93,23 @@ impl Read {
         Request { what, bytes: self.request(address).into(), timeout, required }
     }
 
-    /// The read that `frame` answers, for families whose boards reply from the address in the request; `None` without a request.
+    /// The read that `frame` answers, for families whose boards reply from the address in the request. Without a request it is what
+    /// `unasked` recognises: the registers are known only if length or content tells them.
     ///
     /// # Errors
-    /// [`DecodeError::Foreign`] for a request to another board, or one that is not a read.
-    pub fn asked(expected: Expected<'_>, frame: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let Expected::Request(request) = expected else { return Ok(None) };
-        if request.bytes.first() != frame.first() {
-            return Err(DecodeError::Foreign { what: "another board" });
+    /// [`DecodeError::Foreign`] for a request to another board, one that is not a read, and a frame that `unasked` does not recognise.
+    pub fn answered(expected: Expected<'_>, frame: &[u8], unasked: impl Fn(&[u8]) -> Option<Self>) -> Result<Self, DecodeError> {
+        let foreign = |what| DecodeError::Foreign { what };
+        match expected {
+            Expected::Any => unasked(frame).ok_or(foreign("registers that only the request tells")),
+            Expected::Request(request) if request.bytes.first() != frame.first() => Err(foreign("another board")),
+            Expected::Request(request) => Self::of(&request.bytes).ok_or(foreign("no read")),
         }
-        Self::of(&request.bytes).map(Some).ok_or(DecodeError::Foreign { what: "no read" })
+    }
+
+    /// The first of `reads` whose number of registers `frame` has, for [`Read::answered`].
+    pub fn by_length(reads: &[Self], frame: &[u8]) -> Option<Self> {
+        reads.iter().find(|read| read.registers(frame).is_ok()).copied()
     }
 
     /// The range that `request` reads; `None` if it is not a read.

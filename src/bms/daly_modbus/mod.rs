@@ -28,7 +28,6 @@ use super::{
 };
 use crate::model::{Command, Reading};
 use registers::{Block, D2, D2_FULL, Map, P81, P81_FULL};
-use std::borrow::Cow;
 use std::time::Duration;
 use values::Registers;
 
@@ -143,9 +142,7 @@ impl DalyModbus {
     }
 
     fn request(&self, block: &Block) -> Request {
-        let timeout = Duration::from_millis(if block.required { 500 } else { 300 });
-        let bytes = Cow::Owned(block.read.request(self.host));
-        Request { what: block.what, bytes, timeout, required: block.required }
+        block.read.ask(block.what, self.host, block.required)
     }
 
     /// Records which data was received, and marks what is still awaited.

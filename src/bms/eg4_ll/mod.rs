@@ -57,9 +57,7 @@ impl Codec for Eg4Ll {
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let by_length = || [VALUES, TEXTS].into_iter().find(|read| read.registers(frame).is_ok());
-        let read = Read::asked(expected, frame)?.or_else(by_length);
-        let read = read.ok_or(DecodeError::Foreign { what: "registers that only the request tells" })?;
+        let read = Read::answered(expected, frame, |frame| Read::by_length(&[VALUES, TEXTS], frame))?;
         let registers = read.registers(frame)?;
         match read.first {
             0 => {

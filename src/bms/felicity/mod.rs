@@ -66,9 +66,7 @@ impl Codec for Felicity {
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
         // Without the request only these have lengths of their own.
-        let by_length = || [STATUS, PACK, LIMITS, CELLS].into_iter().find(|read| read.registers(frame).is_ok());
-        let read = Read::asked(expected, frame)?.or_else(by_length);
-        let read = read.ok_or(DecodeError::Foreign { what: "registers that only the request tells" })?;
+        let read = Read::answered(expected, frame, |frame| Read::by_length(&[STATUS, PACK, LIMITS, CELLS], frame))?;
         let registers = read.registers(frame)?;
         match read.first {
             0x1302 => alarms::status(&registers, into),

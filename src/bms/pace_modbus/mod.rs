@@ -74,9 +74,7 @@ impl Codec for PaceModbus {
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let by_length = || [VALUES, WIDE_VALUES, SETTINGS, TEXTS].into_iter().find(|read| read.registers(frame).is_ok());
-        let read = Read::asked(expected, frame)?.or_else(by_length);
-        let read = read.ok_or(DecodeError::Foreign { what: "registers that only the request tells" })?;
+        let read = Read::answered(expected, frame, |frame| Read::by_length(&[VALUES, WIDE_VALUES, SETTINGS, TEXTS], frame))?;
         let registers = match read.registers(frame) {
             Err(refused @ DecodeError::Refused { .. }) if read.first == SETTINGS.first => {
                 self.settings.answered();

@@ -62,8 +62,7 @@ impl Codec for Renogy {
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let read = Read::asked(expected, frame)?.or_else(|| values::unasked(frame));
-        let read = read.ok_or(DecodeError::Foreign { what: "registers that only the request tells" })?;
+        let read = Read::answered(expected, frame, values::unasked)?;
         let registers = read.registers(frame)?;
         match read.first {
             0x1388 => values::cells(&registers, into)?,

@@ -85,10 +85,7 @@ impl Codec for SeplosV3 {
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let read = match Read::asked(expected, frame)? {
-            Some(read) => read,
-            None => values::unasked(frame).ok_or(DecodeError::Foreign { what: "registers that only the request tells" })?,
-        };
+        let read = Read::answered(expected, frame, values::unasked)?;
         let first = read.first;
         if read.function == Function::Coils {
             let bits = read.bits(frame)?;
