@@ -83,8 +83,9 @@ pub(super) struct Refresh {
 }
 
 impl Default for Refresh {
+    /// For data read at start, of the only board of a line.
     fn default() -> Self {
-        Self::new(0)
+        Self { reading: 0, answered: true }
     }
 }
 
@@ -92,10 +93,10 @@ impl Refresh {
     pub(super) const READINGS: u8 = 60;
     pub(super) const TRIES: u8 = 3;
 
-    /// For data read at start. The first refresh is this many readings `earlier`, so that the boards of a line are not all asked in
-    /// the same round.
-    pub(super) fn new(earlier: u8) -> Self {
-        Self { reading: earlier % Self::READINGS, answered: true }
+    /// As [`Refresh::default`], for the board at `address`. The first refresh comes earlier the higher the address, so that the boards
+    /// of a line are not all asked in the same round.
+    pub(super) fn of_board(address: u8) -> Self {
+        Self { reading: address.min(15).saturating_mul(3), ..Self::default() }
     }
 
     /// A reply was received.

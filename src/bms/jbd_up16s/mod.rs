@@ -41,8 +41,7 @@ pub const DRIVER: Driver = Driver {
     transports: &[Transport::Serial],
     new: |address| {
         let address = address.unwrap_or(1);
-        let refresh = Refresh::new(address.min(15).saturating_mul(3));
-        Box::new(Up16s { address, refresh, ..Up16s::default() })
+        Box::new(Up16s { address, refresh: Refresh::of_board(address), ..Up16s::default() })
     },
 };
 

@@ -55,7 +55,7 @@ struct JkBluetooth {
 impl JkBluetooth {
     fn new() -> Self {
         let (settings, device) = (AskUntilKnown::default(), AskUntilKnown::default());
-        let frames = JkPb { address: None, settings, device, refresh: Refresh::new(0), further_sensors: false };
+        let frames = JkPb { address: None, settings, device, refresh: Refresh::default(), further_sensors: false };
         Self { frames, streaming: false }
     }
 }

@@ -53,8 +53,7 @@ pub const DRIVER: Driver = Driver {
     transports: &[Transport::Serial, Transport::Bluetooth],
     new: |address| {
         let (settings, device) = Default::default();
-        let refresh = Refresh::new(address.unwrap_or(0).min(15).saturating_mul(3));
-        Box::new(JkPb { address, settings, device, refresh, further_sensors: false })
+        Box::new(JkPb { address, settings, device, refresh: Refresh::of_board(address.unwrap_or(0)), further_sensors: false })
     },
 };
 

@@ -35,8 +35,7 @@ pub const DRIVER: Driver = Driver {
     transports: &[Transport::Serial],
     new: |address| {
         let address = address.unwrap_or(1);
-        let refresh = Refresh::new(address.min(15).saturating_mul(3));
-        Box::new(PaceModbus { address, refresh, ..PaceModbus::default() })
+        Box::new(PaceModbus { address, refresh: Refresh::of_board(address), ..PaceModbus::default() })
     },
 };
 

@@ -39,8 +39,7 @@ pub const DRIVER: Driver = Driver {
     transports: &[Transport::Serial],
     new: |address| {
         let address = address.unwrap_or(0);
-        let refresh = Refresh::new(address.min(15).saturating_mul(3));
-        Box::new(SeplosV3 { address, refresh, ..SeplosV3::default() })
+        Box::new(SeplosV3 { address, refresh: Refresh::of_board(address), ..SeplosV3::default() })
     },
 };
 
