@@ -7,7 +7,6 @@
 use super::error::OpenError;
 use super::serial::{PortOptions, Serial};
 use super::{Port, vanished};
-use crate::bms::Line;
 use crate::bms::can::{IdFilter, Record};
 use can_socket::{CanData, CanFilter, CanFrame, CanId, CanSocket, ExtendedId, StandardId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -197,10 +196,6 @@ impl Port for Can {
         &self.name
     }
 
-    fn set_line(&mut self, _line: Line) -> io::Result<()> {
-        Ok(())
-    }
-
     fn filter(&mut self, ids: &'static [IdFilter]) -> io::Result<()> {
         let filter = |wanted: &IdFilter| {
             let id = wanted.id & !Record::EXTENDED;
@@ -263,10 +258,6 @@ struct Stream {
 impl Port for Stream {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn set_line(&mut self, _line: Line) -> io::Result<()> {
-        Ok(())
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

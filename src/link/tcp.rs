@@ -2,7 +2,6 @@
 
 use super::Port;
 use super::error::OpenError;
-use crate::bms::Line;
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_user_timeout};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -65,10 +64,6 @@ fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
 impl Port for Tcp {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn set_line(&mut self, _line: Line) -> io::Result<()> {
-        Ok(())
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -16,7 +16,6 @@ use super::Port;
 use super::error::OpenError;
 use crate::base::runtime::LocalRuntime;
 use crate::base::secret::Secret;
-use crate::bms::Line;
 use bluez::{Bluez, DEVICE};
 use connect::{Incoming, Outgoing, Session, adapters, connect, disconnect, known};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -148,10 +147,6 @@ impl Port for Bluetooth {
 
     fn families(&self) -> Option<&[&'static str]> {
         self.session.as_ref().map(|session| session.families.as_slice())
-    }
-
-    fn set_line(&mut self, _line: Line) -> io::Result<()> {
-        Ok(())
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

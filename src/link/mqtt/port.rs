@@ -7,7 +7,6 @@ use super::age::{Age, Progress};
 use super::connection::Connection;
 use super::{Broker, Heard};
 use crate::base::runtime::{self, now};
-use crate::bms::Line;
 use crate::bms::json;
 use crate::link::{LinkError, OpenError, Port};
 use serde::Deserialize;
@@ -208,10 +207,6 @@ fn without_login(name: &str) -> String {
 impl Port for Mqtt {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn set_line(&mut self, _line: Line) -> io::Result<()> {
-        Ok(())
     }
 
     fn send(&mut self, _bytes: &[u8]) -> io::Result<()> {
