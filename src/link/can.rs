@@ -5,11 +5,12 @@
 //! it belongs to Venus, elsewhere to whoever set up the interface.
 
 use super::error::OpenError;
+use super::port::is_ready;
 use super::serial::{PortOptions, Serial};
 use super::{Port, vanished};
 use crate::bms::can::{IdFilter, Record};
 use can_socket::{CanData, CanFilter, CanFrame, CanId, CanSocket, ExtendedId, StandardId};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use std::io;
 use std::path::Path;
@@ -223,19 +224,15 @@ impl Port for Can {
         if taken > 0 || wait.is_zero() {
             return Ok(taken);
         }
-        // A wait too long to be expressed is as good as an hour.
-        let wait = wait.min(Duration::from_secs(3600));
-        let timeout = Timespec::try_from(wait).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
-            Ok(1..) => self.take(buf),
-            // The kernel does not report bus-off to a socket.
-            Ok(0) if wait >= CHECK_AFTER => match fault(&self.interface) {
-                Some(CanFault::Missing) => Err(vanished(&self.name)),
-                Some(fault) => Err(faulty(&self.interface, fault)),
-                None => Ok(0),
-            },
-            Ok(0) | Err(Errno::INTR) => Ok(0),
-            Err(error) => Err(self.explain(error.into())),
+        if is_ready(&self.socket, PollFlags::IN, wait).map_err(|error| self.explain(error))? {
+            return self.take(buf);
+        }
+        // The kernel does not report bus-off to a socket.
+        let fault = if wait >= CHECK_AFTER { fault(&self.interface) } else { None };
+        match fault {
+            Some(CanFault::Missing) => Err(vanished(&self.name)),
+            Some(fault) => Err(faulty(&self.interface, fault)),
+            None => Ok(0),
         }
     }
 

@@ -8,7 +8,10 @@ use super::serial::{PortOptions, Serial};
 use super::tcp::Tcp;
 use crate::bms::can::IdFilter;
 use crate::bms::{Line, Transport};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// A byte stream to a BMS: serial ports, TCP serial servers, Bluetooth connections, CAN interfaces ([records](crate::bms::can)), topics of
@@ -60,6 +63,16 @@ pub trait Port: Send {
 /// The error of a [`Port`] whose device is gone, unlike a temporary fault: see [`super::LinkError::Vanished`].
 pub(crate) fn vanished(name: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("{name} is gone"))
+}
+
+/// Waits up to `wait` for one of `events`. False if there was none, or a signal came first.
+pub(super) fn is_ready(fd: impl AsFd, events: PollFlags, wait: Duration) -> io::Result<bool> {
+    let limit = Timespec { tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(wait.subsec_nanos()) };
+    match poll(&mut [PollFd::new(&fd, events)], Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Opens `/dev/…`, `tcp://HOST:PORT`, `ble://ADDRESS`, `can://INTERFACE` or `mqtt://HOST/TOPIC`.

@@ -1,8 +1,9 @@
 //! A pseudo terminal with a symbolic link: programs open the link like a serial port, this end is the BMS.
 
 use super::Port;
+use super::port::is_ready;
 use crate::bms::Line;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -130,11 +131,8 @@ impl Port for Pty {
     }
 
     fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
-        let timeout = Timespec::try_from(wait).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        match poll(&mut [PollFd::new(&self.master, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) | Err(Errno::INTR) => return Ok(0),
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
+        if !is_ready(&self.master, PollFlags::IN, wait)? {
+            return Ok(0);
         }
         let count = match rustix::io::read(&self.master, &mut *buf) {
             Ok(count) => count,

@@ -14,11 +14,12 @@ pub use scan::{Heard, scan};
 
 use super::Port;
 use super::error::OpenError;
+use super::port::is_ready;
 use crate::base::runtime::LocalRuntime;
 use crate::base::secret::Secret;
 use bluez::{Bluez, DEVICE};
 use connect::{Incoming, Outgoing, Session, adapters, connect, disconnect, known};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
@@ -302,15 +303,6 @@ fn write(fd: &OwnedFd, piece: &[u8]) -> io::Result<()> {
         return Err(lost("it takes no more bytes"));
     }
     rustix::io::write(fd, piece).map(drop).map_err(|error| lost(&error.to_string()))
-}
-
-fn is_ready(fd: &OwnedFd, events: PollFlags, wait: Duration) -> io::Result<bool> {
-    let limit = Timespec { tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(wait.subsec_nanos()) };
-    match poll(&mut [PollFd::new(fd, events)], Some(&limit)) {
-        Ok(ready) => Ok(ready > 0),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]
