@@ -43,23 +43,25 @@ impl Properties {
         self.0.get(name).and_then(|value| i16::try_from(value).ok())
     }
 
+    /// A property that cannot be read in place.
+    fn owned<T: TryFrom<OwnedVariant>>(&self, name: &str) -> Option<T> {
+        T::try_from(self.0.get(name)?.try_clone().ok()?).ok()
+    }
+
     /// The texts of an array.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
-        let owned = self.0.get(name).and_then(|value| value.try_clone().ok());
-        owned.and_then(|value| Vec::try_from(value).ok()).unwrap_or_default()
+        self.owned(name).unwrap_or_default()
     }
 
     /// The path of another object.
     pub(super) fn path(&self, name: &str) -> Option<String> {
-        let owned = self.0.get(name).and_then(|value| value.try_clone().ok());
-        owned.and_then(|value| OwnedObjectPath::try_from(value).ok()).map(|path| path.to_string())
+        self.owned::<OwnedObjectPath>(name).map(|path| path.to_string())
     }
 
     /// The keys of a dictionary of numbers.
     pub(super) fn keys(&self, name: &str) -> Vec<u16> {
-        let owned = self.0.get(name).and_then(|value| value.try_clone().ok());
-        let entries = owned.and_then(|value| BTreeMap::<u16, Variant<'_>>::try_from(value).ok());
-        entries.map(|entries| entries.into_keys().collect()).unwrap_or_default()
+        let entries = self.owned::<BTreeMap<u16, Variant<'_>>>(name).unwrap_or_default();
+        entries.into_keys().collect()
     }
 
     /// The 16-bit form of the UUID.
