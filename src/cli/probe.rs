@@ -69,7 +69,7 @@ impl ProbeArgs {
         let further = further.map_err(|error| Failure::Run(RunError::PortGone(format!("{port}: {error}"))))?;
         further.iter().try_for_each(|found| print(found, out, show))?;
         if let Some(doubt) = doubt(port, &found, &further).filter(|_| !further.is_empty()) {
-            log::warn!("{doubt}; set `bms` in [port.NAME] to the one whose values agree with the manufacturer's app");
+            log::warn!("{doubt}");
         }
         Ok(())
     }

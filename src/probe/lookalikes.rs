@@ -89,7 +89,7 @@ pub fn further_families(link: &mut Link, scope: &Scope, found: &[Found]) -> Resu
     Ok(further)
 }
 
-/// Names the families of a port whose battery may be of several; `None` if there is no doubt.
+/// Names the families of a port whose battery may be of several, and what to do; `None` if there is no doubt.
 pub fn doubt(port: &str, found: &[Found], further: &[Found]) -> Option<String> {
     let mut families: Vec<&Driver> = Vec::new();
     let all = found.iter().chain(further);
@@ -100,5 +100,10 @@ pub fn doubt(port: &str, found: &[Found], further: &[Found]) -> Option<String> {
     }
     let named = families.iter().map(|driver| format!("{} (bms = [\"{}\"])", driver.label, driver.name));
     let named: Vec<String> = named.collect();
-    (named.len() > 1).then(|| format!("{port} answers as {}", named.join(" and as ")))
+    (named.len() > 1).then(|| {
+        format!(
+            "{port} answers as {}; set `bms` in [port.NAME] to the one whose values agree with the manufacturer's app",
+            named.join(" and as ")
+        )
+    })
 }

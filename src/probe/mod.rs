@@ -160,7 +160,7 @@ pub fn search(link: &mut Link, scope: &Scope) -> Result<Vec<Found>, ProbeError> 
     }
     found.sort_by_key(|found| found.candidate.address);
     if let Some(doubt) = doubt(&port, &found, &[]) {
-        log::warn!("{doubt}; set `bms` in [port.NAME] to the one whose values agree with the manufacturer's app");
+        log::warn!("{doubt}");
     }
     Ok(found)
 }
