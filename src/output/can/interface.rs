@@ -1,7 +1,5 @@
-//! Reads the state of a CAN interface from `/sys`, and brings it up with `ip`.
+//! Brings a CAN interface up with `ip`.
 
-use super::fault_log::Kind;
-use crate::link::can::{self, CanFault};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use thiserror::Error;
@@ -20,15 +18,6 @@ pub(super) enum UpError {
         /// Its output.
         output_text: String,
     },
-}
-
-/// The fault of the interface; `None` if it looks fine or the kernel does not show it.
-pub(super) fn ailment(name: &str) -> Option<Kind> {
-    can::fault(name).map(|fault| match fault {
-        CanFault::Missing => Kind::Missing,
-        CanFault::Down => Kind::Down,
-        CanFault::BusOff => Kind::BusOff,
-    })
 }
 
 /// Brings the interface up, or restarts it if it is up, which ends bus-off. Blocks until `ip` has finished.

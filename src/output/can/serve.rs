@@ -3,15 +3,15 @@
 //! Nothing here waits for the bus: a frame that cannot be queued is dropped, because the next set is newer.
 
 use super::data_age::{DataAge, Transmission};
-use super::fault_log::{FaultLog, Kind};
+use super::fault_log::{FaultLog, SendFault};
 use super::heartbeat::{Heartbeat, News};
-use super::interface::{ailment, bring_up};
+use super::interface::bring_up;
 use super::{Config, Frame, InverterData, Requests, Status, encode};
 use crate::base::episode::Once;
 use crate::base::runtime::{self, now};
 use crate::base::units::Moment;
 use crate::bms::can::Record;
-use crate::link::can::{received, to_send};
+use crate::link::can::{CanFault, fault, received, to_send};
 use crate::model::{Freshness, Snapshot};
 use can_socket::tokio::CanSocket;
 use can_socket::{CanFilter, CanFrame, StandardId};
@@ -181,7 +181,7 @@ impl CanSender {
     }
 
     fn tell_status(&self) {
-        let up = self.socket.is_some() && self.fault_log.kind().is_none();
+        let up = self.socket.is_some() && self.fault_log.fault().is_none();
         let now = Status { up, heartbeat: self.heartbeat.heard(), transmission: self.transmission };
         self.status.send_if_modified(|status| std::mem::replace(status, now) != now);
     }
@@ -229,37 +229,37 @@ impl CanSender {
     }
 
     fn fail(&mut self, error: &io::Error) {
-        let (kind, full) = failure(ailment(&self.interface), error);
-        self.say_failed(kind);
+        let (fault, full) = send_fault(fault(&self.interface), error);
+        self.say_failed(fault);
         if !full {
             self.socket = None;
             self.open_at = now().at.after(REOPEN_PAUSE);
         }
     }
 
-    fn say_failed(&mut self, kind: Kind) {
-        if let Some(text) = self.fault_log.failed(&self.interface, kind, now().at) {
+    fn say_failed(&mut self, fault: SendFault) {
+        if let Some(text) = self.fault_log.failed(&self.interface, fault, now().at) {
             log::warn!("{text}");
         }
     }
 
     /// Opens the interface if needed, and brings it up if configured.
     async fn open(&mut self) {
-        let bus_off = self.fault_log.kind() == Some(Kind::BusOff);
+        let bus_off = self.fault_log.fault() == Some(SendFault::Interface(CanFault::BusOff));
         if self.socket.is_some() && !bus_off || now().at < self.open_at {
             return;
         }
         self.open_at = now().at.after(REOPEN_PAUSE);
-        let mut wrong = ailment(&self.interface);
-        if matches!(wrong, Some(Kind::Down | Kind::BusOff)) && self.config.bring_up && now().at >= self.up_at {
+        let mut wrong = fault(&self.interface);
+        if matches!(wrong, Some(CanFault::Down | CanFault::BusOff)) && self.config.bring_up && now().at >= self.up_at {
             self.up_at = now().at.after(BRING_UP_INTERVAL);
             self.up().await;
-            wrong = ailment(&self.interface);
+            wrong = fault(&self.interface);
         }
         match wrong {
-            Some(kind @ (Kind::Missing | Kind::Down)) => {
+            Some(fault @ (CanFault::Missing | CanFault::Down)) => {
                 self.socket = None;
-                self.say_failed(kind);
+                self.say_failed(SendFault::Interface(fault));
             }
             _ if self.socket.is_some() => {}
             _ => match bind(&self.interface, Some(&RECEIVED_IDS)) {
@@ -295,10 +295,15 @@ impl CanSender {
 }
 
 /// Why a frame was not sent; a full queue recovers without reopening.
-fn failure(ailment: Option<Kind>, error: &io::Error) -> (Kind, bool) {
+fn send_fault(interface: Option<CanFault>, error: &io::Error) -> (SendFault, bool) {
     let full = [Errno::NOBUFS, Errno::AGAIN].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
         || error.kind() == io::ErrorKind::WouldBlock;
-    (ailment.unwrap_or(if full { Kind::Full } else { Kind::Failing(error.kind()) }), full)
+    let fault = match interface {
+        Some(fault) => SendFault::Interface(fault),
+        None if full => SendFault::Full,
+        None => SendFault::Failing(error.kind()),
+    };
+    (fault, full)
 }
 
 /// A socket on the interface that receives frames with these ids; all if `None`.
@@ -351,12 +356,16 @@ mod tests {
     #[test]
     fn a_bus_without_acknowledge_is_a_full_queue_and_bus_off_is_named() {
         let os = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
-        assert_eq!(failure(None, &os(Errno::NOBUFS)), (Kind::Full, true));
-        assert_eq!(failure(None, &io::ErrorKind::WouldBlock.into()), (Kind::Full, true));
-        assert_eq!(failure(Some(Kind::BusOff), &os(Errno::NOBUFS)), (Kind::BusOff, true), "the queue of a controller in bus-off");
-        assert_eq!(failure(Some(Kind::Down), &os(Errno::NETDOWN)), (Kind::Down, false));
-        assert_eq!(failure(Some(Kind::Missing), &os(Errno::NODEV)), (Kind::Missing, false));
-        assert_eq!(failure(None, &os(Errno::NETDOWN)), (Kind::Failing(io::ErrorKind::NetworkDown), false));
+        assert_eq!(send_fault(None, &os(Errno::NOBUFS)), (SendFault::Full, true));
+        assert_eq!(send_fault(None, &io::ErrorKind::WouldBlock.into()), (SendFault::Full, true));
+        assert_eq!(
+            send_fault(Some(CanFault::BusOff), &os(Errno::NOBUFS)),
+            (SendFault::Interface(CanFault::BusOff), true),
+            "the queue of a controller in bus-off"
+        );
+        assert_eq!(send_fault(Some(CanFault::Down), &os(Errno::NETDOWN)), (SendFault::Interface(CanFault::Down), false));
+        assert_eq!(send_fault(Some(CanFault::Missing), &os(Errno::NODEV)), (SendFault::Interface(CanFault::Missing), false));
+        assert_eq!(send_fault(None, &os(Errno::NETDOWN)), (SendFault::Failing(io::ErrorKind::NetworkDown), false));
     }
 
     #[test]
