@@ -131,7 +131,7 @@ fn no_topic(settings: &Settings) -> Option<String> {
 }
 
 fn no_tls(settings: &Settings) -> Option<String> {
-    (settings.mqtt.tls && cfg!(not(feature = "mqtt-tls")))
+    (settings.mqtt.broker.tls && cfg!(not(feature = "mqtt-tls")))
         .then(|| "`mqtt.tls` needs a program built with TLS: cargo build --features mqtt-tls".to_owned())
 }
 

@@ -243,7 +243,7 @@ pub(crate) fn port_options(settings: &Settings) -> PortOptions {
         rs485: settings.serial.rs485,
         low_latency: settings.serial.low_latency,
         bluetooth: bluetooth_options(settings),
-        broker: settings.mqtt.broker(),
+        broker: settings.mqtt.broker.clone(),
     }
 }
 

@@ -143,7 +143,7 @@ mod tests {
         let migrated = migrate(POLLING);
         let settings = Config::parse("m.toml", &migrated.toml).unwrap().settings(None, None);
         assert_eq!(settings.ports, ["/dev/ttyACM1", "/dev/ttyACM2"]);
-        assert_eq!((settings.mqtt.enabled, settings.mqtt.berrybms, settings.mqtt.port), (true, true, Some(1883)));
+        assert_eq!((settings.mqtt.enabled, settings.mqtt.berrybms, settings.mqtt.broker.port), (true, true, Some(1883)));
         let notes = migrated.notes.join("\n");
         for words in ["`jk1` had address 1", "updateinterval = 300", "Schneider"] {
             assert!(notes.contains(words), "{notes}");
@@ -155,7 +155,7 @@ mod tests {
         let migrated = migrate(SNIFFING);
         let config = Config::parse("m.toml", &migrated.toml).unwrap();
         let settings = config.settings(Some("/dev/ttyUSB0"), None);
-        assert!(settings.listen_only && settings.mqtt.host == "10.0.0.2" && migrated.notes.is_empty(), "{migrated:?}");
+        assert!(settings.listen_only && settings.mqtt.broker.host == "10.0.0.2" && migrated.notes.is_empty(), "{migrated:?}");
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 /// Sends the power until the receiver is gone.
 pub async fn listen(config: Config, source: Source, powers: mpsc::Sender<Watts>) {
-    let mut connection = Connection::start(&config.broker(), "-grid", None, vec![source.topic.clone()]);
+    let mut connection = Connection::start(&config.broker, "-grid", None, vec![source.topic.clone()]);
     let (mut received_once, mut logged) = (Once::default(), Once::default());
     loop {
         let heard = tokio::select! {

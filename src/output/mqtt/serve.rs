@@ -19,7 +19,7 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 pub async fn serve(config: Config, views: watch::Receiver<Views>, numbers: impl Fn(&str) -> Numbers, mut stop: Stop) {
     let topics = if config.home_assistant { vec![config.birth()] } else { Vec::new() };
     let will = Message::retained(config.availability(), availability(false));
-    let mut connection = Connection::start(&config.broker(), "", Some(will), topics);
+    let mut connection = Connection::start(&config.broker, "", Some(will), topics);
     let mut publisher = Publisher::new(config);
     let mut greeted = 0;
     loop {
