@@ -53,6 +53,12 @@ pub(super) fn apply_word<const N: usize>(what: &str, bytes: [u8; N], table: &[[B
     }
 }
 
+/// `alarm`, if one of `tables` has a bit for it: what a simulated board shows of it.
+pub(crate) fn with_bit(alarm: AlarmName, tables: &[&[[Bit; 8]]]) -> Option<AlarmName> {
+    let has_it = |meaning: &Bit| matches!(meaning, Bit::Raise(name, _) if *name == alarm);
+    tables.iter().copied().flatten().flatten().any(has_it).then_some(alarm)
+}
+
 /// The bytes for `alarms`, for simulated boards: at the second level if there is one. A name that is missing in the table becomes
 /// `otherwise`, if the table has that.
 pub(crate) fn bytes_of(alarms: &[AlarmName], table: &[[Bit; 8]], otherwise: Option<AlarmName>) -> Vec<u8> {

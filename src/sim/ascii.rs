@@ -53,7 +53,7 @@ impl Responder for AsciiPacks {
             if (asked.version, asked.cid1) != self.family {
                 continue;
             }
-            let Some(unit) = units.iter().find(|unit| unit.address == asked.address && !unit.pack.silent) else { continue };
+            let Some(unit) = units.iter().find(|unit| unit.answers_to(asked.address)) else { continue };
             let (cid2, info) = match (self.reply)(asked.cid2, asked.address, unit.pack.reported()) {
                 Some(info) => (0, info),
                 None => (UNKNOWN_COMMAND, Vec::new()),

@@ -3,7 +3,7 @@
 use super::encode::{bits, signed_word, word};
 use super::modbus::{Block, Map, ModbusBoard};
 use super::{Responder, Unit};
-use crate::bms::bits::{Bit, bytes_of};
+use crate::bms::bits::{Bit, bytes_of, with_bit};
 use crate::bms::eg4_ll::alarms::{ERRORS, PROTECTIONS};
 use crate::bms::modbus::{Function, Read};
 use crate::model::AlarmName;
@@ -15,8 +15,7 @@ pub(super) fn board() -> Box<dyn Responder> {
 
 /// What has no bit is not shown.
 fn shown_as(alarm: AlarmName) -> Option<AlarmName> {
-    let bits = [PROTECTIONS, ERRORS].map(|table| bytes_of(&[alarm], &table, None));
-    bits.iter().flatten().any(|byte| *byte != 0).then_some(alarm)
+    with_bit(alarm, &[&PROTECTIONS, &ERRORS])
 }
 
 fn data(read: Read, unit: &Unit) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 use super::encode::{signed_word, word};
 use super::modbus::{Block, Map, ModbusBoard};
 use super::{Responder, Unit};
-use crate::bms::bits::bytes_of;
+use crate::bms::bits::{bytes_of, with_bit};
 use crate::bms::felicity::alarms::FAULTS;
 use crate::bms::modbus::{Function, Read};
 use crate::model::AlarmName;
@@ -15,7 +15,7 @@ pub(super) fn board() -> Box<dyn Responder> {
 
 /// What has no bit is not shown.
 fn shown_as(alarm: AlarmName) -> Option<AlarmName> {
-    bytes_of(&[alarm], &FAULTS, None).iter().any(|byte| *byte != 0).then_some(alarm)
+    with_bit(alarm, &[&FAULTS])
 }
 
 fn data(read: Read, unit: &Unit) -> Option<Vec<u8>> {

@@ -44,7 +44,7 @@ impl Responder for Up16s {
             let [address, function, start, ..] = request;
             self.writes = self.writes.saturating_add(usize::from(function == 0x79));
             let packs = units.len();
-            let Some(place) = units.iter().position(|unit| unit.address == address && !unit.pack.silent) else { continue };
+            let Some(place) = units.iter().position(|unit| unit.answers_to(address)) else { continue };
             let Some(unit) = units.get(place) else { continue };
             let data = match (function, start) {
                 (0x78, 0x10) => values(unit.pack.reported(), if place == 0 { packs } else { 1 }),

@@ -165,14 +165,14 @@ impl Responder for JkChain {
         if now < self.next_at {
             return Vec::new();
         }
-        if !units.iter().any(|unit| unit.address == 0 && !unit.pack.silent) {
+        if !units.iter().any(|unit| unit.answers_to(0)) {
             // A master that is switched on again restarts its cycle.
             self.next = (0, LIVE_DATA);
             self.next_at = now.saturating_add(ABSENT_BOARD_TIMEOUT);
             return Vec::new();
         }
         let (address, register) = self.next;
-        let unit = units.iter().find(|unit| unit.address == address && !unit.pack.silent);
+        let unit = units.iter().find(|unit| unit.answers_to(address));
         let answer = unit.map(|unit| own_frames(unit, register));
         if address == 0 {
             let replies = self.collide(answer.unwrap_or_default(), 0, register, units);

@@ -91,7 +91,7 @@ impl Responder for JkPb {
         while let Some(request) = self.buffer.take(scan) {
             let trigger = matches!(request.register, 0x161C | 0x161E | 0x1620);
             self.writes = self.writes.saturating_add(usize::from(!trigger));
-            let here = |unit: &&mut Unit| unit.address == request.address && request.address != 0 && !unit.pack.silent;
+            let here = |unit: &&mut Unit| request.address != 0 && unit.answers_to(request.address);
             let Some(unit) = units.iter_mut().find(here) else { continue };
             let Some(served) = self.serve(&request, unit) else { continue };
             let refusal = vec![request.address, 0x90, 2];

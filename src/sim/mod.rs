@@ -180,6 +180,11 @@ impl Unit {
         Self { address, pack, scenario, elapsed: Duration::ZERO, rest: Duration::ZERO }
     }
 
+    /// Whether it answers a request to `address`: a silent battery answers none.
+    pub fn answers_to(&self, address: u8) -> bool {
+        self.address == address && !self.pack.silent
+    }
+
     /// Advances time. The result does not depend on the size of the steps; a gap of more than an hour (suspended computer) counts
     /// as one hour.
     pub fn advance(&mut self, time: Duration) {

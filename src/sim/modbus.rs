@@ -50,7 +50,7 @@ impl Responder for ModbusBoard {
             let read = Read::of(&request);
             self.writes = self.writes.saturating_add(usize::from(read.is_none()));
             let [address, function, ..] = request;
-            let Some(unit) = units.iter().find(|unit| unit.address == address && !unit.pack.silent) else { continue };
+            let Some(unit) = units.iter().find(|unit| unit.answers_to(address)) else { continue };
             let data = read.and_then(|read| (self.map.data)(read, unit));
             let content =
                 data.and_then(|data| Some([&[address, function, u8::try_from(data.len()).ok()?], data.as_slice()].concat()));

@@ -5,7 +5,7 @@
 use super::encode::{signed_word, word};
 use super::modbus::{Block, Map, ModbusBoard};
 use super::{Responder, Unit};
-use crate::bms::bits::bytes_of;
+use crate::bms::bits::{bytes_of, with_bit};
 use crate::bms::modbus::{Function, Read};
 use crate::bms::renogy::alarms::PROTECTIONS;
 use crate::model::AlarmName;
@@ -17,7 +17,7 @@ pub(super) fn board() -> Box<dyn Responder> {
 
 /// What has no bit is not shown.
 fn shown_as(alarm: AlarmName) -> Option<AlarmName> {
-    bytes_of(&[alarm], &PROTECTIONS, None).iter().any(|byte| *byte != 0).then_some(alarm)
+    with_bit(alarm, &[&PROTECTIONS])
 }
 
 fn data(read: Read, unit: &Unit) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@ use super::pack::ReportedState;
 use super::requests::{RequestBuffer, RequestScan, of_length};
 use super::{Reply, Responder, Unit};
 use crate::bms::Line;
-use crate::bms::bits::bytes_of;
+use crate::bms::bits::{bytes_of, with_bit};
 use crate::bms::tianpower::alarms::BITS;
 use crate::bms::tianpower::check;
 use crate::model::AlarmName;
@@ -39,7 +39,7 @@ impl Responder for TianPower {
         let mut replies = Vec::new();
         while let Some([_, address, function, length, ..]) = self.buffer.take(scan) {
             self.writes = self.writes.saturating_add(usize::from(function > 0x43));
-            let Some(unit) = units.iter().find(|unit| unit.address == address && !unit.pack.silent) else { continue };
+            let Some(unit) = units.iter().find(|unit| unit.answers_to(address)) else { continue };
             let data = match (function, length) {
                 (0x01, 0) => values(unit.pack.reported()),
                 (0x33, 0) => MODEL.to_vec(),
@@ -61,7 +61,7 @@ impl Responder for TianPower {
 
     /// What has no bit is not shown.
     fn shown_as(&self, alarm: AlarmName) -> Option<AlarmName> {
-        bytes_of(&[alarm], &BITS, None).iter().any(|byte| *byte != 0).then_some(alarm)
+        with_bit(alarm, &[&BITS])
     }
 
     fn shows_balancing(&self) -> bool {

@@ -36,7 +36,7 @@ impl Responder for TopBms {
         self.buffer.put(input);
         let mut replies = Vec::new();
         while let Some((address, command)) = self.buffer.take(scan) {
-            let Some(unit) = units.iter().find(|unit| unit.address == address && !unit.pack.silent) else { continue };
+            let Some(unit) = units.iter().find(|unit| unit.answers_to(address)) else { continue };
             let (rtn, info) = match command {
                 0x42 => (0, values(address, unit.pack.reported())),
                 0x44 => (0, alarms(address, unit.pack.reported())),
