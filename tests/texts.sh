@@ -9,11 +9,8 @@ exec </dev/null
 VENV=${TEXTS_VENV:-$PWD/target/texts-venv}
 TOOLS=(typos==1.52.0 check-jsonschema==0.39.0 zizmor==1.32.0 towncrier==26.9.0)
 
-tests/need.sh git=git python3=python3 python3:ensurepip=python3-venv
-[ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
-# Once for these versions.
-mark=$VENV/${TOOLS[*]}
-[ -e "$mark" ] || { "$VENV/bin/pip" install -q "${TOOLS[@]}" && touch "$mark"; }
+tests/need.sh git=git
+tests/venv.sh "$VENV" "${TOOLS[@]}"
 PATH=$VENV/bin:$PATH
 
 typos

@@ -31,9 +31,7 @@ GX_LINES=2000 "$ROOT/tests/gx/run.sh" "$BINARY" "$ROOT/tests/gx/can_day.sh" 480 
 sed '/GUEST-SCREEN-BEGIN/,/GUEST-SCREEN-END/d' "$folder/said"
 if [ -n "${UPDATE_PICTURES:-}" ]; then
     venv=$ROOT/target/pictures-venv
-    "$ROOT/tests/need.sh" python3=python3 python3:ensurepip=python3-venv
-    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-    "$venv/bin/python" -c 'import rich' 2>/dev/null || "$venv/bin/pip" install -q rich
+    "$ROOT/tests/venv.sh" "$venv" rich
     "$venv/bin/python" "$HERE/picture.py" "$folder/said" "$ROOT/docs/pictures/can-monitor.svg"
 fi
 exit "$status"

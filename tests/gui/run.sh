@@ -9,11 +9,10 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
 VENV=${GUI_VENV:-$ROOT/target/gui-venv}
 
-"$ROOT/tests/need.sh" python3=python3 python3:ensurepip=python3-venv fc-list=fontconfig lib:libEGL.so.1=libegl1 lib:libGL.so.1=libgl1 \
+"$ROOT/tests/need.sh" fc-list=fontconfig lib:libEGL.so.1=libegl1 lib:libGL.so.1=libgl1 \
     lib:libxkbcommon.so.0=libxkbcommon0 lib:libglib-2.0.so.0=libglib2.0-0 lib:libdbus-1.so.3=libdbus-1-3
 [ -n "$(fc-list 'DejaVu Sans')" ] || { echo "tests/gui/run.sh: the font DejaVu Sans is missing: apt-get install fonts-dejavu-core" >&2; exit 2; }
-[ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
-"$VENV/bin/python" -c 'import PySide6.QtQuick' 2>/dev/null || "$VENV/bin/pip" install -q PySide6-Essentials==6.12.0
+"$ROOT/tests/venv.sh" "$VENV" PySide6-Essentials==6.12.0
 
 export QT_QPA_PLATFORM=offscreen QT_QUICK_BACKEND=software QT_QUICK_CONTROLS_STYLE=Basic
 work=$(mktemp -d)

@@ -11,10 +11,8 @@ export BINARY=${BINARY:-$ROOT/target/debug/dbus-bms}
 VENV=${PAGE_VENV:-$ROOT/target/page-venv}
 
 [ -x "$BINARY" ] || { echo "tests/page/run.sh: $BINARY is missing: run cargo build first" >&2; exit 2; }
-"$ROOT/tests/need.sh" python3=python3 python3:ensurepip=python3-venv chromium=chromium chromedriver=chromium-driver dbus-daemon=dbus-daemon
-[ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
-"$VENV/bin/python" -c 'import selenium, axe_core_python' 2>/dev/null ||
-    "$VENV/bin/pip" install -q selenium==4.51.0 axe-core-python==0.1.0
+"$ROOT/tests/need.sh" chromium=chromium chromedriver=chromium-driver dbus-daemon=dbus-daemon
+"$ROOT/tests/venv.sh" "$VENV" selenium==4.51.0 axe-core-python==0.1.0
 
 if [ "${1:-}" = --pictures ]; then
     export PICTURES="$ROOT/docs/pictures"

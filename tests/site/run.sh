@@ -11,11 +11,7 @@ VENV=${SITE_VENV:-$ROOT/target/site-venv}
 TOOLS=(mkdocs==1.6.1 mkdocs-material==9.8.2)
 PAGES=$ROOT/target/site/pages OUT=$ROOT/target/site/html
 
-"$ROOT/tests/need.sh" python3=python3 python3:ensurepip=python3-venv
-[ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
-# Once for these versions.
-mark="$VENV/${TOOLS[*]}"
-[ -e "$mark" ] || { "$VENV/bin/pip" install -q "${TOOLS[@]}" && touch "$mark"; }
+"$ROOT/tests/venv.sh" "$VENV" "${TOOLS[@]}"
 
 rm -rf "$ROOT/target/site"
 "$VENV/bin/python" "$ROOT/site/build.py" "$PAGES"
