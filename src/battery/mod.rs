@@ -172,8 +172,8 @@ impl Battery {
         (self.inputs, self.accepted, self.sensors) = (guarded.inputs, guarded.accepted, guarded.sensors);
         self.ignored_sensors = guarded.ignored_sensors;
         let fitted = self.sensors.len();
-        let said = self.sensor_notes.check(&self.config.sensors, fitted, &self.ignored_sensors, &mut self.reading);
-        self.notices.extend(said);
+        let note = self.sensor_notes.check(&self.config.sensors, fitted, &self.ignored_sensors, &mut self.reading);
+        self.notices.extend(note);
         self.both_views(|inputs| inputs.unix = now.unix);
         // Energy that flowed during a gap is unknown and not counted.
         let longest = self.config.silence.stale_after(self.cadence.period());

@@ -10,7 +10,8 @@ const ALL_IGNORED: &str =
 /// Logs the effect of the settings once, and again when it changes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SensorNotes {
-    said: String,
+    /// The last line for the log.
+    logged: String,
 }
 
 impl SensorNotes {
@@ -28,7 +29,7 @@ impl SensorNotes {
         }
         let absent: Vec<String> =
             config.ignored.iter().filter(|number| usize::from(**number) > fitted).map(u8::to_string).collect();
-        let said = if ignored.is_empty() && absent.len() < config.ignored.len() {
+        let text = if ignored.is_empty() && absent.len() < config.ignored.len() {
             reading.note(ALL_IGNORED);
             format!("{ALL_IGNORED}; remove one from the list")
         } else {
@@ -50,8 +51,8 @@ impl SensorNotes {
             }
             parts.join("; ")
         };
-        let news = said != self.said;
-        self.said.clone_from(&said);
-        news.then_some(said)
+        let is_news = text != self.logged;
+        self.logged.clone_from(&text);
+        is_news.then_some(text)
     }
 }

@@ -10,8 +10,8 @@ pub(super) struct AlarmGuard {
 
 impl AlarmGuard {
     /// Alarms present in this reading and the previous one, at the lower level of both. `None` while the BMS has not reported them.
-    pub(super) fn check(&mut self, said: Option<&[Alarm]>) -> Option<Vec<Alarm>> {
-        let before = std::mem::replace(&mut self.before, said?.to_vec());
+    pub(super) fn check(&mut self, reported: Option<&[Alarm]>) -> Option<Vec<Alarm>> {
+        let before = std::mem::replace(&mut self.before, reported?.to_vec());
         let rings = |alarm: &Alarm| {
             let earlier = before.iter().find(|earlier| earlier.name == alarm.name)?;
             Some(Alarm { name: alarm.name, level: alarm.level.min(earlier.level) })

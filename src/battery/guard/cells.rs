@@ -30,17 +30,17 @@ pub(super) struct Cells {
 
 impl CellGuard {
     /// Checks all cells. A changed number of cells counts as a jump, and so does an empty list while earlier cells are held.
-    pub(super) fn check(&mut self, said: &[Volts], context: ReadingContext) -> Cells {
-        let none = said.is_empty() && self.held_value(context.now, context.held_for);
-        let count = (!said.is_empty()).then_some(said.len() as f64);
+    pub(super) fn check(&mut self, reported: &[Volts], context: ReadingContext) -> Cells {
+        let none = reported.is_empty() && self.held_value(context.now, context.held_for);
+        let count = (!reported.is_empty()).then_some(reported.len() as f64);
         if none || self.count.check(count, EXACT, context).held {
-            return self.hold(said, context);
+            return self.hold(reported, context);
         }
-        if self.cells.len() != said.len() && !said.is_empty() {
-            self.cells = vec![Channel::default(); said.len()];
+        if self.cells.len() != reported.len() && !reported.is_empty() {
+            self.cells = vec![Channel::default(); reported.len()];
         }
         let judged: Vec<GuardedValue> =
-            self.cells.iter_mut().zip(said).map(|(cell, said)| cell.check(Some(said.get()), CELL, context)).collect();
+            self.cells.iter_mut().zip(reported).map(|(cell, reported)| cell.check(Some(reported.get()), CELL, context)).collect();
         let listed: Vec<Volts> = judged.iter().map(|cell| Volts::new(cell.accepted.unwrap_or(0.0))).collect();
         let recent = judged.iter().all(|cell| cell.published == cell.accepted);
         let published = if recent { listed.clone() } else { Vec::new() };
@@ -49,7 +49,7 @@ impl CellGuard {
     }
 
     /// The last accepted cells, while they may replace the reported ones. After that every reported value is doubtful.
-    fn hold(&self, said: &[Volts], context: ReadingContext) -> Cells {
+    fn hold(&self, reported: &[Volts], context: ReadingContext) -> Cells {
         let within = |longest: Duration| {
             let held = self.listed.iter().zip(&self.cells).map(|(listed, cell)| {
                 if listed.get() == 0.0 { Some(*listed) } else { cell.held_value(context.now, longest).map(Volts::new) }
@@ -58,9 +58,9 @@ impl CellGuard {
         };
         let listed = within(context.held_for);
         let doubtful = |cell: &Volts| CELL.allow(cell.get()).then_some(cell.get());
-        let said = if listed.is_empty() { said } else { &[] };
+        let reported = if listed.is_empty() { reported } else { &[] };
         let judged: Vec<GuardedValue> =
-            said.iter().map(|cell| GuardedValue { doubtful: doubtful(cell), held: true, ..GuardedValue::default() }).collect();
+            reported.iter().map(|cell| GuardedValue { doubtful: doubtful(cell), held: true, ..GuardedValue::default() }).collect();
         Cells::of(&judged, listed, within(HELD_FOR), true)
     }
 

@@ -61,17 +61,17 @@ pub struct FrozenBms {
 impl FrozenBms {
     /// Adds a reading as the BMS sent it; true once it has been identical under load for two minutes.
     pub fn is_frozen(&mut self, reading: &Reading, capacity: Option<AmpHours>, now: Moment) -> bool {
-        let said = MeasuredValues::of(reading);
-        let under_load = said
+        let values = MeasuredValues::of(reading);
+        let under_load = values
             .current
             .is_some_and(|current| current.get().abs() >= MIN_LOAD_C * capacity.map_or(FALLBACK_CAPACITY_AH, AmpHours::get));
         match &mut self.last {
-            Some((last, change_timer, at)) if *last == said && now.since(*at) <= MAX_READING_GAP => {
+            Some((last, change_timer, at)) if *last == values && now.since(*at) <= MAX_READING_GAP => {
                 *at = now;
                 under_load && change_timer.is_frozen(FROZEN_AFTER, now)
             }
             _ => {
-                self.last = Some((said, ChangeTimer::new(now), now));
+                self.last = Some((values, ChangeTimer::new(now), now));
                 false
             }
         }

@@ -143,9 +143,9 @@ impl Guard {
         let mut names = Names::default();
         let values = self.judge_values(&reading, context, &mut names);
         self.held = self.held.saturating_add(names.held.len() as u64);
-        let (said, before) = (Permissions::of(&reading), self.permissions);
+        let (reported, before) = (Permissions::of(&reading), self.permissions);
         if !context.suspect {
-            self.permissions = said;
+            self.permissions = reported;
         }
         let alarms = self.alarms.check(reading.alarms.as_deref());
         // Even an alarm that is not confirmed yet keeps the limits from rising.
@@ -161,9 +161,9 @@ impl Guard {
             let low = |judged: &GuardedValue| if cautious { judged.low() } else { judged.accepted };
             let high = |judged: &GuardedValue| if cautious { judged.high() } else { judged.accepted };
             let permitted = match (cautious, context.suspect) {
-                (true, true) => said.and(before),
+                (true, true) => reported.and(before),
                 (false, true) => before,
-                (_, false) => said,
+                (_, false) => reported,
             };
             let (high_cell, low_cell) = if cautious { cells.cautious } else { cells.accepted };
             ChargeInputs {
@@ -227,14 +227,14 @@ impl Guard {
 
     /// Settings: those to publish, the accepted ones, and those for charge control while a change is doubtful (the lower limits). A
     /// protection that is no longer reported still exists.
-    fn judge_settings(&mut self, said: &BmsSettings, context: ReadingContext) -> Settings {
+    fn judge_settings(&mut self, reported: &BmsSettings, context: ReadingContext) -> Settings {
         let values = [
-            said.cell_ovp.map(Volts::get),
-            said.cell_uvp.map(Volts::get),
-            said.pack_ovp.map(Volts::get),
-            said.pack_uvp.map(Volts::get),
-            said.charge_ocp.map(Amps::get),
-            said.discharge_ocp.map(Amps::get),
+            reported.cell_ovp.map(Volts::get),
+            reported.cell_uvp.map(Volts::get),
+            reported.pack_ovp.map(Volts::get),
+            reported.pack_uvp.map(Volts::get),
+            reported.charge_ocp.map(Amps::get),
+            reported.discharge_ocp.map(Amps::get),
         ];
         let mut judged = [GuardedValue::default(); 6];
         for ((channel, value), slot) in self.settings.iter_mut().zip(values).zip(&mut judged) {
@@ -247,7 +247,7 @@ impl Guard {
         // "Not reported" is a state, too: a single reading that reports a chemistry does not make it another battery. A value
         // reported once stays.
         let not_told = self.chemistry.last().is_none_or(|last| last == UNKNOWN_CHEMISTRY).then_some(UNKNOWN_CHEMISTRY);
-        let chemistry = self.chemistry.check(said.chemistry.map(number).or(not_told), EXACT, context);
+        let chemistry = self.chemistry.check(reported.chemistry.map(number).or(not_told), EXACT, context);
         let known = self.chemistry.last().and_then(chemistry_of);
         let with = |[ovp, uvp, pack_ovp, pack_uvp, charge, discharge]: &[GuardedValue; 6],
                     pick: fn(&GuardedValue) -> Option<f64>| BmsSettings {
@@ -258,9 +258,9 @@ impl Guard {
             pack_uvp: pick(pack_uvp).map(Volts::new),
             charge_ocp: pick(charge).map(Amps::new),
             discharge_ocp: pick(discharge).map(Amps::new),
-            charge_limit: said.charge_limit,
-            discharge_limit: said.discharge_limit,
-            voltage_limit: said.voltage_limit,
+            charge_limit: reported.charge_limit,
+            discharge_limit: reported.discharge_limit,
+            voltage_limit: reported.voltage_limit,
         };
         let worst = GuardedValue {
             doubtful: judged.iter().find_map(|judged| judged.doubtful),

@@ -28,8 +28,8 @@ pub(super) struct Temperatures {
 
 impl Sensors {
     /// Checks all sensors; `None` if the reading has no list.
-    pub(super) fn check(&mut self, said: Option<&[Celsius]>, context: ReadingContext) -> Temperatures {
-        let listed = said.unwrap_or_default();
+    pub(super) fn check(&mut self, reported: Option<&[Celsius]>, context: ReadingContext) -> Temperatures {
+        let listed = reported.unwrap_or_default();
         if listed.len() > self.channels.len() {
             self.channels.resize_with(listed.len(), Channel::default);
         }
@@ -44,7 +44,7 @@ impl Sensors {
             *slot = now.published.map(Celsius::new);
             if !ignored.contains(&index) {
                 judged.extend(value.map(|_| now));
-                missing |= said.is_some() && (value.is_none() || now.impossible);
+                missing |= reported.is_some() && (value.is_none() || now.impossible);
             }
         }
         Temperatures { judged, in_place, ignored, missing }
