@@ -2,7 +2,7 @@
 
 use super::currents::{self, Direction};
 use super::ramp::Ramp;
-use super::{Bank, aggregate, voltage};
+use super::{Bank, ReasonedLimit, aggregate, voltage};
 use crate::base::units::{Amps, Moment, Volts, round_down};
 use crate::battery::charge::hold::HeldVoltage;
 use crate::battery::charge::phase;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Reason while a limit is rising.
 const RECOVERING: &str = "recovering: rises slowly";
-/// A lower limit is told as 0, A.
+/// A lower limit is published as 0, A.
 const LEAST_CURRENT: f64 = 0.1;
 /// Maximum time that counts for a rise after a gap, s.
 const MAX_RISE_S: f64 = 20.0;
@@ -40,49 +40,41 @@ impl Bank {
         share.into_iter().chain(before).reduce(f64::min)
     }
 
-    /// The limits with their reasons; they rise by ramp.
-    pub(super) fn limits(
+    /// The charge voltage; while charging is forbidden it is held at the pack's.
+    fn charge_voltage(
         &mut self,
         aggregate: &aggregate::Aggregate,
+        charge: &ReasonedLimit,
         freshness: Freshness,
         elapsed: Duration,
-        now: Moment,
-    ) -> (Limits, Reasons) {
-        let mut charge = currents::allowed(&self.config, &self.members, Direction::Charge);
-        let discharge = currents::allowed(&self.config, &self.members, Direction::Discharge);
+    ) -> voltage::Voltage {
         let in_force = self.ramps.as_ref().map(|ramps| ramps.cvl.value());
         let mut voltage = self.voltage.advance(&self.config, &self.members, aggregate, in_force, elapsed);
         if freshness != Freshness::Fresh {
             self.held = HeldVoltage::default();
-            // What fades is told as 0 before it is 0.
+            // A fading limit is published as 0 before it is 0.
             if let Some(pack) = voltage::present(&self.config, &self.members, aggregate).filter(|_| charge.value < LEAST_CURRENT) {
-                voltage.hold(pack.voltage, &charge);
+                voltage.hold(pack.voltage, charge);
             }
         } else if charge.value > 0.0 {
             self.held = HeldVoltage::default();
         } else if let Some(pack) = voltage::present(&self.config, &self.members, aggregate) {
             // The loss of a battery does not raise a limit.
-            voltage.hold(self.held.advance(&pack, self.members.offline() == 0), &charge);
+            voltage.hold(self.held.advance(&pack, self.members.offline() == 0), charge);
         }
-        if freshness == Freshness::Fresh {
-            self.float_share = self.share_in_float(&voltage, aggregate);
-        }
-        if let Some(share) = self.float_share {
-            charge.lower(phase::offered_in_float(Amps::new(charge.value), share).get(), phase::FULL);
-        }
-        let target = [voltage.value, charge.value, discharge.value];
+        voltage
+    }
 
+    /// CVL, CCL and DCL on their way to `target`: they fall at once and rise by ramp.
+    fn approach(&mut self, target: [f64; 3], freshness: Freshness, now: Moment) -> [f64; 3] {
         let may_rise = freshness == Freshness::Fresh && self.members.all_have_read();
         let in_force = self.ramps.as_ref().map(|ramps| [ramps.cvl.value(), ramps.ccl.value(), ramps.dcl.value()]);
         let returned = self.restart.advance(&self.members, in_force);
         let count = self.members.online().count().max(1) as f64;
         let amps = self.config.recovery.amps_per_s * count;
-        let ramps = self.ramps.get_or_insert_with(|| Ramps {
-            cvl: Ramp::new(target[0]),
-            ccl: Ramp::new(target[1]),
-            dcl: Ramp::new(target[2]),
-            from: now,
-        });
+        let [cvl, ccl, dcl] = target;
+        let ramps =
+            self.ramps.get_or_insert_with(|| Ramps { cvl: Ramp::new(cvl), ccl: Ramp::new(ccl), dcl: Ramp::new(dcl), from: now });
         let seconds = if may_rise { now.since(ramps.from).as_secs_f64().min(MAX_RISE_S) } else { 0.0 };
         if may_rise || freshness != Freshness::Fresh {
             ramps.from = now;
@@ -93,22 +85,43 @@ impl Bank {
             ramps.ccl.resume(ccl);
             ramps.dcl.resume(dcl);
         }
-        ramps.cvl.advance(target[0], self.config.recovery.volts_per_s * seconds);
-        ramps.ccl.advance(target[1], amps * seconds);
-        ramps.dcl.advance(target[2], amps * seconds);
+        ramps.cvl.advance(cvl, self.config.recovery.volts_per_s * seconds);
+        ramps.ccl.advance(ccl, amps * seconds);
+        ramps.dcl.advance(dcl, amps * seconds);
+        [ramps.cvl.value(), ramps.ccl.value(), ramps.dcl.value()]
+    }
 
-        let rising = |ramp: &Ramp, why: &Cow<'static, str>, target: f64| {
-            if ramp.value() + 0.05 < target { Cow::Borrowed(RECOVERING) } else { why.clone() }
+    /// The limits with their reasons; they rise by ramp.
+    pub(super) fn limits(
+        &mut self,
+        aggregate: &aggregate::Aggregate,
+        freshness: Freshness,
+        elapsed: Duration,
+        now: Moment,
+    ) -> (Limits, Reasons) {
+        let mut charge = currents::allowed(&self.config, &self.members, Direction::Charge);
+        let discharge = currents::allowed(&self.config, &self.members, Direction::Discharge);
+        let voltage = self.charge_voltage(aggregate, &charge, freshness, elapsed);
+        if freshness == Freshness::Fresh {
+            self.float_share = self.share_in_float(&voltage, aggregate);
+        }
+        if let Some(share) = self.float_share {
+            charge.lower(phase::offered_in_float(Amps::new(charge.value), share).get(), phase::FULL);
+        }
+        let [cvl, ccl, dcl] = self.approach([voltage.value, charge.value, discharge.value], freshness, now);
+
+        let reason = |value: f64, target: f64, why: Cow<'static, str>| {
+            if value + 0.05 < target { Cow::Borrowed(RECOVERING) } else { why }
         };
         let reasons = Reasons {
-            cvl: rising(&ramps.cvl, &voltage.why, target[0]),
-            ccl: rising(&ramps.ccl, &charge.why, target[1]),
-            dcl: rising(&ramps.dcl, &discharge.why, target[2]),
+            cvl: reason(cvl, voltage.value, voltage.why),
+            ccl: reason(ccl, charge.value, charge.why),
+            dcl: reason(dcl, discharge.value, discharge.why),
         };
         let limits = Limits {
-            cvl: Limit { value: Volts::new(round_down(ramps.cvl.value(), 2)), why: voltage.rule },
-            ccl: Limit { value: Amps::new(round_down(ramps.ccl.value(), 1)), why: charge.rule },
-            dcl: Limit { value: Amps::new(round_down(ramps.dcl.value(), 1)), why: discharge.rule },
+            cvl: Limit { value: Volts::new(round_down(cvl, 2)), why: voltage.rule },
+            ccl: Limit { value: Amps::new(round_down(ccl, 1)), why: charge.rule },
+            dcl: Limit { value: Amps::new(round_down(dcl, 1)), why: discharge.rule },
             low_voltage: aggregate.low_voltage,
             mode: voltage.mode,
         };

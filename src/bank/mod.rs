@@ -284,10 +284,10 @@ impl Bank {
             return Freshness::Fresh;
         }
         // The members' own stages began earlier than their staleness was noticed: the best of them counts, if there is any.
-        let told = self.members.silent().map(|member| member.freshness).min();
+        let of_members = self.members.silent().map(|member| member.freshness).min();
         let since = self.last_fresh_at.map_or(Duration::MAX, |last_fresh_at| now.since(last_fresh_at));
         let by_time = self.config.silence.stage(since.saturating_add(self.config.silence.values_after()), Duration::ZERO);
-        told.unwrap_or(by_time).max(Freshness::Stale)
+        of_members.unwrap_or(by_time).max(Freshness::Stale)
     }
 
     /// Cable warning if a member is gone or silent; alarm if all are lost.

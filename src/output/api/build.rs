@@ -131,15 +131,15 @@ impl View {
             can,
             modules: bank_summary.as_deref().map(Modules::from),
         };
-        let told = Self::of(reading, &reading.settings, own);
+        let of_battery = Self::of(reading, &reading.settings, own);
         Self {
             // A counted SoC has many decimals.
             soc_pct: rounded(reading.soc, 2),
             remaining_ah: rounded(reading.remaining, 3),
-            temperatures_c: told.temperatures_c.map(|listed| if sensors.is_empty() { listed } else { in_place(sensors) }),
+            temperatures_c: of_battery.temperatures_c.map(|listed| if sensors.is_empty() { listed } else { in_place(sensors) }),
             // Including those of this driver.
             alarms: alarms_known.then(|| Known(alarms.iter().map(Shown::shown).collect())),
-            ..told
+            ..of_battery
         }
     }
 
