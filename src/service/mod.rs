@@ -32,7 +32,7 @@ use crate::bms::Transport;
 use crate::bms::bluetooth::on_transport;
 use crate::config::{Config, Paths, Settings};
 use crate::control::PendingRequest;
-use crate::dbus::{BusAddress, DbusError, SettingsClient};
+use crate::dbus::{BankClaim, BusAddress, DbusError, SettingsClient};
 use crate::link::{BluetoothOptions, OpenError, PortOptions, bluetooth, transport};
 use crate::model::{LinkStats, Snapshot};
 use crate::output::registry::BatteryRegistry;
@@ -43,7 +43,7 @@ use dbus_supervisor::{Bus, EventSource, ServiceEvent};
 use port::{PortClock, PortInUse};
 use port_worker::{PortEvent, is_overtaken};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -115,34 +115,13 @@ pub async fn serve(
     shown: impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
 ) -> Result<(), RunError> {
     let mut signals = StopSignals::new()?;
-    let settings = config.settings(None, None);
-    let address = BusAddress::from_env(settings.dbus.bus.as_deref())?;
+    let address = BusAddress::from_env(config.settings(None, None).dbus.bus.as_deref())?;
     // Kept as long as this process forms the bank.
-    let _bank_claim = match settings.bank.in_run {
-        false => None,
-        true => bank_task::claim(&settings, &address, registry.is_some()).await.map_or_else(
-            |why| {
-                log::error!("{why}. The batteries are served as members of that bank; remove `bank.in_run` from the configuration");
-                config.without_bank_in_run();
-                None
-            },
-            Some,
-        ),
-    };
+    let _bank_claim = claim_bank(&mut config, &address, registry.is_some()).await;
     let settings = config.settings(None, None);
     let state_folder = settings.state_folder.clone().unwrap_or_else(|| Paths::detect().state);
-    let (event_sender, port_events) = mpsc::channel(16);
-    let alone = ports.len() == 1;
     let watchdog = Arc::new(Watchdog::default());
-    let mut in_use = Vec::new();
-    for (port_index, name) in ports.iter().enumerate() {
-        let (port, worker) = PortInUse::new(name, alone, &config.settings(Some(name), None), &state_folder);
-        let event_sender = event_sender.clone();
-        let clock = PortClock(watchdog.watch(&format!("the thread of {name}"), watchdog::PORT));
-        runtime::spawn("port", move || worker.run(&clock, |event| event_sender.blocking_send((port_index, event)).is_ok()))?;
-        in_use.push(port);
-    }
-    drop(event_sender);
+    let (in_use, port_events) = start_ports(&config, ports, &state_folder, &watchdog)?;
     let connected: Vec<_> = in_use.iter().filter(|port| port.is_wireless()).map(|port| port.name.clone()).collect();
     let connected: Vec<_> =
         connected.into_iter().map(|name| (bluetooth_options(&config.settings(Some(&name), None)), name)).collect();
@@ -192,6 +171,42 @@ pub async fn serve(
         bluetooth::hang_up(&name, &options).await;
     }
     ended
+}
+
+/// The right to form the bank in this process, if that is configured. If it is refused, the batteries are members of another bank.
+async fn claim_bank(config: &mut Config, address: &BusAddress, has_all: bool) -> Option<BankClaim> {
+    let settings = config.settings(None, None);
+    if !settings.bank.in_run {
+        return None;
+    }
+    match bank_task::claim(&settings, address, has_all).await {
+        Ok(claim) => Some(claim),
+        Err(why) => {
+            log::error!("{why}. The batteries are served as members of that bank; remove `bank.in_run` from the configuration");
+            config.without_bank_in_run();
+            None
+        }
+    }
+}
+
+/// Starts a thread for every port; their events come with the index of the port.
+fn start_ports(
+    config: &Config,
+    ports: &[String],
+    state_folder: &Path,
+    watchdog: &Watchdog,
+) -> io::Result<(Vec<PortInUse>, mpsc::Receiver<(usize, PortEvent)>)> {
+    let (event_sender, events) = mpsc::channel(16);
+    let alone = ports.len() == 1;
+    let mut in_use = Vec::new();
+    for (port_index, name) in ports.iter().enumerate() {
+        let (port, worker) = PortInUse::new(name, alone, &config.settings(Some(name), None), state_folder);
+        let event_sender = event_sender.clone();
+        let clock = PortClock(watchdog.watch(&format!("the thread of {name}"), watchdog::PORT));
+        runtime::spawn("port", move || worker.run(&clock, |event| event_sender.blocking_send((port_index, event)).is_ok()))?;
+        in_use.push(port);
+    }
+    Ok((in_use, events))
 }
 
 async fn sleep_until(wake: Option<crate::base::units::Moment>) {
