@@ -1,4 +1,4 @@
-//! Foundations: units, time, files, text. Nothing here knows about batteries.
+//! Foundations: units, time, files, text. Nothing here uses another folder.
 
 pub(crate) mod atomic_file;
 pub(crate) mod calendar;

@@ -15,7 +15,7 @@
 //!   warnings contain both again (bits 23 and 24); a FET whose two bits contradict each other is unknown.
 //! - State 4 is discharging, not 3: both packs of 22 cells, and warning bit 19.
 //!
-//! Boards until 2020 have another protocol (requests DB DB, 5A 5A; replies AA 55 AA FF), which is not supported.
+//! Boards until 2020 have another protocol (requests DB DB, replies AA 55 AA FF): see `ant_old`.
 
 pub(crate) mod alarms;
 mod values;
