@@ -1,8 +1,7 @@
 //! The only file with threads, clocks, sleeps and signals; everywhere else time is an argument.
 #![allow(clippy::disallowed_methods, reason = "this is the file where they are allowed")]
 
-use crate::base::time::Clock;
-use crate::base::time::Now;
+use crate::base::time::{Clock, Now};
 use crate::base::units::Moment;
 use crate::base::watchdog::{EXIT_CODE, TICK, Tick, Watchdog};
 use std::future::Future;
@@ -52,7 +51,7 @@ pub async fn pause(time: Duration) {
 }
 
 /// Waits briefly for another thread.
-pub fn nap() {
+pub fn wait_briefly() {
     std::thread::sleep(Duration::from_millis(10));
 }
 
@@ -125,9 +124,9 @@ pub fn start(watchdog: Arc<Watchdog>) -> io::Result<()> {
 
 /// Exits at once: a hanging loop cannot shut down cleanly.
 fn end(name: &str) -> ! {
-    let said = format!("{name} hangs: the driver ends, to be restarted. Report it if this recurs");
+    let text = format!("{name} hangs: the driver ends, to be restarted. Report it if this recurs");
     // In another thread: the log itself may hang.
-    let _ = spawn("final log", move || log::error!("{said}"));
+    let _ = spawn("final log", move || log::error!("{text}"));
     std::thread::sleep(Duration::from_secs(1));
     std::process::exit(i32::from(EXIT_CODE))
 }

@@ -37,8 +37,8 @@ pub enum Length {
     },
 }
 
-/// Length according to the first bytes.
-enum Told {
+/// What the first bytes tell of the length.
+enum KnownLength {
     TooShort,
     Impossible,
     Bytes(usize),
@@ -51,10 +51,10 @@ impl FrameShape {
         if !self.header.starts_with(buf.get(..self.header.len()).unwrap_or(buf)) {
             return skip_to(*start, buf);
         }
-        let len = match self.length.told(buf) {
-            Told::TooShort => return Framing::Incomplete,
-            Told::Impossible => return skip_to(*start, buf),
-            Told::Bytes(len) => len,
+        let len = match self.length.of(buf) {
+            KnownLength::TooShort => return Framing::Incomplete,
+            KnownLength::Impossible => return skip_to(*start, buf),
+            KnownLength::Bytes(len) => len,
         };
         match buf.get(..len) {
             None => Framing::Incomplete,
@@ -70,17 +70,17 @@ impl FrameShape {
 }
 
 impl Length {
-    fn told(&self, buf: &[u8]) -> Told {
+    fn of(&self, buf: &[u8]) -> KnownLength {
         let (at, wide, values, uncounted) = match self {
-            Self::Fixed(len) => return Told::Bytes(*len),
+            Self::Fixed(len) => return KnownLength::Bytes(*len),
             Self::Stated { at, wide, values, uncounted } => (*at, *wide, values, *uncounted),
         };
         let number = match buf.get(at..).unwrap_or_default() {
             [high, low, ..] if wide => usize::from(u16::from_be_bytes([*high, *low])),
             [number, ..] if !wide => usize::from(*number),
-            _ => return Told::TooShort,
+            _ => return KnownLength::TooShort,
         };
-        if values.contains(&number) { Told::Bytes(number.saturating_add(uncounted)) } else { Told::Impossible }
+        if values.contains(&number) { KnownLength::Bytes(number.saturating_add(uncounted)) } else { KnownLength::Impossible }
     }
 }
 

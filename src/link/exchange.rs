@@ -227,10 +227,10 @@ impl Link {
         let start = self.clock.now();
         let expected = self.response_times.expected(request.what).filter(|_| !request.bytes.is_empty());
         // Leave at least a quarter of the time for an unusually late answer.
-        let nap = expected.map_or(Duration::ZERO, |expected| expected.time.min(request.timeout.mul_f64(0.75)));
-        self.sleep(nap);
+        let before_answer = expected.map_or(Duration::ZERO, |expected| expected.time.min(request.timeout.mul_f64(0.75)));
+        self.sleep(before_answer);
         let mut progress = answer.add(&[])?;
-        let (mut looks, mut frames): (usize, usize) = (0, 0);
+        let (mut reads, mut frames): (usize, usize) = (0, 0);
         let mut latest = start.after(request.timeout);
         let last = start.after(request.timeout.saturating_mul(2));
         let mut buf = [0; 512];
@@ -257,7 +257,7 @@ impl Link {
                 }
                 continue;
             }
-            looks = looks.saturating_add(1);
+            reads = reads.saturating_add(1);
             progress = answer.add(buf.get(..n).unwrap_or_default())?;
             if progress == Progress::More {
                 let missing = expected.map_or(0, |expected| expected.bytes.saturating_sub(answer.heard()));
@@ -272,7 +272,7 @@ impl Link {
                 request.what,
                 self.clock.now().since(start),
                 answer.heard(),
-                looks == 1 && expected.is_some(),
+                reads == 1 && expected.is_some(),
             );
         }
         Ok(())

@@ -144,10 +144,10 @@ impl Responder for JkChain {
             return Vec::new();
         }
         let replies = self.boards.answer(input, units);
-        let sound = replies.iter().map(|reply| reply.bytes.len()).sum::<usize>();
-        if sound > 0 {
+        let length = replies.iter().map(|reply| reply.bytes.len()).sum::<usize>();
+        if length > 0 {
             self.busy_until =
-                self.now.saturating_add(ANSWER_LATENCY).saturating_add(self.time_of(sound.saturating_add(input.len())));
+                self.now.saturating_add(ANSWER_LATENCY).saturating_add(self.time_of(length.saturating_add(input.len())));
         }
         replies
     }

@@ -78,12 +78,12 @@ mod tests {
     #[test]
     fn requests_are_found_however_they_come() {
         let mut buffer = RequestBuffer::default();
-        let mut said = Vec::new();
+        let mut found = Vec::new();
         for byte in b"..<<12>3><45><6" {
             buffer.put(&[*byte]);
-            said.extend(buffer.take(scan));
+            found.extend(buffer.take(scan));
         }
-        assert_eq!(said, [*b"12", *b"45"]);
+        assert_eq!(found, [*b"12", *b"45"]);
         buffer.put(b"7><89>");
         assert_eq!([buffer.take(scan), buffer.take(scan), buffer.take(scan)], [Some(*b"67"), Some(*b"89"), None]);
     }

@@ -48,7 +48,7 @@ impl Scratch {
             if self.0.join("line").exists() {
                 return board;
             }
-            dbus_bms::base::runtime::nap();
+            dbus_bms::base::runtime::wait_briefly();
         }
         panic!("no simulated board within five seconds");
     }
@@ -122,7 +122,7 @@ fn ctrl_c_ends_it_and_writes_the_file() {
     let _board = scratch.simulate("jbd");
     let mut command = scratch.command(&["record", "line", "--to", "jbd.json", "--seconds", "600", "--bms", "jbd"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    (0..250).for_each(|_| dbus_bms::base::runtime::nap());
+    (0..250).for_each(|_| dbus_bms::base::runtime::wait_briefly());
     assert!(!scratch.0.join("jbd.json").exists(), "it is written at the end, whole");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

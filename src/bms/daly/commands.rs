@@ -64,13 +64,13 @@ fn framing(buf: &[u8]) -> Framing {
 }
 
 fn check_ack(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
-    let &[_, board, command, _, said, ..] = frame else { return Err(DecodeError::Foreign { what: "no frame" }) };
+    let &[_, board, command, _, status, ..] = frame else { return Err(DecodeError::Foreign { what: "no frame" }) };
     check(request, board, command)?;
     match command {
         // The reply to 21 differs between boards; the read-back decides.
         SET_SOC => Ok(Progress::Done),
-        _ if request.bytes.get(4) == Some(&said) => Ok(Progress::Done),
-        _ => Err(DecodeError::Refused { code: said }),
+        _ if request.bytes.get(4) == Some(&status) => Ok(Progress::Done),
+        _ => Err(DecodeError::Refused { code: status }),
     }
 }
 

@@ -121,10 +121,10 @@ pub(super) enum Clear {
 
 /// The 8 bytes of 0x35A.
 pub(super) fn pairs(data: &InverterData, clear: Clear) -> [u8; 8] {
-    let well = if clear == Clear::AsTwo { 2 } else { 0 };
+    let cleared = if clear == Clear::AsTwo { 2 } else { 0 };
     let half = |raised: &dyn Fn(Item) -> bool| {
         let pairs = PAIRS.iter().zip(0u32..).filter_map(|(item, place)| item.map(|item| (item, place)));
-        pairs.fold(0u32, |word, (item, place)| word | (if raised(item) { 1 } else { well }) << (place * 2))
+        pairs.fold(0u32, |word, (item, place)| word | (if raised(item) { 1 } else { cleared }) << (place * 2))
     };
     let words = [half(&|item| data.alarm(item)), half(&|item| data.warning(item))].map(u32::to_le_bytes);
     let mut bytes = [0; 8];
@@ -134,16 +134,16 @@ pub(super) fn pairs(data: &InverterData, clear: Clear) -> [u8; 8] {
 
 /// Content of four bytes of 0x35A: raised and cleared items.
 pub(super) fn understood(bytes: &[u8]) -> (Vec<Item>, Vec<Item>) {
-    let (mut raised, mut well) = (Vec::new(), Vec::new());
+    let (mut raised, mut cleared) = (Vec::new(), Vec::new());
     for (item, place) in PAIRS.iter().zip(0usize..).filter_map(|(item, place)| item.map(|item| (item, place))) {
         let pair = bytes.get(place / 4).map_or(0, |byte| byte >> (place % 4 * 2) & 3);
         match pair {
             1 => add(&mut raised, item),
-            2 => add(&mut well, item),
+            2 => add(&mut cleared, item),
             _ => {}
         }
     }
-    (raised, well)
+    (raised, cleared)
 }
 
 /// 0x35F: kind, version, capacity in Ah, maker or hardware.

@@ -209,11 +209,11 @@ mod tests {
         let speaking = async {
             for watts in [1000, 2000] {
                 let to = opened.recv().await.unwrap();
-                let mouth = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+                let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
                 let mut other = datagram(77, 0);
                 other[23] = 9;
-                mouth.send_to(&other, to).await.unwrap();
-                mouth.send_to(&datagram(watts, 0), to).await.unwrap();
+                sender.send_to(&other, to).await.unwrap();
+                sender.send_to(&datagram(watts, 0), to).await.unwrap();
                 assert_eq!(received.recv().await, Some(Watts::new(f64::from(watts) / 10.0)), "and not that of another meter");
                 // The meter is silent, and the group is joined again.
             }

@@ -159,7 +159,7 @@ fn free_address() -> SocketAddr {
 
 /// Waits for the simulator's thread to create the link.
 fn wait_for(port: &Path) -> Result<(), DemoError> {
-    let tries = std::iter::repeat_with(runtime::nap).take(200);
+    let tries = std::iter::repeat_with(runtime::wait_briefly).take(200);
     for () in tries {
         if port.exists() {
             return Ok(());

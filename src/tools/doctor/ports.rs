@@ -104,8 +104,8 @@ fn services(root: &Root, report: &mut Report) {
 }
 
 fn svstat(service: &str) -> Option<String> {
-    let said = Command::new("svstat").arg(format!("{SERVICES}/{service}")).output().ok()?;
-    let text = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let output = Command::new("svstat").arg(format!("{SERVICES}/{service}")).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     text.split_once(": ").map(|(_, state)| state.to_owned())
 }
 
