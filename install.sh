@@ -287,7 +287,7 @@ fill() {
         "$slot/serial-starter.d" &&
         cp "$binary" "$slot/bin/dbus-bms" &&
         cp "$HERE/install.sh" "$HERE/rc.local" "$HERE/config.toml" "$HERE/LICENSE" "$slot/" &&
-        cp "$HERE/service/run" "$HERE/service/down" "$slot/service/" &&
+        cp "$HERE/service/run" "$HERE/service/down" "$HERE/service/drive.sh" "$slot/service/" &&
         cp "$HERE/service/log/run" "$HERE/service/log/down" "$slot/service/log/" &&
         cp "$HERE/ports/run" "$slot/ports/" &&
         cp "$HERE/hub/run" "$slot/hub/" &&

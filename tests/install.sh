@@ -607,6 +607,7 @@ ended
 check "the port is gone: once" test "$(wc -l <"$work/runs")" = 1
 
 echo "-- the services beside the ports'"
+cp service/drive.sh "$work/app/service/"
 for name in hub bank configured; do
     # The command that the service starts.
     command=$name
