@@ -7,7 +7,7 @@ use crate::config::{Config, Settings};
 use crate::dbus::DeviceId;
 use crate::output::domoticz::{self, Numbers};
 use crate::output::registry::BatteryRegistry;
-use crate::output::timeseries::{self, Histories};
+use crate::output::timeseries::{self, Courses};
 use crate::output::{mqtt, web};
 use std::path::Path;
 use std::time::Duration;
@@ -35,17 +35,12 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
     let (stop, stopped) = Stop::new();
     let mut tasks = Vec::new();
     if settings.web.enabled {
-        let histories = Histories::default();
-        let kept = timeseries::keep(
-            histories.clone(),
-            registry.subscribe(),
-            folder.to_owned(),
-            settings.web.utc_offset_h,
-            stopped.clone(),
-        );
+        let courses = Courses::default();
+        let kept =
+            timeseries::keep(courses.clone(), registry.subscribe(), folder.to_owned(), settings.web.utc_offset_h, stopped.clone());
         tasks.push(tokio::spawn(kept));
         // The server has nothing to send at the end and needs no stop signal.
-        tokio::spawn(web::serve(settings.web.clone(), registry.clone(), histories));
+        tokio::spawn(web::serve(settings.web.clone(), registry.clone(), courses));
     }
     if settings.mqtt.enabled {
         tasks.push(tokio::spawn(mqtt::serve(settings.mqtt, registry.subscribe(), numbers(config), stopped)));

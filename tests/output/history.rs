@@ -2,7 +2,7 @@
 
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::Moment;
-use dbus_bms::output::timeseries::{Course, DAYS, HistoryFile, INTERVAL, QUARTERS, Range, Sample};
+use dbus_bms::output::timeseries::{Course, CourseFile, DAYS, INTERVAL, QUARTERS, Range, Sample};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn save(file: &mut HistoryFile, course: &mut Course, now: Now) -> Option<usize> {
+fn save(file: &mut CourseFile, course: &mut Course, now: Now) -> Option<usize> {
     let job = file.begin(course, now, false)?;
     let size = job.size();
     file.finish(job.run()).unwrap();
@@ -56,7 +56,7 @@ fn save(file: &mut HistoryFile, course: &mut Course, now: Now) -> Option<usize> 
 fn a_simulated_year_in_numbers() {
     let folder = folder("year");
     let mut course = Course::new(0.0);
-    let mut file = HistoryFile::new(&folder, "jbd_1", Moment::default());
+    let mut file = CourseFile::new(&folder, "jbd_1", Moment::default());
     let (mut writes, mut bytes, mut charged, mut last) = (0_u64, 0, 0.0, 0);
     let mut writes_at = Vec::new();
     for second in (0..365 * 86_400_u64).step_by(10) {
@@ -85,7 +85,7 @@ fn a_simulated_year_in_numbers() {
     assert!(writes_at.windows(2).all(|pair| pair[1] - pair[0] >= INTERVAL.as_secs()), "never twice within {INTERVAL:?}");
     let now = at(last, Some(START + last));
     let mut found = Course::new(0.0);
-    HistoryFile::new(&folder, "jbd_1", now.at).load(&mut found).unwrap();
+    CourseFile::new(&folder, "jbd_1", now.at).load(&mut found).unwrap();
     let year = json(&found, "year", now);
     let days = year["days"].as_array().unwrap();
     assert_eq!((days.len(), &days[0]["date"]), (365, &Value::from("2026-03-01")));
@@ -161,7 +161,7 @@ fn a_clock_that_was_wrong_costs_nothing_that_was_right() {
 fn what_a_power_cut_tore_is_a_gap_and_nothing_more() {
     let folder = folder("torn");
     let mut course = Course::new(0.0);
-    let mut file = HistoryFile::new(&folder, "x", Moment::default());
+    let mut file = CourseFile::new(&folder, "x", Moment::default());
     for second in 0..6 * 3600 {
         course.add(&sample(100.0), at(second, Some(START + second)));
     }
@@ -173,7 +173,7 @@ fn what_a_power_cut_tore_is_a_gap_and_nothing_more() {
     bytes[place + 20] ^= 0x55;
     std::fs::write(&path, &bytes).unwrap();
     let mut found = Course::new(0.0);
-    HistoryFile::new(&folder, "x", now.at).load(&mut found).unwrap();
+    CourseFile::new(&folder, "x", now.at).load(&mut found).unwrap();
     let week = json(&found, "week", now);
     let nulls: Vec<_> =
         week["soc_pct"].as_array().unwrap().iter().enumerate().filter(|(_, soc)| soc.is_null()).map(|(n, _)| n).collect();
@@ -185,7 +185,7 @@ fn a_disk_that_does_not_take_it_is_said_once_and_gets_all_later() {
     let folder = folder("blocked");
     std::fs::write(&folder, "a file where the folder should be").unwrap();
     let mut course = Course::new(0.0);
-    let mut file = HistoryFile::new(&folder, "x", Moment::default());
+    let mut file = CourseFile::new(&folder, "x", Moment::default());
     let mut said = 0;
     for second in 0..3 * 3600 {
         let now = at(second, Some(START + second));
@@ -202,7 +202,7 @@ fn a_disk_that_does_not_take_it_is_said_once_and_gets_all_later() {
     assert_eq!(said, 1);
     let now = at(3 * 3600, Some(START + 3 * 3600));
     let mut found = Course::new(0.0);
-    HistoryFile::new(&folder, "x", now.at).load(&mut found).unwrap();
+    CourseFile::new(&folder, "x", now.at).load(&mut found).unwrap();
     let known = json(&found, "week", now)["soc_pct"].as_array().unwrap().iter().filter(|soc| !soc.is_null()).count();
     assert_eq!(known, 12, "also what was when the disk did not take it");
 }
@@ -221,7 +221,7 @@ fn what_is_no_plain_file_is_neither_read_nor_written() {
     std::fs::create_dir_all(&folder).unwrap();
     let place = folder.join("x.history");
     let refused = |what: &str| {
-        let mut file = HistoryFile::new(&folder, "x", Moment::default());
+        let mut file = CourseFile::new(&folder, "x", Moment::default());
         let error = file.load(&mut Course::new(0.0)).unwrap_err().to_string();
         assert!(error.contains("x.history") && error.contains(what), "{error}");
         let mut course = Course::new(0.0);

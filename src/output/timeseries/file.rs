@@ -20,7 +20,7 @@ pub const INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Why the course could not be saved or loaded.
 #[derive(Debug, Error)]
-pub enum HistoryError {
+pub enum CourseError {
     /// The file cannot be written.
     #[error(
         "cannot save {path}: {source}; charts will lose unsaved data when the program ends. Check free space and permissions there"
@@ -43,7 +43,7 @@ pub enum HistoryError {
 
 /// The file.
 #[derive(Debug, Clone)]
-pub struct HistoryFile {
+pub struct CourseFile {
     path: PathBuf,
     /// Time of the last write or attempt.
     written: Moment,
@@ -52,7 +52,7 @@ pub struct HistoryFile {
     logged_failure: Once,
 }
 
-impl HistoryFile {
+impl CourseFile {
     /// The file of the battery `id` in `folder`. Does not create it.
     pub fn new(folder: &Path, id: &str, now: Moment) -> Self {
         Self { path: folder.join(format!("{id}.history")), written: now, anew: true, logged_failure: Once::default() }
@@ -61,8 +61,8 @@ impl HistoryFile {
     /// Loads the file into `course`.
     ///
     /// # Errors
-    /// [`HistoryError::Read`] if a file exists but cannot be read.
-    pub fn load(&mut self, course: &mut Course) -> Result<(), HistoryError> {
+    /// [`CourseError::Read`] if a file exists but cannot be read.
+    pub fn load(&mut self, course: &mut Course) -> Result<(), CourseError> {
         match regular_file::read(&self.path, SIZE as u64) {
             Ok(bytes) => {
                 self.anew = bytes.len() != SIZE || !bytes.starts_with(&HEAD);
@@ -70,7 +70,7 @@ impl HistoryFile {
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(HistoryError::Read { path: self.path.clone(), source }),
+            Err(source) => Err(CourseError::Read { path: self.path.clone(), source }),
         }
     }
 
@@ -90,12 +90,12 @@ impl HistoryFile {
     /// Records the result of a write.
     ///
     /// # Errors
-    /// [`HistoryError::Write`] for the first failure of an episode; later ones are silent.
-    pub fn finish(&mut self, result: io::Result<()>) -> Result<(), HistoryError> {
+    /// [`CourseError::Write`] for the first failure of an episode; later ones are silent.
+    pub fn finish(&mut self, result: io::Result<()>) -> Result<(), CourseError> {
         // After a failure everything is written the next time.
         self.anew = result.is_err();
         match result {
-            Err(source) if self.logged_failure.first() => Err(HistoryError::Write { path: self.path.clone(), source }),
+            Err(source) if self.logged_failure.first() => Err(CourseError::Write { path: self.path.clone(), source }),
             Err(_) => Ok(()),
             Ok(()) => {
                 self.logged_failure.reset();

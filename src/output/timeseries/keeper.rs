@@ -2,7 +2,7 @@
 
 use super::bin::Sample;
 use super::course::Course;
-use super::file::HistoryFile;
+use super::file::CourseFile;
 use super::series::Range;
 use crate::base::runtime::{self, now};
 use crate::base::stop::Stop;
@@ -17,37 +17,37 @@ use tokio::sync::watch;
 const MAX_BATTERIES: usize = 64;
 
 #[derive(Debug)]
-struct BatteryHistory {
+struct RecordedCourse {
     course: Course,
-    file: HistoryFile,
+    file: CourseFile,
 }
 
 /// The courses of all batteries. A clone is another handle to the same.
 #[derive(Debug, Clone, Default)]
-pub struct Histories(Arc<Mutex<BTreeMap<String, BatteryHistory>>>);
+pub struct Courses(Arc<Mutex<BTreeMap<String, RecordedCourse>>>);
 
-impl Histories {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BatteryHistory>> {
+impl Courses {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, RecordedCourse>> {
         // Nothing panics while the lock is held; the data is consistent in any case.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The course of the battery `id` as JSON.
     pub fn json(&self, id: &str, range: (&'static str, Range), now: Now) -> Option<String> {
-        self.lock().get(id).map(|history| history.course.json(id, range, now))
+        self.lock().get(id).map(|recorded| recorded.course.json(id, range, now))
     }
 
     /// Writes the data that is due, or everything. Only the caller waits for the disk.
     fn save(&self, now: Now, last: bool) {
         let mut jobs = Vec::new();
-        for (id, history) in self.lock().iter_mut() {
-            if last || history.file.is_due(now.at) {
-                jobs.extend(history.file.begin(&mut history.course, now, last).map(|job| (id.clone(), job)));
+        for (id, recorded) in self.lock().iter_mut() {
+            if last || recorded.file.is_due(now.at) {
+                jobs.extend(recorded.file.begin(&mut recorded.course, now, last).map(|job| (id.clone(), job)));
             }
         }
         for (id, job) in jobs {
             let result = job.run();
-            if let Some(Err(error)) = self.lock().get_mut(&id).map(|history| history.file.finish(result)) {
+            if let Some(Err(error)) = self.lock().get_mut(&id).map(|recorded| recorded.file.finish(result)) {
                 log::warn!("{error}");
             }
         }
@@ -55,32 +55,32 @@ impl Histories {
 }
 
 /// Follows all batteries until the program ends. Files are in `folder`; days begin `offset_h` hours from UTC.
-pub async fn keep(histories: Histories, mut views: watch::Receiver<Views>, folder: PathBuf, offset_h: f64, mut stop: Stop) {
+pub async fn keep(courses: Courses, mut views: watch::Receiver<Views>, folder: PathBuf, offset_h: f64, mut stop: Stop) {
     let mut seen = Views::default();
     loop {
         let there = views.borrow_and_update().clone();
         let now = now();
         for view in changed(&seen, &there) {
-            let mut all = histories.lock();
+            let mut all = courses.lock();
             if !all.contains_key(&view.id) {
                 if all.len() >= MAX_BATTERIES {
                     continue;
                 }
-                let (mut course, mut file) = (Course::new(offset_h), HistoryFile::new(&folder, &view.id, now.at));
+                let (mut course, mut file) = (Course::new(offset_h), CourseFile::new(&folder, &view.id, now.at));
                 if let Err(error) = file.load(&mut course) {
                     log::warn!("{error}");
                 }
-                all.extend([(view.id.clone(), BatteryHistory { course, file })]);
+                all.extend([(view.id.clone(), RecordedCourse { course, file })]);
             }
-            if let Some(history) = all.get_mut(&view.id) {
-                history.course.add(&Sample::from(&**view), now);
+            if let Some(recorded) = all.get_mut(&view.id) {
+                recorded.course.add(&Sample::from(&**view), now);
             }
         }
         seen = there;
-        let due = histories.lock().values().any(|history| history.file.is_due(now.at));
+        let due = courses.lock().values().any(|recorded| recorded.file.is_due(now.at));
         if due {
             // Batteries must not wait for a slow disk.
-            let saving = histories.clone();
+            let saving = courses.clone();
             let _ = runtime::blocking(move || saving.save(now, false)).await;
         }
         tokio::select! {
@@ -88,5 +88,5 @@ pub async fn keep(histories: Histories, mut views: watch::Receiver<Views>, folde
             () = stop.asked() => break,
         }
     }
-    histories.save(now(), true);
+    courses.save(now(), true);
 }

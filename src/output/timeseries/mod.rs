@@ -1,4 +1,4 @@
-//! History: the course of a battery's values over an hour, a day, a week, a month, and its energy over a year.
+//! Courses: a battery's values over an hour, a day, a week, a month, and its energy over a year.
 //!
 //! ```text
 //! views ──▶ minutes (a day, in memory) ──▶ quarters of an hour (a month) ──▶ file, once an hour
@@ -15,6 +15,6 @@ mod series;
 
 pub use bin::{Bin, Sample};
 pub use course::{Course, DAYS, MINUTES, QUARTERS};
-pub use file::{HistoryError, HistoryFile, INTERVAL, Job};
-pub use keeper::{Histories, keep};
+pub use file::{CourseError, CourseFile, INTERVAL, Job};
+pub use keeper::{Courses, keep};
 pub use series::Range;

@@ -9,7 +9,7 @@ use crate::base::runtime::{self, now};
 use crate::control::ControlRequest;
 use crate::model::{Outcome, Reply};
 use crate::output::registry::{BatteryRegistry, Views};
-use crate::output::timeseries::Histories;
+use crate::output::timeseries::Courses;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
@@ -45,16 +45,16 @@ struct Shared {
     config: Config,
     registry: BatteryRegistry,
     views: watch::Receiver<Views>,
-    histories: Histories,
+    courses: Courses,
     streams: Arc<Semaphore>,
 }
 
 /// Serves forever. Retries a port in use; errors of a connection only end that connection.
-pub async fn serve(config: Config, registry: BatteryRegistry, histories: Histories) {
+pub async fn serve(config: Config, registry: BatteryRegistry, courses: Courses) {
     let views = registry.subscribe();
     let admission = Admission::default();
     let listen = config.listen;
-    let router = router(Shared { config, registry, views, histories, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
+    let router = router(Shared { config, registry, views, courses, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
     let (mut rest, mut logged) = (MIN_BIND_PAUSE, Once::default());
     loop {
         match TcpListener::bind(listen).await {
@@ -139,7 +139,7 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
         body: &body.0,
     };
     let views = shared.views.borrow().clone();
-    let history = |id: &str, range| shared.histories.json(id, range, now());
+    let history = |id: &str, range| shared.courses.json(id, range, now());
     let answer = answer(&head, &World { config: &shared.config, views: &views, history: &history });
     match answer.body {
         answer::Body::Constant(_) | answer::Body::Text(_) => answer.into_response(),
