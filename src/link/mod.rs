@@ -25,5 +25,5 @@ pub use error::{LinkError, OpenError};
 pub use exchange::Link;
 pub use poll::{PollError, RetryLimits};
 pub use port::{Port, open, port_name, transport};
-pub(crate) use port::{vanished, word};
+pub(crate) use port::{drain, vanished, word};
 pub use serial::PortOptions;

@@ -65,6 +65,18 @@ pub(crate) fn vanished(name: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("{name} is gone"))
 }
 
+/// Reads what has arrived, without waiting. A server that never stops sending must not block: 16 reads are twice the content of a tty
+/// buffer.
+pub(crate) fn drain(port: &mut impl Port) -> io::Result<()> {
+    let mut buf = [0; 512];
+    for _ in 0..16 {
+        if port.receive(&mut buf, Duration::ZERO)? < buf.len() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Waits up to `wait` for one of `events`. False if there was none, or a signal came first.
 pub(super) fn is_ready(fd: impl AsFd, events: PollFlags, wait: Duration) -> io::Result<bool> {
     let limit = Timespec { tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(wait.subsec_nanos()) };

@@ -2,6 +2,7 @@
 
 use super::Port;
 use super::error::OpenError;
+use super::port::drain;
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_user_timeout};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -91,13 +92,6 @@ impl Port for Tcp {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        let mut buf = [0; 512];
-        // A server that never stops sending must not block us: 16 reads are twice the content of a tty buffer.
-        for _ in 0..16 {
-            if self.receive(&mut buf, Duration::ZERO)? < buf.len() {
-                break;
-            }
-        }
-        Ok(())
+        drain(self)
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::time::Clock;
 use crate::base::units::Moment;
 use crate::bms::Line;
-use crate::link::Port;
+use crate::link::{Port, drain};
 use crate::recording::file::{Direction, Event, MAX_EVENT, MAX_EVENTS};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +15,6 @@ pub const MAX_BYTES: usize = crate::recording::file::MAX_FILE / 4;
 
 /// A wait is split into slices of this length, so that the end of the recording is noticed soon.
 const RECEIVE_SLICE: Duration = Duration::from_millis(100);
-
-/// Bounds the draining of a server that never stops sending: this many reads of 512 bytes exceed a tty's buffer.
-const MAX_DRAIN_READS: usize = 16;
 
 /// Recorded traffic of a line. Clones share the same capture.
 #[derive(Debug, Clone)]
@@ -145,12 +142,7 @@ impl<C: Clock> Port for CapturePort<C> {
 
     /// Discarded bytes may be the most informative ones: record them first.
     fn clear(&mut self) -> io::Result<()> {
-        let mut buf = [0; 512];
-        for _ in 0..MAX_DRAIN_READS {
-            if self.receive(&mut buf, Duration::ZERO)? < buf.len() {
-                break;
-            }
-        }
+        drain(self)?;
         self.port.clear()
     }
 }
