@@ -107,7 +107,7 @@ impl Session {
             active_fill: false,
             commands: None,
             persistent: false,
-            hopeful: false,
+            searches_again: false,
         };
         worker.run(clock, |event| {
             let over = capture.is_over(clock.now());

@@ -67,7 +67,7 @@ impl PortInUse {
             active_fill: settings.active_fill,
             commands: Some(received),
             persistent,
-            hopeful: !alone || waits_for_battery(name),
+            searches_again: !alone || waits_for_battery(name),
         };
         let several = !settings.addresses.is_empty();
         let (name, batteries) = (name.to_owned(), Vec::new());

@@ -76,7 +76,7 @@ fn told(family: &str, addresses: &[u8], dead: &'static [u8], faults: &str, seed:
     });
     let scope = Scope { drivers: vec![family], addresses: addresses.to_vec(), ..Scope::default() };
     let interval = Duration::from_secs(1);
-    let worker = PortWorker { open, scope, interval, persistent: true, active_fill: false, commands: None, hopeful: false };
+    let worker = PortWorker { open, scope, interval, persistent: true, active_fill: false, commands: None, searches_again: false };
     let end = Moment::new(LENGTH);
     let mut read = vec![Moment::new(CALM); first];
     let mut told = vec![Told::default(); first];
@@ -212,7 +212,8 @@ fn a_port_that_comes_back_with_another_family_is_searched_again() {
             Ok(Box::new(port.vanishing(next)) as Box<dyn Port>)
         });
         let (scope, interval) = (Scope::default(), Duration::from_secs(1));
-        let worker = PortWorker { open, scope, interval, persistent: true, active_fill: false, commands: None, hopeful: true };
+        let worker =
+            PortWorker { open, scope, interval, persistent: true, active_fill: false, commands: None, searches_again: true };
         let (mut found, mut read) = (Vec::new(), [0, 0]);
         worker.run(&clock.clone(), |event| {
             match event {

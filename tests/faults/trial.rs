@@ -95,7 +95,7 @@ impl Trial {
                 persistent: true,
                 active_fill: false,
                 commands: None,
-                hopeful: false,
+                searches_again: false,
             };
             worker.run(&clock, |event| {
                 watch.on_port(event);

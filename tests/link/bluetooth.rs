@@ -407,7 +407,7 @@ fn day(sockets: bool) {
         active_fill: false,
         commands: None,
         persistent: true,
-        hopeful: true,
+        searches_again: true,
     };
     let (mut readings, mut drops, mut seen, mut longest, mut last) = (0, 0, Vec::new(), Duration::ZERO, Moment::default());
     worker.run(&clock, |event| {

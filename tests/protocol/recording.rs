@@ -92,7 +92,7 @@ fn read_live(board: &str, addresses: &[u8], scope: Scope) -> Vec<Reading> {
         active_fill: false,
         commands: None,
         persistent: false,
-        hopeful: false,
+        searches_again: false,
     };
     worker.run(&clock, |event| {
         match event {

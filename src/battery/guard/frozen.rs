@@ -21,8 +21,8 @@ impl ChangeTimer {
     }
 
     /// Nothing has changed for this time.
-    pub fn is_frozen(self, patience: Duration, now: Moment) -> bool {
-        now.since(self.0) >= patience
+    pub fn is_frozen(self, limit: Duration, now: Moment) -> bool {
+        now.since(self.0) >= limit
     }
 }
 

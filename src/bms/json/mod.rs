@@ -47,7 +47,7 @@ pub(crate) const END: u8 = b'\n';
 pub(crate) const MAX_MESSAGE: usize = 4096;
 
 /// A sender that is slower than this is silent by the rules of silence, too.
-const PATIENCE: Duration = Duration::from_secs(20);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The decoder has no state: every message is complete.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Codec for Json {
 
 impl Protocol for Json {
     fn identify(&self) -> Request {
-        Request { what: "message", bytes: Cow::Borrowed(&[]), timeout: PATIENCE, required: true }
+        Request { what: "message", bytes: Cow::Borrowed(&[]), timeout: MESSAGE_TIMEOUT, required: true }
     }
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {

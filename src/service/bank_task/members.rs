@@ -98,8 +98,8 @@ impl Members {
             RemoteEvent::Alive(name) => {
                 let Some(known) = self.known.get_mut(&name) else { return };
                 let resting = known.battery.current().is_some_and(|current| current.abs() < AT_REST_A);
-                let patience = if resting { UNCHANGED_LIMIT_AT_REST } else { UNCHANGED_LIMIT };
-                if known.battery.has_good_data() && !known.change_timer.is_frozen(patience, now) {
+                let limit = if resting { UNCHANGED_LIMIT_AT_REST } else { UNCHANGED_LIMIT };
+                if known.battery.has_good_data() && !known.change_timer.is_frozen(limit, now) {
                     known.battery.mark_alive();
                     known.liveness.observe(known.battery.readings(), now);
                 }

@@ -117,7 +117,7 @@ pub struct PortWorker {
     /// Keep reopening a failed port; otherwise a failure ends the loop.
     pub persistent: bool,
     /// Keep searching a port without a battery; otherwise that ends the loop.
-    pub hopeful: bool,
+    pub searches_again: bool,
 }
 
 /// The next pause before a Bluetooth device is connected again.
@@ -167,8 +167,8 @@ impl PortWorker {
             };
             let Some(event) = event else { return };
             let (rest, goes_on) = match event {
-                PortEvent::NotFound(_) if wireless => (radio_pause.after(Duration::ZERO), self.hopeful),
-                PortEvent::NotFound(_) => (SEARCH_INTERVAL, self.hopeful),
+                PortEvent::NotFound(_) if wireless => (radio_pause.after(Duration::ZERO), self.searches_again),
+                PortEvent::NotFound(_) => (SEARCH_INTERVAL, self.searches_again),
                 PortEvent::Closed(OpenError::Bluetooth { .. }) => (radio_pause.after(Duration::ZERO), self.persistent),
                 _ if wireless => (radio_pause.after(clock.now().since(start)), self.persistent),
                 _ => (REOPEN_PAUSE, self.persistent),

@@ -295,12 +295,12 @@ impl Member {
         // The second reading is reported without waiting for the third.
         let rest = if std::mem::take(&mut self.is_new) { MAX_ROUND_WAIT.min(interval) } else { Duration::ZERO };
         (self.asked_at, self.due) = (start, start.after(rest).next_multiple_of(interval));
-        let patience = match self.silent {
+        let limits = match self.silent {
             _ if !several => RetryLimits::ALONE,
             0 => RetryLimits::SHARED,
             _ => RetryLimits::ABSENT,
         };
-        let polled = link.poll_within(patience, self.protocol.as_mut(), &self.known);
+        let polled = link.poll_within(limits, self.protocol.as_mut(), &self.known);
         self.poll_duration = link.now().since(start).max(self.poll_duration.mul_f64(POLL_DURATION_DECAY));
         match polled {
             Ok(reading) => {
