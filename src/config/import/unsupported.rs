@@ -4,8 +4,8 @@
 /// Name of an option, and its remark.
 type UnsupportedOption = (&'static str, &'static str);
 
-const BLUETOOTH: &str = "Bluetooth is not supported; dbus-serialbattery can keep serving such a battery beside this driver";
-const CAN_BMS: &str = "a BMS on CAN is not supported; [can] here is for the inverter";
+const BLUETOOTH: &str = "name a Bluetooth battery as a port, ble://ADDRESS (docs/bluetooth.md); dbus-serialbattery can keep serving others beside this driver";
+const CAN_BMS: &str = "name the interface as a port, can://INTERFACE (docs/wiring.md); [can] here is for the inverter";
 const ALWAYS: &str = "limits are recalculated with every reading";
 const TOP_CELL: &str = "the highest cell always limits charge voltage and current (docs/charge-control.md)";
 const MOS: &str = "always on: full current up to 70 °C, falling to 0 at 90 °C";
@@ -13,7 +13,8 @@ const PATHS: &str = "the published paths are fixed: docs/paths.md";
 const OTHER_BMS: &str = "this BMS is not supported";
 const LIMITS_OF_BMS: &str = "limits reported by the BMS are always obeyed, and lowered further by the rules here";
 const GUI: &str = "the pages of the GX are not changed";
-const MQTT: &str = "a battery cannot be read over MQTT";
+const MQTT: &str = "name the topic as a port, mqtt://HOST/TOPIC (docs/mqtt.md)";
+const UP16S: &str = "a whole chain is read through its master, too (docs/bms/jbd-up16s.md)";
 const RECORD: &str = "`dbus-bms record` writes a recording";
 const SENSORS: &str =
     "the coldest and the hottest of all sensors count; name those that measure something else than cells in temperatures_ignored";
@@ -87,7 +88,7 @@ const UNSUPPORTED: &[UnsupportedOption] = &[
     ("SEPLOS_USE_BMS_VALUES", LIMITS_OF_BMS),
     ("FELICITY_USE_BMS_VALUES", LIMITS_OF_BMS),
     ("SOC_RESET_CURRENT", "soc_full_tail_current_c is the same as a fraction of the capacity"),
-    ("UP16S_REQUIRE_DIRECT_CONNECTION", OTHER_BMS),
+    ("UP16S_REQUIRE_DIRECT_CONNECTION", UP16S),
     ("HELTEC_MODBUS_ADDR", OTHER_BMS),
     ("GREENMETER_ADDRESS", OTHER_BMS),
     ("LIPRO_START_ADDRESS", OTHER_BMS),
