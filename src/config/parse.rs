@@ -47,7 +47,9 @@ pub(super) fn read(text: &str) -> Result<Vec<KeyValue>, Vec<Problem>> {
         .iter()
         .map(|error| {
             let line = error.span().map_or(1, |span| reader.line_of(span.start));
-            Problem::new(Origin::Line(line), error.message().replace('\n', ", "))
+            let told = error.message().replace('\n', ", ");
+            let remedy = text.lines().nth(line.saturating_sub(1)).and_then(remedy);
+            Problem::new(Origin::Line(line), remedy.map_or(told.clone(), |remedy| format!("{remedy} ({told})")))
         })
         .collect();
     if reader.problems.is_empty() {
@@ -59,6 +61,29 @@ pub(super) fn read(text: &str) -> Result<Vec<KeyValue>, Vec<Problem>> {
     } else {
         reader.problems.sort_by_key(|problem| problem.origin.clone());
         Err(reader.problems)
+    }
+}
+
+/// What to write instead of a line that is not TOML, for the mistakes that owners make.
+fn remedy(line: &str) -> Option<&'static str> {
+    let line = line.split('#').next().unwrap_or_default().trim();
+    if line.contains(['“', '”', '„', '‘', '’', '«', '»']) {
+        return Some("write straight quotes, as in \"lfp\"");
+    }
+    let Some((_, value)) = line.split_once('=') else {
+        return (line.contains(':') && !line.starts_with('[')).then_some("write KEY = VALUE with an equals sign");
+    };
+    let value = value.trim();
+    let after_digits = value.trim_start_matches(['+', '-']).trim_start_matches(|digit: char| digit.is_ascii_digit());
+    let is_number = value.contains(|digit: char| digit.is_ascii_digit()) && after_digits.len() < value.len();
+    let rest = after_digits.trim_start_matches('.').trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start();
+    match rest.chars().next() {
+        Some(',') if is_number => Some("write decimals with a point, as in 3.45"),
+        Some(unit) if is_number && (unit.is_alphabetic() || "%°".contains(unit)) => Some("write the number without its unit"),
+        Some(_) if value.starts_with(char::is_alphabetic) && !value.starts_with("true") && !value.starts_with("false") => {
+            Some("write texts in quotes, as in \"lfp\"")
+        }
+        _ => None,
     }
 }
 
