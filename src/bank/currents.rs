@@ -2,7 +2,7 @@
 //!
 //! In parallel: if the bank's current changes, each pack takes its share of the change (by conductance). So the bank may carry its
 //! present current plus the minimum, over its members, of a member's headroom divided by its share; and never more than the plain
-//! sum. A known but silent pack may or may not be connected to the busbar: both cases are computed, the lower result counts.
+//! sum. A pack that is switched off for the present direction takes no part in it, so its headroom counts from a current of 0. A known but silent pack may or may not be connected to the busbar: both cases are computed, the lower result counts.
 
 use super::members::{MemberState, Members};
 use super::{Config, Layout, MemberShare, ReasonedLimit};
@@ -31,6 +31,8 @@ struct Branch<'a> {
     weight: f64,
     /// It has fresh data.
     is_fresh: bool,
+    /// Its switch for the other direction is open.
+    is_one_way: bool,
 }
 
 impl Direction {
@@ -41,6 +43,13 @@ impl Direction {
             Self::Discharge => limits.dcl.value.get(),
         };
         if value.is_finite() { value.max(0.0) } else { 0.0 }
+    }
+
+    fn opposite(self) -> Self {
+        match self {
+            Self::Charge => Self::Discharge,
+            Self::Discharge => Self::Charge,
+        }
     }
 
     fn is_open(self, member: &MemberState) -> bool {
@@ -74,7 +83,14 @@ impl Direction {
         let part = members.capacity_of(member) / all.max(f64::MIN_POSITIVE);
         let weight = member.current.conductance(&members.total, part, all);
         let sign = if self == Self::Charge { 1.0 } else { -1.0 };
-        Some(Branch { member, limit: self.limit(&member.last), current: sign * member.current.current, weight, is_fresh })
+        Some(Branch {
+            member,
+            limit: self.limit(&member.last),
+            current: sign * member.current.current,
+            weight,
+            is_fresh,
+            is_one_way: self.opposite().is_open(member),
+        })
     }
 }
 
@@ -159,10 +175,17 @@ fn whole_sum(members: &Members, direction: Direction, present: &[Branch<'_>], va
 fn weakest<'a>(branches: &[Branch<'a>]) -> Option<(f64, Branch<'a>)> {
     let weights: f64 = branches.iter().map(|branch| branch.weight).sum();
     let total: f64 = branches.iter().map(|branch| branch.current).sum();
+    // Present current in the other direction does not flow through a pack that is switched off there.
+    let conducts = |branch: &Branch<'_>| total >= 0.0 || !branch.is_one_way;
+    let conducting: f64 = branches.iter().filter(|branch| conducts(branch)).map(|branch| branch.weight).sum();
     let carried = |branch: &Branch<'a>| {
         let share = branch.weight / weights.max(f64::MIN_POSITIVE);
         // Equalising current between packs, independent of the bank's current.
-        let excess = branch.current - share * total;
+        let excess = if conducts(branch) {
+            branch.current - branch.weight / conducting.max(f64::MIN_POSITIVE) * total
+        } else {
+            branch.current.max(0.0)
+        };
         // A limit of 0 stays 0: an equalising current gives no headroom.
         if branch.limit > 0.0 { ((branch.limit - excess) / share.max(f64::MIN_POSITIVE)).max(0.0) } else { 0.0 }
     };

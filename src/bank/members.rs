@@ -34,6 +34,12 @@ impl MemberState {
         self.freshness == Freshness::Fresh
     }
 
+    /// One of its switches is open.
+    fn is_switched_off(&self) -> bool {
+        let reading = &self.last.reading;
+        reading.charge_fet == Some(false) || reading.discharge_fet == Some(false)
+    }
+
     /// It is online, or was stopped a moment ago and fades out.
     pub(super) fn is_counted(&self) -> bool {
         self.is_online() || self.leaving > 0.0
@@ -128,7 +134,8 @@ impl Members {
         }
     }
 
-    /// Tracks the currents and learns how they divide; does not learn while a member is missing.
+    /// Tracks the currents and learns how they divide; does not learn while a member is missing, or switched off in one direction:
+    /// then the currents divide otherwise.
     fn measure(&mut self, elapsed: Duration) {
         let seconds = elapsed.as_secs_f64();
         for state in self.states.values_mut().filter(|state| state.is_online()) {
@@ -136,7 +143,7 @@ impl Members {
                 state.current.measure(current.get(), seconds);
             }
         }
-        if self.states.values().any(|state| !state.is_online()) {
+        if self.states.values().any(|state| !state.is_online() || state.is_switched_off()) {
             return;
         }
         let total: f64 = self.states.values().map(|state| state.current.current).sum();

@@ -88,6 +88,45 @@ fn a_pack_that_has_switched_off_takes_no_part() {
 }
 
 #[test]
+fn current_that_a_pack_has_switched_off_takes_no_room_of_its_other_direction() {
+    // A cold pack: no charge, a little discharge, while the sun charges the other one.
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.says("a").current = 24.0;
+    *rig.says("b") = Says { fets: (Some(false), Some(true)), ccl: 0.0, dcl: 7.5, readings: 5, ..Says::default() };
+    rig.run(60);
+    assert!((rig.dcl() - 15.0).abs() < 0.2, "half of what the bank discharges may be 7.5 A: {}", rig.dcl());
+    assert_eq!(rig.why()[2], "b has the least headroom: its rule");
+    // Once both discharge, its headroom counts from its own current.
+    rig.says("a").current = -2.0;
+    rig.says("b").current = -6.0;
+    rig.run(60);
+    assert!((rig.dcl() - 11.0).abs() < 0.2, "1.5 A are left for pack b, half of 3 A more: {}", rig.dcl());
+    // An empty one: no discharge, a little charge, while loads discharge the other one. That one has only its own headroom.
+    let mut rig = Rig::parallel(&["a", "b"]);
+    *rig.says("a") = Says { current: -60.0, ccl: 50.0, readings: 5, ..Says::default() };
+    *rig.says("b") = Says { fets: (Some(true), Some(false)), ccl: 100.0, dcl: 0.0, readings: 5, ..Says::default() };
+    rig.run(60);
+    assert!((rig.ccl() - 100.0).abs() < 0.2, "half of the bank's charge may be 50 A: {}", rig.ccl());
+    rig.says("b").ccl = 5.0;
+    rig.run(60);
+    assert!((rig.ccl() - 10.0).abs() < 0.2, "{}", rig.ccl());
+}
+
+#[test]
+fn nothing_is_learned_from_a_pack_that_is_switched_off_in_one_direction() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.says("b").fets.0 = Some(false);
+    for second in 0..3600 {
+        rig.says("a").current = 60.0 * (f64::from(second) / 120.0).sin().max(0.0);
+        rig.step(1.0);
+    }
+    *rig.says("b") = Says { dcl: 30.0, ..Says::default() };
+    rig.says("a").current = 0.0;
+    rig.run(300);
+    assert!((rig.dcl() - 60.0).abs() < 0.2, "pack b gets half again and may have 30 A: {}", rig.dcl());
+}
+
+#[test]
 fn a_pack_that_forbids_with_its_switch_closed_forbids_the_bank() {
     let mut rig = Rig::parallel(&["a", "b"]);
     rig.step(1.0);

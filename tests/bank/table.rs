@@ -32,6 +32,11 @@ const RULES: &[(&str, &str)] = &[
     ("current flows from pack to pack", "current_between_packs_takes_its_room"),
     ("a full pack takes less than its share", "a_full_pack_that_takes_little_leaves_room_for_the_others"),
     ("a pack has switched its FET off", "a_pack_that_has_switched_off_takes_no_part"),
+    (
+        "current flows in the direction that a pack has switched off",
+        "current_that_a_pack_has_switched_off_takes_no_room_of_its_other_direction",
+    ),
+    ("a pack's share while one of its FETs is off", "nothing_is_learned_from_a_pack_that_is_switched_off_in_one_direction"),
     ("a pack forbids (limit 0), but its FET is on or unknown", "a_pack_that_forbids_with_its_switch_closed_forbids_the_bank"),
     ("a pack is silent", "a_silent_pack_counts_no_more_at_once"),
     ("a silent pack had little headroom left", "the_last_word_of_a_silent_pack_stands"),
