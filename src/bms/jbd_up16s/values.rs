@@ -13,7 +13,8 @@ const MAX_SENSORS: u16 = 16;
 const SETTINGS: usize = 208;
 const OTHER_BOARD: DecodeError = DecodeError::Layout { what: "values of another board" };
 
-/// Function 78, 1000. The limits of a master are those of all packs together, and left out once it has told its own.
+/// Function 78, 1000. The currents of a master are those of all packs together, and left out once it has told its own; the voltage
+/// is that of each pack.
 pub(super) fn values(r: &mut Reader<'_>, has_own_limits: bool, into: &mut Reading) -> Result<(), DecodeError> {
     into.voltage = unless(&[0xFFFF], r.u16_be("voltage")?).map(Volts::centi);
     r.skip(2, "unknown")?;
@@ -41,6 +42,7 @@ pub(super) fn values(r: &mut Reader<'_>, has_own_limits: bool, into: &mut Readin
     r.skip(20, "extremes")?;
     let limits =
         [r.u16_be("highest voltage")?, r.u16_be("charge limit")?, r.u16_be("lowest voltage")?, r.u16_be("discharge limit")?];
+    into.settings.voltage_limit = limits.first().and_then(|raw| unless(&[0, 0xFFFF], *raw)).map(Volts::deci);
     if !has_own_limits {
         let [_, charge, _, discharge] = limits.map(|raw| unless(&[0xFFFF], raw).map(Amps::deci));
         (into.settings.charge_limit, into.settings.discharge_limit) = (charge, discharge);

@@ -81,7 +81,9 @@ fn u24(r: &mut Reader<'_>) -> Result<u32, DecodeError> {
 /// What the master asks for at present.
 pub(super) fn limits(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let r = &mut Reader::new(info);
-    r.skip(5, "pack number and voltages")?;
+    r.skip(1, "pack number")?;
+    into.settings.voltage_limit = unless(&[0, 0xFFFF], r.u16_be("charge voltage")?).map(Volts::milli);
+    r.skip(2, "discharge voltage")?;
     let amps = |raw: i16| unless(&[i16::MIN, i16::MAX], raw).map(|raw| Amps::deci(raw).abs());
     let (charge, discharge) = (amps(r.i16_be("charge current")?), amps(r.i16_be("discharge current")?));
     let status = r.u8("status")?;

@@ -83,6 +83,7 @@ fn pylontech() -> Board {
         field("remaining_ah", (0, 37), &["FFFFFF"]),
         field("capacity_ah", (0, 40), &["000000", "FFFFFF"]),
         field("full_charge_ah", (0, 40), &["000000", "FFFFFF"]),
+        field("bms_cvl_v", (1, 1), &["0000", "FFFF"]),
         field("bms_ccl_a", (1, 5), &["8000", "7FFF"]),
         field("bms_dcl_a", (1, 7), &["8000", "7FFF"]),
         field("cell_ovp_v", (2, 1), &["0000", "FFFF"]),

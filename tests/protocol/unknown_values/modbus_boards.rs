@@ -112,6 +112,7 @@ fn jbd_up16s() -> Board {
         field("mos_temperature_c", (0, 16), UNSET),
         field("soh_pct", (0, 22), UNSET),
         field("cycles", (0, 36), NONE),
+        field("bms_cvl_v", (0, 58), UNSET),
         field("bms_ccl_a", (0, 60), NONE),
         field("bms_dcl_a", (0, 64), NONE),
         field("cell_voltages_v", (0, 72), NONE),
