@@ -63,6 +63,11 @@ fn middle<T: PartialOrd>(values: impl Iterator<Item = T>) -> Option<T> {
     values.into_iter().nth(at)
 }
 
+/// Whether `answer` has a capacity, name or setting that `before` has not: what would stay wrong for long.
+pub(super) fn brings_static_data(answer: &Reading, before: &Reading) -> bool {
+    answer.next() != before.next()
+}
+
 /// Whether every value of `answer` nearly equals that of `before`. Every field is named, so that a new one is not accepted without
 /// confirmation.
 #[rustfmt::skip]

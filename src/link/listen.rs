@@ -57,6 +57,24 @@ impl Link {
         Ok(())
     }
 
+    /// Whether any byte arrives until then, at whatever speed it was sent.
+    ///
+    /// # Errors
+    /// The port's.
+    pub fn hears_anything(&mut self, until: Moment) -> Result<bool, LinkError> {
+        self.listened = None;
+        let mut buf = [0; 64];
+        loop {
+            let left = until.since(self.clock.now());
+            if self.receive(&mut buf, left)? > 0 {
+                return Ok(true);
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Inserts a request between those of another master; its answer is overheard like all others.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! One full reading: the requests of a protocol's plan, each repeated if the line corrupts it.
 
-use super::confirm::{agreed, is_near, median};
+use super::confirm::{agreed, brings_static_data, is_near, median};
 use super::{Link, LinkError};
 use crate::base::units::Moment;
 use crate::bms::{Protocol, Request};
@@ -54,7 +54,8 @@ pub struct PollError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Confirmation {
     Nothing,
-    /// Static data of a battery that was never read.
+    /// Static data of a battery that was never read. Its measured values have to agree with the next reading before anything is
+    /// published.
     StaticData,
     Everything,
     /// As `Everything`, on a line that need not be disturbed: values that keep changing must not make the battery unreadable.
@@ -176,7 +177,11 @@ impl Link {
             self.retry(protocol, request, &mut answer, budget)?;
             // The next answer must not depend on this one.
             protocol.reset();
-            if is_near(&answer, known) {
+            let suffices = match confirmation {
+                Confirmation::StaticData => !brings_static_data(&answer, reading),
+                _ => is_near(&answer, known),
+            };
+            if suffices {
                 *reading = answer;
                 return Ok(());
             }

@@ -1,9 +1,10 @@
 //! Searches a port for a BMS: drivers × line settings × addresses, in two passes.
 //!
 //! If a family may have its own master on the line, the driver listens for it before anything is sent, and only listens if it hears
-//! one. The quick pass tries every driver once, at its usual line and first address: within two seconds those that are met often,
-//! then all others, which are not tried there again. The patient pass listens, waits longer and tries all addresses, within a time
-//! budget shared by the requests. A BMS whose answer was corrupted is tried a few more times: after the quick pass, and at the end.
+//! one: first at the lowest of their speeds for any traffic, then, if there is some, at each. The quick pass tries every driver once,
+//! at its usual line and first address: within two seconds those that are met often, then all others, which are not tried there again.
+//! The patient pass listens, waits longer and tries all addresses, within a time budget shared by the requests. A BMS whose answer was
+//! corrupted is tried a few more times: after the quick pass, and at the end.
 //! Only a full reading confirms a hit: an identification alone may be chance, or another device with a similar protocol.
 
 use crate::base::units::Moment;
@@ -292,11 +293,15 @@ impl SearchRun<'_> {
         if let Some(first) = self.ask_first(quiet)? {
             return self.gather(vec![first]);
         }
-        for driver in self.scope.drivers.iter().copied().filter(|driver| !driver.listen.is_zero()) {
-            let Some(line) = lines(self.scope, driver).first().copied() else { continue };
-            let found = self.overhear(driver, line, FIRST_LISTEN)?;
-            if !found.is_empty() || self.another_master {
-                return Ok(found);
+        let scope = self.scope;
+        let with_masters = scope.drivers.iter().copied().filter(|driver| !driver.listen.is_zero());
+        let places: Vec<_> = with_masters.filter_map(|driver| Some((driver, *lines(scope, driver).first()?))).collect();
+        if self.may_have_master(&places)? {
+            for (driver, line) in places {
+                let found = self.overhear(driver, line, FIRST_LISTEN)?;
+                if !found.is_empty() || self.another_master {
+                    return Ok(found);
+                }
             }
         }
         if self.scope.listen_only {
@@ -381,6 +386,19 @@ impl SearchRun<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether a master may be on the line, so that each family's has to be listened for at its own speed. A receiver at a lower
+    /// speed than the master's gets other bytes, but it gets some: if none arrive at the lowest speed, there is no master.
+    fn may_have_master(&mut self, places: &[(&'static Driver, Line)]) -> Result<bool, LinkError> {
+        let Some((_, slowest)) = places.iter().min_by_key(|(_, line)| line.baud).copied() else { return Ok(false) };
+        // Masters at given addresses, or all of them, are waited for in any case.
+        let is_awaited = self.scope.listen_only || !self.scope.addresses.is_empty();
+        if is_awaited || places.iter().all(|(_, line)| *line == slowest) {
+            return Ok(true);
+        }
+        self.link.prepare(slowest, Duration::ZERO)?;
+        self.link.hears_anything(self.link.now().after(FIRST_LISTEN))
     }
 
     /// Listens for `time`, and for a whole cycle if a master is heard. If the master only broadcasts its own data, polls the others.

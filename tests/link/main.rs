@@ -6,5 +6,6 @@ mod confirmation;
 mod link;
 mod ports;
 mod probe;
+mod start;
 #[path = "../support/mod.rs"]
 mod support;

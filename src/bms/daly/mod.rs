@@ -110,6 +110,8 @@ struct Daly {
     line: Option<Line>,
     names: [AskUntilKnown; NAMES.len()],
     capacity: AskUntilKnown,
+    /// It has planned a reading before.
+    is_in_use: bool,
     /// An earlier reading had temperatures.
     temperatures_known: bool,
     /// Requests for all temperatures.
@@ -211,8 +213,8 @@ impl Protocol for Daly {
         if known.capacity.is_none() && self.capacity.is_due(&LIMITS) {
             plan.push(self.request(&CAPACITY));
         }
-        // Keeps the first reading short; these can wait for the second.
-        if known.cell_count.is_some() {
+        // A battery is published after two readings, the search's and the next, by different decoders: both are kept short.
+        if std::mem::replace(&mut self.is_in_use, true) {
             plan.extend(self.next_name(known));
             plan.push(self.request(&BALANCING));
         }
