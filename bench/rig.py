@@ -8,14 +8,11 @@ import tempfile
 import threading
 import time
 
-import dbus
-import dbus.bus
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, '..', 'tests', 'support'))
 
 import private_bus  # noqa: E402 (its folder was just named)
-from private_bus import ITEM, end  # noqa: E402
+from private_bus import end  # noqa: E402
 
 
 class Rig:
@@ -29,7 +26,6 @@ class Rig:
 		self.service = 'com.victronenergy.battery.ttyBENCH0'
 		self.children = []
 		self.simulator = None
-		self.bus = None
 
 	def path(self, name):
 		return os.path.join(self.folder, name)
@@ -40,7 +36,6 @@ class Rig:
 		self.simulator = shutil.copy(self.binary, self.path('simulator'))
 		self.start(private_bus.command(self.folder, 'session'))
 		self.wait(lambda: os.path.exists(private_bus.socket(self.folder)))
-		self.bus = dbus.bus.BusConnection(self.address)
 		return self
 
 	def __exit__(self, *_):
@@ -90,9 +85,6 @@ class Rig:
 				with open(self.path('log'), encoding='utf-8') as log:
 					sys.exit('this took longer than %d s; the programs said:\n%s' % (seconds, log.read()))
 			time.sleep(0.01)
-
-	def get(self, path):
-		return self.bus.call_blocking(self.service, path, ITEM, 'GetValue', '', [])
 
 
 class Listener:
