@@ -56,10 +56,12 @@ impl MeasuredValues {
 pub struct FrozenBms {
     /// The last values, since when they are unchanged, and when they were last reported.
     last: Option<(MeasuredValues, ChangeTimer, Moment)>,
+    frozen: bool,
 }
 
 impl FrozenBms {
-    /// Adds a reading as the BMS sent it; true once it has been identical under load for two minutes.
+    /// Adds a reading as the BMS sent it; true once it has been identical under load for two minutes, up to the first one that
+    /// differs: where a reading takes several requests, that one may have values from before and after the end.
     pub fn is_frozen(&mut self, reading: &Reading, capacity: Option<AmpHours>, now: Moment) -> bool {
         let values = MeasuredValues::of(reading);
         let under_load = values
@@ -68,11 +70,12 @@ impl FrozenBms {
         match &mut self.last {
             Some((last, change_timer, at)) if *last == values && now.since(*at) <= MAX_READING_GAP => {
                 *at = now;
-                under_load && change_timer.is_frozen(FROZEN_AFTER, now)
+                self.frozen = under_load && change_timer.is_frozen(FROZEN_AFTER, now);
+                self.frozen
             }
             _ => {
                 self.last = Some((values, ChangeTimer::new(now), now));
-                false
+                std::mem::take(&mut self.frozen)
             }
         }
     }
