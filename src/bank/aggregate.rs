@@ -148,7 +148,10 @@ fn derived(members: &[&MemberState], reading: &Reading) -> (Derived, ExtremeLabe
         consumed,
         ..Derived::default()
     };
-    let place = |kind: &str, found: Option<(f64, usize, String)>| found.map(|(_, number, label)| format!("{label} {kind}{number}"));
+    let place = |kind: &str, found: Option<(f64, usize, String)>| {
+        // Of a battery without single cells only its name is known.
+        found.map(|(_, number, label)| if number > 0 { format!("{label} {kind}{number}") } else { label })
+    };
     (derived, [place("C", min_cell), place("C", max_cell), place("T", coldest), place("T", hottest)])
 }
 

@@ -10,7 +10,7 @@ use super::members::{MemberState, Members};
 use super::{Config, Layout, ReasonedLimit};
 use crate::base::units::{Volts, at_least_zero};
 use crate::battery::charge::at_voltage::{AtVoltage, VoltageStep};
-use crate::battery::charge::hold::{CHARGE_FORBIDDEN, PackState};
+use crate::battery::charge::hold::{CHARGE_FORBIDDEN, PackState, USUAL_CELL};
 use crate::model::{Mode, Reading};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,7 +92,7 @@ pub(super) fn present(config: &Config, members: &Members, aggregate: &Aggregate)
         voltage: Volts::new(voltage),
         current: aggregate.reading.current,
         capacity: aggregate.reading.capacity,
-        cells: aggregate.cell_count.map_or(0.0, f64::from),
+        cells: aggregate.cell_count.map_or(voltage / USUAL_CELL, f64::from),
         lowest: aggregate.low_voltage.get(),
     })
 }

@@ -317,7 +317,7 @@ impl Battery {
         &self.reading
     }
 
-    /// Whether the data is complete enough to publish: voltage, current, SoC and every cell, except for values that the BMS
+    /// Whether the data is complete enough to publish: voltage, current, SoC and every cell (if the BMS reports cells), except for values that the BMS
     /// permanently reports as impossible.
     pub fn is_presentable(&self, now: Moment) -> bool {
         let Reading { voltage, current, soc, .. } = &self.reading;
@@ -326,7 +326,7 @@ impl Battery {
         told(voltage.is_some(), "pack voltage")
             && told(current.is_some(), "current")
             && told(soc.is_some(), "SoC")
-            && !self.reading.cells.is_empty()
+            && self.reading.has_its_cells()
     }
 
     fn freshness(&self, now: Moment) -> Freshness {

@@ -25,8 +25,9 @@ impl Battery {
         Derived {
             cell_sum: (!cells.is_empty() && cells.len() == reading.cells.len())
                 .then(|| Volts::new(cells.iter().map(|(cell, _)| cell.get()).sum()).rounded(3)),
-            min_cell: pick(&cells, |a, b| a < b),
-            max_cell: pick(&cells, |a, b| a > b),
+            // Which cell a reported extreme is of is unknown.
+            min_cell: pick(&cells, |a, b| a < b).or(reading.lowest_cell.map(|cell| (cell, 0))),
+            max_cell: pick(&cells, |a, b| a > b).or(reading.highest_cell.map(|cell| (cell, 0))),
             sensors: if self.sensors.contains(&None) { self.sensors.clone() } else { Vec::new() },
             sensor_names: Arc::clone(&self.sensor_names),
             ignored_sensors: self.ignored_sensors.iter().map(|index| index.saturating_add(1)).collect(),

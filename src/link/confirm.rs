@@ -75,13 +75,13 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
     let Reading {
         voltage, current, soc, soh, remaining, full_charge, cycles, cells, cells_complete, temperatures, mos_temperature, charge_fet,
         discharge_fet, charge_switch, discharge_switch, balancing, balancing_cells, balance_allowed, balance_current, alarms, notes,
-        board_temperature, heating, heating_current, throughput, humidity, settings,
+        board_temperature, highest_cell, lowest_cell, heating, heating_current, throughput, humidity, settings,
         // The frame itself identifies the battery.
         bms: _, address: _,
         // Static data, compared as a whole.
         capacity: _, cell_count: _, model: _, serial_number: _, hw_version: _, sw_version: _, production_date: _,
         // Computed by the guard; not shown; set by the decoder and not by the BMS.
-        power: _, label: _, awaited: _,
+        power: _, label: _, awaited: _, without_cells: _,
         open,
     } = answer;
     if !open.is_empty() {
@@ -110,6 +110,8 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
         near(*charge_limit, before.settings.charge_limit, 0.0, 0.0),
         near(*discharge_limit, before.settings.discharge_limit, 0.0, 0.0),
         near(*voltage_limit, before.settings.voltage_limit, 0.0, 0.0),
+        near(*highest_cell, before.highest_cell, CELL, 0.0),
+        near(*lowest_cell, before.lowest_cell, CELL, 0.0),
         cells.is_empty() || each_near(cells, &before.cells, CELL),
         temperatures.as_ref().is_none_or(|now| each_near(now, before.temperatures.as_deref().unwrap_or(&[]), TEMPERATURE)),
     ];

@@ -49,6 +49,11 @@ table! {
         /// Cell voltages, cell 1 first. 0 is a broken sense wire.
         /// Empty when unknown.
         cells: Vec<Volts> = Measured("cell_voltages_v", "V", ""),
+        /// Highest cell voltage, of a BMS that reports the extremes only.
+        /// Beside single cells the worse of both counts.
+        highest_cell: Option<Volts> = Measured("highest_cell_v", "V", "highest cell"),
+        /// Lowest cell voltage, of a BMS that reports the extremes only.
+        lowest_cell: Option<Volts> = Measured("lowest_cell_v", "V", "lowest cell"),
         /// `false`: only the first cells are known.
         /// Such a set never reaches D-Bus, charge control or CAN.
         cells_complete: Option<bool> = Measured("cells_complete", "bool", ""),
@@ -115,6 +120,9 @@ table! {
         /// Inputs that the BMS certainly has and has not sent yet.
         #[serde(skip)]
         awaited: Awaited,
+        /// The BMS reports no single cells, so none are waited for. Set by the decoder.
+        #[serde(skip)]
+        without_cells: bool,
         /// Values that the owner has to decide about, see [`Reading::leave_open`].
         #[serde(skip)]
         open: Vec<Open>,
@@ -182,6 +190,11 @@ impl Reading {
     /// or is corrupted with a valid check. Recorded boards differ by up to 18 %, because their pack voltage is not calibrated.
     /// Broken sense wires, empty cells and a BMS that restarts with zeros are left to the guard.
     pub fn contradiction(&self) -> Option<String> {
+        if let (Some(lowest), Some(highest)) = (self.lowest_cell, self.highest_cell)
+            && lowest > highest
+        {
+            return Some(format!("its lowest cell has {lowest}, but the highest {highest}"));
+        }
         let voltage = self.voltage.filter(|voltage| voltage.get() >= 1.0)?;
         let whole = !self.cells.is_empty() && self.cells_complete != Some(false);
         if !whole || !self.cells.iter().all(|cell| (1.0..5.0).contains(&cell.get())) {
@@ -249,7 +262,7 @@ impl Reading {
             // Each has a heater of its own.
             heating: _, heating_current: _,
             bms: _, address: _, voltage: _, soc: _, soh: _, cycles: _, cell_count: _, cells: _, cells_complete: _, temperatures: _,
-            mos_temperature: _, board_temperature: _, charge_fet: _, discharge_fet: _, charge_switch: _, discharge_switch: _, balancing: _,
+            highest_cell: _, lowest_cell: _, without_cells: _, mos_temperature: _, board_temperature: _, charge_fet: _, discharge_fet: _, charge_switch: _, discharge_switch: _, balancing: _,
             balancing_cells: _, balance_allowed: _, alarms: _, notes: _, model: _, serial_number: _, hw_version: _, sw_version: _,
             production_date: _, humidity: _, label: _, awaited: _,
             // Decided before.
@@ -267,12 +280,17 @@ impl Reading {
         }
     }
 
-    /// All values that D-Bus needs before the service may appear: voltage, current, SoC and every cell.
+    /// All values that D-Bus needs before the service may appear: voltage, current, SoC and every cell, if the BMS reports cells.
     pub fn is_complete(&self) -> bool {
         self.voltage.is_some()
             && self.current.is_some()
             && self.soc.is_some()
-            && !self.cells.is_empty()
+            && self.has_its_cells()
             && self.cells_complete != Some(false)
+    }
+
+    /// The cells are known, or the BMS reports none.
+    pub fn has_its_cells(&self) -> bool {
+        self.without_cells || !self.cells.is_empty()
     }
 }

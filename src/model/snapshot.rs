@@ -75,9 +75,9 @@ impl Freshness {
 pub struct Derived {
     /// Sum of the cell voltages.
     pub cell_sum: Option<Volts>,
-    /// Lowest cell and its number, counted from 1.
+    /// Lowest cell and its number, counted from 1; 0: unknown.
     pub min_cell: Option<(Volts, usize)>,
-    /// Highest cell and its number, counted from 1.
+    /// Highest cell and its number, counted from 1; 0: unknown.
     pub max_cell: Option<(Volts, usize)>,
     /// The temperature sensors in their positions while one is missing that was present before; else empty.
     pub sensors: Vec<Option<Celsius>>,

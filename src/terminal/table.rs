@@ -70,7 +70,7 @@ impl Rows {
         let Reading {
             bms, address, voltage, current, soc, soh, remaining, capacity, full_charge, cycles, temperatures, mos_temperature, charge_fet,
             discharge_fet, balancing, balance_current, alarms, notes, model, serial_number, hw_version, sw_version, production_date,
-            board_temperature, heating, heating_current, throughput, humidity, settings,
+            board_temperature, heating, heating_current, throughput, humidity, settings, highest_cell, lowest_cell,
             // Voltage times current is shown instead: some boards report power without a sign.
             power: _,
             // In the rows of the cells.
@@ -78,7 +78,7 @@ impl Rows {
             // In the JSON output only: their effect shows in the FETs.
             charge_switch: _, discharge_switch: _, balance_allowed: _,
             // Not shown.
-            label: _, awaited: _, open: _,
+            label: _, awaited: _, open: _, without_cells: _,
         } = reading;
         let info = Reading::FIELDS;
         let family = driver(bms).map_or(*bms, |driver| driver.label);
@@ -98,6 +98,8 @@ impl Rows {
                 charge_left(*remaining, *capacity),
                 item(full_charge, info.full_charge),
                 item(soh, info.soh),
+                item(lowest_cell, info.lowest_cell),
+                item(highest_cell, info.highest_cell),
                 cycles.map(|cycles| plain(format!("{cycles} cycles"))),
                 item(throughput, info.throughput),
             ]),

@@ -17,3 +17,4 @@ mod soc;
 mod soc_battery;
 #[path = "../support/mod.rs"]
 mod support;
+mod without_cells;

@@ -321,3 +321,80 @@ fn in_frost_a_bank_of_two_is_held_by_the_voltage_too_and_charges_again_when_it_t
     assert!(charged <= 0.5, "{charged} Ah in two hours of frost");
     assert!(most_a > 90.0, "it charges again: {most_a} A");
 }
+
+/// A pack whose BMS reports no single cells, but limits of its own, with a charger of 100 A that follows the charge voltage only, with a
+/// delay of 2 s. Its cells are seen by nobody but the test.
+struct CellsUnseen {
+    pack: Pack,
+    battery: Battery,
+    told: VecDeque<f64>,
+    current: f64,
+}
+
+impl CellsUnseen {
+    fn new(soc_pct: f64, imbalance_pct: f64) -> Self {
+        let pack = Pack::new(&PackConfig { soc_pct, imbalance_pct, ..PackConfig::default() });
+        let config = dbus_bms::battery::charge::Config { max_charge_current: Some(Amps::new(100.0)), ..Default::default() };
+        Self { pack, battery: Battery::new(config, PersistedState::default()), told: VecDeque::from([0.0, 0.0]), current: 0.0 }
+    }
+
+    /// A second in which the BMS asks for `asked` (CVL and CCL) and reports the extremes of its cells or not.
+    fn second(&mut self, second: u32, asked: [f64; 2], extremes: bool) -> Snapshot {
+        let now = Now { at: Moment::from_secs(f64::from(second)), unix: None };
+        let mut said = reading(self.pack.reported());
+        let cells = std::mem::take(&mut said.cells);
+        (said.without_cells, said.cell_count) = (true, None);
+        if extremes {
+            (said.highest_cell, said.lowest_cell) =
+                (cells.iter().copied().reduce(Volts::max), cells.iter().copied().reduce(Volts::min));
+        }
+        said.settings.voltage_limit = Some(Volts::new(asked[0]));
+        (said.settings.charge_limit, said.settings.discharge_limit) = (Some(Amps::new(asked[1])), Some(Amps::new(100.0)));
+        let shown = self.battery.read(said, LinkStats::default(), now);
+        self.told.push_back(shown.limits.cvl.value.get());
+        let cvl = self.told.pop_front().unwrap();
+        for _ in 0..4 {
+            let ohm = self.pack.resistance_ohm();
+            let open = self.pack.actual_cells_v().iter().sum::<f64>() - self.current * ohm;
+            self.current = ((cvl - open) / ohm).clamp(0.0, 100.0);
+            self.pack.demand = Demand::Constant(self.current);
+            self.pack.tick();
+        }
+        shown
+    }
+}
+
+#[test]
+fn without_cells_the_batterys_zero_holds_a_charger_at_the_pack_voltage() {
+    let mut plant = CellsUnseen::new(60.0, 1.0);
+    let (mut before, mut forbidden, mut after) = (0.0, 0.0, 0.0f64);
+    for second in 0..3 * 3600u32 {
+        let is_forbidden = (1800..5400).contains(&second);
+        let shown = plant.second(second, [56.0, if is_forbidden { 0.0 } else { 80.0 }], false);
+        let limits = &shown.limits;
+        assert!(limits.cvl.value <= Volts::new(56.0), "never raised: {limits:?}");
+        if limits.ccl.value == Amps::ZERO {
+            assert!(limits.cvl.value <= shown.reading.voltage.unwrap() + Volts::new(0.01), "safety rule 2: {limits:?}");
+        }
+        match second {
+            0..1800 => before += plant.current / 3600.0,
+            // The charger follows two seconds late.
+            1803..5400 => forbidden += plant.current / 3600.0,
+            _ => after = after.max(plant.current),
+        }
+    }
+    assert!(before > 20.0 && after > 50.0, "it charges before and after: {before} Ah, {after} A");
+    assert!(forbidden <= 0.5, "{forbidden} Ah in an hour without permission");
+}
+
+#[test]
+fn without_cells_reported_extremes_keep_every_cell_below_its_limit() {
+    let mut plant = CellsUnseen::new(90.0, 3.0);
+    let mut highest = 0.0f64;
+    for second in 0..3 * 3600u32 {
+        plant.second(second, [58.0, 100.0], true);
+        highest = plant.pack.actual_cells_v().iter().copied().fold(highest, f64::max);
+    }
+    assert!(highest < 3.55, "{highest} V, although the battery asks for 3.625 V on average");
+    assert!(plant.pack.actual_soc_pct() > 95.0, "{} %", plant.pack.actual_soc_pct());
+}

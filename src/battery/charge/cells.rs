@@ -2,6 +2,7 @@
 
 use super::chemistry::preset;
 use super::{ChargeInputs, Config, Memory};
+use crate::base::units::Volts;
 use crate::model::Chemistry;
 
 /// Minimum voltage of a cell; below it, the input is open.
@@ -16,14 +17,29 @@ pub(super) enum CellCount {
     Changed(u8),
     /// The BMS's count, the cells it lists and the pack voltage contradict each other.
     Unclear,
+    /// The BMS reports neither single cells nor their number. The number is not guessed: nothing but the charge voltage that the BMS
+    /// asks for is a charge voltage then.
+    Untold,
 }
 
 /// Number of cells. The BMS's count, the plausible cells in its list, and pack voltage ÷ mean cell must agree.
 pub(super) fn count(config: &Config, inputs: &ChargeInputs, memory: &mut Memory) -> CellCount {
+    memory.has_seen_cells |= !inputs.cells.is_empty() && !inputs.in_doubt;
     if let Some(cells) = config.cells {
         return CellCount::Clear(cells);
     }
-    let Some(agreed) = agreed_count(inputs) else { return CellCount::Unclear };
+    let agreed = if inputs.cells.is_empty() && inputs.without_cells && !memory.has_seen_cells {
+        // Without any voltage there is nothing to hold the pack at.
+        let Some(voltage) = inputs.cautious_voltage() else { return CellCount::Unclear };
+        match (inputs.stated_cells, memory.pinned_cells) {
+            (None, None) => return CellCount::Untold,
+            (None, Some(pinned)) => fitting_count(pinned, voltage, inputs),
+            (Some(stated), _) => fitting_count(stated, voltage, inputs),
+        }
+    } else {
+        agreed_count(inputs)
+    };
+    let Some(agreed) = agreed else { return CellCount::Unclear };
     match memory.pinned_cells {
         None if inputs.in_doubt => CellCount::Unclear,
         None => {
@@ -33,6 +49,20 @@ pub(super) fn count(config: &Config, inputs: &ChargeInputs, memory: &mut Memory)
         Some(pinned) if pinned == agreed => CellCount::Clear(pinned),
         Some(pinned) => CellCount::Changed(pinned.min(agreed)),
     }
+}
+
+/// Voltages that a cell of any chemistry has, from damaged to overcharged.
+const ANY_CELL: std::ops::RangeInclusive<f64> = 1.5..=4.3;
+/// Tolerance of the pack voltage against the extremes of the cells, as a fraction.
+const PACK_TOLERANCE: f64 = 0.02;
+
+/// The number that a BMS without single cells reports, if the pack voltage can be that of so many cells, and is between that many of
+/// the lowest and of the highest cell.
+fn fitting_count(stated: u8, voltage: Volts, inputs: &ChargeInputs) -> Option<u8> {
+    let mean = voltage.get() / f64::from(stated);
+    let above = inputs.low_cell.is_none_or(|cell| mean >= cell.get() * (1.0 - PACK_TOLERANCE));
+    let below = inputs.high_cell.is_none_or(|cell| mean <= cell.get() * (1.0 + PACK_TOLERANCE));
+    (ANY_CELL.contains(&mean) && above && below).then_some(stated)
 }
 
 fn agreed_count(inputs: &ChargeInputs) -> Option<u8> {

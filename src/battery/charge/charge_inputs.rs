@@ -15,10 +15,14 @@ pub struct ChargeInputs {
     pub stated_cells: Option<u8>,
     /// Every cell; empty when unknown.
     pub cells: Vec<Volts>,
+    /// The BMS reports no single cells, but extremes at most.
+    pub without_cells: bool,
     /// Highest cell, or a higher doubtful value.
     pub high_cell: Option<Volts>,
     /// Lowest cell, or a lower doubtful value.
     pub low_cell: Option<Volts>,
+    /// The cells are the mean of the pack voltage: nothing is known about their differences. Set by [`Self::with_mean_cells`].
+    pub mean_only: bool,
     /// A cell's sense wire is broken, or a cell has an impossible voltage.
     pub broken_cell: bool,
     /// A temperature sensor has an impossible value.
@@ -58,6 +62,20 @@ pub struct ChargeInputs {
 }
 
 impl ChargeInputs {
+    /// With the mean of the pack voltage as each of `count` cells, if the BMS reports no single cells. The highest cell is never below
+    /// that and the lowest never above, so it stands for an extreme that is not reported, too.
+    pub(super) fn with_mean_cells(&self, count: u8) -> Option<Self> {
+        let voltage = self.voltage.filter(|_| self.without_cells && self.cells.is_empty() && count > 0)?;
+        let mean = Volts::new(voltage.get() / f64::from(count));
+        Some(Self {
+            cells: vec![mean; usize::from(count)],
+            high_cell: Some(self.high_cell.map_or(mean, |cell| cell.max(mean))),
+            low_cell: Some(self.low_cell.map_or(mean, |cell| cell.min(mean))),
+            mean_only: self.high_cell.is_none() || self.low_cell.is_none(),
+            ..self.clone()
+        })
+    }
+
     /// The lower of pack voltage and sum of the cells, so never too high. If neither is known, the last known voltage.
     pub(crate) fn cautious_voltage(&self) -> Option<Volts> {
         let sum = self.cell_sum();

@@ -15,6 +15,9 @@ struct InputLine {
     /// Age of the data, s.
     age_s: f64,
     cells: Option<Vec<f64>>,
+    /// Of a battery that reports no single cells.
+    highest_cell: Option<f64>,
+    lowest_cell: Option<f64>,
     current: Option<f64>,
     voltage: Option<f64>,
     soc: Option<f64>,
@@ -85,15 +88,20 @@ impl InputLine {
         let cells = self.cells.as_deref().unwrap_or_default();
         let temperatures = sensors.counting(self.temperatures.as_deref().unwrap_or_default());
         let extreme = |values: &[f64], pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick);
-        let real = |pick| extreme(cells, pick).map(Volts::new);
+        let real = |pick: fn(f64, f64) -> f64, told: Option<f64>| {
+            extreme(cells, pick).into_iter().chain(told).reduce(pick).map(Volts::new)
+        };
+        let extremes = [self.highest_cell, self.lowest_cell].into_iter().flatten();
         ChargeInputs {
             voltage: self.voltage.map(Volts::new),
             last_voltage: None,
             stated_cells: self.cell_count,
             cells: cells.iter().copied().map(Volts::new).collect(),
-            high_cell: real(f64::max),
-            low_cell: real(f64::min),
-            broken_cell: cells.iter().any(|cell| !(super::cells::PLAUSIBLE_CELL..=5.0).contains(cell)),
+            without_cells: self.cells.is_none(),
+            high_cell: real(f64::max, self.highest_cell),
+            low_cell: real(f64::min, self.lowest_cell),
+            mean_only: false,
+            broken_cell: cells.iter().copied().chain(extremes).any(|cell| !(super::cells::PLAUSIBLE_CELL..=5.0).contains(&cell)),
             broken_sensor: false,
             current: self.current.map(Amps::new),
             high_soc: self.soc.map(Percent::new),

@@ -50,12 +50,20 @@ impl Hold {
                 return;
             }
         };
-        let (Some(cells), Some(voltage)) = (proposed.cell_count.map(f64::from), context.inputs.cautious_voltage()) else { return };
+        let Some(voltage) = context.inputs.cautious_voltage() else {
+            // Any voltage might be above that of the pack.
+            proposed.limit_cvl(Volts::ZERO, why);
+            return;
+        };
+        let at = |cells: f64, lowest: f64| PackState { voltage, current: None, capacity: context.capacity(), cells, lowest };
+        let state = match proposed.cell_count.map(f64::from) {
+            Some(cells) => at(cells, context.chemistry.min_cell * cells),
+            None => PackState::of_unknown_cells(at(0.0, 0.0)),
+        };
         // Cell limits are handled by the over-voltage controller, which knows the overshoot.
         let by_cells = super::input_limits::BY_CELLS.contains(&ccl.why);
         let current = context.inputs.current.filter(|_| !by_cells);
-        let at = PackState { voltage, current, capacity: context.capacity(), cells, lowest: context.chemistry.min_cell * cells };
-        let level = self.level.advance(&at, context.from.is_some());
+        let level = self.level.advance(&PackState { current, ..state }, context.from.is_some());
         proposed.limit_cvl(level, why);
         proposed.follows_pack = true;
         // A pack that has switched charging off takes no current at any voltage, so the bank may charge its other packs higher.
@@ -82,10 +90,23 @@ pub(crate) struct PackState {
     /// Pack current, positive charges.
     pub current: Option<Amps>,
     pub capacity: Option<AmpHours>,
-    /// Cells in series.
+    /// Cells in series; an estimate is enough, because only the assumed resistance depends on it.
     pub cells: f64,
     /// Lower bound of the held voltage, V, unless the pack itself is lower.
     pub lowest: f64,
+}
+
+/// Usual voltage of a cell under charge, V: only to estimate the resistance of a pack whose number of cells is unknown.
+pub(crate) const USUAL_CELL: f64 = 3.3;
+/// Lower bound of the held voltage of such a pack, as a fraction of its voltage.
+const LOWEST_OF_PACK: f64 = 0.9;
+
+impl PackState {
+    /// The same for a pack whose number of cells is unknown.
+    fn of_unknown_cells(self) -> Self {
+        let volts = self.voltage.get();
+        Self { cells: volts / USUAL_CELL, lowest: volts * LOWEST_OF_PACK, ..self }
+    }
 }
 
 /// A voltage at which no charge current flows: the pack voltage without the rise caused by the charge current.

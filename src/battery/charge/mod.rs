@@ -52,6 +52,8 @@ pub struct Memory {
     pub confirmed: Option<(Chemistry, u8)>,
     /// Accepted cell count; until restart.
     pub pinned_cells: Option<u8>,
+    /// The BMS has listed its cells since the start: that it reports none is no longer normal.
+    pub(crate) has_seen_cells: bool,
     /// Charging phase; kept for the battery across restarts.
     pub phases: Phases,
     ceiling: Ceiling,

@@ -214,7 +214,9 @@ impl Situation<'_> {
         current <= self.config.phases.tail_c * ah && self.ccl_in_force.is_some_and(|ccl| ccl >= 1.5 * current + 1.0)
     }
 
+    /// Difference of the cells, if it is known.
     fn spread(&self) -> Option<f64> {
+        (!self.inputs.mean_only).then_some(())?;
         Some(self.inputs.high_cell?.get() - self.inputs.low_cell?.get())
     }
 

@@ -10,6 +10,7 @@ use super::{ChargeInputs, ClientLimit, Config, Memory};
 use super::{awaited, input_limits};
 use crate::base::units::{AmpHours, Amps, Moment, Volts};
 use crate::model::{AlarmName, ByDirection, Chemistry, Level, Limit, Limits, Mode};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Reason while the number of cells is not certain (safety rule 3; pages and scripts rely on the wording).
@@ -21,6 +22,16 @@ pub(super) const CHEMISTRY_UNKNOWN: &str = "chemistry unknown: set chemistry";
 const NEVER_FULL: &str = "`charge_by_cell_voltage` ends charging before the charge voltage is reached: let it end higher, or set `chemistry` and `max_cell_voltage_v`";
 /// Logged if a battery replaces one whose chemistry was confirmed.
 const OTHER_BATTERY: &str = "another number of cells than the last time, so another battery: set chemistry if it is not LFP";
+
+/// Reason while neither the number of cells nor a charge voltage is known.
+const NO_CHARGE_VOLTAGE: &str = "neither cells nor a charge voltage reported: set cells";
+/// Logged if the number of cells is known and no cell voltage.
+const MEAN_ONLY: &str = "the BMS gives no cell voltages: limits by the mean cell, the pack voltage divided by the number of cells";
+/// Reason if nothing that the BMS reports protects its cells from too high a current.
+const CELLS_UNWATCHED: &str = "neither cells nor a current limit reported: a quarter of the current";
+
+/// Reason while a cell above its limit lowers the charge voltage.
+const CELL_TOO_HIGH: &str = "a cell is at its limit: charge voltage taken back";
 
 /// Reason of the charge voltage that the BMS asks for.
 const ASKED_VOLTAGE: &str = "charge voltage the BMS asks for";
@@ -37,12 +48,17 @@ pub(super) fn apply(
     now: Moment,
 ) -> ProposedLimits {
     let count = cells::count(config, inputs, memory);
+    let with_mean = match count {
+        CellCount::Clear(cells) | CellCount::Changed(cells) => inputs.with_mean_cells(cells).filter(|_| !memory.has_seen_cells),
+        CellCount::Unclear | CellCount::Untold => None,
+    };
+    let inputs = with_mean.as_ref().unwrap_or(inputs);
     let confirmed = memory.confirmed;
     let known = cells::chemistry(config, inputs, count, memory);
     let context = RuleContext { config, inputs, chemistry: preset(known.unwrap_or(Chemistry::Lfp)), from, now };
     let cell_count = match count {
         CellCount::Clear(cells) | CellCount::Changed(cells) => Some(cells),
-        CellCount::Unclear => None,
+        CellCount::Unclear | CellCount::Untold => None,
     };
     let mut proposed = start(&context, cell_count, known);
     if confirmed.is_some_and(|before| memory.confirmed != Some(before)) {
@@ -52,12 +68,16 @@ pub(super) fn apply(
     let full = proposed.limits.currents();
     let lift = match (cell_count, known) {
         (Some(cells), Some(_)) => voltage(&context, f64::from(cells), memory, &mut proposed),
+        (None, Some(_)) if count == CellCount::Untold => told_voltage(&context, memory, &mut proposed),
         _ => 0.0,
     };
+    if inputs.mean_only {
+        proposed.notices.push(MEAN_ONLY);
+    }
     input_limits::apply(&context, lift, memory, full, &mut proposed);
     floors(&context, full, &mut proposed);
     awaited::apply(&context, full, &mut proposed);
-    bms_limits(&context, &mut proposed);
+    bms_limits(&context, full, &mut proposed);
     damage(&context, &mut proposed);
     memory.hold.apply(&context, full.charge, &mut proposed);
     if inputs.broken_cell {
@@ -71,6 +91,8 @@ pub(super) fn apply(
     }
     match count {
         CellCount::Clear(_) => {}
+        CellCount::Untold if inputs.settings.voltage_limit.is_some() => {}
+        CellCount::Untold => proposed.block(inputs, NO_CHARGE_VOLTAGE),
         CellCount::Changed(_) => proposed.alarm(AlarmName::BmsInternal, Level::Alarm),
         CellCount::Unclear => proposed.block(inputs, CELL_COUNT_UNCLEAR),
     }
@@ -85,7 +107,8 @@ pub(super) fn apply(
 fn start(context: &RuleContext<'_>, cell_count: Option<u8>, known: Option<Chemistry>) -> ProposedLimits {
     let steps = context.config.preset == steps::LimitsPreset::SerialbatterySocSteps;
     let low_cell = if steps { SOC_LOW_CELL } else { context.chemistry.min_cell };
-    let low_voltage = Volts::new(low_cell * f64::from(cell_count.unwrap_or(0))).rounded(2);
+    let told = context.inputs.settings.pack_uvp.unwrap_or_default();
+    let low_voltage = cell_count.map_or(told, |cells| Volts::new(low_cell * f64::from(cells))).rounded(2);
     let none = Limit { value: Amps::new(f64::INFINITY), why: "no limit" };
     let cvl = Limit { value: Volts::new(f64::INFINITY), why: "no limit" };
     ProposedLimits {
@@ -107,15 +130,8 @@ fn start(context: &RuleContext<'_>, cell_count: Option<u8>, known: Option<Chemis
 /// higher than usual this charge goes per cell.
 fn voltage(context: &RuleContext<'_>, cells: f64, memory: &mut Memory, proposed: &mut ProposedLimits) -> f64 {
     let RuleContext { config, inputs, chemistry, from, now } = *context;
-    let cap = match inputs.settings.cell_ovp {
-        Some(ovp) if (1.0..=5.0).contains(&ovp.get()) => ovp.get() - 0.05,
-        Some(_) => {
-            proposed.notices.push("the BMS reports an implausible cell over-voltage protection; it is ignored");
-            f64::INFINITY
-        }
-        None => f64::INFINITY,
-    };
-    let asked = asked_voltage(context, cells).filter(|asked| *asked > Volts::ZERO).map_or(f64::INFINITY, Volts::get);
+    let cap = highest_by_ovp(inputs, proposed);
+    let asked = asked_voltage(context, Some(cells)).filter(|asked| *asked > Volts::ZERO).map_or(f64::INFINITY, Volts::get);
     let cap = cap.min(asked / cells);
     let dt = from.map_or(Duration::ZERO, |from| now.since(from));
     let in_force = memory.last.map(|last| last.limits.cvl.value.get() - config.voltage_drop.get());
@@ -138,7 +154,7 @@ fn voltage(context: &RuleContext<'_>, cells: f64, memory: &mut Memory, proposed:
     let bounds = Bounds { limit: target.cell, lowest, most: cap, phases: &config.phases };
     let ceiling = memory.ceiling.advance(inputs, &bounds, highest, dt);
     if let Some(ceiling) = ceiling {
-        proposed.limit_cvl(Volts::new(ceiling) + drop, "a cell is at its limit: charge voltage taken back");
+        proposed.limit_cvl(Volts::new(ceiling) + drop, CELL_TOO_HIGH);
     }
     proposed.limit_cvl(Volts::new(cap * cells), "BMS cell over-voltage protection");
     proposed.ceiling = (Volts::new(ceiling.map_or(highest, |ceiling| ceiling.min(highest))) + drop).min(Volts::new(cap * cells));
@@ -150,6 +166,38 @@ fn voltage(context: &RuleContext<'_>, cells: f64, memory: &mut Memory, proposed:
     let moved = config.cell_voltage(chemistry).filter(|_| config.charge_by_cell_voltage.is_none());
     let usual = moved.map_or(0.0, |cell| cell.get().min(chemistry.highest_cell - 0.10) - chemistry.max_cell);
     target.lift + usual
+}
+
+/// Highest cell voltage with a margin to the BMS's protection, V; infinite without one.
+fn highest_by_ovp(inputs: &ChargeInputs, proposed: &mut ProposedLimits) -> f64 {
+    match inputs.settings.cell_ovp {
+        Some(ovp) if (1.0..=5.0).contains(&ovp.get()) => ovp.get() - 0.05,
+        Some(_) => {
+            proposed.notices.push("the BMS reports an implausible cell over-voltage protection; it is ignored");
+            f64::INFINITY
+        }
+        None => f64::INFINITY,
+    }
+}
+
+/// The charge voltage of a battery that reports neither its cells nor their number: the one that it asks for, lowered while the
+/// highest cell that it reports is above the limit of a cell. Phases are left to the battery, which knows its cells. Returns as
+/// [`voltage`].
+fn told_voltage(context: &RuleContext<'_>, memory: &mut Memory, proposed: &mut ProposedLimits) -> f64 {
+    let RuleContext { config, inputs, chemistry, from, now } = *context;
+    let Some(asked) = asked_voltage(context, None).filter(|asked| *asked > Volts::ZERO) else { return 0.0 };
+    let most = highest_by_ovp(inputs, proposed);
+    let wanted = config.cell_voltage(chemistry).map_or(chemistry.max_cell, Volts::get);
+    let limit = wanted.min(chemistry.highest_cell - 0.10).min(most);
+    let bounds = Bounds { limit, lowest: 0.0, most, phases: &config.phases };
+    let dt = from.map_or(Duration::ZERO, |from| now.since(from));
+    proposed.limit_cvl(asked, ASKED_VOLTAGE);
+    proposed.ceiling = asked;
+    if let Some(ceiling) = memory.ceiling.advance(inputs, &bounds, asked.get(), dt) {
+        proposed.limit_cvl(Volts::new(ceiling), CELL_TOO_HIGH);
+        proposed.ceiling = proposed.ceiling.min(Volts::new(ceiling));
+    }
+    if config.charge_by_cell_voltage.is_some() { 0.0 } else { limit - chemistry.max_cell }
 }
 
 /// Configured currents, else cautious ones derived from BMS and capacity; then the owner's temporary limits.
@@ -214,14 +262,21 @@ fn plausible_protection(capacity: Option<AmpHours>, protection: Amps) -> bool {
     protection.get() > 0.0 && ten_c.is_none_or(|ten_c| protection.get() <= ten_c)
 }
 
-/// Applies the limits that the BMS reports, including 0.
-fn bms_limits(context: &RuleContext<'_>, proposed: &mut ProposedLimits) {
+/// Applies the limits that the BMS reports, including 0. `full` are the limits without inputs.
+fn bms_limits(context: &RuleContext<'_>, full: ByDirection<Amps>, proposed: &mut ProposedLimits) {
     let inputs = context.inputs;
     let settings = &inputs.settings;
     let asked = ByDirection { charge: settings.charge_limit, discharge: settings.discharge_limit };
     proposed.limit_known_currents(asked, "limit the BMS asks for");
-    let cells = f64::from(proposed.cell_count.unwrap_or(0));
-    if asked_voltage(context, cells).is_some_and(|asked| asked <= Volts::ZERO) {
+    if inputs.without_cells {
+        let unwatched = |asked: Option<Amps>, extreme: Option<Volts>| asked.is_none() && extreme.is_none();
+        let ccl_unwatched = unwatched(settings.charge_limit, inputs.high_cell);
+        let dcl_unwatched = unwatched(settings.discharge_limit, inputs.low_cell);
+        let share = |full: Amps, unwatched: bool| unwatched.then(|| full * input_limits::CAUTIOUS_SHARE);
+        let shares = ByDirection { charge: share(full.charge, ccl_unwatched), discharge: share(full.discharge, dcl_unwatched) };
+        proposed.limit_known_currents(shares, CELLS_UNWATCHED);
+    }
+    if asked_voltage(context, proposed.cell_count.map(f64::from)).is_some_and(|asked| asked <= Volts::ZERO) {
         proposed.limit_ccl(Amps::ZERO, ASKED_VOLTAGE);
     }
     if inputs.charge_allowed == Some(false) {
@@ -232,10 +287,20 @@ fn bms_limits(context: &RuleContext<'_>, proposed: &mut ProposedLimits) {
     }
 }
 
+/// A charge voltage outside of this range, as a multiple of the pack voltage, is not one of this battery if its cells are unknown: an
+/// empty LFP cell has two thirds of the voltage at which it is full.
+const ASKED_OF_PACK: RangeInclusive<f64> = 0.8..=2.0;
+
 /// The charge voltage that the BMS asks for, if any; 0 for one that no battery of these cells is charged with.
-fn asked_voltage(context: &RuleContext<'_>, cells: f64) -> Option<Volts> {
-    let asked = context.inputs.settings.voltage_limit?;
-    Some(if asked.get() >= context.chemistry.min_cell * cells { asked } else { Volts::ZERO })
+fn asked_voltage(context: &RuleContext<'_>, cells: Option<f64>) -> Option<Volts> {
+    let RuleContext { inputs, chemistry, .. } = context;
+    let asked = inputs.settings.voltage_limit?;
+    let fits = match (cells, inputs.cautious_voltage()) {
+        (Some(cells), _) => asked.get() >= chemistry.min_cell * cells,
+        (None, Some(pack)) => ASKED_OF_PACK.contains(&(asked.get() / pack.get())),
+        (None, None) => false,
+    };
+    Some(if fits { asked } else { Volts::ZERO })
 }
 
 /// Limits charging to 0.05 C if a cell is below the damage voltage; raises an alarm then, and if one is above the chemistry's

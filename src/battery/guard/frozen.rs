@@ -42,12 +42,20 @@ struct MeasuredValues {
     soc: Option<Percent>,
     remaining: Option<AmpHours>,
     cells: Vec<Volts>,
+    extremes: [Option<Volts>; 2],
 }
 
 impl MeasuredValues {
     fn of(reading: &Reading) -> Self {
-        let Reading { voltage, current, soc, remaining, cells, .. } = reading;
-        Self { voltage: *voltage, current: *current, soc: *soc, remaining: *remaining, cells: cells.clone() }
+        let Reading { voltage, current, soc, remaining, cells, highest_cell, lowest_cell, .. } = reading;
+        Self {
+            voltage: *voltage,
+            current: *current,
+            soc: *soc,
+            remaining: *remaining,
+            cells: cells.clone(),
+            extremes: [*highest_cell, *lowest_cell],
+        }
     }
 }
 

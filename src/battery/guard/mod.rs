@@ -57,6 +57,8 @@ pub struct Guard {
     alarms: AlarmGuard,
     stated_cells: Channel,
     cells: CellGuard,
+    highest_cell: Channel,
+    lowest_cell: Channel,
     sensors: Sensors,
     mos: Channel,
     board: Channel,
@@ -155,7 +157,21 @@ impl Guard {
         if reading.cells_complete == Some(false) {
             reading.cells.clear();
         }
-        let Values { voltage, current, stated, soc, remaining, capacity, mos, cells, temperatures, settings, .. } = values;
+        let Values {
+            voltage,
+            current,
+            stated,
+            soc,
+            remaining,
+            capacity,
+            mos,
+            cells,
+            highest_cell,
+            lowest_cell,
+            temperatures,
+            settings,
+            ..
+        } = values;
 
         let inputs = |cautious: bool| {
             let low = |judged: &GuardedValue| if cautious { judged.low() } else { judged.accepted };
@@ -165,16 +181,24 @@ impl Guard {
                 (false, true) => before,
                 (_, false) => reported,
             };
-            let (high_cell, low_cell) = if cautious { cells.cautious } else { cells.accepted };
+            let (listed_high, listed_low) = if cautious { cells.cautious } else { cells.accepted };
+            // Of a list and extremes reported beside it the worse counts.
+            let worse = |listed: Option<Volts>, told: Option<f64>, pick: fn(f64, f64) -> f64| {
+                channel::least(listed.map(Volts::get).into_iter().chain(told), pick).map(Volts::new)
+            };
+            let extremes = [highest_cell, lowest_cell];
+            let broken = |judged: &GuardedValue| if cautious { judged.broken } else { judged.is_missing() };
             ChargeInputs {
                 voltage: low(&voltage).map(Volts::new),
                 last_voltage: self.voltage.last().map(Volts::new),
                 stated_cells: stated.accepted.and_then(values::cell_count),
                 // Cells held for this long are not present values; only the accepted view keeps them.
                 cells: if cautious && too_old { Vec::new() } else { cells.listed.clone() },
-                high_cell,
-                low_cell,
-                broken_cell: if cautious { cells.worst.broken } else { cells.worst.is_missing() },
+                without_cells: reading.without_cells,
+                high_cell: worse(listed_high, high(&highest_cell), f64::max),
+                low_cell: worse(listed_low, low(&lowest_cell), f64::min),
+                mean_only: false,
+                broken_cell: broken(&cells.worst) || extremes.iter().any(broken),
                 broken_sensor: temperatures.judged.iter().any(GuardedValue::is_missing),
                 current: current.accepted.map(Amps::new),
                 high_soc: high(&soc).map(Percent::new),

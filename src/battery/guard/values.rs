@@ -2,7 +2,8 @@
 
 use super::cells::Cells;
 use super::channel::{
-    BALANCE, CHARGE, COUNTER, EXACT, GuardedValue, HEATER, HUMIDITY, MOS_TEMPERATURE, PERCENT, ReadingContext, THROUGHPUT, VOLTAGE,
+    BALANCE, CELL, CHARGE, COUNTER, EXACT, GuardedValue, HEATER, HUMIDITY, MOS_TEMPERATURE, PERCENT, ReadingContext, THROUGHPUT,
+    VOLTAGE,
 };
 use super::current::CurrentEvidence;
 use super::sensors::Temperatures;
@@ -29,6 +30,8 @@ pub(super) struct Values {
     pub heating_current: GuardedValue,
     pub humidity: GuardedValue,
     pub cells: Cells,
+    pub highest_cell: GuardedValue,
+    pub lowest_cell: GuardedValue,
     pub temperatures: Temperatures,
     pub settings: Settings,
 }
@@ -75,7 +78,8 @@ impl Guard {
     pub(super) fn judge_values(&mut self, reading: &Reading, context: ReadingContext, names: &mut Names) -> Values {
         let Reading {
             voltage, current, soc, soh, remaining, capacity, full_charge, cycles, cell_count, cells, temperatures, mos_temperature,
-            board_temperature, balance_current, heating_current, throughput, humidity, settings,
+            board_temperature, balance_current, heating_current, throughput, humidity, settings, highest_cell,
+            lowest_cell,
             // Computed from the guarded values; checked separately.
             power: _, alarms: _,
             // What the BMS permits or does at present: never held.
@@ -84,7 +88,7 @@ impl Guard {
             // Names and texts, which must be repeated on the line before they count (`link::agreement`).
             bms: _, address: _, model: _, serial_number: _, label: _, hw_version: _, sw_version: _, production_date: _, notes: _,
             // Set by the decoder about the reading itself.
-            cells_complete: _, awaited: _,
+            cells_complete: _, awaited: _, without_cells: _,
             // Decided before, or unknown.
             open: _,
         } = reading;
@@ -92,6 +96,8 @@ impl Guard {
         let voltage = names.record(self.voltage.check(voltage.map(Volts::get), VOLTAGE, context), "pack voltage");
         let cells = self.cells.check(cells, context);
         names.record(cells.worst, "cell voltages");
+        let highest_cell = names.record(self.highest_cell.check(highest_cell.map(Volts::get), CELL, context), "highest cell");
+        let lowest_cell = names.record(self.lowest_cell.check(lowest_cell.map(Volts::get), CELL, context), "lowest cell");
         // A strong current moves the voltages, so doubt about them does not speak against it.
         let by_voltage = std::mem::take(&mut names.in_doubt);
         let soc = names.record(self.soc.check(soc.map(percent_of_full), PERCENT, context), "SoC");
@@ -123,7 +129,7 @@ impl Guard {
         let current = names.record(self.current.check(current.map(Amps::get), beside, context), "current");
         Values {
             voltage, current, soc, soh, remaining, capacity, full_charge, cycles, throughput, stated, mos, board, balance_current,
-            heating_current, humidity, cells, temperatures, settings,
+            heating_current, humidity, cells, highest_cell, lowest_cell, temperatures, settings,
         }
     }
 
@@ -157,6 +163,8 @@ impl Values {
         reading.heating_current = self.heating_current.published.map(Amps::new);
         reading.humidity = self.humidity.published.map(Percent::new);
         reading.cells.clone_from(&self.cells.published);
+        reading.highest_cell = self.highest_cell.published.map(Volts::new);
+        reading.lowest_cell = self.lowest_cell.published.map(Volts::new);
         if let Some(listed) = &mut reading.temperatures {
             *listed = self.temperatures.in_place.iter().flatten().copied().collect();
         }

@@ -133,6 +133,12 @@ pub const SCHEMA: &[Key] = &[
         "The cells of dbus-serialbattery's format: `{\"voltage\": 3.31, \"balance\": false}`.",
         cell_objects,
     ),
+    key(&["highest_cell_v"], CELL, "Highest cell voltage, V, of a battery without single cells.", |v, r| {
+        put(&mut r.highest_cell, cell(v))
+    }),
+    key(&["lowest_cell_v"], CELL, "Lowest cell voltage, V, of a battery without single cells.", |v, r| {
+        put(&mut r.lowest_cell, cell(v))
+    }),
     key(
         &["temperatures_c"],
         "a list of numbers from -60 to 200",

@@ -29,6 +29,10 @@ pub(super) fn read(object: &Object, into: &mut Reading) -> bool {
             false => into.note(format!("{name} is not {}, so {}", key.form, key.otherwise)),
         }
     }
+    // A list that is `null` or not understood is one of a battery with cells.
+    let lists = |key: &&str| ["cell_voltages_v", "cells"].contains(key);
+    let is_empty = |key: &str| object.get(key).and_then(Value::as_array).is_some_and(Vec::is_empty);
+    into.without_cells = into.cells_complete != Some(false) && object.keys().filter(lists).all(is_empty);
     let unknown: Vec<_> = object.keys().filter(|key| !SCHEMA.iter().any(|known| known.names.contains(key))).map(shown).collect();
     if !unknown.is_empty() {
         into.note(printable(&format!("ignored, because not known: {}", unknown.join(", ")), MAX_NOTE));

@@ -96,7 +96,8 @@ pub(super) fn place<'a>(
         let short = in_bank(modules).map(|place| short_place(place, &modules.modules));
         return short.map_or(Value::Invalid, |place| Value::Text(Cow::Owned(place)));
     }
-    number.map_or(Value::Invalid, |number| Value::Text(Cow::Owned(format!("{kind}{number}"))))
+    let known = number.filter(|number| *number > 0);
+    known.map_or(Value::Invalid, |number| Value::Text(Cow::Owned(format!("{kind}{number}"))))
 }
 
 pub(super) fn sensor(snapshot: &Snapshot, index: usize) -> Value<'static> {

@@ -103,9 +103,9 @@ impl View {
             cable: *cable,
 
             cell_min_v: value(min_cell.map(|(cell, _)| cell)),
-            cell_min_no: number(min_cell.map(|(_, number)| number)),
+            cell_min_no: number(min_cell.map(|(_, number)| number).filter(|number| *number > 0)),
             cell_max_v: value(max_cell.map(|(cell, _)| cell)),
-            cell_max_no: number(max_cell.map(|(_, number)| number)),
+            cell_max_no: number(max_cell.map(|(_, number)| number).filter(|number| *number > 0)),
             cell_delta_v: rounded(max_cell.zip(*min_cell).map(|((max, _), (min, _))| max - min), 4),
             cell_sum_v: rounded(*cell_sum, 3),
             temperature_names: sensor_names.to_vec(),

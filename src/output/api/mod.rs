@@ -103,6 +103,8 @@ object! {
         throughput_ah: Option<f64> = reading.throughput,
         cell_count: Option<u8> = reading.cell_count,
         cell_voltages_v: Vec<f64> = reading.cells,
+        highest_cell_v: Option<f64> = reading.highest_cell,
+        lowest_cell_v: Option<f64> = reading.lowest_cell,
         cells_complete: Option<bool> = reading.cells_complete,
         /// Lowest cell.
         cell_min_v: Option<f64> = "V",

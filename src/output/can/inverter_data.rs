@@ -344,7 +344,7 @@ impl ModuleCounts {
 fn id(letter: char, number: Option<usize>, in_bank: Option<&Option<String>>) -> Option<String> {
     match in_bank {
         Some(name) => name.as_deref().map(short),
-        None => number.map(|number| format!("{letter}{number}")),
+        None => number.filter(|number| *number > 0).map(|number| format!("{letter}{number}")),
     }
 }
 

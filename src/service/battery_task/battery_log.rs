@@ -108,7 +108,7 @@ impl BatteryLog {
     pub(super) fn incomplete(&mut self) {
         if self.incomplete.first() {
             log::warn!(
-                "{}: waiting for a complete reading (voltage, current, state of charge, all cells) before publishing on D-Bus; `dbus-bms read` shows what is missing",
+                "{}: waiting for a complete reading (voltage, current, state of charge, all cells if it reports any) before publishing on D-Bus; `dbus-bms read` shows what is missing",
                 self.label
             );
         }
@@ -119,5 +119,6 @@ impl BatteryLog {
 pub(super) fn describe(reading: &Reading, label: &str) -> String {
     let model = reading.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
     let capacity = reading.capacity.map(|capacity| format!(", {capacity}")).unwrap_or_default();
-    format!("{label}{model}, {} cells{capacity}", reading.cells.len())
+    let cells = if reading.without_cells { "no single cells".to_owned() } else { format!("{} cells", reading.cells.len()) };
+    format!("{label}{model}, {cells}{capacity}")
 }

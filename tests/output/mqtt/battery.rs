@@ -28,6 +28,11 @@ struct Sender {
 
 impl Sender {
     fn start(broker: &Arc<Broker>) -> Self {
+        Self::of(broker, message)
+    }
+
+    /// Sends these messages, with their last field.
+    fn of(broker: &Arc<Broker>, message: fn(&str) -> String) -> Self {
         let new = |value: bool| Arc::new(AtomicBool::new(value));
         let (running, silent, frozen) = (new(true), new(false), new(false));
         let (on, quiet, still, broker) = (Arc::clone(&running), Arc::clone(&silent), Arc::clone(&frozen), Arc::clone(broker));
@@ -104,4 +109,27 @@ fn it_is_a_battery_like_any_other() {
     assert!(!all.all().iter().any(|seen| seen.payload.contains("26.4")), "what was kept has never been a reading");
     let ended = driver.stop();
     assert!(!ended.log.iter().any(|line| line.contains(PASSWORD)));
+}
+
+/// A message of a battery that reports no single cells, but limits of its own.
+fn without_cells(more: &str) -> String {
+    format!(
+        r#"{{"voltage_v": 13.2, "current_a": 5.2, "soc_pct": 50, "highest_cell_v": 3.31, "lowest_cell_v": 3.29, "temperatures_c": [25],
+            "capacity_ah": 100, "bms_cvl_v": 14.2, "bms_ccl_a": 7.5, "bms_dcl_a": 20, "serial_number": "boat"{more}}}"#
+    )
+}
+
+#[test]
+fn a_battery_without_single_cells_is_shown_and_charged_by_its_own_limits() {
+    let home = Home::new();
+    let broker = Arc::new(Broker::with_user(&home, "shed", PASSWORD));
+    let observer = broker.observe("dbus-bms/#");
+    let _sender = Sender::of(&broker, without_cells);
+    let driver = run(&home, broker.port);
+    let told = state(&observer, "fresh");
+    let limits = &told["limits"];
+    assert_eq!((&limits["cvl_v"], &limits["ccl_a"], &limits["dcl_a"]), (&14.2.into(), &7.5.into(), &20.0.into()), "{told}");
+    assert_eq!((&told["highest_cell_v"], &told["cell_max_v"], &told["cell_max_no"]), (&3.31.into(), &3.31.into(), &Json::Null));
+    assert_eq!(told["cell_count"], Json::Null, "it is not guessed");
+    driver.stop();
 }
