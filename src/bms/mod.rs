@@ -35,6 +35,7 @@ pub mod modbus;
 pub mod pace;
 pub mod pace_modbus;
 pub mod pylontech;
+pub mod pylontech_can;
 pub mod redaction;
 pub mod renogy;
 pub mod seplos;
@@ -82,6 +83,7 @@ pub const DRIVERS: &[&Driver] = &[
     &json::DRIVER,
     &felicity::DRIVER,
     &sinowealth::DRIVER,
+    &pylontech_can::DRIVER,
 ];
 
 /// Number of drivers at the start of [`DRIVERS`] that a search for any family asks twice.

@@ -48,6 +48,9 @@ const MASTER_CYCLE: Duration = Duration::from_secs(20);
 /// Time to wait for the first message on a topic; senders have their own pace.
 const MESSAGE_TIME: Duration = Duration::from_secs(25);
 
+/// Time to wait for a CAN family that sends by itself, once a second, and is never asked.
+const BROADCAST_TIME: Duration = Duration::from_secs(4);
+
 /// Scope of the search.
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -182,6 +185,11 @@ pub fn absent(scope: &Scope, present: &[Candidate]) -> Vec<Candidate> {
 /// Whether to poll this battery, or only to listen for it on a line with a master.
 pub(crate) fn is_asked(candidate: &Candidate) -> bool {
     candidate.driver.listen.is_zero() || !candidate.protocol().identify().bytes.is_empty()
+}
+
+/// Whether the batteries of this family send by themselves on a CAN bus and are never asked.
+pub(crate) fn is_broadcast(driver: &Driver) -> bool {
+    driver.transports == [Transport::Can] && (driver.new)(None).identify().bytes.is_empty()
 }
 
 /// Requests the identification and a full reading from one candidate.
@@ -359,6 +367,18 @@ impl SearchRun<'_> {
             };
             if !found.is_empty() || self.another_master {
                 return Ok(found);
+            }
+        }
+        self.await_broadcasts()
+    }
+
+    /// Waits for batteries that are never asked: after all others, because boards that are asked broadcast frames for inverters, too.
+    fn await_broadcasts(&mut self) -> Result<Vec<Found>, LinkError> {
+        let scope = self.scope;
+        for driver in scope.drivers.iter().copied().filter(|driver| scope.can && is_broadcast(driver)) {
+            let Some(line) = lines(scope, driver).first().copied() else { continue };
+            if let Some(found) = self.ask(Candidate { driver, line, address: None }, BROADCAST_TIME)? {
+                return Ok(vec![found]);
             }
         }
         self.ask_again()

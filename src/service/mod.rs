@@ -36,7 +36,7 @@ use crate::dbus::{BankClaim, BusAddress, DbusError, SettingsClient};
 use crate::link::{BluetoothOptions, OpenError, PortOptions, bluetooth, transport};
 use crate::model::{LinkStats, Snapshot};
 use crate::output::registry::BatteryRegistry;
-use crate::probe::{Candidate, Found, Scope};
+use crate::probe::{self, Candidate, Found, Scope};
 use bank_task::LocalBank;
 use battery_task::BatteryTask;
 use dbus_supervisor::{Bus, EventSource, ServiceEvent};
@@ -221,7 +221,20 @@ pub(crate) fn scope(port: &str, settings: &Settings, remembered: Option<Candidat
     let named = || crate::bms::DRIVERS.iter().copied().filter(|driver| settings.bms.contains(&driver.name));
     let wanted: Vec<_> = if settings.bms.is_empty() { crate::bms::tested().collect() } else { named().collect() };
     let transport = transport(port);
-    let drivers: Vec<_> = wanted.into_iter().filter_map(|driver| on_transport(driver, transport)).collect();
+    let mut drivers: Vec<_> = wanted.into_iter().filter_map(|driver| on_transport(driver, transport)).collect();
+    // What is sent to an inverter has the ids of a battery.
+    let has_output = |interface: &str| port.strip_prefix("can://").is_some_and(|own| own.trim_end_matches('/') == interface);
+    if settings.can.interface.as_deref().is_some_and(has_output) {
+        let (refused, read): (Vec<_>, Vec<_>) = drivers.into_iter().partition(|driver| probe::is_broadcast(driver));
+        for driver in refused {
+            log::warn!(
+                "{port}: {} is not read here, because this driver sends such frames to an inverter on the same interface; use another \
+                 interface for one of them",
+                driver.label
+            );
+        }
+        drivers = read;
+    }
     // Of the same name, but as it is on this transport.
     let remembered = remembered.and_then(|hit| {
         let driver = drivers.iter().copied().find(|driver| driver.name == hit.driver.name)?;

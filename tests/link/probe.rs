@@ -7,7 +7,7 @@ use dbus_bms::bms::can::Record;
 use dbus_bms::bms::jbd::DRIVER as JBD;
 use dbus_bms::bms::{
     Codec, DRIVERS, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport, jk_pb,
-    lifepower4, pace, seplos,
+    lifepower4, pace, pylontech_can, seplos,
 };
 use dbus_bms::link::{Link, LinkError};
 use dbus_bms::model::Reading;
@@ -223,6 +223,41 @@ fn families_on_can_and_on_serial_lines_are_never_mixed() {
     }
     for driver in DRIVERS {
         assert_eq!(driver.transports.contains(&Transport::Can), driver.lines.contains(&Line::CAN), "{}", driver.name);
+    }
+}
+
+/// Frames as a battery repeats them each second.
+fn broadcasting(clock: &SimClock, frames: &[(u32, &str)]) -> ReplayPort {
+    let record = |(id, bytes): &(u32, &str)| Record::new(*id, &dbus_bms::base::hex::decode(bytes).unwrap()).bytes();
+    let set: Vec<u8> = frames.iter().flat_map(record).collect();
+    ReplayPort::silent(clock).repeating(Moment::from_secs(0.3), Duration::from_secs(1), &set)
+}
+
+const LIMITS: (u32, &str) = (0x351, "1402740E740ECC01");
+const CHARGE: (u32, &str) = (0x355, "1A006400");
+const MEASURED: (u32, &str) = (0x356, "021300004A01");
+
+#[test]
+fn a_battery_that_broadcasts_on_can_is_found_without_a_request_to_it() {
+    let clock = SimClock::default();
+    let can = Scope { drivers: vec![&pylontech_can::DRIVER], can: true, ..Scope::default() };
+    let set = [LIMITS, CHARGE, MEASURED, (0x359, "000000000A504E"), (0x35C, "C000"), (0x35E, "50594C4F4E202020")];
+    let (found, record) = run(broadcasting(&clock, &set), &clock, &can);
+    let found = found.unwrap();
+    assert_eq!(names(&found), [("pylontech-can", None)]);
+    assert_eq!(found[0].reading.voltage, Some(Volts::new(48.66)));
+    assert_eq!((found[0].reading.charge_fet, found[0].reading.model.as_deref()), (Some(true), Some("PYLON")));
+    assert!(record.lock().unwrap().sent.is_empty(), "it is only listened to");
+}
+
+#[test]
+fn the_broadcast_of_a_daly_board_and_our_own_output_are_no_battery() {
+    for maker in ["4C56616969657900", "646275732D626D73"] {
+        let clock = SimClock::default();
+        let can = Scope { drivers: vec![&pylontech_can::DRIVER], can: true, ..Scope::default() };
+        let (found, record) = run(broadcasting(&clock, &[LIMITS, CHARGE, MEASURED, (0x35E, maker)]), &clock, &can);
+        not_found(found);
+        assert!(record.lock().unwrap().sent.is_empty());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Board, Field, Reply};
 use dbus_bms::bms::bytes::{crc8, crc16_modbus, sum8, sum16};
+use dbus_bms::bms::can::Record;
 
 pub(crate) fn all() -> Vec<Board> {
     let mut all = vec![jk(), jk_pb(), daly(), daly_d2(), daly_p81(), jbd(), ant(), topbms()];
@@ -9,7 +10,7 @@ pub(crate) fn all() -> Vec<Board> {
     all.push(ant_old());
     all.extend([tianpower(), sinowealth()]);
     all.extend(super::modbus_boards::all());
-    all.extend([litime(), ecoworthy()]);
+    all.extend([litime(), ecoworthy(), pylontech_can()]);
     all.push(json());
     all
 }
@@ -528,4 +529,38 @@ fn ecoworthy() -> Board {
     ];
     let replies = vec![reply(&[], both[..82].to_vec(), wrap), reply(&[], both[84..184].to_vec(), wrap)];
     Board { family: "ecoworthy", replies, fields }
+}
+
+/// The content is a CAN frame; the set ends with the second frame of the measured values.
+fn pylontech_can() -> Board {
+    let can = |id: u32, bytes: &str| {
+        let record = Record::new(id, &dbus_bms::base::hex::decode(bytes).unwrap());
+        reply(&[], record.bytes().to_vec(), <[u8]>::to_vec)
+    };
+    let fields = vec![
+        field("bms_cvl_v", (1, 5), &["FFFF"]),
+        field("bms_ccl_a", (1, 7), &["0080"]),
+        field("bms_dcl_a", (1, 9), &["0080"]),
+        field("pack_uvp_v", (1, 11), &["0000", "FFFF"]),
+        field("soc_pct", (2, 5), &["FFFF"]),
+        field("soh_pct", (2, 7), &["FFFF"]),
+        field("lowest_cell_v", (3, 5), &["0000", "FFFF"]),
+        field("highest_cell_v", (3, 7), &["0000", "FFFF"]),
+        field("remaining_ah", (4, 7), &["FFFF"]),
+        field("capacity_ah", (5, 5), &["0000", "FFFF"]),
+        field("voltage_v", (6, 5), &["0000", "0080"]),
+        field("current_a", (6, 7), &["0080"]),
+        field("temperatures_c", (6, 9), &["0080"]),
+    ];
+    let measured = "C414F6FF0E01";
+    let replies = vec![
+        can(0x356, measured),
+        can(0x351, "3002640064003201"),
+        can(0x355, "310064002E13"),
+        can(0x373, "E40CF80C00000000"),
+        can(0x354, "0000BA00"),
+        can(0x379, "C800"),
+        can(0x356, measured),
+    ];
+    Board { family: "pylontech-can", replies, fields }
 }
