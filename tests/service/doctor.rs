@@ -249,6 +249,21 @@ fn a_bank_that_nothing_starts_is_a_problem() {
     told("-> remove `bank.in_run` from /data/conf/dbus-bms/config.toml");
 }
 
+#[test]
+fn without_batteries_on_serial_ports_no_serial_port_is_missed() {
+    let device = Device::new();
+    device.remove("/sys/class/tty/ttyUSB0");
+    let config = |ports: &str| device.write("/data/conf/dbus-bms/config.toml", &format!("ports = [{ports}]\n"));
+    config("\"ble://C8:47:8C:12:34:56\", \"can://can0\", \"mqtt://localhost/home/battery\"");
+    let all = device.findings(NOWHERE).join("\n");
+    assert!(
+        all.contains("ok ports: no USB serial port, and none is needed: configured is ble://C8:47:8C:12:34:56, can://can0"),
+        "{all}"
+    );
+    config("\"ble://C8:47:8C:12:34:56\", \"/dev/ttyUSB0\"");
+    assert!(device.problems().iter().any(|problem| problem.contains("no USB serial port")), "a battery on a serial port misses it");
+}
+
 #[tokio::test]
 async fn a_bank_that_is_away_is_named_by_its_members() {
     let (home, bus, device) = (Home::new(), Bus::start(), Device::new());

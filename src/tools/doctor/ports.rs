@@ -1,6 +1,7 @@
 //! Serial ports: their users, and the state of their services.
 
 use super::{Report, Root};
+use crate::config::{Config, Paths};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +14,10 @@ pub(super) fn examine(root: &Root, gx: bool, report: &mut Report) {
     report.about("ports");
     let ports: Vec<String> =
         root.names(TTYS).into_iter().filter(|name| ["ttyUSB", "ttyACM"].iter().any(|kind| name.starts_with(kind))).collect();
-    if ports.is_empty() {
+    let others = configured_others(root, gx);
+    if ports.is_empty() && !others.is_empty() {
+        report.ok(format!("no USB serial port, and none is needed: configured is {}", others.join(", ")));
+    } else if ports.is_empty() {
         report.problem("no USB serial port found", "plug in the adapter; if it is plugged in, try another USB socket or cable");
     }
     for port in &ports {
@@ -22,6 +26,15 @@ pub(super) fn examine(root: &Root, gx: bool, report: &mut Report) {
     if gx {
         services(root, report);
     }
+}
+
+/// The ports in the configuration, if none of them is a device of this computer: Bluetooth, CAN, MQTT, or a serial server.
+fn configured_others(root: &Root, gx: bool) -> Vec<String> {
+    let file = Paths::of(gx, |name| std::env::var_os(name).filter(|_| root.is_real())).config.display().to_string();
+    let bytes = std::fs::read(root.at(&file)).unwrap_or_default();
+    // An invalid configuration is reported elsewhere.
+    let ports = Config::from_bytes(&file, &bytes).map(|config| config.settings(None, None).ports).unwrap_or_default();
+    if ports.iter().all(|port| port.contains("://")) { ports } else { Vec::new() }
 }
 
 fn port(root: &Root, gx: bool, report: &mut Report, port: &str) {
