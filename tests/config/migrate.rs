@@ -216,6 +216,28 @@ fn another_file_is_not_mistaken_for_one() {
 }
 
 #[test]
+fn a_battery_fed_in_over_mqtt_is_taken_over_without_its_password() {
+    let old = "[DEFAULT]\nMQTT_TOPIC = home/battery\nMQTT_BROKER_ADDRESS = 192.168.1.5\nMQTT_BROKER_PORT = 1884\nMQTT_USERNAME = me\n\
+               MQTT_PASSWORD = horse\nMQTT_TLS_ENABLED = False\nMQTT_TLS_INSECURE = True\n";
+    let migration = migrate(old).unwrap();
+    let new = settings(&migration);
+    assert_eq!(new.ports, ["mqtt://192.168.1.5:1884/home/battery"]);
+    assert_eq!(new.mqtt.user.as_deref(), Some("me"));
+    assert!(!serde_json::to_string(&migration).unwrap().contains("horse"), "a password is repeated");
+    let refused = remarks(&migration, "MQTT_PASSWORD");
+    assert!(
+        refused.iter().any(|(outcome, why)| *outcome == OptionOutcome::Refused && why.contains("password_file")),
+        "{refused:?}"
+    );
+    let insecure = remarks(&migration, "MQTT_TLS_INSECURE");
+    assert!(insecure.iter().any(|(outcome, _)| *outcome == OptionOutcome::Differs), "{insecure:?}");
+    assert_eq!(settings(&migrate("[DEFAULT]\nMQTT_TOPIC = /b/\n").unwrap()).ports, ["mqtt://127.0.0.1/b"]);
+    // A topic with wildcards is no battery.
+    let wrong = migrate("[DEFAULT]\nMQTT_TOPIC = home/+/b\n").unwrap();
+    assert!(settings(&wrong).ports.is_empty(), "{}", wrong.toml);
+}
+
+#[test]
 fn the_command_writes_a_file_that_the_check_accepts_and_never_over_another() {
     let folder = std::env::temp_dir().join(format!("dbus-bms-migrate-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -13,7 +13,7 @@ const PATHS: &str = "the published paths are fixed: docs/paths.md";
 const OTHER_BMS: &str = "this BMS is not supported";
 const LIMITS_OF_BMS: &str = "limits reported by the BMS are always obeyed, and lowered further by the rules here";
 const GUI: &str = "the pages of the GX are not changed";
-const MQTT: &str = "name the topic as a port, mqtt://HOST/TOPIC (docs/mqtt.md)";
+const MQTT: &str = "it has no effect without MQTT_TOPIC";
 const UP16S: &str = "a whole chain is read through its master, too (docs/bms/jbd-up16s.md)";
 const RECORD: &str = "`dbus-bms record` writes a recording";
 const SENSORS: &str =
@@ -96,7 +96,7 @@ const UNSUPPORTED: &[UnsupportedOption] = &[
     ("LIPRO_CELL_COUNT", OTHER_BMS),
     ("UBMS_CAN_MODULE_SERIES", OTHER_BMS),
     ("UBMS_CAN_MODULE_PARALLEL", OTHER_BMS),
-    ("MQTT_TOPIC", MQTT),
+    ("MQTT_TOPIC", "no topic is set"),
     ("MQTT_BROKER_ADDRESS", MQTT),
     ("MQTT_BROKER_PORT", MQTT),
     ("MQTT_TLS_ENABLED", MQTT),

@@ -1,6 +1,7 @@
 //! The options of dbus-serialbattery (config.default.ini, all versions from 2023 to 2.1.20260729dev).
 
 mod external;
+mod mqtt;
 mod temperatures;
 
 use super::curves::TABLES;
@@ -88,6 +89,7 @@ pub(super) fn migrate(text: &str) -> Option<Migration> {
     recovery(&mut old, &mut writer);
     silence(&mut old, &mut writer);
     connection(&mut old, &mut writer);
+    mqtt::migrate(&mut old, &mut writer);
     names(&mut old, &mut writer);
     let known = !old.seen.is_empty() || old.options.iter().any(|option| left(&option.present).is_some());
     for option in old.options.iter().filter(|option| !old.seen.contains(&option.present)) {
