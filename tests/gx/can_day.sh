@@ -8,14 +8,16 @@ set -u
 DAY=$(sed -n 's/^# lasts \([0-9]*\) s$/\1/p' /extra/day.toml)
 PERIOD=1000
 
-# rhythm FILE: frames, minimum and maximum interval in ms of each id, from the kernel's time stamps.
+# rhythm FILE: frames, minimum and maximum interval in ms of each id from the kernel's time stamps, and how many intervals are far
+# from the period.
 rhythm() {
-    awk '{ gsub(/[()]/, "", $1); split($3, frame, "#"); id = frame[1]; n[id]++
+    awk -v period=$PERIOD '{ gsub(/[()]/, "", $1); split($3, frame, "#"); id = frame[1]; n[id]++
         if (id in last) { gap = ($1 - last[id]) * 1000
             if (!(id in least) || gap < least[id]) least[id] = gap
-            if (gap > most[id]) most[id] = gap }
+            if (gap > most[id]) most[id] = gap
+            if (gap < 0.6 * period || gap > 1.4 * period) far[id]++ }
         last[id] = $1 }
-        END { for (id in n) printf "%s %d %.0f %.0f\n", id, n[id], least[id], most[id] }' "$1" | sort
+        END { for (id in n) printf "%s %d %.0f %.0f %d\n", id, n[id], least[id], most[id], far[id] }' "$1" | sort
 }
 
 # limits FILE: "second SoC CVL CCL DCL 35C" of each set of frames.
@@ -53,9 +55,10 @@ sleep $((DAY - DAY / 2 - 12))
 grep -v ' 305#' /tmp/all >/tmp/day
 echo "GUEST: one set, as candump wrote it:"
 sed -n '61,66p' /tmp/day
-echo "GUEST: id, frames, shortest and longest period in ms:"
+echo "GUEST: id, frames, shortest and longest period in ms, periods that are not near $PERIOD ms:"
 rhythm /tmp/day | tee /tmp/times
-check "every id comes every $PERIOD ms" awk -v p=$PERIOD '$3 < p * 0.6 || $4 > p * 1.4 { bad = 1 } END { exit bad || NR < 6 }' /tmp/times
+# The host of the emulator may be busy for a moment.
+check "every id comes every $PERIOD ms, but for one period in fifty" awk '$5 * 50 > $2 { bad = 1 } END { exit bad || NR < 6 }' /tmp/times
 echo "GUEST: second, SoC, CVL, CCL, DCL, 35C:"
 limits /tmp/day | awk 'NR % 12 == 1'
 check "it was charged" awk '$2 > soc { soc = $2 } END { exit soc < 90 }' <<EOF

@@ -16,3 +16,27 @@ check() {
 # says PART TEXT: TEXT contains PART. lacks PART TEXT: it does not.
 says() { case $2 in *"$1"*) ;; *) return 1 ;; esac }
 lacks() { ! says "$1" "$2"; }
+
+# Whole seconds since the start.
+seconds() { cut -d. -f1 /proc/uptime; }
+
+# wait_for SECONDS COMMAND…: until it succeeds.
+wait_for() {
+    limit=$(($(seconds) + $1))
+    shift
+    until "$@"; do
+        [ "$(seconds)" -lt "$limit" ] || return 1
+        sleep 0.1
+    done
+}
+
+# attempts NUMBER COMMAND…: one of so many succeeds.
+attempts() {
+    left=$1
+    shift
+    while [ "$left" -gt 0 ]; do
+        "$@" && return
+        left=$((left - 1))
+    done
+    return 1
+}

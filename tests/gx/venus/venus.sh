@@ -85,16 +85,6 @@ processes() {
 }
 files() { (cd /data && find . ! -path './log*' ! -path './var*' | sort); }
 
-# wait_for SECONDS COMMAND…
-wait_for() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.1
-    done
-}
-
 # Another project installs its template on the root file system and registers it with serial-starter.
 install_another() {
     mount -o remount,rw,bind /opt
