@@ -545,11 +545,12 @@ for option in update uninstall --purge --root --replace-serialbattery --keep-ser
 done
 check "purge is for uninstall" not installer one install --purge
 
-# The service's script with a driver that ends according to `ends`, on a port that always exists.
+# The service's script with a driver that ends according to `ends`, on a port that always exists. Its process id is written before it
+# counts as a run.
 echo "-- a driver that ends"
 mkdir -p "$work/app/bin" "$work/app/service" "$work/locks" "$work/bin" "$work/starter"
 sed 's/TTY/null/' service/run >"$work/app/service/run"
-printf '#!/bin/sh\necho "$*" >>"%s/runs"\necho $$ >"%s/pid"\ntrap "exit 0" TERM\nread -r code <"%s/ends"\n[ "$code" = stay ] || exit "$code"\nwhile :; do sleep 0.1; done\n' \
+printf '#!/bin/sh\necho $$ >"%s/pid"\necho "$*" >>"%s/runs"\ntrap "exit 0" TERM\nread -r code <"%s/ends"\n[ "$code" = stay ] || exit "$code"\nwhile :; do sleep 0.1; done\n' \
     "$work" "$work" "$work" >"$work/app/bin/dbus-bms"
 printf '#!/bin/sh\ncat "%s/svstat"\n' "$work" >"$work/bin/svstat"
 chmod +x "$work/app/bin/dbus-bms" "$work/app/service/run" "$work/bin/svstat"
