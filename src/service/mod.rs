@@ -189,13 +189,16 @@ async fn claim_bank(config: &mut Config, address: &BusAddress, has_all: bool) ->
     }
 }
 
-/// Starts a thread for every port; their events come with the index of the port.
+/// Events of the ports' threads, each with the index of its port.
+type PortEvents = mpsc::Receiver<(usize, PortEvent)>;
+
+/// Starts a thread for every port.
 fn start_ports(
     config: &Config,
     ports: &[String],
     state_folder: &Path,
     watchdog: &Watchdog,
-) -> io::Result<(Vec<PortInUse>, mpsc::Receiver<(usize, PortEvent)>)> {
+) -> io::Result<(Vec<PortInUse>, PortEvents)> {
     let (event_sender, events) = mpsc::channel(16);
     let alone = ports.len() == 1;
     let mut in_use = Vec::new();
@@ -280,7 +283,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
     async fn until_ended(
         &mut self,
         signals: &mut StopSignals,
-        mut from_ports: mpsc::Receiver<(usize, PortEvent)>,
+        mut from_ports: PortEvents,
         mut from_services: mpsc::Receiver<(EventSource, ServiceEvent)>,
     ) -> Result<(), RunError> {
         let turns = self.watchdog.watch("the loop that serves batteries", watchdog::EVENT_LOOP);

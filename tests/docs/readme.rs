@@ -26,7 +26,8 @@ fn group(text: &mut String, title: &str, belongs: fn(Evidence) -> bool) {
             _ => String::new(),
         };
         let line = lines(driver);
-        writeln!(text, "| [{}](docs/bms/{1}.md) | {2}{except} | {line} | `{1}` |", driver.label, driver.name, driver.boards).unwrap();
+        writeln!(text, "| [{}](docs/bms/{1}.md) | {2}{except} | {line} | `{1}` |", driver.label, driver.name, driver.boards)
+            .unwrap();
     }
 }
 

@@ -31,7 +31,7 @@ fn second_reading(family: &str) -> (Duration, Vec<Vec<u8>>) {
         active_fill: false,
         commands: None,
         persistent: false,
-        hopeful: false,
+        searches_again: false,
     };
     let (mut found_at, mut read_at) = (Moment::default(), Moment::default());
     worker.run(&clock, |event| match event {
