@@ -89,7 +89,7 @@ fn run(
         active_fill,
         commands: None,
         persistent: false,
-        hopeful: false,
+        searches_again: false,
     };
     let mut heard = Heard::default();
     worker.run(clock, |event| {
