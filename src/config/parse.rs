@@ -48,7 +48,7 @@ pub(super) fn read(text: &str) -> Result<Vec<KeyValue>, Vec<Problem>> {
         .map(|error| {
             let line = error.span().map_or(1, |span| reader.line_of(span.start));
             let told = error.message().replace('\n', ", ");
-            let remedy = text.lines().nth(line.saturating_sub(1)).and_then(remedy);
+            let remedy = reader.line(text, line).and_then(remedy);
             Problem::new(Origin::Line(line), remedy.map_or(told.clone(), |remedy| format!("{remedy} ({told})")))
         })
         .collect();
@@ -98,6 +98,13 @@ impl Reader {
     /// The line of a byte, counted from 1.
     fn line_of(&self, byte: usize) -> usize {
         self.ends.partition_point(|end| *end < byte).saturating_add(1)
+    }
+
+    /// The text of a line, counted from 1.
+    fn line<'t>(&self, text: &'t str, line: usize) -> Option<&'t str> {
+        let start = line.checked_sub(2).and_then(|before| self.ends.get(before)).map_or(0, |end| end.saturating_add(1));
+        let end = self.ends.get(line.saturating_sub(1)).copied().unwrap_or(text.len());
+        text.get(start..end)
     }
 
     fn file(&mut self, document: &DeTable<'_>) {
