@@ -222,7 +222,7 @@ fn a_battery_fed_in_over_mqtt_is_taken_over_without_its_password() {
     let migration = migrate(old).unwrap();
     let new = settings(&migration);
     assert_eq!(new.ports, ["mqtt://192.168.1.5:1884/home/battery"]);
-    assert_eq!(new.mqtt.user.as_deref(), Some("me"));
+    assert_eq!(new.mqtt.broker.user.as_deref(), Some("me"));
     assert!(!serde_json::to_string(&migration).unwrap().contains("horse"), "a password is repeated");
     let refused = remarks(&migration, "MQTT_PASSWORD");
     assert!(
