@@ -40,7 +40,6 @@ pub mod redaction;
 pub mod renogy;
 pub mod seplos;
 pub mod seplos_v3;
-pub mod sinowealth;
 pub mod sniffer;
 pub mod tianpower;
 pub mod topbms;
@@ -82,7 +81,6 @@ pub const DRIVERS: &[&Driver] = &[
     &ecoworthy::DRIVER,
     &json::DRIVER,
     &felicity::DRIVER,
-    &sinowealth::DRIVER,
     &pylontech_can::DRIVER,
 ];
 
@@ -198,13 +196,6 @@ impl fmt::Display for Line {
 pub trait Codec: Send {
     /// Looks for a frame at the start of `buf`. A frame is returned only if its length and checksum are correct.
     fn framing(&self, buf: &[u8]) -> Framing;
-
-    /// As [`Codec::framing`], if what is looked for is the reply to one of `requests`, the latest first: for families whose frames
-    /// tell neither their length nor where they begin. All others need not know the request, so that replies to another one are recognised as such.
-    fn framing_of_reply(&self, requests: &[Request], buf: &[u8]) -> Framing {
-        let _ = requests;
-        self.framing(buf)
-    }
 
     /// As [`Codec::framing`] at the end of the data, for recordings that end before a frame is certainly complete.
     fn framing_at_end(&self, buf: &[u8]) -> Framing {

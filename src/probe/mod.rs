@@ -221,13 +221,7 @@ fn compare(
         Ok(()) => {}
     }
     let also = witness.also_fit(candidate);
-    let first = link.poll(protocol.as_mut(), &Reading::new(driver.name, candidate.address));
-    // Where each cell is asked for, the first reading tells only how many there are.
-    let whole = match first {
-        Ok(first) if first.cells.is_empty() && first.cell_count.is_some() => link.poll(protocol.as_mut(), &first),
-        other => other,
-    };
-    match whole {
+    match link.poll(protocol.as_mut(), &Reading::new(driver.name, candidate.address)) {
         Err(failure) if failure.error.is_port() => Err(failure.error),
         Err(failure) => Ok(Err(match PortActivity::from(&failure.error) {
             PortActivity::Unconfirmed(_) | PortActivity::Refused { .. } => {

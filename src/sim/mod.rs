@@ -36,7 +36,6 @@ mod requests;
 pub mod scenario;
 pub mod seplos;
 pub mod seplos_v3;
-pub mod sinowealth;
 pub mod tianpower;
 pub mod topbms;
 
@@ -87,10 +86,6 @@ pub trait Responder: Send {
     fn cell_step_v(&self) -> f64 {
         0.001
     }
-    /// Most cells in series that the protocol has a place for.
-    fn most_cells(&self) -> usize {
-        32
-    }
     /// Number of requests so far that would change the BMS.
     fn writes(&self) -> usize;
     /// Returns what is sent unsolicited at this time since the start; call at [`Responder::next_unsolicited_at`], and whenever the
@@ -127,14 +122,6 @@ pub struct Board {
     pub new: fn() -> Box<dyn Responder>,
 }
 
-impl Board {
-    /// The usual pack, with fewer cells if the board cannot have as many.
-    pub fn pack(&self) -> PackConfig {
-        let usual = PackConfig::default();
-        PackConfig { cells: usual.cells.min((self.new)().most_cells()), ..usual }
-    }
-}
-
 /// All simulated boards.
 pub const BOARDS: &[Board] = &[
     Board { name: "jbd", driver: "jbd", addresses: &[1], new: || Box::new(jbd::Jbd::new(false)) },
@@ -162,7 +149,6 @@ pub const BOARDS: &[Board] = &[
     Board { name: "pace-modbus", driver: "pace-modbus", addresses: &[1], new: || pace_modbus::board() },
     Board { name: "ant-old", driver: "ant-old", addresses: &[1], new: || Box::new(ant_old::AntOld::default()) },
     Board { name: "felicity", driver: "felicity", addresses: &[1], new: || felicity::board() },
-    Board { name: "sinowealth", driver: "sinowealth", addresses: &[1], new: || Box::new(sinowealth::Sinowealth::default()) },
     Board { name: "tianpower", driver: "tianpower", addresses: &[1], new: || Box::new(tianpower::TianPower::default()) },
 ];
 
@@ -224,7 +210,7 @@ pub struct SimulateOptions {
     pub addresses: Vec<u8>,
     /// Bytes take their transmission time, and another baud rate is not understood.
     pub pace: bool,
-    /// Cells in series; 16 by default, or as many as the board has a place for.
+    /// Cells in series; 16 by default.
     pub cells: Option<usize>,
     /// Events of the batteries.
     pub scenario: Option<PathBuf>,
@@ -245,13 +231,11 @@ pub enum SimError {
         /// The known names.
         known: String,
     },
-    /// More cells than the board supports.
-    #[error("--cells {cells}: give 1 to {most} cells")]
+    /// More cells than any board supports.
+    #[error("--cells {cells}: give 1 to 32 cells")]
     Cells {
         /// The requested number.
         cells: usize,
-        /// The most that the board has a place for.
-        most: usize,
     },
     /// Addresses for a protocol without addresses.
     #[error("{name} has no bus addresses, only one battery per line; leave out --addresses")]
@@ -318,21 +302,15 @@ fn port(link: &Path, line: Line) -> Result<Box<dyn Port>, SimError> {
     }
 }
 
-/// The board of this name.
-fn board(options: &SimulateOptions) -> Option<&'static Board> {
-    BOARDS.iter().find(|board| board.name == options.bms)
-}
-
 fn cells(options: &SimulateOptions) -> usize {
-    options.cells.unwrap_or_else(|| board(options).map_or(PackConfig::default(), Board::pack).cells)
+    options.cells.unwrap_or(PackConfig::default().cells)
 }
 
 /// The batteries of `options`, each with its own imbalance and state of charge.
 fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
     let cells = cells(options);
-    let most = board(options).map_or(0, |board| (board.new)().most_cells());
-    if !(1..=most).contains(&cells) {
-        return Err(SimError::Cells { cells, most });
+    if !(1..=32).contains(&cells) {
+        return Err(SimError::Cells { cells });
     }
     let scenario = match &options.scenario {
         None => Scenario::default(),
@@ -342,7 +320,7 @@ fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
             Scenario::parse(&name, &text, cells)?
         }
     };
-    let usual = board(options).map_or(&[1][..], |board| board.addresses);
+    let usual = BOARDS.iter().find(|board| board.name == options.bms).map_or(&[1][..], |board| board.addresses);
     let addresses = if options.addresses.is_empty() { usual } else { options.addresses.as_slice() };
     let numbered = addresses.iter().zip(0u8..);
     let unit = |(address, number): (&u8, u8)| {
