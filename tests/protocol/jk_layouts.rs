@@ -103,7 +103,11 @@ proptest! {
         let frame = build(&recorded(OLD), &OLD_PLACES, &content);
         let sum: i64 = content.millivolts.iter().map(|cell| i64::from(*cell)).sum();
         let read = check(&frame, &content, None)?;
-        if sum > 0 && i64::from(content.apart).abs() * 110 <= sum {
+        // The cycles are where the other layout has its pack voltage: by chance they are the sum of some cells.
+        let sums = content.millivolts.iter().scan(0, |sum, cell| { *sum += i64::from(*cell); Some(*sum) });
+        let cycles = i64::from(content.cycles);
+        let is_unclear = sums.into_iter().any(|sum| (sum - cycles).abs() * 90 <= cycles);
+        if sum > 0 && i64::from(content.apart).abs() * 110 <= sum && !is_unclear {
             prop_assert!(read, "the sum of the cells proves the layout");
         }
         check(&frame, &content, Some("15.41"))?;
