@@ -21,7 +21,7 @@ pub struct ChargeInputs {
     pub high_cell: Option<Volts>,
     /// Lowest cell, or a lower doubtful value.
     pub low_cell: Option<Volts>,
-    /// The cells are the mean of the pack voltage: nothing is known about their differences. Set by [`Self::with_mean_cells`].
+    /// The cells are the mean of the pack voltage: nothing is known about their differences. Set where charge control fills them in.
     pub mean_only: bool,
     /// A cell's sense wire is broken, or a cell has an impossible voltage.
     pub broken_cell: bool,
