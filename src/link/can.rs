@@ -198,13 +198,15 @@ impl Port for Can {
     }
 
     fn filter(&mut self, ids: &'static [IdFilter]) -> io::Result<()> {
+        // can-socket 0.3.5 leaves out the flag of 29-bit ids: if their length has to match, the kernel compares with ids of 11 bits only.
+        // Those have none of the bits above the eleventh, so they do not pass in place of the ids of a family.
         let filter = |wanted: &IdFilter| {
             let id = wanted.id & !Record::EXTENDED;
             let filter = match wanted.id & Record::EXTENDED {
-                0 => CanFilter::new_standard(StandardId::try_from(id).ok()?),
+                0 => CanFilter::new_standard(StandardId::try_from(id).ok()?).match_frame_format(),
                 _ => CanFilter::new_extended(ExtendedId::try_from(id).ok()?),
             };
-            Some(filter.match_id_mask(wanted.mask).match_frame_format().match_data_only())
+            Some(filter.match_id_mask(wanted.mask).match_data_only())
         };
         let filters: Vec<CanFilter> = ids.iter().filter_map(filter).collect();
         self.socket.set_filters(&filters).map_err(|error| self.explain(error))
