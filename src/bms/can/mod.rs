@@ -13,4 +13,4 @@ mod record;
 
 pub use bus_error::BusError;
 pub use frame::{Frame, Line, LineError, parse_line, parse_record};
-pub use record::{IdFilter, Record};
+pub use record::{IdFilter, Record, signed_word, word};

@@ -84,6 +84,16 @@ impl IdFilter {
     }
 }
 
+/// The `index`th 16-bit word of a frame's data, low byte first, as an unsigned number.
+pub fn word(bytes: &[u8], index: usize) -> Option<u16> {
+    bytes.as_chunks().0.get(index).copied().map(u16::from_le_bytes)
+}
+
+/// The same as a signed number.
+pub fn signed_word(bytes: &[u8], index: usize) -> Option<i16> {
+    bytes.as_chunks().0.get(index).copied().map(i16::from_le_bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

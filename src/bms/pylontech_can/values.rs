@@ -4,7 +4,7 @@ use super::alarms;
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::bytes::{text, unless};
-use crate::bms::can::Record;
+use crate::bms::can::{Record, signed_word, word};
 use crate::model::Reading;
 
 /// The battery's own limits.
@@ -89,7 +89,7 @@ pub(super) fn refuse(frame: &impl Fn(u16) -> Option<Record>) -> Result<(), Decod
 
 /// A limit that is not given is unknown; a charge current below zero allows none. Some senders write the discharge current as negative.
 fn limits(bytes: &[u8], into: &mut Reading) {
-    let amps = |index| unless(&[NONE_SIGNED], signed(bytes, index).unwrap_or(NONE_SIGNED)).map(Amps::deci);
+    let amps = |index| unless(&[NONE_SIGNED], signed_word(bytes, index).unwrap_or(NONE_SIGNED)).map(Amps::deci);
     let settings = &mut into.settings;
     settings.voltage_limit = unless(&[NONE], word(bytes, 0).unwrap_or(NONE)).map(Volts::deci);
     settings.charge_limit = amps(1).map(|limit| limit.max(Amps::ZERO));
@@ -110,7 +110,7 @@ fn charge(bytes: &[u8], into: &mut Reading) {
 }
 
 fn measured(bytes: &[u8], into: &mut Reading) {
-    let value = |index| unless(&[NONE_SIGNED], signed(bytes, index).unwrap_or(NONE_SIGNED));
+    let value = |index| unless(&[NONE_SIGNED], signed_word(bytes, index).unwrap_or(NONE_SIGNED));
     into.voltage = value(0).filter(|raw| *raw > 0).map(|raw| pack_voltage(raw, into));
     into.current = value(1).map(Amps::deci);
     into.power = None;
@@ -140,14 +140,6 @@ fn extremes(bytes: &[u8], into: &mut Reading) {
 
 fn capacity(bytes: &[u8], index: usize) -> Option<AmpHours> {
     unless(&[0, NONE], word(bytes, index)?).map(|raw| AmpHours::new(f64::from(raw)))
-}
-
-fn word(bytes: &[u8], index: usize) -> Option<u16> {
-    bytes.as_chunks().0.get(index).copied().map(u16::from_le_bytes)
-}
-
-fn signed(bytes: &[u8], index: usize) -> Option<i16> {
-    bytes.as_chunks().0.get(index).copied().map(i16::from_le_bytes)
 }
 
 /// A text of printable characters, without what fills it up.

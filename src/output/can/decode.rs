@@ -5,9 +5,8 @@
 use super::inverter_data::InverterData;
 use super::pylontech;
 use super::sma;
-use super::wire::{signed_word, word};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
-use crate::bms::can::{BusError, Frame};
+use crate::bms::can::{BusError, Frame, signed_word, word};
 use serde::Serialize;
 
 /// Everything received on a bus.

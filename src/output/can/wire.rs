@@ -43,20 +43,6 @@ pub(super) fn text(text: &str, fill: u8) -> [u8; 8] {
     bytes
 }
 
-/// The `index`th word of a frame as an unsigned number.
-pub(super) fn word(bytes: &[u8], index: usize) -> Option<u16> {
-    let start = index.checked_mul(2)?;
-    match bytes.get(start..start.checked_add(2)?)? {
-        [low, high] => Some(u16::from_le_bytes([*low, *high])),
-        _ => None,
-    }
-}
-
-/// The `index`th word of a frame as a signed number.
-pub(super) fn signed_word(bytes: &[u8], index: usize) -> Option<i16> {
-    word(bytes, index).map(|word| i16::from_le_bytes(word.to_le_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
