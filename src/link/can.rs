@@ -155,7 +155,7 @@ impl Can {
     }
 
     fn unsent(&self, error: io::Error) -> io::Error {
-        let full = [Errno::NOBUFS, Errno::AGAIN].iter().any(|errno| Errno::from_io_error(&error) == Some(*errno));
+        let full = is_queue_full(&error);
         match self.explain(error) {
             error if full && error.raw_os_error().is_some() => io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -168,6 +168,11 @@ impl Can {
 
 fn faulty(interface: &str, fault: CanFault) -> io::Error {
     io::Error::new(io::ErrorKind::NetworkDown, fault.text(interface))
+}
+
+/// Frames wait because nobody acknowledges them.
+pub(crate) fn is_queue_full(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| matches!(errno, Errno::NOBUFS | Errno::AGAIN))
 }
 
 fn is_missing(error: &io::Error) -> bool {

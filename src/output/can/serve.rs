@@ -11,11 +11,10 @@ use crate::base::episode::Once;
 use crate::base::runtime::{self, now};
 use crate::base::units::Moment;
 use crate::bms::can::Record;
-use crate::link::can::{CanFault, fault, received, to_send};
+use crate::link::can::{CanFault, fault, is_queue_full, received, to_send};
 use crate::model::{Freshness, Snapshot};
 use can_socket::tokio::CanSocket;
 use can_socket::{CanFilter, CanFrame, StandardId};
-use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::io;
 use std::sync::Arc;
@@ -296,8 +295,7 @@ impl CanSender {
 
 /// Why a frame was not sent; a full queue recovers without reopening.
 fn send_fault(interface: Option<CanFault>, error: &io::Error) -> (SendFault, bool) {
-    let full = [Errno::NOBUFS, Errno::AGAIN].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-        || error.kind() == io::ErrorKind::WouldBlock;
+    let full = is_queue_full(error) || error.kind() == io::ErrorKind::WouldBlock;
     let fault = match interface {
         Some(fault) => SendFault::Interface(fault),
         None if full => SendFault::Full,
@@ -351,6 +349,7 @@ pub async fn listen(interface: &str, pause: Duration, mut each: impl FnMut(Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     /// Without acknowledge the controller repeats the first frame and the queue fills up. In bus-off it sends none.
     #[test]
