@@ -47,9 +47,12 @@ pub(super) fn read(text: &str) -> Result<Vec<KeyValue>, Vec<Problem>> {
         .iter()
         .map(|error| {
             let line = error.span().map_or(1, |span| reader.line_of(span.start));
-            let told = error.message().replace('\n', ", ");
-            let remedy = reader.line(text, line).and_then(remedy);
-            Problem::new(Origin::Line(line), remedy.map_or(told.clone(), |remedy| format!("{remedy} ({told})")))
+            let message = error.message().replace('\n', ", ");
+            let problem = match reader.line(text, line).and_then(remedy) {
+                Some(remedy) => format!("{remedy} ({message})"),
+                None => message,
+            };
+            Problem::new(Origin::Line(line), problem)
         })
         .collect();
     if reader.problems.is_empty() {
