@@ -243,8 +243,8 @@ fn alarms_can_be_sent_as_warnings() {
     for profile in PROFILES {
         let config = Config { alarms: AlarmPolicy::Warnings, ..config(profile) };
         let understood = decoded(&set(&snapshot::alarmed(), &config)).understood().clone();
-        assert_eq!(understood.battery.alarms, Some(vec![]), "{profile:?}");
-        let warnings = understood.battery.warnings.unwrap();
+        assert_eq!(understood.battery.active.alarms, Some(vec![]), "{profile:?}");
+        let warnings = understood.battery.active.warnings.unwrap();
         assert!(warnings.contains(&Item::HighVoltage) && warnings.len() >= 2, "{profile:?} {warnings:?}");
     }
 }
@@ -328,7 +328,8 @@ fn without_data_nothing_may_flow_and_the_charge_stays() {
             _ => {}
         }
         if profile.name == "sma" {
-            let floating = InverterData { charge_voltage: Some(Volts::new(40.0)), ..data };
+            let mut floating = data;
+            floating.limits.charge_voltage = Some(Volts::new(40.0));
             assert_eq!(bytes_of(&encode(&floating, &config), 0x351)[..2], 526u16.to_le_bytes(), "not far below the last voltage");
         } else {
             assert!(frames.iter().all(|frame| frame.id() != 0x356), "{profile:?}: what is unknown is not sent");
@@ -380,10 +381,17 @@ fn encode_takes_a_whole_reading() {
     let Ended { code, out, err } = run(&["can", "encode", "--profile", "victron"], reading);
     assert_eq!(code, 0, "{err}");
     let data = decoded(&out.lines().map(frame).collect::<Vec<_>>()).understood().battery.clone();
-    assert_eq!((data.min_cell_mv, data.max_cell_mv, data.min_cell_temp_k), (Some(3298), Some(3303), Some(295)));
-    assert_eq!((data.temperature, data.soc_hires), (Some(Celsius::new(23.0)), Some(Percent::new(71.5))));
-    assert_eq!(data.warnings, Some(vec![Item::HighVoltage]));
-    assert_eq!((data.capacity.unwrap().get(), data.installed_capacity.unwrap().get()), (200.0, 280.0), "left, and installed");
+    assert_eq!(
+        (data.extremes.min_cell_mv, data.extremes.max_cell_mv, data.extremes.min_cell_temp_k),
+        (Some(3298), Some(3303), Some(295))
+    );
+    assert_eq!((data.state.temperature, data.state.soc_hires), (Some(Celsius::new(23.0)), Some(Percent::new(71.5))));
+    assert_eq!(data.active.warnings, Some(vec![Item::HighVoltage]));
+    assert_eq!(
+        (data.charge.capacity.unwrap().get(), data.charge.installed_capacity.unwrap().get()),
+        (200.0, 280.0),
+        "left, and installed"
+    );
     let disabled =
         r#"{"charge_voltage_v": 55.2, "charge_current_limit_a": 50, "discharge_current_limit_a": 60, "charge_enable": false}"#;
     let Ended { out, .. } = run(&["can", "encode", "--profile", "pylontech"], disabled);
@@ -432,17 +440,15 @@ proptest! {
         soc in any_value(), volts in any_value(), amps in any_value(), celsius in any_value(),
     ) {
         for profile in PROFILES {
-            let data = InverterData {
-                charge_voltage: Some(Volts::new(cvl)),
-                charge_current_limit: Some(Amps::new(ccl)),
-                discharge_current_limit: Some(Amps::new(dcl)),
-                discharge_voltage: Some(Volts::new(low)),
-                soc: Some(Percent::new(soc)),
-                voltage: Some(Volts::new(volts)),
-                current: Some(Amps::new(amps)),
-                temperature: Some(Celsius::new(celsius)),
-                ..InverterData::default()
-            };
+            let mut data = InverterData::default();
+            data.limits.charge_voltage = Some(Volts::new(cvl));
+            data.limits.charge_current_limit = Some(Amps::new(ccl));
+            data.limits.discharge_current_limit = Some(Amps::new(dcl));
+            data.limits.discharge_voltage = Some(Volts::new(low));
+            data.state.soc = Some(Percent::new(soc));
+            data.state.voltage = Some(Volts::new(volts));
+            data.state.current = Some(Amps::new(amps));
+            data.state.temperature = Some(Celsius::new(celsius));
             let frames = encode(&data, &config(profile));
             let ids: Vec<_> = frames.iter().map(Frame::id).collect();
             let mut once = ids.clone();
@@ -451,15 +457,15 @@ proptest! {
             prop_assert_eq!(ids.len(), once.len(), "an id comes once in a set");
             let back = decoded(&frames).understood().battery.clone();
             // Never more than allowed, never negative.
-            for (limit, sent) in [(ccl, back.charge_current_limit), (dcl, back.discharge_current_limit)] {
+            for (limit, sent) in [(ccl, back.limits.charge_current_limit), (dcl, back.limits.discharge_current_limit)] {
                 let sent = sent.unwrap().get();
                 prop_assert!(sent >= 0.0 && (sent <= limit.max(0.0) + 1e-6 || limit.is_nan() && sent == 0.0), "{profile:?} {limit} {sent}");
             }
             if profile.name != "sma" && (0.0..6553.0).contains(&cvl) {
-                let sent = back.charge_voltage.unwrap().get();
+                let sent = back.limits.charge_voltage.unwrap().get();
                 prop_assert!(sent <= cvl + 1e-6 && sent > cvl - 0.11, "{profile:?} {cvl} {sent}");
             }
-            let percent = back.soc.unwrap().get();
+            let percent = back.state.soc.unwrap().get();
             prop_assert!((0.0..=100.0).contains(&percent));
             if (1.0..=100.0).contains(&soc) {
                 prop_assert!(percent <= soc + 1e-6 && percent > soc - 1.0, "{profile:?} {soc} {percent}");
@@ -468,13 +474,13 @@ proptest! {
             let fine = bytes_of(&frames, 0x355);
             prop_assert!(fine.len() <= 4 || fine[4..6] != [0xFF, 0xFF]);
             if (0.0..327.0).contains(&volts) {
-                prop_assert!((back.voltage.unwrap().get() - volts).abs() <= 0.0051);
+                prop_assert!((back.state.voltage.unwrap().get() - volts).abs() <= 0.0051);
             }
             if (-3276.0..3276.0).contains(&amps) {
-                prop_assert!((back.current.unwrap().get() - amps).abs() <= 0.051);
+                prop_assert!((back.state.current.unwrap().get() - amps).abs() <= 0.051);
             }
             if (-3276.0..3276.0).contains(&celsius) {
-                prop_assert!((back.temperature.unwrap().get() - celsius).abs() <= 0.051);
+                prop_assert!((back.state.temperature.unwrap().get() - celsius).abs() <= 0.051);
             }
         }
     }

@@ -96,16 +96,17 @@ fn inverter_data(mut object: Map<String, Value>) -> Result<InverterData, String>
         items.sort_unstable();
         items.dedup();
     }
-    (data.alarms, data.warnings) = (Some(alarms), Some(warnings));
+    (data.active.alarms, data.active.warnings) = (Some(alarms), Some(warnings));
     if !sensors.is_empty() {
         let kelvin = |celsius: f64| (celsius + 273.15).round() as u16;
-        data.temperature = data.temperature.or(Some(Celsius::new(sensors.iter().sum::<f64>() / sensors.len() as f64).rounded(1)));
-        data.min_cell_temp_k = data.min_cell_temp_k.or(sensors.iter().copied().reduce(f64::min).map(kelvin));
-        data.max_cell_temp_k = data.max_cell_temp_k.or(sensors.iter().copied().reduce(f64::max).map(kelvin));
+        data.state.temperature =
+            data.state.temperature.or(Some(Celsius::new(sensors.iter().sum::<f64>() / sensors.len() as f64).rounded(1)));
+        data.extremes.min_cell_temp_k = data.extremes.min_cell_temp_k.or(sensors.iter().copied().reduce(f64::min).map(kelvin));
+        data.extremes.max_cell_temp_k = data.extremes.max_cell_temp_k.or(sensors.iter().copied().reduce(f64::max).map(kelvin));
     }
     let milli = |volts: Volts| (volts.get() * 1000.0).round() as u16;
-    data.min_cell_mv = data.min_cell_mv.or(cells.iter().copied().reduce(Volts::min).map(milli));
-    data.max_cell_mv = data.max_cell_mv.or(cells.iter().copied().reduce(Volts::max).map(milli));
+    data.extremes.min_cell_mv = data.extremes.min_cell_mv.or(cells.iter().copied().reduce(Volts::min).map(milli));
+    data.extremes.max_cell_mv = data.extremes.max_cell_mv.or(cells.iter().copied().reduce(Volts::max).map(milli));
     Ok(data)
 }
 

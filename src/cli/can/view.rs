@@ -16,8 +16,8 @@ pub fn table(decoder: &Decoder, width: usize, colour: bool) -> String {
         ("State", state(data)),
         ("Cells", cells(data)),
         ("Requests", requests(data)),
-        ("Alarms", items(data.alarms.as_deref(), Style::Alarm)),
-        ("Warnings", items(data.warnings.as_deref(), Style::Warning)),
+        ("Alarms", items(data.active.alarms.as_deref(), Style::Alarm)),
+        ("Warnings", items(data.active.warnings.as_deref(), Style::Warning)),
         ("Inverter", understood.inverter.as_ref().map(inverter).unwrap_or_default()),
         ("Notes", understood.notes.iter().map(|note| Piece::new(note.clone(), Style::Warning)).collect()),
     ];
@@ -33,22 +33,25 @@ fn some<const N: usize>(items: [Option<Piece>; N]) -> Vec<Piece> {
 
 fn battery(data: &InverterData, profile: Option<&str>) -> Vec<Piece> {
     some([
-        data.manufacturer.as_ref().map(|maker| Piece::new(maker.clone(), Style::Title)),
-        data.product_name.as_ref().map(plain),
-        data.bms_name_1.as_ref().map(|first| plain(format!("{first}{}", data.bms_name_2.as_deref().unwrap_or_default()))),
-        data.serial_number.as_ref().map(|serial| plain(format!("serial {serial}"))),
-        data.module_count.map(|count| plain(format!("{count} modules"))),
-        data.modules_online.map(|count| plain(format!("{count} modules online"))),
+        data.identity.manufacturer.as_ref().map(|maker| Piece::new(maker.clone(), Style::Title)),
+        data.identity.product_name.as_ref().map(plain),
+        data.identity
+            .bms_name_1
+            .as_ref()
+            .map(|first| plain(format!("{first}{}", data.identity.bms_name_2.as_deref().unwrap_or_default()))),
+        data.identity.serial_number.as_ref().map(|serial| plain(format!("serial {serial}"))),
+        data.modules.module_count.map(|count| plain(format!("{count} modules"))),
+        data.modules.online.map(|count| plain(format!("{count} modules online"))),
         profile.map(|name| plain(format!("speaks {name}"))),
     ])
 }
 
 fn limits(data: &InverterData) -> Vec<Piece> {
     some([
-        data.charge_voltage.map(|volts| plain(format!("CVL {volts:.1}"))),
-        data.charge_current_limit.map(|amps| plain(format!("CCL {amps:.1}"))),
-        data.discharge_current_limit.map(|amps| plain(format!("DCL {amps:.1}"))),
-        data.discharge_voltage.map(|volts| plain(format!("not below {volts:.1}"))),
+        data.limits.charge_voltage.map(|volts| plain(format!("CVL {volts:.1}"))),
+        data.limits.charge_current_limit.map(|amps| plain(format!("CCL {amps:.1}"))),
+        data.limits.discharge_current_limit.map(|amps| plain(format!("DCL {amps:.1}"))),
+        data.limits.discharge_voltage.map(|volts| plain(format!("not below {volts:.1}"))),
     ])
 }
 
@@ -59,13 +62,13 @@ fn state(data: &InverterData) -> Vec<Piece> {
         _ => "",
     };
     some([
-        data.soc_hires.or(data.soc).map(|soc| plain(format!("SoC {soc}"))),
-        data.soh.map(|soh| plain(format!("SoH {soh}"))),
-        data.voltage.map(|volts| plain(format!("{volts:.2}"))),
-        data.current.map(|amps| plain(format!("{amps:.1}{}", direction(amps.get())))),
-        data.temperature.map(|celsius| plain(format!("{celsius:.1}"))),
-        data.capacity.map(plain),
-        data.installed_capacity.map(|capacity| plain(format!("of {capacity}"))),
+        data.state.soc_hires.or(data.state.soc).map(|soc| plain(format!("SoC {soc}"))),
+        data.state.soh.map(|soh| plain(format!("SoH {soh}"))),
+        data.state.voltage.map(|volts| plain(format!("{volts:.2}"))),
+        data.state.current.map(|amps| plain(format!("{amps:.1}{}", direction(amps.get())))),
+        data.state.temperature.map(|celsius| plain(format!("{celsius:.1}"))),
+        data.charge.capacity.map(plain),
+        data.charge.installed_capacity.map(|capacity| plain(format!("of {capacity}"))),
     ])
 }
 
@@ -77,10 +80,10 @@ fn cells(data: &InverterData) -> Vec<Piece> {
         value.map(|value| Piece::new(format!("{what} {value}{name}"), style))
     };
     some([
-        end(data.min_cell_mv.map(volts), &data.min_cell_v_id, "lowest", Style::Low),
-        end(data.max_cell_mv.map(volts), &data.max_cell_v_id, "highest", Style::High),
-        end(data.min_cell_temp_k.map(celsius), &data.min_cell_t_id, "coldest", Style::Plain),
-        end(data.max_cell_temp_k.map(celsius), &data.max_cell_t_id, "hottest", Style::Plain),
+        end(data.extremes.min_cell_mv.map(volts), &data.extremes.min_cell_v_id, "lowest", Style::Low),
+        end(data.extremes.max_cell_mv.map(volts), &data.extremes.max_cell_v_id, "highest", Style::High),
+        end(data.extremes.min_cell_temp_k.map(celsius), &data.extremes.min_cell_t_id, "coldest", Style::Plain),
+        end(data.extremes.max_cell_temp_k.map(celsius), &data.extremes.max_cell_t_id, "hottest", Style::Plain),
     ])
 }
 
@@ -90,12 +93,12 @@ fn requests(data: &InverterData) -> Vec<Piece> {
     };
     let wants = |what: &str, asked: Option<bool>| asked.filter(|asked| *asked).map(|_| Piece::new(what, Style::Warning));
     some([
-        may("charge", data.charge_enable),
-        may("discharge", data.discharge_enable),
-        wants("force charge I", data.force_charge_1),
-        wants("force charge II", data.force_charge_2),
-        wants("full charge", data.full_charge_request),
-        wants("asks for charge", data.force_charge_victron),
+        may("charge", data.requests.charge_enable),
+        may("discharge", data.requests.discharge_enable),
+        wants("force charge I", data.requests.force_charge_1),
+        wants("force charge II", data.requests.force_charge_2),
+        wants("full charge", data.requests.full_charge_request),
+        wants("asks for charge", data.requests.force_charge_victron),
     ])
 }
 

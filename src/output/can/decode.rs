@@ -81,7 +81,7 @@ impl Decoder {
 
     /// Name of the profile that the battery's frames resemble.
     pub fn looks_like(&self) -> Option<&'static str> {
-        let maker = self.understood.battery.manufacturer.as_deref().unwrap_or_default();
+        let maker = self.understood.battery.identity.manufacturer.as_deref().unwrap_or_default();
         match self.profile {
             Marks { pylontech: true, .. } => Some("pylontech"),
             Marks { victron: true, .. } => Some("victron"),
@@ -112,32 +112,32 @@ impl Decoder {
         match frame.id() {
             0x351 => self.limits(bytes),
             0x355 => {
-                data.soc = word(bytes, 0).map(|soc| Percent::new(soc.into()));
-                data.soh = word(bytes, 1).map(|soh| Percent::new(soh.into()));
-                data.soc_hires = word(bytes, 2).filter(|fine| ![0, u16::MAX].contains(fine)).map(Percent::centi);
+                data.state.soc = word(bytes, 0).map(|soc| Percent::new(soc.into()));
+                data.state.soh = word(bytes, 1).map(|soh| Percent::new(soh.into()));
+                data.state.soc_hires = word(bytes, 2).filter(|fine| ![0, u16::MAX].contains(fine)).map(Percent::centi);
                 self.percents();
             }
             0x356 => {
-                data.voltage = given(signed_word(bytes, 0)).map(Volts::centi);
-                data.current = given(signed_word(bytes, 1)).map(Amps::deci);
-                data.temperature = given(signed_word(bytes, 2)).map(Celsius::deci);
+                data.state.voltage = given(signed_word(bytes, 0)).map(Volts::centi);
+                data.state.current = given(signed_word(bytes, 1)).map(Amps::deci);
+                data.state.temperature = given(signed_word(bytes, 2)).map(Celsius::deci);
             }
             0x359 => self.protections(bytes),
             0x35A => {
                 let (alarms, warnings) = bytes.split_at(bytes.len().min(4));
                 let ((alarms, alarms_ok), (warnings, warnings_ok)) = (sma::understood(alarms), sma::understood(warnings));
-                (data.alarms, data.alarms_ok) = (Some(alarms), Some(alarms_ok));
-                (data.warnings, data.warnings_ok) = (Some(warnings), Some(warnings_ok));
+                (data.active.alarms, data.active.alarms_ok) = (Some(alarms), Some(alarms_ok));
+                (data.active.warnings, data.active.warnings_ok) = (Some(warnings), Some(warnings_ok));
                 self.profile.pairs = true;
             }
             0x35B => {}
             0x35C => self.requests(bytes),
-            0x35E => data.manufacturer = text(bytes),
+            0x35E => data.identity.manufacturer = text(bytes),
             0x35F => {
-                data.product_or_type_u16 = word(bytes, 0);
-                data.fw_bytes_2_3 = bytes.get(2..4).map(crate::base::hex::encode);
-                data.capacity = word(bytes, 2).map(|capacity| AmpHours::new(capacity.into()));
-                data.hw_or_mfr_u16 = word(bytes, 3);
+                data.identity.product_or_type_u16 = word(bytes, 0);
+                data.identity.fw_bytes_2_3 = bytes.get(2..4).map(crate::base::hex::encode);
+                data.charge.capacity = word(bytes, 2).map(|capacity| AmpHours::new(capacity.into()));
+                data.identity.hw_or_mfr_u16 = word(bytes, 3);
             }
             _ => return false,
         }
@@ -146,11 +146,11 @@ impl Decoder {
 
     fn limits(&mut self, bytes: &[u8]) {
         let data = &mut self.understood.battery;
-        data.charge_voltage = word(bytes, 0).filter(|volts| *volts != u16::MAX).map(Volts::deci);
-        data.charge_current_limit = given(signed_word(bytes, 1)).map(Amps::deci);
-        data.discharge_current_limit = given(signed_word(bytes, 2)).map(Amps::deci);
-        data.discharge_voltage = word(bytes, 3).filter(|volts| *volts != u16::MAX).map(Volts::deci);
-        for (what, limit) in [("charge", data.charge_current_limit), ("discharge", data.discharge_current_limit)] {
+        data.limits.charge_voltage = word(bytes, 0).filter(|volts| *volts != u16::MAX).map(Volts::deci);
+        data.limits.charge_current_limit = given(signed_word(bytes, 1)).map(Amps::deci);
+        data.limits.discharge_current_limit = given(signed_word(bytes, 2)).map(Amps::deci);
+        data.limits.discharge_voltage = word(bytes, 3).filter(|volts| *volts != u16::MAX).map(Volts::deci);
+        for (what, limit) in [("charge", data.limits.charge_current_limit), ("discharge", data.limits.discharge_current_limit)] {
             if let Some(limit) = limit.filter(|limit| *limit < Amps::ZERO) {
                 self.note(format!(
                     "0x351: the {what} current limit is {limit}: limits are positive; inverters may take this for no limit or none"
@@ -164,7 +164,7 @@ impl Decoder {
 
     fn percents(&mut self) {
         let data = &self.understood.battery;
-        for (what, percent) in [("charge", data.soc), ("health", data.soh)] {
+        for (what, percent) in [("charge", data.state.soc), ("health", data.state.soh)] {
             if let Some(percent) = percent.filter(|percent| percent.get() > 100.0) {
                 self.note(format!("0x355: a state of {what} of {percent} is impossible; the low byte comes first"));
             }
@@ -174,9 +174,9 @@ impl Decoder {
     fn protections(&mut self, bytes: &[u8]) {
         let (alarms, warnings, unknown) = pylontech::understood(bytes);
         let data = &mut self.understood.battery;
-        (data.alarms, data.warnings) = (Some(alarms), Some(warnings));
-        data.module_count = bytes.get(4).copied();
-        data.tail_pn = bytes.get(5..7).map(crate::base::hex::encode);
+        (data.active.alarms, data.active.warnings) = (Some(alarms), Some(warnings));
+        data.modules.module_count = bytes.get(4).copied();
+        data.modules.tail_pn = bytes.get(5..7).map(crate::base::hex::encode);
         self.profile.pylontech = true;
         for (byte, bit) in unknown {
             self.note(format!("0x359: byte {byte} bit {bit} is set, which Pylontech's document gives no meaning"));
@@ -187,8 +187,8 @@ impl Decoder {
         let Some(byte) = bytes.first() else { return };
         let bit = |bit: u8| Some(byte & (1 << bit) != 0);
         let data = &mut self.understood.battery;
-        (data.charge_enable, data.discharge_enable) = (bit(7), bit(6));
-        (data.force_charge_1, data.force_charge_2, data.full_charge_request) = (bit(5), bit(4), bit(3));
+        (data.requests.charge_enable, data.requests.discharge_enable) = (bit(7), bit(6));
+        (data.requests.force_charge_1, data.requests.force_charge_2, data.requests.full_charge_request) = (bit(5), bit(4), bit(3));
         self.profile.pylontech = true;
     }
 
@@ -197,35 +197,35 @@ impl Decoder {
         let bytes = frame.bytes();
         let data = &mut self.understood.battery;
         match frame.id() {
-            0x360 => data.force_charge_victron = bytes.first().map(|byte| *byte == 0xFF),
-            0x370 => data.bms_name_1 = text(bytes),
-            0x371 => data.bms_name_2 = text(bytes),
+            0x360 => data.requests.force_charge_victron = bytes.first().map(|byte| *byte == 0xFF),
+            0x370 => data.identity.bms_name_1 = text(bytes),
+            0x371 => data.identity.bms_name_2 = text(bytes),
             0x372 => {
-                (data.modules_online, data.modules_blocking_charge) = (word(bytes, 0), word(bytes, 1));
-                (data.modules_blocking_discharge, data.modules_offline) = (word(bytes, 2), word(bytes, 3));
+                (data.modules.online, data.modules.blocking_charge) = (word(bytes, 0), word(bytes, 1));
+                (data.modules.blocking_discharge, data.modules.offline) = (word(bytes, 2), word(bytes, 3));
             }
             0x373 => {
-                (data.min_cell_mv, data.max_cell_mv) = (word(bytes, 0), word(bytes, 1));
+                (data.extremes.min_cell_mv, data.extremes.max_cell_mv) = (word(bytes, 0), word(bytes, 1));
                 let kelvin = |index| word(bytes, index).filter(|kelvin| *kelvin > 0);
-                (data.min_cell_temp_k, data.max_cell_temp_k) = (kelvin(2), kelvin(3));
+                (data.extremes.min_cell_temp_k, data.extremes.max_cell_temp_k) = (kelvin(2), kelvin(3));
             }
-            0x374 => data.min_cell_v_id = text(bytes),
-            0x375 => data.max_cell_v_id = text(bytes),
-            0x376 => data.min_cell_t_id = text(bytes),
-            0x377 => data.max_cell_t_id = text(bytes),
+            0x374 => data.extremes.min_cell_v_id = text(bytes),
+            0x375 => data.extremes.max_cell_v_id = text(bytes),
+            0x376 => data.extremes.min_cell_t_id = text(bytes),
+            0x377 => data.extremes.max_cell_t_id = text(bytes),
             0x378 => {
                 let long = |first| Some(f64::from(word(bytes, first)?) + 65_536.0 * f64::from(word(bytes, first + 1)?));
-                data.energy_charged_kwh = long(0).map(|raw| raw / 10.0);
-                data.energy_discharged_kwh = long(2).map(|raw| raw / 10.0);
+                data.charge.energy_charged_kwh = long(0).map(|raw| raw / 10.0);
+                data.charge.energy_discharged_kwh = long(2).map(|raw| raw / 10.0);
             }
-            0x379 => data.installed_capacity = word(bytes, 0).map(|capacity| AmpHours::new(capacity.into())),
-            0x380 => data.serial_number = text(bytes),
+            0x379 => data.charge.installed_capacity = word(bytes, 0).map(|capacity| AmpHours::new(capacity.into())),
+            0x380 => data.identity.serial_number = text(bytes),
             0x381 => {
                 let rest = text(bytes).unwrap_or_default();
-                let first: String = data.serial_number.take().unwrap_or_default().chars().take(8).collect();
-                data.serial_number = Some(first + &rest);
+                let first: String = data.identity.serial_number.take().unwrap_or_default().chars().take(8).collect();
+                data.identity.serial_number = Some(first + &rest);
             }
-            0x382 => data.product_name = text(bytes),
+            0x382 => data.identity.product_name = text(bytes),
             _ => return false,
         }
         // Other makers use 0x360 and 0x379, too.

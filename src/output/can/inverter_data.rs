@@ -5,13 +5,43 @@ use super::Config;
 use super::item::{Item, add};
 use super::requests::Requests;
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
-use crate::model::{Alarm, Level, Snapshot};
+use crate::model::{Alarm, Derived, Level, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// The data sent over CAN; `None` = not sent. Positive current charges.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InverterData {
+    /// Limits of charging and discharging.
+    #[serde(flatten)]
+    pub limits: InverterLimits,
+    /// The state of the battery.
+    #[serde(flatten)]
+    pub state: InverterState,
+    /// Alarms and warnings.
+    #[serde(flatten)]
+    pub active: ActiveAlarms,
+    /// Permissions and requests.
+    #[serde(flatten)]
+    pub requests: RequestFlags,
+    /// Names and numbers that identify the battery.
+    #[serde(flatten)]
+    pub identity: InverterIdentity,
+    /// Capacity, remaining charge and energy.
+    #[serde(flatten)]
+    pub charge: ChargeData,
+    /// The modules of the battery.
+    #[serde(flatten)]
+    pub modules: ModuleData,
+    /// Extremes of cells and sensors.
+    #[serde(flatten)]
+    pub extremes: Extremes,
+}
+
+/// Limits of charging and discharging.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InverterLimits {
     /// Charge voltage limit.
     #[serde(rename = "charge_voltage_v", skip_serializing_if = "Option::is_none")]
     pub charge_voltage: Option<Volts>,
@@ -24,6 +54,12 @@ pub struct InverterData {
     /// End-of-discharge voltage.
     #[serde(rename = "discharge_voltage_v", skip_serializing_if = "Option::is_none")]
     pub discharge_voltage: Option<Volts>,
+}
+
+/// The state of the battery.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InverterState {
     /// State of charge.
     #[serde(rename = "soc_pct", skip_serializing_if = "Option::is_none")]
     pub soc: Option<Percent>,
@@ -36,12 +72,21 @@ pub struct InverterData {
     /// Pack voltage.
     #[serde(rename = "voltage_v", skip_serializing_if = "Option::is_none")]
     pub voltage: Option<Volts>,
+    /// The last known voltage; not sent.
+    #[serde(skip)]
+    pub last_voltage: Option<Volts>,
     /// Pack current.
     #[serde(rename = "current_a", skip_serializing_if = "Option::is_none")]
     pub current: Option<Amps>,
     /// Battery temperature.
     #[serde(rename = "temperature_c", skip_serializing_if = "Option::is_none")]
     pub temperature: Option<Celsius>,
+}
+
+/// Alarms and warnings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActiveAlarms {
     /// Active alarms, in the order of their names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Vec<Item>>,
@@ -54,6 +99,12 @@ pub struct InverterData {
     /// Warnings reported as off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warnings_ok: Option<Vec<Item>>,
+}
+
+/// Permissions and requests.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestFlags {
     /// The battery may be charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charge_enable: Option<bool>,
@@ -72,6 +123,12 @@ pub struct InverterData {
     /// Victron's request to charge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_charge_victron: Option<bool>,
+}
+
+/// Names and numbers that identify the battery.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InverterIdentity {
     /// Manufacturer name, up to 8 characters; some inverters choose their rules by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manufacturer: Option<String>,
@@ -96,6 +153,12 @@ pub struct InverterData {
     /// Hardware version (Victron) or manufacturer number (SMA).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hw_or_mfr_u16: Option<u16>,
+}
+
+/// Capacity, remaining charge and energy.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChargeData {
     /// Capacity; for Victron the remaining charge.
     #[serde(rename = "capacity_ah", skip_serializing_if = "Option::is_none")]
     pub capacity: Option<AmpHours>,
@@ -105,6 +168,18 @@ pub struct InverterData {
     /// Installed capacity.
     #[serde(rename = "installed_capacity_ah", skip_serializing_if = "Option::is_none")]
     pub installed_capacity: Option<AmpHours>,
+    /// Total energy charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy_charged_kwh: Option<f64>,
+    /// Total energy discharged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy_discharged_kwh: Option<f64>,
+}
+
+/// The modules of the battery.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModuleData {
     /// Modules of the battery (Pylontech).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module_count: Option<u8>,
@@ -112,17 +187,23 @@ pub struct InverterData {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tail_pn: Option<String>,
     /// Modules online (Victron).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub modules_online: Option<u16>,
+    #[serde(rename = "modules_online", skip_serializing_if = "Option::is_none")]
+    pub online: Option<u16>,
     /// Modules that block charging.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub modules_blocking_charge: Option<u16>,
+    #[serde(rename = "modules_blocking_charge", skip_serializing_if = "Option::is_none")]
+    pub blocking_charge: Option<u16>,
     /// Modules that block discharging.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub modules_blocking_discharge: Option<u16>,
+    #[serde(rename = "modules_blocking_discharge", skip_serializing_if = "Option::is_none")]
+    pub blocking_discharge: Option<u16>,
     /// Modules offline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub modules_offline: Option<u16>,
+    #[serde(rename = "modules_offline", skip_serializing_if = "Option::is_none")]
+    pub offline: Option<u16>,
+}
+
+/// Extremes of cells and sensors.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extremes {
     /// Lowest cell, mV.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_cell_mv: Option<u16>,
@@ -147,161 +228,140 @@ pub struct InverterData {
     /// Name of the hottest sensor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cell_t_id: Option<String>,
-    /// Total energy charged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub energy_charged_kwh: Option<f64>,
-    /// Total energy discharged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub energy_discharged_kwh: Option<f64>,
-    /// The last known voltage; not sent.
-    #[serde(skip)]
-    pub last_voltage: Option<Volts>,
 }
 
 impl InverterData {
     /// From a snapshot and the charge requests.
     pub fn of(snapshot: &Snapshot, config: &Config, requests: Requests) -> Self {
-        let (reading, derived, limits) = (&snapshot.reading, &snapshot.derived, &snapshot.limits);
+        let (reading, limits) = (&snapshot.reading, &snapshot.limits);
         let (alarms, warnings) = sorted(&snapshot.alarms);
         let (may_charge, may_discharge) = (limits.ccl.value > Amps::ZERO, limits.dcl.value > Amps::ZERO);
-        let modules = ModuleCounts::of(snapshot, config, may_charge, may_discharge);
-        let bank = snapshot.bank_summary.as_deref();
         let (name_1, name_2) = halves(reading.model.as_deref());
         Self {
-            charge_voltage: Some(limits.cvl.value),
-            charge_current_limit: Some(limits.ccl.value),
-            discharge_current_limit: Some(limits.dcl.value),
-            discharge_voltage: Some(limits.low_voltage),
-            soc: reading.soc,
-            soh: reading.soh,
-            voltage: reading.voltage,
-            current: reading.current,
-            temperature: derived.temperature,
-            alarms: Some(alarms),
-            warnings: Some(warnings),
-            charge_enable: Some(may_charge),
-            discharge_enable: Some(may_discharge),
-            force_charge_1: Some(requests.force_1 && may_charge),
-            force_charge_2: Some(requests.force_2 && may_charge),
-            full_charge_request: Some(requests.full && may_charge),
-            manufacturer: config.manufacturer.clone(),
-            bms_name_1: name_1,
-            bms_name_2: name_2,
-            serial_number: reading.serial_number.clone(),
-            capacity: reading.capacity,
-            remaining: reading.remaining,
-            module_count: Some(u8::try_from(modules.online.max(1)).unwrap_or(u8::MAX)),
-            modules_online: Some(modules.online),
-            modules_blocking_charge: Some(modules.blocking_charge),
-            modules_blocking_discharge: Some(modules.blocking_discharge),
-            modules_offline: Some(modules.offline),
-            min_cell_mv: derived.min_cell.map(|(volts, _)| milli(volts)),
-            max_cell_mv: derived.max_cell.map(|(volts, _)| milli(volts)),
-            min_cell_temp_k: derived.min_temperature.map(|(celsius, _)| kelvin(celsius)),
-            max_cell_temp_k: derived.max_temperature.map(|(celsius, _)| kelvin(celsius)),
-            min_cell_v_id: id('C', derived.min_cell.map(|(_, number)| number), bank.map(|bank| &bank.min_cell)),
-            max_cell_v_id: id('C', derived.max_cell.map(|(_, number)| number), bank.map(|bank| &bank.max_cell)),
-            min_cell_t_id: id('T', derived.min_temperature.map(|(_, number)| number), bank.map(|bank| &bank.min_temperature)),
-            max_cell_t_id: id('T', derived.max_temperature.map(|(_, number)| number), bank.map(|bank| &bank.max_temperature)),
-            energy_charged_kwh: Some(snapshot.history.charged_kwh),
-            energy_discharged_kwh: Some(snapshot.history.discharged_kwh),
-            ..Self::default()
+            limits: InverterLimits {
+                charge_voltage: Some(limits.cvl.value),
+                charge_current_limit: Some(limits.ccl.value),
+                discharge_current_limit: Some(limits.dcl.value),
+                discharge_voltage: Some(limits.low_voltage),
+            },
+            state: InverterState {
+                soc: reading.soc,
+                soh: reading.soh,
+                voltage: reading.voltage,
+                current: reading.current,
+                temperature: snapshot.derived.temperature,
+                ..InverterState::default()
+            },
+            active: ActiveAlarms { alarms: Some(alarms), warnings: Some(warnings), ..ActiveAlarms::default() },
+            requests: RequestFlags {
+                charge_enable: Some(may_charge),
+                discharge_enable: Some(may_discharge),
+                force_charge_1: Some(requests.force_1 && may_charge),
+                force_charge_2: Some(requests.force_2 && may_charge),
+                full_charge_request: Some(requests.full && may_charge),
+                force_charge_victron: None,
+            },
+            identity: InverterIdentity {
+                manufacturer: config.manufacturer.clone(),
+                bms_name_1: name_1,
+                bms_name_2: name_2,
+                serial_number: reading.serial_number.clone(),
+                ..InverterIdentity::default()
+            },
+            charge: ChargeData {
+                capacity: reading.capacity,
+                remaining: reading.remaining,
+                installed_capacity: None,
+                energy_charged_kwh: Some(snapshot.history.charged_kwh),
+                energy_discharged_kwh: Some(snapshot.history.discharged_kwh),
+            },
+            modules: ModuleData::of(snapshot, config, may_charge, may_discharge),
+            extremes: Extremes::of(snapshot),
         }
     }
 
     /// The same with limits of 0 and no requests, for a battery without fresh data. Keeps the state of charge of `last`, because an
     /// inverter without one switches off or starts to charge; measured values are unknown.
     pub fn zero_limits(self, last: &Self) -> Self {
-        let modules = self.modules_online;
+        // Unchanged: charge voltage, alarms, names and counters.
         Self {
-            charge_current_limit: Some(Amps::ZERO),
-            discharge_current_limit: Some(Amps::ZERO),
-            discharge_voltage: self.discharge_voltage.filter(|low| *low > Volts::ZERO).or(last.discharge_voltage),
-            soc: last.soc,
-            soc_hires: last.soc_hires,
-            soh: last.soh,
-            voltage: None,
-            last_voltage: last.voltage,
-            current: None,
-            temperature: None,
-            remaining: last.remaining,
-            capacity: self.capacity.or(last.capacity),
-            charge_enable: Some(false),
-            discharge_enable: Some(false),
-            force_charge_1: Some(false),
-            force_charge_2: Some(false),
-            full_charge_request: Some(false),
-            force_charge_victron: Some(false),
-            modules_blocking_charge: modules,
-            modules_blocking_discharge: modules,
-            min_cell_mv: None,
-            max_cell_mv: None,
-            min_cell_temp_k: None,
-            max_cell_temp_k: None,
-            // Unchanged: charge voltage, alarms, names and counters.
-            charge_voltage: self.charge_voltage,
-            alarms: self.alarms,
-            warnings: self.warnings,
-            alarms_ok: self.alarms_ok,
-            warnings_ok: self.warnings_ok,
-            manufacturer: self.manufacturer,
-            product_name: self.product_name,
-            bms_name_1: self.bms_name_1,
-            bms_name_2: self.bms_name_2,
-            serial_number: self.serial_number,
-            product_or_type_u16: self.product_or_type_u16,
-            fw_bytes_2_3: self.fw_bytes_2_3,
-            hw_or_mfr_u16: self.hw_or_mfr_u16,
-            installed_capacity: self.installed_capacity,
-            module_count: self.module_count,
-            tail_pn: self.tail_pn,
-            modules_online: self.modules_online,
-            modules_offline: self.modules_offline,
-            min_cell_v_id: self.min_cell_v_id,
-            max_cell_v_id: self.max_cell_v_id,
-            min_cell_t_id: self.min_cell_t_id,
-            max_cell_t_id: self.max_cell_t_id,
-            energy_charged_kwh: self.energy_charged_kwh,
-            energy_discharged_kwh: self.energy_discharged_kwh,
+            limits: InverterLimits {
+                charge_voltage: self.limits.charge_voltage,
+                charge_current_limit: Some(Amps::ZERO),
+                discharge_current_limit: Some(Amps::ZERO),
+                discharge_voltage: self.limits.discharge_voltage.filter(|low| *low > Volts::ZERO).or(last.limits.discharge_voltage),
+            },
+            state: InverterState {
+                soc: last.state.soc,
+                soc_hires: last.state.soc_hires,
+                soh: last.state.soh,
+                last_voltage: last.state.voltage,
+                voltage: None,
+                current: None,
+                temperature: None,
+            },
+            requests: RequestFlags {
+                charge_enable: Some(false),
+                discharge_enable: Some(false),
+                force_charge_1: Some(false),
+                force_charge_2: Some(false),
+                full_charge_request: Some(false),
+                force_charge_victron: Some(false),
+            },
+            charge: ChargeData {
+                remaining: last.charge.remaining,
+                capacity: self.charge.capacity.or(last.charge.capacity),
+                ..self.charge
+            },
+            modules: ModuleData { blocking_charge: self.modules.online, blocking_discharge: self.modules.online, ..self.modules },
+            extremes: Extremes {
+                min_cell_mv: None,
+                max_cell_mv: None,
+                min_cell_temp_k: None,
+                max_cell_temp_k: None,
+                ..self.extremes
+            },
+            active: self.active,
+            identity: self.identity,
         }
     }
 
     /// The charge current limit: 0 if charging is not enabled or the limit unknown.
     pub(super) fn charge_amps(&self) -> f64 {
-        amps(self.charge_current_limit, self.charge_enable)
+        amps(self.limits.charge_current_limit, self.requests.charge_enable)
     }
 
     /// As [`charge_amps`](Self::charge_amps), discharging.
     pub(super) fn discharge_amps(&self) -> f64 {
-        amps(self.discharge_current_limit, self.discharge_enable)
+        amps(self.limits.discharge_current_limit, self.requests.discharge_enable)
     }
 
     /// Whether the battery may be charged: the flag, else by its limit.
     pub(super) fn may_charge(&self) -> bool {
-        self.charge_enable.unwrap_or(self.charge_amps() > 0.0)
+        self.requests.charge_enable.unwrap_or(self.charge_amps() > 0.0)
     }
 
     /// Whether the battery may be discharged: the flag, else by its limit.
     pub(super) fn may_discharge(&self) -> bool {
-        self.discharge_enable.unwrap_or(self.discharge_amps() > 0.0)
+        self.requests.discharge_enable.unwrap_or(self.discharge_amps() > 0.0)
     }
 
     /// True when `item` is an active alarm.
     pub(super) fn alarm(&self, item: Item) -> bool {
-        self.alarms.as_ref().is_some_and(|items| items.contains(&item))
+        self.active.alarms.as_ref().is_some_and(|items| items.contains(&item))
     }
 
     /// True when `item` is an active warning.
     pub(super) fn warning(&self, item: Item) -> bool {
-        self.warnings.as_ref().is_some_and(|items| items.contains(&item))
+        self.active.warnings.as_ref().is_some_and(|items| items.contains(&item))
     }
 
     /// The same with every alarm as a warning.
     pub(super) fn with_warnings_only(mut self) -> Self {
-        for item in self.alarms.take().unwrap_or_default() {
-            add(self.warnings.get_or_insert_default(), item);
+        for item in self.active.alarms.take().unwrap_or_default() {
+            add(self.active.warnings.get_or_insert_default(), item);
         }
-        self.alarms = Some(Vec::new());
+        self.active.alarms = Some(Vec::new());
         self
     }
 }
@@ -319,15 +379,8 @@ pub fn sorted(all: &[Alarm]) -> (Vec<Item>, Vec<Item>) {
     (alarms, warnings)
 }
 
-/// The modules of a battery: for a bank as it counts them, else as configured.
-struct ModuleCounts {
-    online: u16,
-    offline: u16,
-    blocking_charge: u16,
-    blocking_discharge: u16,
-}
-
-impl ModuleCounts {
+impl ModuleData {
+    /// For a bank as it counts them, else as configured.
     fn of(snapshot: &Snapshot, config: &Config, may_charge: bool, may_discharge: bool) -> Self {
         let (online, offline, blocking) = match (&snapshot.bank_summary, config.module_count) {
             (Some(bank), None) => (bank.online, bank.offline, [bank.blocking_charge, bank.blocking_discharge]),
@@ -336,7 +389,31 @@ impl ModuleCounts {
         // If a limit is 0, all modules block.
         let blocks = |may: bool, some: u16| if may { some.min(online) } else { online };
         let [charge, discharge] = blocking;
-        Self { online, offline, blocking_charge: blocks(may_charge, charge), blocking_discharge: blocks(may_discharge, discharge) }
+        Self {
+            module_count: Some(u8::try_from(online.max(1)).unwrap_or(u8::MAX)),
+            tail_pn: None,
+            online: Some(online),
+            blocking_charge: Some(blocks(may_charge, charge)),
+            blocking_discharge: Some(blocks(may_discharge, discharge)),
+            offline: Some(offline),
+        }
+    }
+}
+
+impl Extremes {
+    fn of(snapshot: &Snapshot) -> Self {
+        let Derived { min_cell, max_cell, min_temperature, max_temperature, .. } = &snapshot.derived;
+        let bank = snapshot.bank_summary.as_deref();
+        Self {
+            min_cell_mv: min_cell.map(|(volts, _)| milli(volts)),
+            max_cell_mv: max_cell.map(|(volts, _)| milli(volts)),
+            min_cell_temp_k: min_temperature.map(|(celsius, _)| kelvin(celsius)),
+            max_cell_temp_k: max_temperature.map(|(celsius, _)| kelvin(celsius)),
+            min_cell_v_id: id('C', min_cell.map(|(_, number)| number), bank.map(|bank| &bank.min_cell)),
+            max_cell_v_id: id('C', max_cell.map(|(_, number)| number), bank.map(|bank| &bank.max_cell)),
+            min_cell_t_id: id('T', min_temperature.map(|(_, number)| number), bank.map(|bank| &bank.min_temperature)),
+            max_cell_t_id: id('T', max_temperature.map(|(_, number)| number), bank.map(|bank| &bank.max_temperature)),
+        }
     }
 }
 

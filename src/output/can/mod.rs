@@ -28,7 +28,10 @@ pub use crate::bms::can::{BusError, Frame, Line, LineError, parse_line};
 pub use config::{AlarmPolicy, Config, CurrentSign};
 pub use data_age::{DataAge, Transmission};
 pub use decode::{Decoder, Inverter, Understood};
-pub use inverter_data::{InverterData, sorted};
+pub use inverter_data::{
+    ActiveAlarms, ChargeData, Extremes, InverterData, InverterIdentity, InverterLimits, InverterState, ModuleData, RequestFlags,
+    sorted,
+};
 pub use item::Item;
 pub use requests::Requests;
 pub use serve::{listen, serve};

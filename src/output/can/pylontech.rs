@@ -58,39 +58,39 @@ fn frames(data: &InverterData, _: &Config) -> Vec<Frame> {
 /// 0x351; not sent without a charge voltage, because 0 V would be a command.
 pub(super) fn limits(data: &InverterData) -> Option<Frame> {
     let words = [
-        at_most_unsigned(data.charge_voltage?.get(), 10.0),
+        at_most_unsigned(data.limits.charge_voltage?.get(), 10.0),
         at_most_current(data.charge_amps(), 10.0),
         at_most_current(data.discharge_amps(), 10.0),
-        data.discharge_voltage.map_or([0; 2], |low| at_least_unsigned(low.get(), 10.0)),
+        data.limits.discharge_voltage.map_or([0; 2], |low| at_least_unsigned(low.get(), 10.0)),
     ];
     Some(Frame::new(0x351, words.as_flattened()))
 }
 
 /// SoC and SoH of 0x355.
 pub(super) fn charge(data: &InverterData) -> Option<[u8; 4]> {
-    let [soc_low, soc_high] = whole_percent(data.soc?.get());
+    let [soc_low, soc_high] = whole_percent(data.state.soc?.get());
     // Without a state of health inverters consider the battery worn out; SMA's default is also 100 %.
-    let [soh_low, soh_high] = data.soh.map_or([100, 0], |soh| whole_percent(soh.get()));
+    let [soh_low, soh_high] = data.state.soh.map_or([100, 0], |soh| whole_percent(soh.get()));
     Some([soc_low, soc_high, soh_low, soh_high])
 }
 
 /// 0x356; it has no mark for "unknown", so it is not sent if voltage or current is unknown.
 pub(super) fn measured(data: &InverterData) -> Option<Frame> {
     let words = [
-        unsigned(data.voltage?.get().min(f64::from(i16::MAX) / 100.0), 100.0),
-        signed(data.current?.get(), 10.0),
-        data.temperature.map_or([0; 2], |temperature| signed(temperature.get(), 10.0)),
+        unsigned(data.state.voltage?.get().min(f64::from(i16::MAX) / 100.0), 100.0),
+        signed(data.state.current?.get(), 10.0),
+        data.state.temperature.map_or([0; 2], |temperature| signed(temperature.get(), 10.0)),
     ];
     Some(Frame::new(0x356, words.as_flattened()))
 }
 
 /// 0x35E
 pub(super) fn maker(data: &InverterData, usual: &str) -> Frame {
-    Frame::new(0x35E, &text(data.manufacturer.as_deref().unwrap_or(usual), b' '))
+    Frame::new(0x35E, &text(data.identity.manufacturer.as_deref().unwrap_or(usual), b' '))
 }
 
 fn alarms(data: &InverterData) -> [u8; 7] {
-    let mut bytes = [0, 0, 0, 0, data.module_count.unwrap_or(1), b'P', b'N'];
+    let mut bytes = [0, 0, 0, 0, data.modules.module_count.unwrap_or(1), b'P', b'N'];
     let mut set = |byte: usize, bit: u8| {
         if let Some(byte) = bytes.get_mut(byte) {
             *byte |= 1 << bit;
@@ -115,9 +115,9 @@ fn requests(data: &InverterData) -> u8 {
     let bits = [
         (may_charge, 7),
         (data.may_discharge(), 6),
-        (may_charge && data.force_charge_1 == Some(true), 5),
-        (may_charge && data.force_charge_2 == Some(true), 4),
-        (may_charge && data.full_charge_request == Some(true), 3),
+        (may_charge && data.requests.force_charge_1 == Some(true), 5),
+        (may_charge && data.requests.force_charge_2 == Some(true), 4),
+        (may_charge && data.requests.full_charge_request == Some(true), 3),
     ];
     bits.iter().filter(|(set, _)| *set).fold(0, |byte, (_, bit)| byte | 1 << bit)
 }

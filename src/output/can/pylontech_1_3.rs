@@ -32,7 +32,7 @@ fn frames(data: &InverterData, _: &Config) -> Vec<Frame> {
     frames.extend(measured(data));
     frames.push(Frame::new(0x35A, &pairs(data, Clear::AsZero)));
     frames.push(maker(data, PROFILE.manufacturer));
-    let [low, high] = data.capacity.map_or([0; 2], |capacity| unsigned(capacity.get(), 1.0));
+    let [low, high] = data.charge.capacity.map_or([0; 2], |capacity| unsigned(capacity.get(), 1.0));
     frames.push(Frame::new(0x35F, &[b'L', b'I', 1, 3, low, high, 0xAA, 0]));
     frames
 }

@@ -71,14 +71,14 @@ fn frames(data: &InverterData, config: &Config) -> Vec<Frame> {
     frames.extend(charge_and_finer(data).map(|bytes| Frame::new(0x355, &bytes)));
     frames.push(measured(data, config.sma_current_sign));
     frames.push(Frame::new(0x35A, &pairs(data, Clear::AsTwo)));
-    frames.push(Frame::new(0x35E, &text(data.manufacturer.as_deref().unwrap_or(PROFILE.manufacturer), 0)));
+    frames.push(Frame::new(0x35E, &text(data.identity.manufacturer.as_deref().unwrap_or(PROFILE.manufacturer), 0)));
     frames.push(about(data, 0x694C, [1, 0], 1));
     frames
 }
 
 fn limits(data: &InverterData) -> Option<Frame> {
-    let wanted = data.charge_voltage?.get();
-    let pack = data.voltage.or(data.last_voltage).map_or(0.0, |voltage| voltage.get() - MAX_BELOW_PACK);
+    let wanted = data.limits.charge_voltage?.get();
+    let pack = data.state.voltage.or(data.state.last_voltage).map_or(0.0, |voltage| voltage.get() - MAX_BELOW_PACK);
     let pack = if pack.is_finite() { pack } else { 0.0 };
     // If CVL is below the lowest voltage that can be sent, the current is 0.
     let charge = if wanted.max(pack) < CVL_RANGE.0 { 0.0 } else { data.charge_amps() };
@@ -86,7 +86,9 @@ fn limits(data: &InverterData) -> Option<Frame> {
         at_most_unsigned(wanted.max(pack).clamp(CVL_RANGE.0, CVL_RANGE.1), 10.0),
         at_most_current(charge.min(MAX_AMPS), 10.0),
         at_most_current(data.discharge_amps().min(MAX_AMPS), 10.0),
-        data.discharge_voltage.map_or(INVALID_UNSIGNED, |low| at_least_unsigned(low.get().clamp(LOW_RANGE.0, LOW_RANGE.1), 10.0)),
+        data.limits
+            .discharge_voltage
+            .map_or(INVALID_UNSIGNED, |low| at_least_unsigned(low.get().clamp(LOW_RANGE.0, LOW_RANGE.1), 10.0)),
     ];
     Some(Frame::new(0x351, words.as_flattened()))
 }
@@ -94,7 +96,7 @@ fn limits(data: &InverterData) -> Option<Frame> {
 /// 0x355 with the state of charge in hundredths.
 pub(super) fn charge_and_finer(data: &InverterData) -> Option<[u8; 6]> {
     let [a, b, c, d] = charge(data)?;
-    let fine = data.soc_hires.or(data.soc)?.get().clamp(0.0, 100.0);
+    let fine = data.state.soc_hires.or(data.state.soc)?.get().clamp(0.0, 100.0);
     // 0 would mean "not given", and to others "empty".
     let [low, high] = unsigned(if fine > 0.0 { fine.max(0.01) } else { 0.0 }, 100.0);
     Some([a, b, c, d, low, high])
@@ -103,9 +105,9 @@ pub(super) fn charge_and_finer(data: &InverterData) -> Option<[u8; 6]> {
 fn measured(data: &InverterData, sign: CurrentSign) -> Frame {
     let turn = if sign == CurrentSign::DischargePositive { -1.0 } else { 1.0 };
     let words = [
-        data.voltage.map_or(INVALID_SIGNED, |voltage| signed(voltage.get(), 100.0)),
-        data.current.map_or(INVALID_SIGNED, |current| signed(current.get() * turn, 10.0)),
-        data.temperature.map_or(INVALID_SIGNED, |temperature| signed(temperature.get(), 10.0)),
+        data.state.voltage.map_or(INVALID_SIGNED, |voltage| signed(voltage.get(), 100.0)),
+        data.state.current.map_or(INVALID_SIGNED, |current| signed(current.get() * turn, 10.0)),
+        data.state.temperature.map_or(INVALID_SIGNED, |temperature| signed(temperature.get(), 10.0)),
     ];
     Frame::new(0x356, words.as_flattened())
 }
@@ -148,12 +150,12 @@ pub(super) fn understood(bytes: &[u8]) -> (Vec<Item>, Vec<Item>) {
 
 /// 0x35F: kind, version, capacity in Ah, maker or hardware.
 pub(super) fn about(data: &InverterData, kind: u16, version: [u8; 2], last: u16) -> Frame {
-    let given = data.fw_bytes_2_3.as_deref().and_then(|text| crate::base::hex::decode(text).ok());
+    let given = data.identity.fw_bytes_2_3.as_deref().and_then(|text| crate::base::hex::decode(text).ok());
     let words = [
-        data.product_or_type_u16.unwrap_or(kind).to_le_bytes(),
+        data.identity.product_or_type_u16.unwrap_or(kind).to_le_bytes(),
         given.and_then(|bytes| bytes.try_into().ok()).unwrap_or(version),
-        data.capacity.map_or([0; 2], |capacity| unsigned(capacity.get(), 1.0)),
-        data.hw_or_mfr_u16.unwrap_or(last).to_le_bytes(),
+        data.charge.capacity.map_or([0; 2], |capacity| unsigned(capacity.get(), 1.0)),
+        data.identity.hw_or_mfr_u16.unwrap_or(last).to_le_bytes(),
     ];
     Frame::new(0x35F, words.as_flattened())
 }

@@ -17,7 +17,7 @@
 use super::pylontech::{limits, measured};
 use super::sma::{Clear, about, charge_and_finer, pairs};
 use super::wire::{text, unsigned};
-use super::{Config, Frame, InverterData, Profile};
+use super::{Config, Extremes, Frame, InverterData, Profile};
 use std::time::Duration;
 
 /// The profile.
@@ -36,31 +36,32 @@ fn frames(data: &InverterData, _: &Config) -> Vec<Frame> {
     frames.extend(charge_and_finer(data).map(|bytes| Frame::new(0x355, &bytes)));
     frames.extend(measured(data));
     frames.push(Frame::new(0x35A, &pairs(data, Clear::AsTwo)));
-    frames.push(Frame::new(0x35E, &text(data.manufacturer.as_deref().unwrap_or(PROFILE.manufacturer), 0)));
-    let left = InverterData { capacity: data.remaining.or(data.capacity), ..data.clone() };
+    frames.push(Frame::new(0x35E, &text(data.identity.manufacturer.as_deref().unwrap_or(PROFILE.manufacturer), 0)));
+    let mut left = data.clone();
+    left.charge.capacity = data.charge.remaining.or(data.charge.capacity);
     frames.push(about(&left, 0, [0, 1], 0));
     frames.push(Frame::new(0x360, &[if asks_for_charge(data) { 0xFF } else { 0 }, 0, 0, 0, 0, 0, 0, 0]));
-    frames.extend(name(0x370, data.bms_name_1.as_deref()));
-    frames.extend(name(0x371, data.bms_name_2.as_deref()));
+    frames.extend(name(0x370, data.identity.bms_name_1.as_deref()));
+    frames.extend(name(0x371, data.identity.bms_name_2.as_deref()));
     frames.extend(modules(data));
     frames.extend(cells(data));
-    frames.extend(name(0x374, data.min_cell_v_id.as_deref()));
-    frames.extend(name(0x375, data.max_cell_v_id.as_deref()));
-    frames.extend(name(0x376, data.min_cell_t_id.as_deref()));
-    frames.extend(name(0x377, data.max_cell_t_id.as_deref()));
+    frames.extend(name(0x374, data.extremes.min_cell_v_id.as_deref()));
+    frames.extend(name(0x375, data.extremes.max_cell_v_id.as_deref()));
+    frames.extend(name(0x376, data.extremes.min_cell_t_id.as_deref()));
+    frames.extend(name(0x377, data.extremes.max_cell_t_id.as_deref()));
     frames.extend(energy(data));
-    let installed = data.installed_capacity.or(data.capacity);
+    let installed = data.charge.installed_capacity.or(data.charge.capacity);
     frames.extend(installed.map(|installed| Frame::new(0x379, &[unsigned(installed.get(), 1.0), [0; 2], [0; 2], [0; 2]].concat())));
-    let serial = data.serial_number.as_deref();
+    let serial = data.identity.serial_number.as_deref();
     frames.extend(name(0x380, serial));
     frames.extend(name(0x381, serial.and_then(|serial| serial.get(8..)).filter(|rest| !rest.is_empty())));
-    frames.extend(name(0x382, data.product_name.as_deref()));
+    frames.extend(name(0x382, data.identity.product_name.as_deref()));
     frames
 }
 
 fn asks_for_charge(data: &InverterData) -> bool {
-    let forced = data.force_charge_1 == Some(true) || data.force_charge_2 == Some(true);
-    data.may_charge() && data.force_charge_victron.unwrap_or(forced)
+    let forced = data.requests.force_charge_1 == Some(true) || data.requests.force_charge_2 == Some(true);
+    data.may_charge() && data.requests.force_charge_victron.unwrap_or(forced)
 }
 
 fn name(id: u16, name: Option<&str>) -> Option<Frame> {
@@ -68,19 +69,21 @@ fn name(id: u16, name: Option<&str>) -> Option<Frame> {
 }
 
 fn modules(data: &InverterData) -> Option<Frame> {
-    let online = data.modules_online.or(data.module_count.map(u16::from))?;
-    let others = [data.modules_blocking_charge, data.modules_blocking_discharge, data.modules_offline];
+    let online = data.modules.online.or(data.modules.module_count.map(u16::from))?;
+    let others = [data.modules.blocking_charge, data.modules.blocking_discharge, data.modules.offline];
     let words = [Some(online)].into_iter().chain(others).map(|count| count.unwrap_or(0).to_le_bytes());
     Some(Frame::new(0x372, words.collect::<Vec<_>>().as_flattened()))
 }
 
 /// 0x373; cells and temperatures share a frame; captures show 0 K for a missing sensor.
 fn cells(data: &InverterData) -> Option<Frame> {
-    let words = [data.min_cell_mv?, data.max_cell_mv?, data.min_cell_temp_k.unwrap_or(0), data.max_cell_temp_k.unwrap_or(0)];
+    let Extremes { min_cell_mv, max_cell_mv, min_cell_temp_k, max_cell_temp_k, .. } = data.extremes;
+    let words = [min_cell_mv?, max_cell_mv?, min_cell_temp_k.unwrap_or(0), max_cell_temp_k.unwrap_or(0)];
     Some(Frame::new(0x373, words.map(u16::to_le_bytes).as_flattened()))
 }
 
 fn energy(data: &InverterData) -> Option<Frame> {
-    let words = [data.energy_charged_kwh?, data.energy_discharged_kwh?].map(|kwh| ((kwh * 10.0).round() as u32).to_le_bytes());
+    let words = [data.charge.energy_charged_kwh?, data.charge.energy_discharged_kwh?]
+        .map(|kwh| ((kwh * 10.0).round() as u32).to_le_bytes());
     Some(Frame::new(0x378, words.as_flattened()))
 }
