@@ -9,9 +9,13 @@ fuzz_target!(|input: &[u8]| {
     let text = String::from_utf8_lossy(input);
     let mut decoder = Decoder::default();
     for line in text.lines() {
-        if let Ok(Line::Frame(frame)) = parse_line(line) {
-            assert_eq!(parse_line(&frame.to_string()), Ok(Line::Frame(frame)));
-            decoder.receive(&frame);
+        match parse_line(line) {
+            Ok(Line::Frame(frame)) => {
+                assert_eq!(parse_line(&frame.to_string()), Ok(Line::Frame(frame)));
+                decoder.receive(&frame);
+            }
+            Ok(Line::Extended(record)) => _ = decoder.receive_record(&record),
+            _ => {}
         }
     }
     assert!(!table(&decoder, 80, false).contains('\x1b'));

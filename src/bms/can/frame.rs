@@ -5,7 +5,7 @@ use super::record::Record;
 use std::fmt;
 use thiserror::Error;
 
-/// A data frame with an 11-bit id, the only kind that batteries and inverters use.
+/// A data frame with an 11-bit id, the only kind that this program sends to inverters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     id: u16,
@@ -50,9 +50,11 @@ pub enum Line {
     Empty,
     /// A data frame with an 11-bit id.
     Frame(Frame),
+    /// A data frame with a 29-bit id.
+    Extended(Record),
     /// An error frame of the controller.
     Error(BusError),
-    /// An irrelevant frame: a 29-bit id, a remote request, CAN FD.
+    /// An irrelevant frame: a remote request, CAN FD.
     Other,
 }
 
@@ -88,7 +90,7 @@ enum Content {
 pub fn parse_line(line: &str) -> Result<Line, LineError> {
     Ok(match parse(line)? {
         Content::Empty => Line::Empty,
-        Content::Record(record) => record.frame().map_or(Line::Other, Line::Frame),
+        Content::Record(record) => record.frame().map_or(Line::Extended(record), Line::Frame),
         Content::Error(error) => Line::Error(error),
         Content::Other => Line::Other,
     })
@@ -208,9 +210,12 @@ mod tests {
 
     #[test]
     fn frames_of_no_interest_are_told_from_nonsense() {
-        for text in ["18FF50E5#01", "351#R", "351##1AABB", "00000351#01", "can0 351 [8] remote request"] {
+        for text in ["18FF50E5#R", "351#R", "351##1AABB", "can0 351 [8] remote request"] {
             assert_eq!(parse_line(text), Ok(Line::Other), "{text}");
         }
+        let long = |id, bytes: &[u8]| Ok(Line::Extended(Record::new(id | Record::EXTENDED, bytes)));
+        assert_eq!(parse_line("00000305#0000"), long(0x305, &[0, 0]), "the number of digits tells the kind of the id");
+        assert_eq!(parse_line("can0 18FF50E5 [1] 01"), long(0x18FF_50E5, &[1]));
         assert_eq!(parse_line("hello"), Err(LineError::NoFrame));
         assert_eq!(parse_line("xyz#00"), Err(LineError::Id));
         assert_eq!(parse_line("351#0"), Err(LineError::Bytes));

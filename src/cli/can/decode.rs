@@ -32,6 +32,7 @@ impl DecodeCanArgs {
             lines += 1;
             match parse_line(&String::from_utf8_lossy(&line)) {
                 Ok(Line::Frame(frame)) => _ = decoder.receive(&frame),
+                Ok(Line::Extended(record)) => _ = decoder.receive_record(&record),
                 Ok(Line::Error(error)) => decoder.receive_error(error),
                 Ok(Line::Empty | Line::Other) => {}
                 Err(error) => _ = wrong.get_or_insert_with(|| format!("line {lines}: {error}")),

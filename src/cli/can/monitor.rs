@@ -5,7 +5,7 @@ use super::view;
 use crate::base::runtime::{self, StopSignals, now};
 use crate::base::units::Moment;
 use crate::cli::Failure;
-use crate::output::can::{Decoder, Frame, Understood, listen};
+use crate::output::can::{Decoder, Record, Understood, listen};
 use crate::terminal::output::Show;
 use crate::terminal::paint::{Piece, Style, line, screen};
 use clap::Args;
@@ -40,7 +40,7 @@ impl MonitorArgs {
             let mut signals = StopSignals::new()?;
             let mut seen = Seen::new(&self.interface);
             let ends = self.seconds.map(|seconds| now().at.after(Duration::from_secs(seconds)));
-            let each = |frame: Option<Frame>| {
+            let each = |frame: Option<Record>| {
                 match frame {
                     Some(frame) => seen.receive(frame, now().at),
                     None => draw(out, show, &seen)?,
@@ -72,7 +72,7 @@ fn draw(out: &mut dyn Write, show: Show, seen: &Seen) -> io::Result<()> {
 struct Seen {
     interface: String,
     decoder: Decoder,
-    ids: BTreeMap<u16, Rhythm>,
+    ids: BTreeMap<u32, Rhythm>,
 }
 
 /// One line of the JSON output: decoded content, and the period of each id.
@@ -95,7 +95,7 @@ struct Times {
 
 /// How often frames of one id come.
 struct Rhythm {
-    last: Frame,
+    last: Record,
     at: Moment,
     count: u64,
     shortest: Option<Duration>,
@@ -107,8 +107,8 @@ impl Seen {
         Self { interface: interface.to_owned(), decoder: Decoder::default(), ids: BTreeMap::new() }
     }
 
-    fn receive(&mut self, frame: Frame, at: Moment) {
-        self.decoder.receive(&frame);
+    fn receive(&mut self, frame: Record, at: Moment) {
+        self.decoder.receive_record(&frame);
         let rhythm = self.ids.entry(frame.id()).or_insert(Rhythm { last: frame, at, count: 0, shortest: None, longest: None });
         if rhythm.count > 0 {
             let period = at.since(rhythm.at);
@@ -122,7 +122,7 @@ impl Seen {
         let milli = |time: Option<Duration>| time.map(|time| time.as_millis());
         let times =
             |rhythm: &Rhythm| Times { count: rhythm.count, shortest_ms: milli(rhythm.shortest), longest_ms: milli(rhythm.longest) };
-        let ids = self.ids.iter().map(|(id, rhythm)| (format!("{id:03X}"), times(rhythm)));
+        let ids = self.ids.iter().map(|(id, rhythm)| (digits(*id), times(rhythm)));
         Report { understood: self.decoder.understood(), ids: ids.collect() }
     }
 
@@ -135,16 +135,18 @@ impl Seen {
         text.push_str(&line(&[Piece::new(head, Style::Dim)], colour));
         text.push('\n');
         for (id, rhythm) in &self.ids {
-            let bytes: Vec<_> = rhythm.last.bytes().iter().map(|byte| format!("{byte:02X}")).collect();
-            text.push_str(&format!(
-                "{:11}{:>6}  {:>13}  {}\n",
-                format!("{id:03X}"),
-                rhythm.count,
-                rhythm.period(),
-                bytes.join(" ")
-            ));
+            let bytes: Vec<_> = rhythm.last.data().iter().map(|byte| format!("{byte:02X}")).collect();
+            text.push_str(&format!("{:11}{:>6}  {:>13}  {}\n", digits(*id), rhythm.count, rhythm.period(), bytes.join(" ")));
         }
         text
+    }
+}
+
+/// An id as candump writes it.
+fn digits(id: u32) -> String {
+    match id & !Record::EXTENDED {
+        number if number == id => format!("{id:03X}"),
+        number => format!("{number:08X}"),
     }
 }
 
@@ -169,7 +171,7 @@ mod tests {
             [(0.0, "351#1402C012C012C201"), (0.02, "35C#C000"), (1.003, "351#1402C012C012C201"), (2.001, "351#1402C012C012C201")]
         {
             let Ok(Line::Frame(frame)) = parse_line(line) else { panic!("{line}") };
-            seen.receive(frame, Moment::from_secs(second));
+            seen.receive(frame.into(), Moment::from_secs(second));
         }
         let screen = seen.screen(80, false);
         for part in [

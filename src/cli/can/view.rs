@@ -118,6 +118,7 @@ fn inverter(inverter: &Inverter) -> Vec<Piece> {
         inverter.temperature.map(|celsius| plain(format!("{celsius:.1}"))),
         inverter.soc.map(|soc| plain(format!("goes by SoC {soc}"))),
         inverter.charge_voltage.map(|volts| plain(format!("charges to {volts:.1}"))),
+        inverter.remote_shutdown_request.then(|| Piece::new("asks the battery to shut down", Style::Alarm)),
         inverter.error.filter(|error| *error != 0).map(|error| Piece::new(format!("error {error}"), Style::Alarm)),
     ])
 }

@@ -2,6 +2,7 @@
 //! it. The field names are the JSON keys of `can encode` and `can decode`, on which scripts rely.
 
 use super::Config;
+use super::details::{CellNumber, Details};
 use super::item::{Item, add};
 use super::requests::Requests;
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
@@ -36,6 +37,9 @@ pub struct InverterData {
     /// Extremes of cells and sensors.
     #[serde(flatten)]
     pub extremes: Extremes,
+    /// What only some protocols send.
+    #[serde(flatten)]
+    pub details: Details,
 }
 
 /// Limits of charging and discharging.
@@ -162,7 +166,7 @@ pub struct ChargeData {
     /// Capacity; for Victron the remaining charge.
     #[serde(rename = "capacity_ah", skip_serializing_if = "Option::is_none")]
     pub capacity: Option<AmpHours>,
-    /// Remaining charge, if known; never decoded.
+    /// Remaining charge.
     #[serde(rename = "remaining_ah", skip_serializing_if = "Option::is_none")]
     pub remaining: Option<AmpHours>,
     /// Installed capacity.
@@ -277,6 +281,7 @@ impl InverterData {
             },
             modules: ModuleData::of(snapshot, config, may_charge, may_discharge),
             extremes: Extremes::of(snapshot),
+            details: details(snapshot),
         }
     }
 
@@ -321,6 +326,7 @@ impl InverterData {
                 max_cell_temp_k: None,
                 ..self.extremes
             },
+            details: last.details.without_measured_values(),
             active: self.active,
             identity: self.identity,
         }
@@ -414,6 +420,24 @@ impl Extremes {
             min_cell_t_id: id('T', min_temperature.map(|(_, number)| number), bank.map(|bank| &bank.min_temperature)),
             max_cell_t_id: id('T', max_temperature.map(|(_, number)| number), bank.map(|bank| &bank.max_temperature)),
         }
+    }
+}
+
+fn details(snapshot: &Snapshot) -> Details {
+    let (reading, derived) = (&snapshot.reading, &snapshot.derived);
+    let number = |number: usize| u16::try_from(number).ok().filter(|number| *number > 0).map(CellNumber::Of);
+    Details {
+        max_cell_temperature: derived.max_temperature.map(|(celsius, _)| celsius),
+        min_cell_temperature: derived.min_temperature.map(|(celsius, _)| celsius),
+        max_cell_v_number: derived.max_cell.and_then(|(_, place)| number(place)),
+        min_cell_v_number: derived.min_cell.and_then(|(_, place)| number(place)),
+        max_cell_t_number: derived.max_temperature.and_then(|(_, place)| number(place)),
+        min_cell_t_number: derived.min_temperature.and_then(|(_, place)| number(place)),
+        cells_mv: (!reading.cells.is_empty()).then(|| reading.cells.iter().copied().map(milli).collect()),
+        cell_count: snapshot.cell_count.or(reading.cell_count),
+        cycles: reading.cycles,
+        balancing: reading.balancing,
+        ..Details::default()
     }
 }
 

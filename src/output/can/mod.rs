@@ -10,9 +10,11 @@
 mod config;
 mod data_age;
 mod decode;
+mod details;
 mod fault_log;
 mod heartbeat;
 mod interface;
+mod inverter;
 mod inverter_data;
 mod item;
 mod pylontech;
@@ -24,10 +26,12 @@ mod status;
 mod victron;
 mod wire;
 
-pub use crate::bms::can::{BusError, Frame, Line, LineError, parse_line};
+pub use crate::bms::can::{BusError, Frame, Line, LineError, Record, parse_line};
 pub use config::{AlarmPolicy, Config, CurrentSign};
 pub use data_age::{DataAge, Transmission};
-pub use decode::{Decoder, Inverter, Understood};
+pub use decode::{Decoder, Understood};
+pub use details::{CellNumber, Details};
+pub use inverter::Inverter;
 pub use inverter_data::{
     ActiveAlarms, ChargeData, Extremes, InverterData, InverterIdentity, InverterLimits, InverterState, ModuleData, RequestFlags,
     sorted,
@@ -38,6 +42,7 @@ pub use serve::{listen, serve};
 pub use status::{Reporter, Status};
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A protocol for inverters.
@@ -64,9 +69,18 @@ pub fn profile(name: &str) -> Option<&'static Profile> {
     PROFILES.into_iter().find(|profile| profile.name == name)
 }
 
+/// Charge voltages of batteries for inverters, V.
+const CHARGE_VOLTAGES: RangeInclusive<f64> = 10.0..=1000.0;
+
 /// The frames for `data`, with the settings of the configuration.
+///
+/// None if the charge voltage is given, but is no battery's: in a frame it would be a command, and without its frame the inverter
+/// would keep the last limits. Without any frame its timeout applies.
 pub fn encode(data: &InverterData, config: &Config) -> Vec<Frame> {
     let frames = config.profile.frames;
+    if data.limits.charge_voltage.is_some_and(|volts| !CHARGE_VOLTAGES.contains(&volts.get())) {
+        return Vec::new();
+    }
     match config.alarms {
         AlarmPolicy::Alarms => frames(data, config),
         AlarmPolicy::Warnings => frames(&data.clone().with_warnings_only(), config),

@@ -26,8 +26,11 @@ pub(super) static PROFILE: Profile = Profile {
     frames,
 };
 
-/// Byte and bit of each item among the protections; its warning is two bytes later. An imbalance stops nothing: it has no
-/// protection bit, but shares the warning of an internal fault.
+/// Byte and bit of an imbalance among the warnings, of which Pylontech's document has none: CAN_Hybrid, YamBMS and Seplos have it
+/// there. It stops nothing, so it has no protection bit.
+const IMBALANCE: (usize, u8) = (3, 4);
+
+/// Byte and bit of each item among the protections; its warning is two bytes later.
 const BITS: &[(Item, usize, u8)] = &[
     (Item::HighVoltage, 0, 1),
     (Item::LowVoltage, 0, 2),
@@ -105,7 +108,8 @@ fn alarms(data: &InverterData) -> [u8; 7] {
         }
     }
     if data.alarm(Item::CellImbalance) || data.warning(Item::CellImbalance) {
-        set(3, 3);
+        let (byte, bit) = IMBALANCE;
+        set(byte, bit);
     }
     bytes
 }
@@ -133,6 +137,7 @@ pub(super) fn understood(bytes: &[u8]) -> (Vec<Item>, Vec<Item>, Vec<(usize, u8)
         (Item::HighDischargeCurrent, 0, 7),
         (Item::HighChargeCurrent, 1, 0),
         (Item::BmsInternal, 1, 3),
+        (Item::CellImbalance, 1, IMBALANCE.1),
     ];
     let (mut alarms, mut warnings, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for (place, byte) in bytes.iter().take(4).enumerate() {

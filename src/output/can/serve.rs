@@ -29,8 +29,8 @@ const BRING_UP_INTERVAL: Duration = Duration::from_secs(5);
 const MIN_FRAME_INTERVAL: Duration = Duration::from_millis(250);
 /// Size of the socket's send buffer, bytes: about twenty frames.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
-/// Received ids: those of an inverter and of another battery.
-const RECEIVED_IDS: [u16; 4] = [0x305, 0x306, 0x307, 0x351];
+/// Received ids: those of an inverter and of another battery. Ids of 29 bits with the same number pass, too.
+const RECEIVED_IDS: [u16; 5] = [0x300, 0x305, 0x306, 0x307, 0x351];
 
 /// The sender of snapshots is gone.
 struct Ended;
@@ -48,6 +48,7 @@ struct CanSender {
     open_at: Moment,
     up_at: Moment,
     logged_bring_up: Once,
+    logged_voltage: Once,
     /// Start of the last set.
     began: Moment,
     heartbeat: Heartbeat,
@@ -68,6 +69,7 @@ pub async fn serve(interface: String, config: Config, snapshots: watch::Receiver
         open_at: start,
         up_at: start,
         logged_bring_up: Once::default(),
+        logged_voltage: Once::default(),
         began: start,
         heartbeat: Heartbeat::new(start),
         fault_log: FaultLog::default(),
@@ -114,7 +116,8 @@ impl CanSender {
                 () = runtime::sleep_until(moment) => {
                     // A faulty interface is already logged; the inverter's absence counts once it works again.
                     if self.socket.is_some() {
-                        let news = self.heartbeat.tick(now().at);
+                        // Some inverters answer measured values only, which are not sent without fresh data.
+                        let news = self.heartbeat.tick(now().at, self.transmission == Transmission::Full);
                         self.report(news);
                     }
                     return Ok(());
@@ -136,7 +139,7 @@ impl CanSender {
     fn take_frame(&mut self, heard: io::Result<CanFrame>) {
         match heard {
             Ok(frame) => {
-                let news = ours(&frame).and_then(|frame| self.heartbeat.receive(&frame, now().at));
+                let news = received(&frame).and_then(|frame| self.heartbeat.receive(&frame, now().at));
                 self.report(news);
             }
             Err(error) => self.fail(&error),
@@ -155,6 +158,10 @@ impl CanSender {
             }
             Some(News::OtherBattery) => log::error!(
                 "{interface}: another battery sends limits on this bus; the inverter would alternate between both. Remove one of them from the bus"
+            ),
+            Some(News::OtherBatteryGone) => log::info!("{interface}: the other battery no longer sends"),
+            Some(News::ShutdownRequest) => log::warn!(
+                "{interface}: the inverter asks the battery to shut down (0x300), which this driver does not do; see why the inverter asks"
             ),
             Some(News::Error(number)) => {
                 log::warn!("{interface}: the inverter reports error {number}; see its manual")
@@ -202,11 +209,21 @@ impl CanSender {
             }
             self.transmission = wanted;
         }
-        match wanted {
+        let frames = match wanted {
             Transmission::Full => encode(&InverterData::of(&snapshot, &self.config, self.requests), &self.config),
             Transmission::ZeroLimits => self.zero_limit_frames(&snapshot),
             Transmission::Silent => Vec::new(),
+        };
+        if !frames.is_empty() || wanted == Transmission::Silent {
+            self.logged_voltage.reset();
+        } else if self.logged_voltage.first() {
+            log::error!(
+                "{}: a charge voltage limit of {} is no battery's; nothing is sent, so that the inverter shuts down by its own timeout. Check the number of cells",
+                self.interface,
+                snapshot.limits.cvl.value
+            );
         }
+        frames
     }
 
     fn zero_limit_frames(&self, snapshot: &Snapshot) -> Vec<Frame> {
@@ -317,15 +334,11 @@ fn bind(interface: &str, ids: Option<&[u16]>) -> io::Result<CanSocket> {
     Ok(socket)
 }
 
-fn ours(frame: &CanFrame) -> Option<Frame> {
-    received(frame)?.frame()
-}
-
 /// Listens to all frames on `interface`: calls `each` with every frame, and with `None` every `pause`, until it returns false.
 ///
 /// # Errors
 /// Error of the operating system, mostly about the interface.
-pub async fn listen(interface: &str, pause: Duration, mut each: impl FnMut(Option<Frame>) -> io::Result<bool>) -> io::Result<()> {
+pub async fn listen(interface: &str, pause: Duration, mut each: impl FnMut(Option<Record>) -> io::Result<bool>) -> io::Result<()> {
     let socket = bind(interface, None)?;
     let mut due = now().at.after(pause);
     loop {
@@ -335,7 +348,7 @@ pub async fn listen(interface: &str, pause: Duration, mut each: impl FnMut(Optio
                 due = now().at.after(pause);
                 each(None)?
             }
-            heard = socket.recv() => match ours(&heard?) {
+            heard = socket.recv() => match received(&heard?) {
                 Some(frame) => each(Some(frame))?,
                 None => true,
             },

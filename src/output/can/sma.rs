@@ -12,7 +12,8 @@
 //! for the state of charge is 0 %, at which it switches off. Values out of range are silently ignored. Without 0x351 or 0x355 for
 //! 60 s it stops.
 //!
-//! While CVL is below the battery's voltage, the Sunny Island discharges regardless of DCL, so CVL is never sent far below it.
+//! While CVL is below the battery's voltage, the Sunny Island discharges regardless of DCL, so CVL is never sent far below it; CCL
+//! is 0 then.
 //! Source: SMA "FSS-ConnectingBat-TI-en-10" section 5.
 
 use super::config::CurrentSign;
@@ -80,10 +81,11 @@ fn limits(data: &InverterData) -> Option<Frame> {
     let wanted = data.limits.charge_voltage?.get();
     let pack = data.state.voltage.or(data.state.last_voltage).map_or(0.0, |voltage| voltage.get() - MAX_BELOW_PACK);
     let pack = if pack.is_finite() { pack } else { 0.0 };
-    // If CVL is below the lowest voltage that can be sent, the current is 0.
-    let charge = if wanted.max(pack) < CVL_RANGE.0 { 0.0 } else { data.charge_amps() };
+    let sent = wanted.max(pack).clamp(CVL_RANGE.0, CVL_RANGE.1);
+    // A voltage above the permitted one permits no current.
+    let charge = if sent > wanted { 0.0 } else { data.charge_amps() };
     let words = [
-        at_most_unsigned(wanted.max(pack).clamp(CVL_RANGE.0, CVL_RANGE.1), 10.0),
+        at_most_unsigned(sent, 10.0),
         at_most_current(charge.min(MAX_AMPS), 10.0),
         at_most_current(data.discharge_amps().min(MAX_AMPS), 10.0),
         data.limits
