@@ -36,6 +36,7 @@ pub struct Link {
     response_times: ResponseTimes,
     pub(super) leftover: Input,
     pub(super) last_activity: Option<Moment>,
+    heard_at: Option<Moment>,
     pub(super) unanswered: bool,
     pub(super) backlog: Backlog,
     /// Largest delay of the answers in the current reading.
@@ -59,6 +60,7 @@ impl Link {
             response_times: ResponseTimes::default(),
             leftover: Input::default(),
             last_activity: None,
+            heard_at: None,
             unanswered: false,
             backlog: Backlog::default(),
             lateness: Duration::ZERO,
@@ -111,6 +113,11 @@ impl Link {
     /// Takes the counters since the last call, for the battery that was polled, and resets them.
     pub fn take_stats(&mut self) -> LinkStats {
         std::mem::take(&mut self.stats)
+    }
+
+    /// When a byte was last received.
+    pub fn heard_at(&self) -> Option<Moment> {
+        self.heard_at
     }
 
     /// When the next request can go out, if the line stays quiet until then.
@@ -335,7 +342,8 @@ impl Link {
     pub(super) fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
         let n = self.port.receive(buf, wait)?;
         if n > 0 {
-            self.last_activity = Some(self.clock.now());
+            self.heard_at = Some(self.clock.now());
+            self.last_activity = self.heard_at;
         }
         Ok(n)
     }

@@ -7,6 +7,10 @@ use super::{Candidate, Found, Scope, confirm, implausible, quick};
 use crate::bms::{Codec, DRIVERS, DecodeError, Driver, Expected, Framing, Progress};
 use crate::link::{Link, LinkError};
 use crate::model::Reading;
+use std::time::Duration;
+
+/// Least answer timeout of a further family: nothing that follows would hear a later answer.
+const FURTHER_FAMILY_TIME: Duration = Duration::from_millis(250);
 
 /// A decoder that keeps the frames that it accepts.
 pub(super) struct Witness<'a> {
@@ -81,7 +85,7 @@ pub fn further_families(link: &mut Link, scope: &Scope, found: &[Found]) -> Resu
         if candidate.line != line || candidate.driver.name == first.candidate.driver.name {
             continue;
         }
-        if let Ok(reading) = confirm(link, &candidate, timeout)? {
+        if let Ok(reading) = confirm(link, &candidate, timeout.max(FURTHER_FAMILY_TIME))? {
             let elapsed = first.elapsed.saturating_add(link.now().since(start));
             further.push(Found { candidate, reading, elapsed, overheard: false, also: Vec::new() });
         }

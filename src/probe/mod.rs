@@ -3,8 +3,9 @@
 //! If a family may have its own master on the line, the driver listens for it before anything is sent, and only listens if it hears
 //! one: first at the lowest of their speeds for any traffic, then, if there is some, at each. The quick pass tries every driver once,
 //! at its usual line and first address: within two seconds those that are met often, then all others, which are not tried there again.
-//! The patient pass listens, waits longer and tries all addresses, within a time budget shared by the requests. A BMS whose answer was
-//! corrupted is tried a few more times: after the quick pass, and at the end.
+//! The patient pass tries all addresses and lines, within a time budget shared by the requests, and listens where something was heard.
+//! A BMS whose answer was corrupted is tried a few more times: after the quick pass, and at the end. One that may have answered late is
+//! asked again at once (`late.rs`).
 //! Only a full reading confirms a hit: an identification alone may be chance, or another device with a similar protocol.
 
 use crate::base::units::Moment;
@@ -12,11 +13,13 @@ use crate::bms::sniffer::Sniffer;
 use crate::bms::{Driver, Evidence, Line, Protocol, Request, Sharing, Transport, tested};
 use crate::link::{Link, LinkError};
 use crate::model::Reading;
+use late::{LATE_TIMEOUT, LateAnswers};
 use lookalikes::Witness;
 use plan::{FURTHER_ADDRESS_TIME, Kind, MAIN_ADDRESS_TIME, is_wanted, lines, quick, share, thorough};
 use std::time::Duration;
 use thiserror::Error;
 
+mod late;
 mod lookalikes;
 mod plan;
 mod report;
@@ -24,8 +27,10 @@ mod report;
 pub use lookalikes::{doubt, further_families};
 pub use report::{NotFound, PortActivity};
 
-/// Time for both passes on a silent port, without the start of the process: a part for the line, and one for each family.
+/// Time for both passes on a silent port, without the start of the process: a part for the line, and one for each family, up to a
+/// maximum.
 const SEARCH_BUDGET: (Duration, Duration) = (Duration::from_millis(2200), Duration::from_millis(345));
+const MOST_SEARCH_BUDGET: Duration = Duration::from_millis(7400);
 
 /// Further addresses are skipped this long after the budget: on a line that is never quiet each request takes longer.
 const FURTHER_ADDRESSES_OVERTIME: Duration = Duration::from_millis(1600);
@@ -95,6 +100,12 @@ pub struct Candidate {
     pub address: Option<u8>,
 }
 
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        (self.driver.name, self.line, self.address) == (other.driver.name, other.line, other.address)
+    }
+}
+
 impl Candidate {
     /// A decoder for it.
     pub fn protocol(&self) -> Box<dyn Protocol> {
@@ -149,7 +160,8 @@ pub fn search(link: &mut Link, scope: &Scope) -> Result<Vec<Found>, ProbeError> 
     let not_found = NotFound::new(link.name());
     let port = link.name().to_owned();
     let scope = &scope.only(link.families());
-    let mut walk = SearchRun { link, scope, start, not_found, another_master: false, unread_frames: false, retry: Vec::new() };
+    let (late, retry) = (LateAnswers::default(), Vec::new());
+    let mut walk = SearchRun { link, scope, start, not_found, another_master: false, unread_frames: false, late, retry };
     let mut found = walk.find().map_err(ProbeError::Port)?;
     if found.is_empty() {
         let elapsed = walk.elapsed();
@@ -197,21 +209,22 @@ pub(crate) fn is_broadcast(driver: &Driver) -> bool {
 /// # Errors
 /// What was received instead, or the port's fault.
 pub fn confirm(link: &mut Link, candidate: &Candidate, wait: Duration) -> Result<Result<Reading, PortActivity>, LinkError> {
-    Ok(compare(link, candidate, wait)?.map(|(reading, _)| reading))
+    let timeout = |usual: Duration| usual.min(wait);
+    Ok(compare(link, candidate, timeout)?.map(|(reading, _)| reading))
 }
 
-/// As [`confirm`], with the other families that the identifying answer fits.
+/// As [`confirm`], with the other families that the identifying answer fits. The timeout of the identification depends on the usual one.
 fn compare(
     link: &mut Link,
     candidate: &Candidate,
-    wait: Duration,
+    timeout: impl Fn(Duration) -> Duration,
 ) -> Result<Result<(Reading, Vec<&'static Driver>), PortActivity>, LinkError> {
     let driver = candidate.driver;
     candidate.prepare(link)?;
     let mut protocol = candidate.protocol();
     let identify = protocol.identify();
     // On Bluetooth only a few families are possible, and a radio is slower than a line.
-    let timeout = if link.families().is_some() { identify.timeout.max(RADIO_TIMEOUT) } else { identify.timeout.min(wait) };
+    let timeout = if link.families().is_some() { identify.timeout.max(RADIO_TIMEOUT) } else { timeout(identify.timeout) };
     let request = Request { timeout, ..identify };
     let mut reading = Reading::new(driver.name, candidate.address);
     let mut witness = Witness::new(protocol.as_mut());
@@ -256,6 +269,7 @@ struct SearchRun<'a> {
     another_master: bool,
     /// Frames arrived, but no reading: listening again is pointless.
     unread_frames: bool,
+    late: LateAnswers,
     /// Candidates that answered, but could not be read.
     retry: Vec<Candidate>,
 }
@@ -331,7 +345,7 @@ impl SearchRun<'_> {
     /// Both passes, up to the first battery that answers, and all others on its line.
     fn walk(&mut self) -> Result<Vec<Found>, LinkError> {
         for (candidate, timeout) in quick(self.scope) {
-            if let Some(found) = self.ask(candidate, timeout)? {
+            if let Some(found) = self.ask_in_turn(candidate, timeout)? {
                 return self.gather(vec![found]);
             }
         }
@@ -343,7 +357,7 @@ impl SearchRun<'_> {
         }
         let steps = thorough(self.scope);
         let families = u32::try_from(self.scope.drivers.len()).unwrap_or(u32::MAX);
-        let budget = SEARCH_BUDGET.0.saturating_add(SEARCH_BUDGET.1.saturating_mul(families));
+        let budget = SEARCH_BUDGET.0.saturating_add(SEARCH_BUDGET.1.saturating_mul(families)).min(MOST_SEARCH_BUDGET);
         let share = share(&steps, budget.saturating_sub(self.elapsed()));
         for step in steps {
             if step.kind == Kind::Further && self.elapsed() > budget.saturating_add(FURTHER_ADDRESSES_OVERTIME) {
@@ -352,9 +366,9 @@ impl SearchRun<'_> {
             let (least, most) = step.time;
             let time = least.saturating_add(most.saturating_sub(least).mul_f64(share));
             let found = match step.kind {
-                Kind::Listen if self.unread_frames => continue,
-                Kind::Listen => self.overhear(step.candidate.driver, step.candidate.line, time)?,
-                Kind::Main | Kind::Further => match self.ask(step.candidate, time)? {
+                Kind::Listen if self.unread_frames || !self.not_found.has_heard(step.candidate.line) => continue,
+                Kind::Listen => self.overhear(step.candidate.driver, step.candidate.line, step.candidate.driver.listen / 2)?,
+                Kind::Main | Kind::Further => match self.ask_in_turn(step.candidate, time)? {
                     Some(found) => return self.gather(vec![found]),
                     None => Vec::new(),
                 },
@@ -364,6 +378,18 @@ impl SearchRun<'_> {
             }
         }
         self.await_broadcasts()
+    }
+
+    /// Asks a candidate, and then those whose late answers may have arrived meanwhile: each of these is nearly a hit.
+    fn ask_in_turn(&mut self, candidate: Candidate, wait: Duration) -> Result<Option<Found>, LinkError> {
+        let mut found = self.ask(candidate, wait)?;
+        let mut late = self.late.take().into_iter();
+        while found.is_none()
+            && let Some(candidate) = late.next()
+        {
+            found = self.ask_for(candidate, |usual| usual.max(LATE_TIMEOUT))?;
+        }
+        Ok(found)
     }
 
     /// Waits for batteries that are never asked: after all others, because boards that are asked broadcast frames for inverters, too.
@@ -392,16 +418,20 @@ impl SearchRun<'_> {
     }
 
     fn ask(&mut self, candidate: Candidate, wait: Duration) -> Result<Option<Found>, LinkError> {
-        match compare(self.link, &candidate, wait)? {
+        self.ask_for(candidate, |usual| usual.min(wait))
+    }
+
+    fn ask_for(&mut self, candidate: Candidate, timeout: impl Fn(Duration) -> Duration) -> Result<Option<Found>, LinkError> {
+        let (asked, last_heard) = (self.link.now(), self.link.heard_at());
+        match compare(self.link, &candidate, timeout)? {
             Ok((reading, also)) => Ok(Some(Found { candidate, reading, elapsed: self.elapsed(), overheard: false, also })),
             Err(heard) => {
                 log::debug!("{} at {}, address {:?}: {heard}", candidate.driver.label, candidate.line, candidate.address);
-                let known = |other: &Candidate| {
-                    (other.driver.name, other.line, other.address) == (candidate.driver.name, candidate.line, candidate.address)
-                };
-                if heard.is_worth_retrying() && !self.retry.iter().any(known) {
+                if heard.is_worth_retrying() && !self.retry.contains(&candidate) {
                     self.retry.push(candidate);
                 }
+                let before = heard == PortActivity::Silence && self.link.heard_at() != last_heard;
+                self.late.note(candidate, asked, &heard, before);
                 self.not_found.record(&candidate, heard);
                 Ok(None)
             }

@@ -4,17 +4,22 @@ use super::{Candidate, FIRST_LISTEN, Scope, is_asked};
 use crate::bms::{COMMON, DRIVERS, Driver, Line};
 use std::time::Duration;
 
-/// Answer timeout in the quick pass, and for the families that are asked in it only.
+/// Answer timeout in the quick pass, and for the families that are asked in it only. An answer that begins later is heard by the
+/// requests that follow, and its family asked again (`late.rs`).
 const QUICK_TIMEOUT: Duration = Duration::from_millis(200);
-const SELDOM_TIMEOUT: Duration = Duration::from_millis(250);
+const SELDOM_TIMEOUT: Duration = Duration::from_millis(150);
 
-/// The same for a family whose boards take up to 0.6 s, which the timeout of its requests tells.
+/// The same for a family whose boards take up to 0.6 s, which the timeout of its requests tells. It comes last on its line, so that
+/// late answers to the requests before fall into its time, too.
 const SLOW_TIMEOUT: Duration = Duration::from_millis(650);
 const SLOW_FAMILY: Duration = Duration::from_millis(800);
 
-/// Shortest and longest timeout of the patient pass: at a main address, at a further one, and for listening.
-pub(super) const MAIN_ADDRESS_TIME: (Duration, Duration) = (Duration::from_millis(180), Duration::from_millis(500));
+/// Shortest and longest timeout of the patient pass: at a main address, and at a further one.
+pub(super) const MAIN_ADDRESS_TIME: (Duration, Duration) = (Duration::from_millis(120), Duration::from_millis(500));
 pub(super) const FURTHER_ADDRESS_TIME: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(150));
+
+/// Least timeout of the last request, as none follows that would hear a late answer.
+const LAST_TIME: Duration = Duration::from_millis(250);
 
 /// One step of the patient pass.
 pub(super) struct Step {
@@ -26,6 +31,7 @@ pub(super) struct Step {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Only if something was heard on this line: a silent one takes no time for it.
     Listen,
     Main,
     Further,
@@ -66,13 +72,15 @@ pub(super) fn quick(scope: &Scope) -> Vec<(Candidate, Duration)> {
     };
     let pass = |seldom: bool, timeout: Duration| {
         let drivers = scope.drivers.iter().filter(|driver| is_seldom(scope, driver) == seldom);
-        let candidates = drivers.filter_map(candidate).filter(is_asked).collect();
-        by_line(candidates, |candidate: &Candidate| candidate.line).into_iter().map(move |candidate| {
+        let candidates = drivers.filter_map(candidate).filter(is_asked).map(|candidate| {
             let is_slow = seldom && candidate.protocol().identify().timeout >= SLOW_FAMILY;
             (candidate, if is_slow { SLOW_TIMEOUT } else { timeout })
-        })
+        });
+        let mut candidates: Vec<_> = candidates.collect();
+        candidates.sort_by_key(|(_, timeout)| *timeout);
+        by_line(candidates, |(candidate, _)| candidate.line)
     };
-    pass(false, QUICK_TIMEOUT).chain(pass(true, SELDOM_TIMEOUT)).collect()
+    [pass(false, QUICK_TIMEOUT), pass(true, SELDOM_TIMEOUT)].concat()
 }
 
 /// A search for many families asks those met seldom once only, as the time that a port without a battery takes grows with each.
@@ -86,10 +94,6 @@ pub(super) fn thorough(scope: &Scope) -> Vec<Step> {
         let addresses = addresses(scope, driver);
         for (index, line) in lines(scope, driver).into_iter().enumerate() {
             let usual = index == 0;
-            if usual && driver.listen > FIRST_LISTEN {
-                let candidate = Candidate { driver, line, address: None };
-                steps.push(Step { candidate, time: (driver.listen / 2, driver.listen), kind: Kind::Listen });
-            }
             let once = usual && is_seldom(scope, driver);
             for (place, address) in addresses.iter().copied().enumerate().filter(|(place, _)| usual || *place == 0) {
                 if once && place == 0 {
@@ -102,9 +106,18 @@ pub(super) fn thorough(scope: &Scope) -> Vec<Step> {
                     steps.push(Step { candidate, time, kind });
                 }
             }
+            if usual && driver.listen > FIRST_LISTEN {
+                let candidate = Candidate { driver, line, address: None };
+                steps.push(Step { candidate, time: (Duration::ZERO, Duration::ZERO), kind: Kind::Listen });
+            }
         }
     }
-    by_line(steps, |step| step.candidate.line)
+    let mut steps = by_line(steps, |step| step.candidate.line);
+    if let Some(last) = steps.last_mut() {
+        last.time.0 = last.time.0.max(LAST_TIME);
+        last.time.1 = last.time.1.max(LAST_TIME);
+    }
+    steps
 }
 
 /// Groups by line, in the order of first appearance; keeps the order within a line.

@@ -149,6 +149,11 @@ impl NotFound {
         }
     }
 
+    /// Whether anything came on this line that is not an echo.
+    pub(super) fn has_heard(&self, line: Line) -> bool {
+        self.heard.iter().any(|(_, at, heard)| *at == line && heard.weight() > PortActivity::Echo.weight())
+    }
+
     /// The closest result to a battery.
     pub fn nearest(&self) -> &PortActivity {
         self.heard.iter().map(|(_, _, heard)| heard).max_by_key(|heard| heard.weight()).unwrap_or(&PortActivity::Silence)
