@@ -69,9 +69,9 @@ fn order(
     assert!(took <= most * 2, "{}: {took:?} for {command}, at most {:?}", driver.name, most * 2);
     if let (Ok(Outcome::Done), Some((switch, on))) = (&outcome, command.switch()) {
         let shown = match switch {
-            Switch::Charge => known.charge_switch,
-            Switch::Discharge => known.discharge_switch,
-            Switch::Balance => known.balance_allowed,
+            Switch::Charge => known.fets.charge_switch,
+            Switch::Discharge => known.fets.discharge_switch,
+            Switch::Balance => known.balancing.allowed,
         };
         // Boards that only report their FETs show nothing here.
         assert!(shown.is_none_or(|shown| shown == on), "{}: done, but {switch:?} is shown as {shown:?}", driver.name);

@@ -153,8 +153,8 @@ impl Course {
 
         let [ccl, dcl] = [snapshot.limits.ccl.value.get(), snapshot.limits.dcl.value.get()];
         let said = &self.reading;
-        assert!(said.charge_fet != Some(false) || ccl == 0.0, "the BMS forbids charging: {:?}", snapshot.limits);
-        assert!(said.discharge_fet != Some(false) || dcl == 0.0, "the BMS forbids discharging: {:?}", snapshot.limits);
+        assert!(said.fets.charge != Some(false) || ccl == 0.0, "the BMS forbids charging: {:?}", snapshot.limits);
+        assert!(said.fets.discharge != Some(false) || dcl == 0.0, "the BMS forbids discharging: {:?}", snapshot.limits);
         // Limits are rounded down, ignoring float noise.
         let most = |limit: Option<Amps>| limit.map_or(f64::INFINITY, |limit| limit.get().max(0.0) + 1e-6);
         assert!(ccl <= most(said.settings.charge_limit) && dcl <= most(said.settings.discharge_limit), "{:?}", snapshot.limits);
@@ -190,7 +190,7 @@ impl Course {
         if let Some(alarms) = &said.alarms {
             self.alarms.clone_from(alarms);
         }
-        assert_eq!((reading.charge_fet, reading.discharge_fet), (said.charge_fet, said.discharge_fet));
+        assert_eq!((reading.fets.charge, reading.fets.discharge), (said.fets.charge, said.fets.discharge));
     }
 
     /// Without a reading.
@@ -229,11 +229,11 @@ impl Course {
         assert!(within(reading.voltage.map(f64::from), 1.0, 1000.0), "{reading:?}");
         assert!(within(reading.current.map(f64::from), -3000.0, 3000.0), "{reading:?}");
         assert!(within(reading.soc.map(f64::from), 0.0, 100.0) && within(reading.soh.map(f64::from), 0.0, 100.0), "{reading:?}");
-        assert!(within(reading.mos_temperature.map(f64::from), -60.0, 180.0), "{reading:?}");
+        assert!(within(reading.temperatures.mos.map(f64::from), -60.0, 180.0), "{reading:?}");
         assert!(within(reading.capacity.map(f64::from), 0.0, 100_000.0), "{reading:?}");
         assert!(within(reading.remaining.map(f64::from), 0.0, 100_000.0), "{reading:?}");
         assert!(reading.cells.iter().all(|cell| cell.get() == 0.0 || (0.5..=5.0).contains(&cell.get())), "{reading:?}");
-        assert!(reading.temperatures.iter().flatten().all(|sensor| (-60.0..=120.0).contains(&sensor.get())), "{reading:?}");
+        assert!(reading.temperatures.sensors.iter().flatten().all(|sensor| (-60.0..=120.0).contains(&sensor.get())), "{reading:?}");
         // Without a voltage the last known one applies, or a doubtful one.
         let standing = self.said.iter().filter_map(|(_, voltage, _)| *voltage).filter(|voltage| voltage.get().is_finite());
         self.known = reading.voltage.or(self.known);
@@ -297,11 +297,11 @@ fn change(reading: &mut Reading, draw: &mut Draw) {
         13 => {
             let sensors = draw.below(5);
             reading.awaited.temperatures = !there;
-            reading.temperatures = there.then(|| (0..sensors).map(|_| Celsius::new(draw.number(22.0, (-60.0, 120.0)))).collect());
+            reading.temperatures.sensors = there.then(|| (0..sensors).map(|_| Celsius::new(draw.number(22.0, (-60.0, 120.0)))).collect());
         }
-        14 => reading.mos_temperature = there.then(|| Celsius::new(draw.number(30.0, (-60.0, 180.0)))),
-        15 => reading.charge_fet = there.then(|| draw.flag()),
-        16 => reading.discharge_fet = there.then(|| draw.flag()),
+        14 => reading.temperatures.mos = there.then(|| Celsius::new(draw.number(30.0, (-60.0, 180.0)))),
+        15 => reading.fets.charge = there.then(|| draw.flag()),
+        16 => reading.fets.discharge = there.then(|| draw.flag()),
         17 => {
             let (name, level) =
                 (*draw.one_of(&[AlarmName::CellHighVoltage, AlarmName::LowVoltage, AlarmName::LowSoc]), draw.flag());

@@ -44,9 +44,9 @@ pub fn good_reading() -> dbus_bms::model::Reading {
     reading.capacity = Some(AmpHours::new(280.0));
     reading.cells = vec![Volts::new(3.31); 16];
     reading.cell_count = Some(16);
-    reading.temperatures = Some(vec![Celsius::new(21.5), Celsius::new(22.0)]);
-    reading.charge_fet = Some(true);
-    reading.discharge_fet = Some(true);
+    reading.temperatures.sensors = Some(vec![Celsius::new(21.5), Celsius::new(22.0)]);
+    reading.fets.charge = Some(true);
+    reading.fets.discharge = Some(true);
     reading.alarms = Some(Vec::new());
     reading
 }

@@ -10,10 +10,10 @@ const LONGEST: usize = 256;
 /// Bounded, printable, finite.
 pub fn assert_sound(reading: &Reading) {
     assert!(reading.cells.len() <= MOST && reading.notes.len() <= MOST);
-    assert!(reading.temperatures.as_ref().is_none_or(|sensors| sensors.len() <= MOST));
+    assert!(reading.temperatures.sensors.as_ref().is_none_or(|sensors| sensors.len() <= MOST));
     assert!(reading.alarms.as_ref().is_none_or(|alarms| alarms.len() <= MOST));
-    let texts = [&reading.model, &reading.serial_number, &reading.hw_version, &reading.sw_version];
-    let date = reading.production_date.as_ref().map(ProductionDate::as_written);
+    let texts = [&reading.device.model, &reading.device.serial_number, &reading.device.hw_version, &reading.device.sw_version];
+    let date = reading.device.production_date.as_ref().map(ProductionDate::as_written);
     for text in texts.into_iter().flatten().map(String::as_str).chain(date) {
         assert!(text.len() <= LONGEST && !text.chars().any(char::is_control), "{text:?}");
     }

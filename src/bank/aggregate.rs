@@ -3,7 +3,7 @@
 use super::members::{MemberState, Members};
 use super::{Config, Layout};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
-use crate::model::{Alarm, AlarmName, BankSummary, Derived, Level, Reading};
+use crate::model::{Alarm, AlarmName, Balancing, BankSummary, Derived, Device, Fets, Level, Reading, Temperatures};
 
 /// The members as input of the sums.
 #[derive(Debug)]
@@ -62,14 +62,23 @@ fn reading(config: &Config, members: &[&MemberState], whole: bool) -> Reading {
         power: complete(&watts).then(|| Watts::new(watts.iter().sum()).rounded(1)),
         soh: values(members, |reading| reading.soh.map(Percent::get)).into_iter().reduce(f64::min).map(Percent::new),
         cycles: members.iter().filter_map(|member| member.last.reading.cycles).max(),
-        temperatures: (!temperatures.is_empty()).then_some(temperatures),
-        mos_temperature: members.iter().filter_map(|member| member.last.reading.mos_temperature).reduce(Celsius::max),
-        charge_fet: flag(|reading| reading.charge_fet),
-        discharge_fet: flag(|reading| reading.discharge_fet),
-        balancing: any(members, |reading| reading.balancing),
-        balance_allowed: any(members, |reading| reading.balance_allowed),
+        temperatures: Temperatures {
+            sensors: (!temperatures.is_empty()).then_some(temperatures),
+            mos: members.iter().filter_map(|member| member.last.reading.temperatures.mos).reduce(Celsius::max),
+            board: None,
+        },
+        fets: Fets {
+            charge: flag(|reading| reading.fets.charge),
+            discharge: flag(|reading| reading.fets.discharge),
+            ..Fets::default()
+        },
+        balancing: Balancing {
+            active: any(members, |reading| reading.balancing.active),
+            allowed: any(members, |reading| reading.balancing.allowed),
+            ..Balancing::default()
+        },
         heating: any(members, |reading| reading.heating),
-        sw_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        device: Device { sw_version: Some(env!("CARGO_PKG_VERSION").to_owned()), ..Device::default() },
         ..Reading::new("bank", None)
     }
 }
@@ -192,10 +201,10 @@ fn modules(members: &Members, places: ExtremeLabels) -> BankSummary {
         online: count(|_| true),
         offline: self::count(members.offline()),
         blocking_charge: count(|member| {
-            member.last.reading.charge_fet == Some(false) || member.last.limits.ccl.value <= Amps::ZERO
+            member.last.reading.fets.charge == Some(false) || member.last.limits.ccl.value <= Amps::ZERO
         }),
         blocking_discharge: count(|member| {
-            member.last.reading.discharge_fet == Some(false) || member.last.limits.dcl.value <= Amps::ZERO
+            member.last.reading.fets.discharge == Some(false) || member.last.limits.dcl.value <= Amps::ZERO
         }),
         min_cell,
         max_cell,

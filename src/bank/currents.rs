@@ -56,8 +56,8 @@ impl Direction {
     fn is_open(self, member: &MemberState) -> bool {
         let reading = &member.last.reading;
         match self {
-            Self::Charge => reading.charge_fet == Some(false),
-            Self::Discharge => reading.discharge_fet == Some(false),
+            Self::Charge => reading.fets.charge == Some(false),
+            Self::Discharge => reading.fets.discharge == Some(false),
         }
     }
 

@@ -37,7 +37,7 @@ impl MemberState {
     /// One of its switches is open.
     fn is_switched_off(&self) -> bool {
         let reading = &self.last.reading;
-        reading.charge_fet == Some(false) || reading.discharge_fet == Some(false)
+        reading.fets.charge == Some(false) || reading.fets.discharge == Some(false)
     }
 
     /// It is online, or was stopped a moment ago and fades out.

@@ -233,7 +233,7 @@ fn plausible(volts: Volts) -> f64 {
 
 /// Whether a member takes part in charging: none of its values prevents it.
 fn takes_charge(member: &MemberState) -> bool {
-    member.is_online() && member.last.reading.charge_fet != Some(false) && member.last.limits.ccl.value.get() > 0.0
+    member.is_online() && member.last.reading.fets.charge != Some(false) && member.last.limits.ccl.value.get() > 0.0
 }
 
 /// The highest voltage that is safe for every member; `None` without a present member. For cells without data only the float

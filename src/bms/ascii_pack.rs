@@ -254,12 +254,12 @@ pub(super) fn has_settings(known: &Reading) -> bool {
 
 /// Its serial number is known.
 pub(super) fn has_serial(known: &Reading) -> bool {
-    known.serial_number.is_some()
+    known.device.serial_number.is_some()
 }
 
 /// Its firmware is known.
 pub(super) fn has_version(known: &Reading) -> bool {
-    known.sw_version.is_some()
+    known.device.sw_version.is_some()
 }
 
 /// A number of entries, 1 to `most`.

@@ -153,8 +153,8 @@ pub fn set_bits(word: u32) -> Vec<u8> {
 
 /// Stores which cells are being balanced: one bit per cell, the first one lowest.
 pub fn show_balancing(cells: u32, into: &mut Reading) {
-    into.balancing = Some(cells != 0);
-    into.balancing_cells = Some(set_bits(cells));
+    into.balancing.active = Some(cells != 0);
+    into.balancing.cells = Some(set_bits(cells));
 }
 
 /// Sum of all bytes modulo 65536.

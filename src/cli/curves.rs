@@ -7,7 +7,7 @@ use crate::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use crate::battery::charge::Config;
 use crate::battery::charge::chemistry::preset;
 use crate::battery::{Battery, PersistedState};
-use crate::model::{Chemistry, Limits, LinkStats, Reading};
+use crate::model::{Chemistry, Fets, Limits, LinkStats, Reading, Temperatures};
 use crate::tools::chart::{Axis, Chart, Colour, Curve, Mark, Panel};
 
 /// Points of a curve.
@@ -114,9 +114,8 @@ fn ask(config: &Config, state: State) -> Limits {
         capacity: config.capacity,
         cell_count: Some(cells),
         cells: vec![Volts::new(state.cell_v); usize::from(cells)],
-        temperatures: Some(vec![Celsius::new(state.temperature_c)]),
-        charge_fet: Some(true),
-        discharge_fet: Some(true),
+        temperatures: Temperatures { sensors: Some(vec![Celsius::new(state.temperature_c)]), ..Temperatures::default() },
+        fets: Fets { charge: Some(true), discharge: Some(true), ..Fets::default() },
         ..Reading::new("simulated", None)
     };
     let now = Now { at: Moment::default(), unix: None };

@@ -46,7 +46,7 @@ impl<'a> From<&'a Found> for Hit<'a> {
             bms: candidate.driver.name,
             address: found.reading.address,
             baud: (!candidate.line.is_can()).then_some(candidate.line.baud),
-            model: found.reading.model.as_deref(),
+            model: found.reading.device.model.as_deref(),
             also: found.also.iter().map(|driver| driver.name).collect(),
             elapsed_ms: found.elapsed.as_millis(),
         }

@@ -238,10 +238,10 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         good_minute_pct: view.line.good_minute_pct,
         good_hour_pct: view.line.good_hour_pct,
         good_day_pct: view.line.good_day_pct,
-        notes: view.notes.into_iter().map(Cow::into_owned).collect(),
-        gx_settings: view.gx_settings,
-        bank: view.bank.map(|id| Membership { id, runs: false }),
-        started_by: (view.kind == Kind::Bank).then(who_starts),
+        notes: view.notices.notes.into_iter().map(Cow::into_owned).collect(),
+        gx_settings: view.notices.gx_settings,
+        bank: view.identity.bank.map(|id| Membership { id, runs: false }),
+        started_by: (view.identity.kind == Kind::Bank).then(who_starts),
         service,
     }
 }

@@ -113,9 +113,9 @@ impl Link {
                 }
             }
             for (last, shown) in [
-                (&mut known.charge_switch, reading.charge_switch),
-                (&mut known.discharge_switch, reading.discharge_switch),
-                (&mut known.balance_allowed, reading.balance_allowed),
+                (&mut known.fets.charge_switch, reading.fets.charge_switch),
+                (&mut known.fets.discharge_switch, reading.fets.discharge_switch),
+                (&mut known.balancing.allowed, reading.balancing.allowed),
             ] {
                 *last = shown.or(*last);
             }

@@ -5,7 +5,7 @@
 //! have a check that misses far more: their answers are treated like this on any line, and where the measured values keep changing
 //! while the states agree, the medians of several answers count.
 
-use crate::model::{Assumption, BmsSettings, Reading};
+use crate::model::{Assumption, Balancing, BmsSettings, Reading, Temperatures};
 use std::cmp::Ordering;
 
 /// Maximum difference of two answers that agree: about the noise of a board's converters. V per cell, fraction of the pack
@@ -73,13 +73,14 @@ pub(super) fn brings_static_data(answer: &Reading, before: &Reading) -> bool {
 #[rustfmt::skip]
 pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
     let Reading {
-        voltage, current, soc, soh, remaining, full_charge, cycles, cells, cells_complete, temperatures, mos_temperature, charge_fet,
-        discharge_fet, charge_switch, discharge_switch, balancing, balancing_cells, balance_allowed, balance_current, alarms, notes,
-        board_temperature, highest_cell, lowest_cell, heating, heating_current, throughput, humidity, settings,
+        voltage, current, soc, soh, remaining, full_charge, cycles, cells, cells_complete, alarms, notes, highest_cell,
+        lowest_cell, heating, heating_current, throughput, humidity, settings, fets,
+        balancing: Balancing { active, cells: balancing_cells, allowed, current: balance_current },
+        temperatures: Temperatures { sensors, mos, board },
         // The frame itself identifies the battery.
         bms: _, address: _,
         // Static data, compared as a whole.
-        capacity: _, cell_count: _, model: _, serial_number: _, hw_version: _, sw_version: _, production_date: _,
+        capacity: _, cell_count: _, device: _,
         // Computed by the guard; not shown; set by the decoder and not by the BMS.
         power: _, label: _, awaited: _, without_cells: _,
         open,
@@ -102,9 +103,9 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
         near(*soh, before.soh, SOC, 0.0),
         near(*remaining, before.remaining, CHARGE.0, CHARGE.1),
         near(*full_charge, before.full_charge, CHARGE.0, CHARGE.1),
-        near(*mos_temperature, before.mos_temperature, TEMPERATURE, 0.0),
-        near(*board_temperature, before.board_temperature, TEMPERATURE, 0.0),
-        near(*balance_current, before.balance_current, CURRENT.0, 0.0),
+        near(*mos, before.temperatures.mos, TEMPERATURE, 0.0),
+        near(*board, before.temperatures.board, TEMPERATURE, 0.0),
+        near(*balance_current, before.balancing.current, CURRENT.0, 0.0),
         near(*heating_current, before.heating_current, CURRENT.0, 0.0),
         near(*throughput, before.throughput, CHARGE.0, 0.0),
         near(*charge_limit, before.settings.charge_limit, 0.0, 0.0),
@@ -113,17 +114,17 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
         near(*highest_cell, before.highest_cell, CELL, 0.0),
         near(*lowest_cell, before.lowest_cell, CELL, 0.0),
         cells.is_empty() || each_near(cells, &before.cells, CELL),
-        temperatures.as_ref().is_none_or(|now| each_near(now, before.temperatures.as_deref().unwrap_or(&[]), TEMPERATURE)),
+        sensors.as_ref().is_none_or(|now| each_near(now, before.temperatures.sensors.as_deref().unwrap_or(&[]), TEMPERATURE)),
     ];
     let states = [
         same(cycles, &before.cycles),
-        same(charge_fet, &before.charge_fet),
-        same(discharge_fet, &before.discharge_fet),
-        same(charge_switch, &before.charge_switch),
-        same(discharge_switch, &before.discharge_switch),
-        same(balancing, &before.balancing),
-        same(balancing_cells, &before.balancing_cells),
-        same(balance_allowed, &before.balance_allowed),
+        same(&fets.charge, &before.fets.charge),
+        same(&fets.discharge, &before.fets.discharge),
+        same(&fets.charge_switch, &before.fets.charge_switch),
+        same(&fets.discharge_switch, &before.fets.discharge_switch),
+        same(active, &before.balancing.active),
+        same(balancing_cells, &before.balancing.cells),
+        same(allowed, &before.balancing.allowed),
         same(heating, &before.heating),
         same(alarms, &before.alarms),
         same(cells_complete, &before.cells_complete),
@@ -153,7 +154,7 @@ fn each_near<T: Into<f64> + Copy>(answer: &[T], before: &[T], step: f64) -> bool
 mod tests {
     use super::*;
     use crate::base::units::{AmpHours, Amps, Volts};
-    use crate::model::{AlarmName, Level};
+    use crate::model::{AlarmName, Fets, Level};
 
     fn reading(cell: f64, current: f64) -> Reading {
         let mut reading = Reading::new("jk", None);
@@ -194,7 +195,7 @@ mod tests {
         let mut alarmed = calm.clone();
         alarmed.raise(AlarmName::ShortCircuit, Level::Alarm);
         let mut off = calm.clone();
-        off.charge_fet = Some(false);
+        off.fets.charge = Some(false);
         for other in [alarmed, off] {
             assert_eq!(agreed(&[reading(3.4, 10.0), calm.clone(), other]), None);
         }
@@ -214,8 +215,10 @@ mod tests {
             let settled = median(&damaged).unwrap();
             assert!(settled.current.unwrap() <= Amps::new(20.0) && settled.cells[1] <= Volts::new(3.32), "{settled:?}");
         }
-        for other in [Reading { charge_fet: Some(false), ..swings[1].clone() }, Reading { cells: Vec::new(), ..swings[1].clone() }]
-        {
+        for other in [
+            Reading { fets: Fets { charge: Some(false), ..swings[1].clone().fets }, ..swings[1].clone() },
+            Reading { cells: Vec::new(), ..swings[1].clone() },
+        ] {
             let mut fewer = swings.clone();
             fewer[1] = other;
             assert_eq!(median(&fewer), None);

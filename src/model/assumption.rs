@@ -147,8 +147,8 @@ impl Reading {
             // A later frame of the same reading may have told the values for certain.
             match answer.of(open.values) {
                 OpenValue::Fets(charge, discharge) => {
-                    self.charge_fet = self.charge_fet.or(Some(charge));
-                    self.discharge_fet = self.discharge_fet.or(Some(discharge));
+                    self.fets.charge = self.fets.charge.or(Some(charge));
+                    self.fets.discharge = self.fets.discharge.or(Some(discharge));
                 }
                 OpenValue::Current(current) => {
                     self.current = self.current.or(Some(current));

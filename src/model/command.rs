@@ -77,9 +77,9 @@ impl Command {
     /// only the FET's state is known, and one held open by a protection does not show as on.
     pub fn is_shown_by(self, reading: &Reading) -> bool {
         match self {
-            Self::Switch(Switch::Charge, on) => reading.charge_switch.or(reading.charge_fet) == Some(on),
-            Self::Switch(Switch::Discharge, on) => reading.discharge_switch.or(reading.discharge_fet) == Some(on),
-            Self::Switch(Switch::Balance, on) => reading.balance_allowed == Some(on),
+            Self::Switch(Switch::Charge, on) => reading.fets.charge_switch.or(reading.fets.charge) == Some(on),
+            Self::Switch(Switch::Discharge, on) => reading.fets.discharge_switch.or(reading.fets.discharge) == Some(on),
+            Self::Switch(Switch::Balance, on) => reading.balancing.allowed == Some(on),
             Self::SetSoc(soc) => reading.soc.is_some_and(|shown| (shown - soc).abs().get() <= SOC_NEAR),
         }
     }
@@ -188,6 +188,7 @@ impl From<Outcome> for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Fets;
 
     #[test]
     fn words_become_commands_and_back() {
@@ -217,9 +218,9 @@ mod tests {
 
     #[test]
     fn a_switch_that_the_bms_tells_of_counts_more_than_its_fet() {
-        let mut reading = Reading { charge_fet: Some(false), ..Reading::default() };
+        let mut reading = Reading { fets: Fets { charge: Some(false), ..Fets::default() }, ..Reading::default() };
         assert!(Switch::Charge.to(false).is_shown_by(&reading) && !Switch::Charge.to(true).is_shown_by(&reading));
-        reading.charge_switch = Some(true);
+        reading.fets.charge_switch = Some(true);
         assert!(Switch::Charge.to(true).is_shown_by(&reading), "a protection holds the FET open");
         assert!(!Switch::Charge.to(false).is_shown_by(&reading), "that FET is open for another reason");
         assert!(!Switch::Discharge.to(false).is_shown_by(&reading), "nothing is known of it");

@@ -31,7 +31,7 @@ pub use history::{Discharges, History, OpenCycle};
 pub use limits::{ByDirection, Limit, Limits, Mode};
 pub use link_stats::{LineState, LinkStats};
 pub use production_date::ProductionDate;
-pub use reading::{Awaited, Reading, ReadingFields};
+pub use reading::{Awaited, Balancing, Device, Fets, Reading, ReadingFields, Temperatures};
 pub use reply_rates::{ReplyRates, SuccessRate};
 pub use settings::{BmsSettings, BmsSettingsFields, Chemistry};
 pub use snapshot::{Derived, Freshness, Snapshot, UserOverrides};

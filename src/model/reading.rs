@@ -57,32 +57,6 @@ table! {
         /// `false`: only the first cells are known.
         /// Such a set never reaches D-Bus, charge control or CAN.
         cells_complete: Option<bool> = Measured("cells_complete", "bool", ""),
-        /// Temperature sensors in the BMS's order. An empty list: none is fitted; `null`: a missing sensor.
-        /// Here missing ones are omitted.
-        temperatures: Option<Vec<Celsius>> = Measured("temperatures_c", "°C", ""),
-        /// MOSFET temperature.
-        mos_temperature: Option<Celsius> = Measured("mos_temperature_c", "°C", "MOSFET"),
-        /// Temperature of the BMS's board or balancer.
-        /// Shown only: limits depend on the battery and the MOSFETs.
-        board_temperature: Option<Celsius> = Measured("board_temperature_c", "°C", "board"),
-        /// Charge FET on.
-        charge_fet: Option<bool> = Measured("charge_fet", "bool", "charge"),
-        /// Discharge FET on.
-        discharge_fet: Option<bool> = Measured("discharge_fet", "bool", "discharge"),
-        /// Charging allowed by the switch in the BMS's settings.
-        /// If the BMS reports it.
-        charge_switch: Option<bool> = Switch("charge_switch", "bool", ""),
-        /// Discharging allowed by the switch in the BMS's settings.
-        discharge_switch: Option<bool> = Switch("discharge_switch", "bool", ""),
-        /// The BMS is balancing.
-        balancing: Option<bool> = Measured("balancing", "bool", ""),
-        /// Numbers of the cells being balanced, from 1.
-        /// If the BMS reports it.
-        balancing_cells: Option<Vec<u8>> = Measured("balancing_cells", "number", ""),
-        /// Balancing allowed in the BMS's settings.
-        balance_allowed: Option<bool> = Switch("balance_allowed", "bool", ""),
-        /// Balancing current.
-        balance_current: Option<Amps> = Measured("balance_current_a", "A", "balance current"),
         /// The heater of the battery is on.
         /// If the BMS reports it.
         heating: Option<bool> = Measured("heating", "bool", ""),
@@ -94,20 +68,18 @@ table! {
         /// Notes of the BMS that are not alarms.
         /// Default password, software FET lock, FET switched off by remote.
         notes: Vec<Cow<'static, str>> = Measured("notes", "text", ""),
-        /// Model, as reported by the BMS.
-        model: Option<String> = Constant("model", "text", ""),
-        /// Serial number.
-        /// If it is not a factory default.
-        serial_number: Option<String> = Constant("serial_number", "text", "serial"),
-        /// Hardware version.
-        hw_version: Option<String> = Constant("hw_version", "text", "hardware"),
-        /// Firmware version.
-        sw_version: Option<String> = Constant("sw_version", "text", "firmware"),
-        /// Production date: `YYYY-MM-DD`, or `YYYY-MM` if the BMS reports no day.
-        /// Here as written by the BMS.
-        production_date: Option<ProductionDate> = Constant("production_date", "text", "made"),
         /// Relative humidity inside the BMS.
         humidity: Option<Percent> = Measured("humidity_pct", "%", "humidity"),
+    }
+    groups {
+        /// What identifies the BMS and the battery.
+        device: Device described by DeviceFields,
+        /// The switches of the battery: MOSFETs or contactors.
+        fets: Fets described by FetsFields,
+        /// The balancer.
+        balancing: Balancing described by BalancingFields,
+        /// Temperatures by place.
+        temperatures: Temperatures described by TemperaturesFields,
     }
     beside {
         /// The text that identifies the board for dbus-serialbattery, if it is not another field; the owner may have written it, so
@@ -126,6 +98,68 @@ table! {
         /// Values that the owner has to decide about, see [`Reading::leave_open`].
         #[serde(skip)]
         open: Vec<Open>,
+    }
+}
+
+table! {
+    /// What identifies the BMS and the battery.
+    pub struct Device, described by DeviceFields {
+        /// Model, as reported by the BMS.
+        model: Option<String> = Constant("model", "text", ""),
+        /// Serial number.
+        /// If it is not a factory default.
+        serial_number: Option<String> = Constant("serial_number", "text", "serial"),
+        /// Hardware version.
+        hw_version: Option<String> = Constant("hw_version", "text", "hardware"),
+        /// Firmware version.
+        sw_version: Option<String> = Constant("sw_version", "text", "firmware"),
+        /// Production date: `YYYY-MM-DD`, or `YYYY-MM` if the BMS reports no day.
+        /// Here as written by the BMS.
+        production_date: Option<ProductionDate> = Constant("production_date", "text", "made"),
+    }
+}
+
+table! {
+    /// The switches of the battery: MOSFETs or contactors.
+    pub struct Fets, described by FetsFields {
+        /// Charge FET on.
+        charge: Option<bool> = Measured("charge_fet", "bool", "charge"),
+        /// Discharge FET on.
+        discharge: Option<bool> = Measured("discharge_fet", "bool", "discharge"),
+        /// Charging allowed by the switch in the BMS's settings.
+        /// If the BMS reports it.
+        charge_switch: Option<bool> = Switch("charge_switch", "bool", ""),
+        /// Discharging allowed by the switch in the BMS's settings.
+        discharge_switch: Option<bool> = Switch("discharge_switch", "bool", ""),
+    }
+}
+
+table! {
+    /// The balancer.
+    pub struct Balancing, described by BalancingFields {
+        /// The BMS is balancing.
+        active: Option<bool> = Measured("balancing", "bool", ""),
+        /// Numbers of the cells being balanced, from 1.
+        /// If the BMS reports it.
+        cells: Option<Vec<u8>> = Measured("balancing_cells", "number", ""),
+        /// Balancing allowed in the BMS's settings.
+        allowed: Option<bool> = Switch("balance_allowed", "bool", ""),
+        /// Balancing current.
+        current: Option<Amps> = Measured("balance_current_a", "A", "balance current"),
+    }
+}
+
+table! {
+    /// Temperatures by place.
+    pub struct Temperatures, described by TemperaturesFields {
+        /// Temperature sensors in the BMS's order. An empty list: none is fitted; `null`: a missing sensor.
+        /// Here missing ones are omitted.
+        sensors: Option<Vec<Celsius>> = Measured("temperatures_c", "°C", ""),
+        /// MOSFET temperature.
+        mos: Option<Celsius> = Measured("mos_temperature_c", "°C", "MOSFET"),
+        /// Temperature of the BMS's board or balancer.
+        /// Shown only: limits depend on the battery and the MOSFETs.
+        board: Option<Celsius> = Measured("board_temperature_c", "°C", "board"),
     }
 }
 
@@ -257,14 +291,12 @@ impl Reading {
             current, remaining, capacity, full_charge, throughput, settings,
             // Computed again.
             power: _,
-            // Applies to the cells of one battery.
-            balance_current: _,
+            // Its current applies to the cells of one battery.
+            balancing: _,
             // Each has a heater of its own.
             heating: _, heating_current: _,
-            bms: _, address: _, voltage: _, soc: _, soh: _, cycles: _, cell_count: _, cells: _, cells_complete: _, temperatures: _,
-            highest_cell: _, lowest_cell: _, without_cells: _, mos_temperature: _, board_temperature: _, charge_fet: _, discharge_fet: _, charge_switch: _, discharge_switch: _, balancing: _,
-            balancing_cells: _, balance_allowed: _, alarms: _, notes: _, model: _, serial_number: _, hw_version: _, sw_version: _,
-            production_date: _, humidity: _, label: _, awaited: _,
+            bms: _, address: _, voltage: _, soc: _, soh: _, cycles: _, cell_count: _, cells: _, cells_complete: _, highest_cell: _,
+            lowest_cell: _, without_cells: _, temperatures: _, fets: _, alarms: _, notes: _, device: _, humidity: _, label: _, awaited: _,
             // Decided before.
             open: _,
         } = self;

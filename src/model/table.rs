@@ -54,13 +54,15 @@ pub(super) fn is_unknown<T: Default + PartialEq>(value: &T) -> bool {
 /// A struct of values reported by a BMS, with the table of its fields.
 ///
 /// A line is `field: type = Lasting("key", "unit", "label")`. The first line of its documentation is the meaning for users of the
-/// API; the rest is for authors of decoders. Fields `beside` the table are not shown, or are tables of their own.
+/// API; the rest is for authors of decoders. `groups` are tables whose keys stand among those of this one. Fields `beside` the table
+/// are not shown, or are tables of their own.
 macro_rules! table {
     (
         $(#[$about:meta])*
         pub struct $name:ident, described by $infos:ident {
             $( #[doc = $doc:literal] $(#[$more:meta])* $field:ident: $type:ty = $lasting:ident($key:literal, $unit:literal, $label:literal), )*
         }
+        $( groups { $( $(#[doc = $group_doc:literal])* $group:ident: $table:ident described by $group_infos:ident, )* } )?
         $( beside { $( $(#[$attribute:meta])* $other:ident: $other_type:ty, )* } )?
     ) => {
         $(#[$about])*
@@ -71,12 +73,16 @@ macro_rules! table {
                 #[serde(rename = $key, skip_serializing_if = "crate::model::table::is_unknown")]
                 pub $field: $type,
             )*
+            $( $( $(#[doc = $group_doc])* #[serde(flatten)] pub $group: $table, )* )?
             $( $( $(#[$attribute])* pub $other: $other_type, )* )?
         }
 
         #[doc = concat!("What is known of each field of a [`", stringify!($name), "`].")]
         #[derive(Debug, Clone, Copy)]
-        pub struct $infos { $( #[doc = $doc] pub $field: crate::model::FieldInfo, )* }
+        pub struct $infos {
+            $( #[doc = $doc] pub $field: crate::model::FieldInfo, )*
+            $( $( $(#[doc = $group_doc])* pub $group: $group_infos, )* )?
+        }
 
         impl $name {
             /// What is known of each field.
@@ -86,13 +92,14 @@ macro_rules! table {
                 doc: $doc,
                 label: $label,
                 lasting: crate::model::Lasting::$lasting,
-            }, )* };
+            }, )* $( $( $group: $table::FIELDS, )* )? };
         }
 
         impl $infos {
             /// All of them, in the order of the output.
             pub fn all(&self) -> Vec<crate::model::FieldInfo> {
-                vec![$( self.$field ),*]
+                let own = [$( self.$field ),*];
+                own.into_iter()$( $( .chain(self.$group.all()) )* )?.collect()
             }
         }
 
@@ -100,6 +107,7 @@ macro_rules! table {
             fn lasting(&self, least: crate::model::Lasting) -> Self {
                 let mut kept = Self::default();
                 $( if Self::FIELDS.$field.lasting >= least { kept.$field.clone_from(&self.$field); } )*
+                $( $( kept.$group = crate::model::table::Table::lasting(&self.$group, least); )* )?
                 kept
             }
 
@@ -107,12 +115,14 @@ macro_rules! table {
                 $( if Self::FIELDS.$field.lasting.is_inherited() && crate::model::table::is_unknown(&self.$field) {
                     self.$field.clone_from(&other.$field);
                 } )*
+                $( $( crate::model::table::Table::fill_from(&mut self.$group, &other.$group); )* )?
             }
 
             fn is_constant_changed(&self, answer: &Self) -> bool {
                 false $( || (Self::FIELDS.$field.lasting == crate::model::Lasting::Constant
                     && !crate::model::table::is_unknown(&self.$field)
                     && self.$field != answer.$field) )*
+                    $( $( || crate::model::table::Table::is_constant_changed(&self.$group, &answer.$group) )* )?
             }
         }
     };

@@ -59,11 +59,11 @@ impl BatteryRegistry {
     pub fn publish(&self, view: View) {
         self.views.send_modify(|views| {
             let views = Arc::make_mut(views);
-            match views.iter_mut().find(|old| old.id == view.id) {
+            match views.iter_mut().find(|old| old.identity.id == view.identity.id) {
                 Some(old) => *old = Arc::new(view),
                 None => {
                     views.push(Arc::new(view));
-                    views.sort_by(|a, b| a.id.cmp(&b.id));
+                    views.sort_by(|a, b| a.identity.id.cmp(&b.identity.id));
                 }
             }
         });
@@ -78,9 +78,9 @@ impl BatteryRegistry {
     pub fn remove(&self, id: &str) {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.views.send_if_modified(|views| {
-            let there = views.iter().any(|view| view.id == id);
+            let there = views.iter().any(|view| view.identity.id == id);
             if there {
-                Arc::make_mut(views).retain(|view| view.id != id);
+                Arc::make_mut(views).retain(|view| view.identity.id != id);
             }
             there
         });
@@ -94,7 +94,7 @@ pub fn changed<'a>(before: &'a Views, now: &'a Views) -> impl Iterator<Item = &'
 
 /// The ids in `before` that are missing in `now`.
 pub fn removed<'a>(before: &'a Views, now: &'a Views) -> impl Iterator<Item = &'a str> {
-    before.iter().filter(|old| !now.iter().any(|view| view.id == old.id)).map(|view| view.id.as_str())
+    before.iter().filter(|old| !now.iter().any(|view| view.identity.id == old.identity.id)).map(|view| view.identity.id.as_str())
 }
 
 #[cfg(test)]
@@ -102,7 +102,10 @@ mod tests {
     use super::*;
 
     fn view(id: &str, soc: f64) -> View {
-        View { id: id.into(), soc_pct: Some(soc), ..View::default() }
+        let mut view = View::default();
+        view.identity.id = id.into();
+        view.pack.soc_pct = Some(soc);
+        view
     }
 
     #[test]
@@ -115,13 +118,13 @@ mod tests {
         registry.publish(view("a", 1.0));
         registry.publish(view("b", 2.0));
         let now = output.borrow_and_update().clone();
-        let views: Vec<_> = changed(&seen, &now).map(|view| (view.id.as_str(), view.soc_pct)).collect();
+        let views: Vec<_> = changed(&seen, &now).map(|view| (view.identity.id.as_str(), view.pack.soc_pct)).collect();
         assert_eq!(views, [("a", Some(1.0)), ("b", Some(2.0))]);
         seen = now;
         registry.publish(view("a", 1.5));
         registry.remove("b");
         let now = output.borrow_and_update().clone();
-        assert_eq!(changed(&seen, &now).map(|view| view.soc_pct).collect::<Vec<_>>(), [Some(1.5)]);
+        assert_eq!(changed(&seen, &now).map(|view| view.pack.soc_pct).collect::<Vec<_>>(), [Some(1.5)]);
         assert_eq!(removed(&seen, &now).collect::<Vec<_>>(), ["b"]);
         registry.remove("b");
         assert!(!output.has_changed().unwrap(), "nothing happened");

@@ -153,11 +153,11 @@ async fn follow(bus: BusReader, name: String, registry: BatteryRegistry, silence
         let asked_at = now().at;
         match bus.view(&name).await {
             Ok(ViewReply::View(view)) => {
-                if registration.id.as_ref() != Some(&view.id) {
+                if registration.id.as_ref() != Some(&view.identity.id) {
                     registration.end();
-                    log::info!("{name} is shown as {}", view.id);
-                    registration.id = Some(view.id.clone());
-                    registration.registry.register_handle(view.id.clone(), handle.clone());
+                    log::info!("{name} is shown as {}", view.identity.id);
+                    registration.id = Some(view.identity.id.clone());
+                    registration.registry.register_handle(view.identity.id.clone(), handle.clone());
                 }
                 if last.as_ref().is_none_or(|last| last.view != *view) {
                     registration.registry.publish(View::clone(&view));
@@ -186,7 +186,7 @@ async fn follow(bus: BusReader, name: String, registry: BatteryRegistry, silence
 
 /// Ages the last data of a battery that does not answer.
 fn age(last: &Last, registry: &BatteryRegistry, silence: charge::Silence, now: Moment) {
-    let age_then = Duration::try_from_secs_f64(last.view.age_s.unwrap_or(0.0)).unwrap_or_default();
+    let age_then = Duration::try_from_secs_f64(last.view.state.age_s.unwrap_or(0.0)).unwrap_or_default();
     let age = age_then.saturating_add(now.since(last.at));
     match silence.stage(age, Duration::ZERO) {
         Freshness::Fresh => {}

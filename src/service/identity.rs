@@ -22,7 +22,7 @@ pub(super) fn identify(port: &str, driver: &Driver, reading: &Reading, folder: &
     let place = place(port);
     let at = reading.address.map_or_else(|| place.clone(), |address| format!("{place}_{address}"));
     let located = format!("{}_{at}", driver.name);
-    let Some(serial) = &reading.serial_number else {
+    let Some(serial) = &reading.device.serial_number else {
         return Identity { _claim: claim(folder, &located).ok().flatten(), id: located };
     };
     let id = format!("{}_{serial}", driver.name);
@@ -108,7 +108,7 @@ mod tests {
     fn two_batteries_with_one_serial_number_are_told_apart() {
         let folder = folder("twins");
         let mut reading = Reading::new("jbd", Some(3));
-        reading.serial_number = Some("4711".into());
+        reading.device.serial_number = Some("4711".into());
         let first = identify("/dev/ttyX0", &jbd::DRIVER, &reading, &folder);
         let second = identify("/dev/ttyX1", &jbd::DRIVER, &reading, &folder);
         assert_eq!((first.id.as_str(), second.id.as_str()), ("jbd_4711", "jbd_4711_ttyX1_3"));

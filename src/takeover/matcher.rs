@@ -165,24 +165,25 @@ fn identifiers(reading: &Reading, capacity: Option<f64>) -> (Vec<String>, Vec<St
         "jk" => {
             // If the text is the factory default, only the model is left.
             let name = label.map(joined).unwrap_or_default();
-            if reading.model.as_deref().is_some_and(|model| joined(model) == name) {
+            if reading.device.model.as_deref().is_some_and(|model| joined(model) == name) {
                 (Vec::new(), vec![name])
             } else {
                 (vec![name], Vec::new())
             }
         }
         "jk-pb" => {
-            let serial = reading.serial_number.as_deref().unwrap_or_default();
+            let serial = reading.device.serial_number.as_deref().unwrap_or_default();
             let first = |count: usize| format!("{serial:_<count$}").chars().take(count).collect::<String>();
             let serials = if serial.is_empty() { Vec::new() } else { vec![first(10), first(11), serial.to_owned()] };
             let name = label.map(|name| name.chars().take(15).collect::<String>().trim().to_owned());
             // New boards have their model as the name.
-            let (own, shared): (Vec<_>, Vec<_>) = name.into_iter().partition(|name| reading.model.as_deref() != Some(name));
+            let (own, shared): (Vec<_>, Vec<_>) = name.into_iter().partition(|name| reading.device.model.as_deref() != Some(name));
             (own.into_iter().chain(serials).collect(), shared)
         }
         "daly" | "daly-modbus" => {
-            let code = reading.serial_number.as_deref().map(joined);
-            let date = reading.production_date.as_ref().map(|date| plain(date.as_written())).unwrap_or_else(|| "None".to_owned());
+            let code = reading.device.serial_number.as_deref().map(joined);
+            let date =
+                reading.device.production_date.as_ref().map(|date| plain(date.as_written())).unwrap_or_else(|| "None".to_owned());
             let dated = capacity.map(|capacity| format!("{date}_{:.0}", capacity.trunc()));
             match code {
                 Some(code) => (vec![code], Vec::new()),
@@ -190,7 +191,7 @@ fn identifiers(reading: &Reading, capacity: Option<f64>) -> (Vec<String>, Vec<St
             }
         }
         "jbd" => {
-            let version = reading.sw_version.as_deref().and_then(|version| version.parse::<f64>().ok());
+            let version = reading.device.sw_version.as_deref().and_then(|version| version.parse::<f64>().ok());
             let name = version.zip(ah).map(|(version, ah)| format!("{}_{ah}", plain(&format!("{version:?}"))));
             (Vec::new(), name.into_iter().collect())
         }

@@ -73,7 +73,7 @@ fn bar(reading: &Reading, range: VoltageRange, volts: Volts, number: usize, long
         _ if differ && value >= range.high => ("▲", Style::High),
         _ => (" ", Style::Plain),
     };
-    let balancing = reading.balancing_cells.iter().flatten().any(|cell| usize::from(*cell) == number);
+    let balancing = reading.balancing.cells.iter().flatten().any(|cell| usize::from(*cell) == number);
     let filled = fill(range, value, longest);
     let empty = longest.saturating_sub(filled.chars().count());
     vec![

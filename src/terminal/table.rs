@@ -4,7 +4,7 @@ use super::cells::cells;
 use super::paint::{Piece, Style, line, plain, row};
 use crate::base::units::{AmpHours, Amps, Celsius, Volts};
 use crate::bms::driver;
-use crate::model::{Alarm, BmsSettings, Chemistry, FieldInfo, Level, Reading};
+use crate::model::{Alarm, Balancing, BmsSettings, Chemistry, Device, Fets, FieldInfo, Level, Reading, Temperatures};
 use std::fmt::Display;
 
 /// Minimum width of a table.
@@ -68,15 +68,17 @@ impl Rows {
     #[rustfmt::skip]
     fn new(reading: &Reading) -> Self {
         let Reading {
-            bms, address, voltage, current, soc, soh, remaining, capacity, full_charge, cycles, temperatures, mos_temperature, charge_fet,
-            discharge_fet, balancing, balance_current, alarms, notes, model, serial_number, hw_version, sw_version, production_date,
-            board_temperature, heating, heating_current, throughput, humidity, settings, highest_cell, lowest_cell,
+            bms, address, voltage, current, soc, soh, remaining, capacity, full_charge, cycles, alarms, notes, heating, heating_current,
+            throughput, humidity, settings, highest_cell, lowest_cell,
+            device: Device { model, serial_number, hw_version, sw_version, production_date },
+            temperatures: Temperatures { sensors: in_place, mos, board },
             // Voltage times current is shown instead: some boards report power without a sign.
             power: _,
             // In the rows of the cells.
-            cells: _, cells_complete: _, balancing_cells: _, cell_count: _,
-            // In the JSON output only: their effect shows in the FETs.
-            charge_switch: _, discharge_switch: _, balance_allowed: _,
+            cells: _, cells_complete: _, cell_count: _,
+            balancing: Balancing { active: balancing, current: balance_current, cells: _, allowed: _ },
+            // Of the switches the JSON output only: their effect shows in the FETs.
+            fets: Fets { charge, discharge, charge_switch: _, discharge_switch: _ },
             // Not shown.
             label: _, awaited: _, open: _, without_cells: _,
         } = reading;
@@ -87,10 +89,10 @@ impl Rows {
             title: items([
                 Some(Piece::new(name, Style::Title)),
                 item(address, info.address),
-                item(serial_number, info.serial_number),
-                item(hw_version, info.hw_version),
-                item(sw_version, info.sw_version),
-                item(production_date, info.production_date),
+                item(serial_number, info.device.serial_number),
+                item(hw_version, info.device.hw_version),
+                item(sw_version, info.device.sw_version),
+                item(production_date, info.device.production_date),
             ]),
             pack: pack(*voltage, *current),
             charge: items([
@@ -104,16 +106,16 @@ impl Rows {
                 item(throughput, info.throughput),
             ]),
             switches: items([
-                switch(*charge_fet, info.charge_fet),
-                switch(*discharge_fet, info.discharge_fet),
+                switch(*charge, info.fets.charge),
+                switch(*discharge, info.fets.discharge),
                 balancing.map(|on| if on { Piece::new("balancing", Style::Balancing) } else { plain("not balancing") }),
-                item(balance_current, info.balance_current),
+                item(balance_current, info.balancing.current),
                 heating.filter(|on| *on).map(|_| Piece::new("heating", Style::Warning)),
                 item(heating_current, info.heating_current),
             ]),
-            temperatures: sensors(temperatures.as_deref())
-                .chain(item(mos_temperature, info.mos_temperature))
-                .chain(item(board_temperature, info.board_temperature))
+            temperatures: sensors(in_place.as_deref())
+                .chain(item(mos, info.temperatures.mos))
+                .chain(item(board, info.temperatures.board))
                 .chain(item(humidity, info.humidity))
                 .collect(),
             alarms: alarm_pieces(alarms.as_deref()),

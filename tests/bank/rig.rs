@@ -3,7 +3,7 @@
 use dbus_bms::bank::{Bank, Config, Layout, Member};
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
-use dbus_bms::model::{Alarm, Derived, Freshness, History, Limit, Limits, MemberInfo, Mode, Reading, Snapshot};
+use dbus_bms::model::{Alarm, Derived, Fets, Freshness, History, Limit, Limits, MemberInfo, Mode, Reading, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +71,7 @@ impl Says {
             soc: Some(Percent::new(self.soc)),
             remaining: self.capacity.filter(|_| self.tells_remaining).map(|capacity| AmpHours::new(capacity * self.soc / 100.0)),
             capacity: self.capacity.map(AmpHours::new),
-            charge_fet: self.fets.0,
-            discharge_fet: self.fets.1,
+            fets: Fets { charge: self.fets.0, discharge: self.fets.1, ..Fets::default() },
             alarms: Some(self.alarms.clone()),
             ..Reading::new("jk", None)
         };

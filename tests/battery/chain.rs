@@ -308,7 +308,7 @@ fn requests_are_put_in_only_when_asked_for_and_collide_with_nobody() {
     // … and values that it never requests become known: one battery, whoever sent the request.
     for address in 1..=3u8 {
         let (.., reading) = heard.readings.iter().rev().find(|(_, from, _)| *from == address).unwrap();
-        assert_eq!(reading.serial_number, Some(format!("311148{address:05}")));
+        assert_eq!(reading.device.serial_number, Some(format!("311148{address:05}")));
     }
     assert_eq!(heard.addresses(), [0, 1, 2, 3]);
 }
@@ -353,7 +353,7 @@ fn a_line_is_left_to_a_master_that_comes_later() {
     assert!(longest.values().all(|gap| *gap < 6 * SECOND), "{longest:?}");
     // Values requested earlier are kept.
     let (.., reading) = heard.readings.iter().rev().find(|(_, from, _)| *from == 3).unwrap();
-    assert_eq!(reading.serial_number.as_deref(), Some("31114800003"));
+    assert_eq!(reading.device.serial_number.as_deref(), Some("31114800003"));
 }
 
 #[test]

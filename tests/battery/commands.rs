@@ -4,7 +4,7 @@ use dbus_bms::base::units::{AmpHours, Percent};
 use dbus_bms::bms::write_sequence::WriteSequence;
 use dbus_bms::bms::{self, DRIVERS, Protocol};
 use dbus_bms::link::Link;
-use dbus_bms::model::{Command, Outcome, Reading, Switch};
+use dbus_bms::model::{Command, Fets, Outcome, Reading, Switch};
 use dbus_bms::recording::replay_port::{ReplayPort, SimClock, TimedBytes};
 use dbus_bms::sim::fault::Faults;
 use dbus_bms::sim::pack::{CommandBehaviour, PackConfig};
@@ -180,7 +180,10 @@ fn a_second_try_that_is_refused_makes_no_refusal_of_the_first() {
     let mut link = Link::new(Box::new(port), Box::new(clock));
     link.prepare(bms::jbd::DRIVER.lines[0], bms::jbd::DRIVER.gap).unwrap();
     let mut protocol = (bms::jbd::DRIVER.new)(None);
-    let mut known = Reading { charge_switch: Some(true), discharge_switch: Some(true), ..Reading::new("jbd", None) };
+    let mut known = Reading {
+        fets: Fets { charge_switch: Some(true), discharge_switch: Some(true), ..Fets::default() },
+        ..Reading::new("jbd", None)
+    };
     assert_eq!(link.command(protocol.as_mut(), Switch::Charge.to(false), &mut known, None).unwrap(), Outcome::NotConfirmed);
 }
 
@@ -274,7 +277,10 @@ fn reading_never_writes_and_writes_are_never_read() {
     for driver in DRIVERS {
         let address = driver.addresses.first().copied();
         let mut protocol = (driver.new)(address);
-        let known = Reading { charge_switch: Some(true), discharge_switch: Some(true), ..Reading::new(driver.name, address) };
+        let known = Reading {
+            fets: Fets { charge_switch: Some(true), discharge_switch: Some(true), ..Fets::default() },
+            ..Reading::new(driver.name, address)
+        };
         let orders: Vec<_> = Switch::ALL.into_iter().flat_map(|switch| [switch.to(true), switch.to(false)]).collect();
         let writes: Vec<_> = orders
             .into_iter()

@@ -9,7 +9,7 @@ use dbus_bms::battery::charge::Config;
 use dbus_bms::battery::charge::filter::Filter;
 use dbus_bms::battery::guard::Guard;
 use dbus_bms::battery::{Battery, PersistedState};
-use dbus_bms::model::{LinkStats, Reading, Snapshot};
+use dbus_bms::model::{LinkStats, Reading, Snapshot, Temperatures};
 use proptest::prelude::*;
 use reading::reading;
 use serde_json::{Value, json};
@@ -37,8 +37,13 @@ const QUANTITIES: [Quantity; 8] = [
     Quantity { name: "soc", set: |r, x| r.soc = Some(Percent::new(x)), get: |r| r.soc.map(f64::from), range: (0.0, 100.0) },
     Quantity { name: "soh", set: |r, x| r.soh = Some(Percent::new(x)), get: |r| r.soh.map(f64::from), range: (0.0, 100.0) },
     Quantity { name: "cell", set: |r, x| r.cells[5] = Volts::new(x), get: cell, range: (0.5, 5.0) },
-    Quantity { name: "sensor", set: |r, x| r.temperatures = Some(vec![Celsius::new(x)]), get: sensor, range: (-60.0, 120.0) },
-    Quantity { name: "MOSFET", set: |r, x| r.mos_temperature = Some(Celsius::new(x)), get: mosfet, range: (-60.0, 180.0) },
+    Quantity {
+        name: "sensor",
+        set: |r, x| r.temperatures.sensors = Some(vec![Celsius::new(x)]),
+        get: sensor,
+        range: (-60.0, 120.0),
+    },
+    Quantity { name: "MOSFET", set: |r, x| r.temperatures.mos = Some(Celsius::new(x)), get: mosfet, range: (-60.0, 180.0) },
     Quantity {
         name: "capacity",
         set: |r, x| r.capacity = Some(AmpHours::new(x)),
@@ -59,16 +64,16 @@ fn cell(reading: &Reading) -> Option<f64> {
 }
 
 fn sensor(reading: &Reading) -> Option<f64> {
-    reading.temperatures.as_ref()?.first().map(|sensor| sensor.get())
+    reading.temperatures.sensors.as_ref()?.first().map(|sensor| sensor.get())
 }
 
 fn mosfet(reading: &Reading) -> Option<f64> {
-    reading.mos_temperature.map(f64::from)
+    reading.temperatures.mos.map(f64::from)
 }
 
 fn good() -> Reading {
     let soh = Some(Percent::new(98.0));
-    Reading { soh, mos_temperature: Some(Celsius::new(30.0)), ..reading(3.31) }
+    Reading { soh, temperatures: Temperatures { mos: Some(Celsius::new(30.0)), ..Temperatures::default() }, ..reading(3.31) }
 }
 
 fn with(quantity: &Quantity, value: f64) -> Reading {

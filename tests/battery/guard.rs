@@ -7,12 +7,16 @@ use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use dbus_bms::battery::charge::{ClientLimit, Config};
 use dbus_bms::battery::guard::FirstReadings;
 use dbus_bms::battery::{Battery, PersistedState};
-use dbus_bms::model::{Alarm, AlarmName, Chemistry, Level, LinkStats, Reading, Snapshot};
+use dbus_bms::model::{Alarm, AlarmName, Chemistry, Level, LinkStats, Reading, Snapshot, Temperatures};
 use proptest::prelude::*;
 use reading::reading;
 
 fn good() -> Reading {
-    Reading { remaining: None, temperatures: Some(vec![Celsius::new(21.5), Celsius::new(22.0)]), ..reading(3.31) }
+    Reading {
+        remaining: None,
+        temperatures: Temperatures { sensors: Some(vec![Celsius::new(21.5), Celsius::new(22.0)]), ..Temperatures::default() },
+        ..reading(3.31)
+    }
 }
 
 struct Seconds(Battery, u32);
@@ -45,7 +49,7 @@ fn a_single_nonsense_reading_changes_nothing_and_raises_nothing() {
         ("voltage", |r| r.voltage = Some(Volts::new(14.4))),
         ("cell", |r| r.cells[3] = Volts::new(3.62)),
         ("cell at zero", |r| r.cells[3] = Volts::ZERO),
-        ("temperature", |r| r.temperatures = Some(vec![Celsius::new(100.0), Celsius::new(22.0)])),
+        ("temperature", |r| r.temperatures.sensors = Some(vec![Celsius::new(100.0), Celsius::new(22.0)])),
         ("cell count", |r| r.cells.truncate(15)),
     ];
     for (name, change) in cases {
@@ -57,7 +61,7 @@ fn a_single_nonsense_reading_changes_nothing_and_raises_nothing() {
             assert_eq!(snapshot.reading.soc, before.reading.soc, "{name}");
             assert_eq!(snapshot.reading.voltage, before.reading.voltage, "{name}");
             assert_eq!(snapshot.reading.cells, before.reading.cells, "{name}");
-            assert_eq!(snapshot.reading.temperatures, before.reading.temperatures, "{name}");
+            assert_eq!(snapshot.reading.temperatures.sensors, before.reading.temperatures.sensors, "{name}");
             assert!(snapshot.alarms.is_empty(), "{name}: {:?}", snapshot.alarms);
             assert!(snapshot.limits.ccl.value <= before.limits.ccl.value, "{name}");
         }
@@ -205,9 +209,9 @@ fn counters_are_guarded_as_well() {
     let mut seconds = Seconds::new();
     seconds.read(with(|r| r.cycles = Some(42)));
     assert_eq!(seconds.read(with(|r| r.cycles = Some(43))).reading.cycles, Some(43), "it counts up");
-    let balancing = with(|r| (r.balance_current, r.humidity) = (Some(Amps::new(320.0)), Some(Percent::new(180.0))));
+    let balancing = with(|r| (r.balancing.current, r.humidity) = (Some(Amps::new(320.0)), Some(Percent::new(180.0))));
     let snapshot = seconds.read(balancing);
-    assert_eq!((snapshot.reading.balance_current, snapshot.reading.humidity), (None, None), "what cannot be is not shown");
+    assert_eq!((snapshot.reading.balancing.current, snapshot.reading.humidity), (None, None), "what cannot be is not shown");
 }
 
 #[test]
@@ -217,12 +221,12 @@ fn the_impossible_is_never_published_however_long_it_stands() {
     for _ in 0..30 {
         last = Some(seconds.read(with(|r| {
             r.soc = Some(Percent::new(180.0));
-            r.temperatures = Some(vec![Celsius::new(-273.1), Celsius::new(22.0)]);
+            r.temperatures.sensors = Some(vec![Celsius::new(-273.1), Celsius::new(22.0)]);
         })));
     }
     let last = last.unwrap();
     assert_eq!(last.reading.soc, None, "unknown, not the value of half a minute ago");
-    assert_eq!(last.reading.temperatures, Some(vec![Celsius::new(22.0)]));
+    assert_eq!(last.reading.temperatures.sensors, Some(vec![Celsius::new(22.0)]));
     assert!(last.alarms.iter().any(|alarm| alarm.name == AlarmName::SensorFault && alarm.level == Level::Warning));
 }
 
@@ -244,7 +248,7 @@ fn a_broken_sense_wire_stops_the_battery_and_raises_the_alarm() {
 #[test]
 fn fets_of_the_bms_are_never_held() {
     let mut seconds = Seconds::new();
-    let snapshot = seconds.read(with(|r| r.charge_fet = Some(false)));
+    let snapshot = seconds.read(with(|r| r.fets.charge = Some(false)));
     assert_eq!(snapshot.limits.ccl.value.get(), 0.0);
     assert_eq!(snapshot.limits.ccl.why, "BMS forbids charging");
 }
@@ -271,7 +275,7 @@ fn an_alarm_rings_when_a_second_reading_agrees_and_keeps_limits_down_at_once() {
 
     // While a limit rises, the first reading with an alarm stops it.
     let mut seconds = Seconds::new();
-    (0..3).for_each(|_| drop(seconds.read(with(|r| r.charge_fet = Some(false)))));
+    (0..3).for_each(|_| drop(seconds.read(with(|r| r.fets.charge = Some(false)))));
     let mut ccl = 0.0;
     while ccl < 10.0 {
         ccl = numbers(&seconds.read(good()))[1];
@@ -322,8 +326,8 @@ fn glitch(count: u32, change: impl Fn(&mut Reading)) -> Glitch {
 fn zeros(r: &mut Reading) {
     (r.voltage, r.current, r.soc) = (Some(Volts::ZERO), Some(Amps::ZERO), Some(Percent::ZERO));
     r.cells.fill(Volts::ZERO);
-    r.temperatures = Some(vec![Celsius::new(-273.1); 2]);
-    (r.charge_fet, r.discharge_fet) = (Some(false), Some(false));
+    r.temperatures.sensors = Some(vec![Celsius::new(-273.1); 2]);
+    (r.fets.charge, r.fets.discharge) = (Some(false), Some(false));
 }
 
 #[test]
@@ -334,7 +338,7 @@ fn a_glitch_costs_seconds_and_never_the_charge_voltage() {
         ("all zeros, eight times", 8, zeros),
         ("all zeros and 0 °C, eight times", 8, |r| {
             zeros(r);
-            r.temperatures = Some(vec![Celsius::ZERO; 2]);
+            r.temperatures.sensors = Some(vec![Celsius::ZERO; 2]);
         }),
         ("all zeros and no cells, eight times", 8, |r| {
             zeros(r);
@@ -357,7 +361,7 @@ fn a_glitch_costs_seconds_and_never_the_charge_voltage() {
         ("a cell of 4.2 V, twice", 2, |r| r.cells[3] = Volts::new(4.2)),
         ("a cell of 0 V, twice", 2, |r| r.cells[3] = Volts::ZERO),
         ("all cells 4.2 V, twice", 2, |r| r.cells.fill(Volts::new(4.2))),
-        ("-5 °C, twice", 2, |r| r.temperatures = Some(vec![Celsius::new(-5.0), Celsius::new(22.0)])),
+        ("-5 °C, twice", 2, |r| r.temperatures.sensors = Some(vec![Celsius::new(-5.0), Celsius::new(22.0)])),
     ];
     let results: Vec<_> = cases.into_iter().map(|(name, count, change)| (name, glitch(count, change))).collect();
     println!("{results:?}");
@@ -391,12 +395,20 @@ fn what_stands_in_for_a_bms_that_restarts_is_not_shown_for_long() {
         let mut seconds = Seconds::new();
         for second in 1..=40 {
             let snapshot = seconds.read(with(change));
-            let Reading { voltage, soc, cells, temperatures, charge_fet, discharge_fet, .. } = &snapshot.reading;
-            let flows = [with(change).charge_fet, with(change).discharge_fet];
-            assert_eq!([*charge_fet, *discharge_fet], flows, "{second} s: what may flow is passed on as it is said");
+            let Reading { voltage, soc, cells, temperatures, fets, .. } = &snapshot.reading;
+            let flows = with(change).fets;
+            assert_eq!(
+                [fets.charge, fets.discharge],
+                [flows.charge, flows.discharge],
+                "{second} s: what may flow is passed on as it is said"
+            );
             if second > 11 {
                 let shown = voltage.is_some() || cells.iter().any(|cell| cell.get() > 0.0);
-                assert!(!shown && (second > 30 || (*soc, temperatures) == (None, &None)), "{second} s: {:?}", snapshot.reading);
+                assert!(
+                    !shown && (second > 30 || (*soc, &temperatures.sensors) == (None, &None)),
+                    "{second} s: {:?}",
+                    snapshot.reading
+                );
                 let [cvl, ccl, dcl] = numbers(&snapshot);
                 assert!((52.0..=52.96).contains(&cvl) && (ccl, dcl) == (0.0, 0.0), "{second} s: {:?}", snapshot.limits);
             }
@@ -491,10 +503,20 @@ fn one_impossible_value_does_not_block_a_battery() {
     type Change = fn(&mut Reading);
     // A quarter if a sensor is broken; all of it if the value is not an input of charge control, or slightly above full.
     let cases: [(&str, Change, [f64; 2], &str); 8] = [
-        ("temperature", |r| r.temperatures = Some(vec![Celsius::new(215.0), Celsius::new(23.0)]), [12.5, 15.0], "temperature"),
-        ("temperature", |r| r.temperatures = Some(vec![Celsius::new(23.0), Celsius::new(-100.0)]), [12.5, 15.0], "temperature"),
-        ("all temperatures", |r| r.temperatures = Some(vec![Celsius::new(215.0)]), [12.5, 15.0], "temperature"),
-        ("MOSFET", |r| r.mos_temperature = Some(Celsius::new(-200.0)), [50.0, 60.0], "MOSFET temperature"),
+        (
+            "temperature",
+            |r| r.temperatures.sensors = Some(vec![Celsius::new(215.0), Celsius::new(23.0)]),
+            [12.5, 15.0],
+            "temperature",
+        ),
+        (
+            "temperature",
+            |r| r.temperatures.sensors = Some(vec![Celsius::new(23.0), Celsius::new(-100.0)]),
+            [12.5, 15.0],
+            "temperature",
+        ),
+        ("all temperatures", |r| r.temperatures.sensors = Some(vec![Celsius::new(215.0)]), [12.5, 15.0], "temperature"),
+        ("MOSFET", |r| r.temperatures.mos = Some(Celsius::new(-200.0)), [50.0, 60.0], "MOSFET temperature"),
         ("SoH", |r| r.soh = Some(Percent::new(101.0)), [50.0, 60.0], "SoH"),
         ("SoH", |r| r.soh = Some(Percent::new(110.0)), [50.0, 60.0], "SoH"),
         ("SoC", |r| r.soc = Some(Percent::new(100.5)), [50.0, 60.0], ""),
@@ -515,8 +537,8 @@ fn one_impossible_value_does_not_block_a_battery() {
 fn a_value_that_becomes_impossible_for_good_does_not_stop_limits_from_rising() {
     type Change = fn(&mut Reading);
     let cases: [(&str, Change, [f64; 2]); 3] = [
-        ("temperature", |r| r.temperatures = Some(vec![Celsius::new(215.0), Celsius::new(23.0)]), [12.5, 15.0]),
-        ("MOSFET", |r| r.mos_temperature = Some(Celsius::new(-200.0)), [50.0, 60.0]),
+        ("temperature", |r| r.temperatures.sensors = Some(vec![Celsius::new(215.0), Celsius::new(23.0)]), [12.5, 15.0]),
+        ("MOSFET", |r| r.temperatures.mos = Some(Celsius::new(-200.0)), [50.0, 60.0]),
         ("SoH", |r| r.soh = Some(Percent::new(110.0)), [50.0, 60.0]),
     ];
     for (name, change, expected) in cases {
@@ -526,7 +548,7 @@ fn a_value_that_becomes_impossible_for_good_does_not_stop_limits_from_rising() {
         }
         // Charging is forbidden for a while, then permitted again.
         for _ in 0..5 {
-            seconds.read(with(|r| (change(r), r.charge_fet = Some(false)).0));
+            seconds.read(with(|r| (change(r), r.fets.charge = Some(false)).0));
         }
         let mut last = seconds.read(with(change));
         assert_eq!(numbers(&last)[1], 0.0, "{name}");
@@ -540,7 +562,7 @@ fn a_value_that_becomes_impossible_for_good_does_not_stop_limits_from_rising() {
 
 #[test]
 fn a_sensor_that_drops_out_of_the_list_is_missing() {
-    let sensors = |list: &[f64]| with(|r| r.temperatures = Some(list.iter().copied().map(Celsius::new).collect()));
+    let sensors = |list: &[f64]| with(|r| r.temperatures.sensors = Some(list.iter().copied().map(Celsius::new).collect()));
     let mut seconds = Seconds::new();
     for _ in 0..60 {
         seconds.read(sensors(&[4.0, 25.0]));
@@ -569,7 +591,7 @@ fn what_is_awaited_makes_limits_cautious_until_it_is_read() {
     let cases: [(&str, Change, [f64; 2], &str); 5] = [
         (
             "temperatures",
-            |r| (r.temperatures, r.awaited.temperatures) = (None, true),
+            |r| (r.temperatures.sensors, r.awaited.temperatures) = (None, true),
             [12.5, 15.0],
             "a temperature sensor tells nothing",
         ),
@@ -660,7 +682,7 @@ fn a_battery_is_not_kept_off_the_bus_by_an_impossible_value() {
 fn the_first_reading_needs_a_second_that_agrees() {
     type Change = fn(&mut Reading);
     let cases: [(&str, Change); 9] = [
-        ("temperature", |r| r.temperatures = Some(vec![Celsius::new(52.0), Celsius::new(22.0)])),
+        ("temperature", |r| r.temperatures.sensors = Some(vec![Celsius::new(52.0), Celsius::new(22.0)])),
         ("cell", |r| r.cells[3] = Volts::new(3.05)),
         ("voltage", |r| r.voltage = Some(Volts::new(49.0))),
         ("current", |r| r.current = Some(Amps::new(-92.5))),
@@ -668,7 +690,7 @@ fn the_first_reading_needs_a_second_that_agrees() {
         ("capacity", |r| r.capacity = Some(AmpHours::new(30.0))),
         ("limit", |r| r.settings.charge_limit = Some(Amps::new(200.0))),
         ("protection", |r| r.settings.cell_ovp = Some(Volts::new(4.2))),
-        ("switch", |r| r.charge_fet = Some(false)),
+        ("switch", |r| r.fets.charge = Some(false)),
     ];
     let at = |second: u32| Moment::from_secs(f64::from(second));
     for (name, change) in cases {
@@ -699,7 +721,7 @@ proptest! {
                 0 => r.soc = Some(Percent::new(value)),
                 1 => r.voltage = Some(Volts::new(value)),
                 2 => r.cells[5] = Volts::new(value / 100.0),
-                3 => r.temperatures = Some(vec![Celsius::new(value)]),
+                3 => r.temperatures.sensors = Some(vec![Celsius::new(value)]),
                 4 => r.capacity = Some(AmpHours::new(value)),
                 _ => r.soh = Some(Percent::new(value)),
             }));
@@ -707,7 +729,7 @@ proptest! {
             prop_assert!(reading.soc.is_none_or(|soc| (0.0..=100.0).contains(&soc.get())));
             prop_assert!(reading.voltage.is_none_or(|v| (1.0..=1000.0).contains(&v.get())));
             prop_assert!(reading.cells.iter().all(|c| c.get() == 0.0 || (0.5..=5.0).contains(&c.get())));
-            prop_assert!(reading.temperatures.iter().flatten().all(|t| (-60.0..=120.0).contains(&t.get())));
+            prop_assert!(reading.temperatures.sensors.iter().flatten().all(|t| (-60.0..=120.0).contains(&t.get())));
             for value in [snapshot.limits.cvl.value.get(), snapshot.limits.ccl.value.get(), snapshot.limits.dcl.value.get()] {
                 prop_assert!(value.is_finite() && value >= 0.0);
             }

@@ -5,7 +5,7 @@ use dbus_bms::base::time::Now;
 use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
 use dbus_bms::battery::charge::Config;
 use dbus_bms::battery::{Battery, PersistedState};
-use dbus_bms::model::{LinkStats, Reading};
+use dbus_bms::model::{Fets, LinkStats, Reading, Temperatures};
 use dbus_bms::tools::chart::{Axis, Chart, Colour, Curve, Panel};
 use proptest::prelude::*;
 
@@ -21,9 +21,8 @@ fn reading(volts: f64, amps: f64, soc: f64, celsius: f64) -> Reading {
         capacity: Some(AmpHours::new(280.0)),
         cell_count: Some(16),
         cells: vec![Volts::new(volts); 16],
-        temperatures: Some(vec![Celsius::new(celsius)]),
-        charge_fet: Some(true),
-        discharge_fet: Some(true),
+        temperatures: Temperatures { sensors: Some(vec![Celsius::new(celsius)]), ..Temperatures::default() },
+        fets: Fets { charge: Some(true), discharge: Some(true), ..Fets::default() },
         ..Reading::new("simulated", None)
     }
 }

@@ -7,7 +7,7 @@ use dbus_bms::base::units::{Celsius, Moment};
 use dbus_bms::battery::charge::filter::Filter;
 use dbus_bms::battery::charge::{Config, SensorConfig, SensorNames};
 use dbus_bms::battery::{Battery, PersistedState};
-use dbus_bms::model::{Alarm, AlarmName, Level, LinkStats, Reading, Snapshot};
+use dbus_bms::model::{Alarm, AlarmName, Level, LinkStats, Reading, Snapshot, Temperatures};
 use reading::reading;
 use serde_json::{Value, json};
 
@@ -37,7 +37,13 @@ impl Seconds {
 }
 
 fn at(temperatures: &[f64]) -> Reading {
-    Reading { temperatures: Some(temperatures.iter().copied().map(Celsius::new).collect()), ..reading(3.31) }
+    Reading {
+        temperatures: Temperatures {
+            sensors: Some(temperatures.iter().copied().map(Celsius::new).collect()),
+            ..Temperatures::default()
+        },
+        ..reading(3.31)
+    }
 }
 
 fn currents(snapshot: &Snapshot) -> [f64; 2] {
@@ -52,7 +58,7 @@ fn a_hot_fuse_that_is_ignored_is_shown_and_stops_nothing() {
     let mut ignoring = Seconds::new(sensors(&[3]));
     let last = ignoring.last(90, &[21.5, 22.0, 58.0]);
     assert_eq!(currents(&last), FULL, "{:?}", last.limits);
-    assert_eq!(last.reading.temperatures.as_ref().unwrap()[2], Celsius::new(58.0));
+    assert_eq!(last.reading.temperatures.sensors.as_ref().unwrap()[2], Celsius::new(58.0));
     assert_eq!(last.derived.max_temperature, Some((Celsius::new(22.0), 2)));
     assert_eq!(last.derived.temperature, Some(Celsius::new(21.8)), "the mean of the cells");
     assert_eq!((&last.derived.ignored_sensors[..], &last.derived.sensor_names[2]), (&[3][..], &"Fuse".to_owned()));
@@ -110,12 +116,15 @@ fn a_number_that_no_sensor_has_is_named() {
 #[test]
 fn corrections_count_for_limits_and_for_what_is_shown() {
     let corrected = SensorConfig { offsets: vec![-3.5], mos_offset: 15.0, ..sensors(&[]) };
-    let reading = Reading { mos_temperature: Some(Celsius::new(60.0)), ..at(&[3.1, 22.0]) };
+    let reading = Reading {
+        temperatures: Temperatures { mos: Some(Celsius::new(60.0)), ..at(&[3.1, 22.0]).temperatures },
+        ..at(&[3.1, 22.0])
+    };
     let mut seconds = Seconds::new(corrected.clone());
     let last = (0..60).map(|_| seconds.read(reading.clone())).last().unwrap();
-    assert_eq!(last.reading.temperatures, Some(vec![Celsius::new(-0.4), Celsius::new(22.0)]));
+    assert_eq!(last.reading.temperatures.sensors, Some(vec![Celsius::new(-0.4), Celsius::new(22.0)]));
     assert_eq!(last.derived.min_temperature, Some((Celsius::new(-0.4), 1)));
-    assert_eq!(last.reading.mos_temperature, Some(Celsius::new(75.0)));
+    assert_eq!(last.reading.temperatures.mos, Some(Celsius::new(75.0)));
     assert_eq!(currents(&last)[0], 0.0, "below freezing: {:?}", last.limits);
     assert_eq!(last.limits.dcl.why, "battery temperature");
     let mut warm = Seconds::new(SensorConfig { offsets: Vec::new(), ..corrected });

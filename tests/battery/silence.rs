@@ -353,9 +353,9 @@ fn two_readings_that_cannot_be_never_move_the_charge_voltage_under_the_pack() {
 #[test]
 fn a_value_that_stays_impossible_is_missing_and_blocks_nothing_else() {
     type Change = fn(&mut Reading);
-    let sensor: Change = |reading| reading.temperatures = Some(vec![Celsius::new(215.0), Celsius::new(22.0)]);
+    let sensor: Change = |reading| reading.temperatures.sensors = Some(vec![Celsius::new(215.0), Celsius::new(22.0)]);
     let soh: Change = |reading| reading.soh = Some(Percent::new(101.5));
-    let mos: Change = |reading| reading.mos_temperature = Some(Celsius::new(-200.0));
+    let mos: Change = |reading| reading.temperatures.mos = Some(Celsius::new(-200.0));
     let soc: Change = |reading| reading.soc = Some(Percent::new(100.5));
     for (what, change, least) in [("sensor", sensor, 12.0), ("SoH", soh, 40.0), ("MOSFET", mos, 40.0), ("SoC", soc, 40.0)] {
         let mut battery = Battery::new(Config::default(), PersistedState::default());

@@ -2,7 +2,7 @@
 
 use dbus_bms::base::units::{AmpHours, Amps, Moment, Percent, Volts};
 use dbus_bms::battery::soc::{Config, Input, Memory, Outcome, SLEW_PCT_PER_S, Source, forecast, health, step};
-use dbus_bms::model::Reading;
+use dbus_bms::model::{Fets, Reading};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -61,8 +61,7 @@ impl Bench {
             soc: self.bms.map(Percent::new),
             current: current.map(Amps::new),
             cells,
-            charge_fet: Some(self.fets.0),
-            discharge_fet: Some(self.fets.1),
+            fets: Fets { charge: Some(self.fets.0), discharge: Some(self.fets.1), ..Fets::default() },
             ..Reading::new("jbd", None)
         };
         let input = Input {

@@ -5,7 +5,7 @@ use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use dbus_bms::battery::charge;
 use dbus_bms::battery::soc::{self, SLEW_PCT_PER_S, Source};
 use dbus_bms::battery::{Battery, PersistedState};
-use dbus_bms::model::{Alarm, AlarmName, Chemistry, Discharges, Level, LinkStats, Mode, Reading, Snapshot};
+use dbus_bms::model::{Alarm, AlarmName, Chemistry, Discharges, Fets, Level, LinkStats, Mode, Reading, Snapshot, Temperatures};
 use serde_json::json;
 use std::time::Duration;
 
@@ -32,10 +32,9 @@ fn reading(current: f64, bms: f64, cell: f64) -> Reading {
         remaining: Some(AmpHours::new(CAPACITY * bms / 100.0)),
         cells,
         cell_count: Some(16),
-        temperatures: Some(vec![Celsius::new(21.5)]),
+        temperatures: Temperatures { sensors: Some(vec![Celsius::new(21.5)]), ..Temperatures::default() },
         capacity: Some(AmpHours::new(CAPACITY)),
-        charge_fet: Some(true),
-        discharge_fet: Some(true),
+        fets: Fets { charge: Some(true), discharge: Some(true), ..Fets::default() },
         alarms: Some(Vec::new()),
         ..Reading::new("jbd", None)
     }

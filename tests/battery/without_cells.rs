@@ -96,7 +96,7 @@ fn reading() -> Reading {
     reading.current = Some(Amps::new(5.0));
     reading.soc = Some(Percent::new(60.0));
     reading.capacity = Some(AmpHours::new(100.0));
-    reading.temperatures = Some(vec![Celsius::new(22.0)]);
+    reading.temperatures.sensors = Some(vec![Celsius::new(22.0)]);
     reading.settings.voltage_limit = Some(Volts::new(53.2));
     reading.settings.charge_limit = Some(Amps::new(37.0));
     reading.settings.discharge_limit = Some(Amps::new(40.0));
@@ -162,7 +162,7 @@ fn any_reading() -> impl Strategy<Value = (Reading, f64)> {
             (reading.highest_cell, reading.lowest_cell) = (high.map(Volts::new), low.map(Volts::new));
             reading.settings.voltage_limit = cvl.map(Volts::new);
             (reading.settings.charge_limit, reading.settings.discharge_limit) = (ccl.map(Amps::new), dcl.map(Amps::new));
-            (reading.temperatures, reading.charge_fet) = (Some(vec![Celsius::new(heat)]), Some(fet));
+            (reading.temperatures.sensors, reading.fets.charge) = (Some(vec![Celsius::new(heat)]), Some(fet));
             reading.cell_count = count;
             (reading, after)
         },
@@ -175,7 +175,7 @@ fn assert_safe(shown: &Snapshot, said: &Reading, seen: &[f64]) -> Result<(), Tes
     let most = |limit: Option<Amps>, most: f64| limit.map_or(most, Amps::get).min(most) + 1e-6;
     prop_assert!(ccl <= most(said.settings.charge_limit, 50.0), "{:?} {said:?}", shown.limits);
     prop_assert!(dcl <= most(said.settings.discharge_limit, 60.0), "{:?} {said:?}", shown.limits);
-    prop_assert!(said.charge_fet != Some(false) || ccl == 0.0);
+    prop_assert!(said.fets.charge != Some(false) || ccl == 0.0);
     let highest_pack = seen.iter().copied().fold(0.0, f64::max);
     if let Some(asked) = said.settings.voltage_limit.map(Volts::get) {
         prop_assert!(cvl <= asked.max(highest_pack) + 0.01, "above what it asks for: {:?} {said:?}", shown.limits);

@@ -9,7 +9,7 @@ use std::path::Path;
 fn pack(cells: &[u16]) -> Reading {
     let mut reading = Reading::new("jbd", None);
     reading.cells = cells.iter().map(|cell| Volts::milli(*cell)).collect();
-    reading.balancing_cells = Some(Vec::new());
+    reading.balancing.cells = Some(Vec::new());
     reading
 }
 
@@ -17,11 +17,11 @@ fn pack(cells: &[u16]) -> Reading {
 fn full() -> Reading {
     let mut reading = pack(&[3345, 3341, 3350, 3338, 3346, 3342, 3347, 3349, 3329, 3343, 3344, 3345, 3341, 3380, 3342, 3340]);
     reading.address = Some(3);
-    reading.model = Some("JBD-SP25S003-L16S".into());
-    reading.serial_number = Some("2022112233".into());
-    reading.hw_version = Some("2.1".into());
-    reading.sw_version = Some("8.0".into());
-    reading.production_date = Some(ProductionDate::Day("2022-03-28".into()));
+    reading.device.model = Some("JBD-SP25S003-L16S".into());
+    reading.device.serial_number = Some("2022112233".into());
+    reading.device.hw_version = Some("2.1".into());
+    reading.device.sw_version = Some("8.0".into());
+    reading.device.production_date = Some(ProductionDate::Day("2022-03-28".into()));
     reading.voltage = Some(Volts::centi(5347));
     reading.current = Some(Amps::centi(-1230i16));
     reading.power = Some(Watts::new(-657.7));
@@ -30,12 +30,12 @@ fn full() -> Reading {
     reading.remaining = Some(AmpHours::new(218.4));
     reading.capacity = Some(AmpHours::new(280.0));
     reading.cycles = Some(120);
-    reading.temperatures = Some(vec![Celsius::new(21.5), Celsius::new(22.0), Celsius::new(-3.5)]);
-    reading.mos_temperature = Some(Celsius::new(31.0));
-    reading.charge_fet = Some(false);
-    reading.discharge_fet = Some(true);
-    reading.balancing = Some(true);
-    reading.balancing_cells = Some(vec![3, 14]);
+    reading.temperatures.sensors = Some(vec![Celsius::new(21.5), Celsius::new(22.0), Celsius::new(-3.5)]);
+    reading.temperatures.mos = Some(Celsius::new(31.0));
+    reading.fets.charge = Some(false);
+    reading.fets.discharge = Some(true);
+    reading.balancing.active = Some(true);
+    reading.balancing.cells = Some(vec![3, 14]);
     reading.raise(AlarmName::CellHighVoltage, Level::Alarm);
     reading.raise(AlarmName::LowTemperature, Level::Warning);
     reading.note("charge FET switched off by remote control until somebody switches it on again in the app");
@@ -95,7 +95,7 @@ fn equal_cells_have_neither_lowest_nor_highest() {
 #[test]
 fn a_bms_cannot_send_escape_codes_to_the_terminal() {
     let mut reading = full();
-    reading.model = Some("\x1b[2Jevil\r\n".into());
+    reading.device.model = Some("\x1b[2Jevil\r\n".into());
     reading.note("\x07\u{9b}31m");
     assert!(!table(&reading, 80, false).chars().any(|c| c.is_control() && c != '\n'));
 }
@@ -110,9 +110,9 @@ proptest! {
         width in 40usize..200,
     ) {
         let mut reading = pack(&cells);
-        reading.model = Some(model);
+        reading.device.model = Some(model);
         reading.note(note);
-        reading.temperatures = Some(temperatures.into_iter().map(Celsius::deci).collect());
+        reading.temperatures.sensors = Some(temperatures.into_iter().map(Celsius::deci).collect());
         let shown = table(&reading, width, false);
         for line in shown.lines() {
             prop_assert!(line.chars().count() <= width, "{} > {width}: {line}", line.chars().count());

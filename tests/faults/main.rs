@@ -202,9 +202,9 @@ fn the_oracle_sees_what_is_wrong() {
     assert_eq!(judge(&truth, |r| r.cells[2] = r.cells[2] + Volts::new(0.001), 1.0), ["cell_voltages_v[2] Plausible"]);
     assert_eq!(judge(&truth, |r| r.cells[2] = r.cells[2] + Volts::new(0.5), 1.0), ["cell_voltages_v[2] Far"]);
     assert_eq!(judge(&truth, |r| r.cells.truncate(15), 1.0), ["cell_voltages_v Far"]);
-    assert_eq!(judge(&truth, |r| r.charge_fet = Some(false), 1.0), ["charge_fet Far"]);
+    assert_eq!(judge(&truth, |r| r.fets.charge = Some(false), 1.0), ["charge_fet Far"]);
     assert_eq!(judge(&truth, |r| r.raise(AlarmName::LowSoc, Level::Warning), 1.0), ["alarms Far"]);
-    assert_eq!(judge(&truth, |r| r.model = Some("x".into()), 1.0), ["model Far"]);
+    assert_eq!(judge(&truth, |r| r.device.model = Some("x".into()), 1.0), ["model Far"]);
     unit.advance(Duration::from_secs(60));
     truth.note(&unit, Moment::from_secs(2.0));
     assert_eq!(judge(&truth, |_| {}, 4.0), none, "true a moment ago");

@@ -351,7 +351,7 @@ fn a_jk_board_is_asked_once_and_then_listened_to() {
             known = link.poll(protocol.as_mut(), &known).unwrap();
         }
         assert_eq!((known.cells.len(), known.settings.cell_ovp.unwrap().get()), (16, 3.65));
-        assert_eq!((known.model.as_deref(), known.address), (Some("JK_B2A20S20P"), None));
+        assert_eq!((known.device.model.as_deref(), known.address), (Some("JK_B2A20S20P"), None));
         let asked: Vec<u8> = bluez.done().written.iter().map(|written| written[4]).collect();
         assert!(asked.len() <= 4 && asked.contains(&0x96), "static data is confirmed once: {asked:02x?}");
     }

@@ -84,9 +84,12 @@ fn beside_a_known_reading_one_damaged_answer_changes_nothing_that_matters() {
         damaged[at] ^= change;
         let (reading, _) = poll(&plain, move |count| if count == 0 { damaged.clone() } else { good.clone() });
         let reading = reading.unwrap();
-        assert_eq!((&reading.alarms, reading.charge_fet, reading.discharge_fet), (&plain.alarms, Some(true), Some(true)));
+        assert_eq!((&reading.alarms, reading.fets.charge, reading.fets.discharge), (&plain.alarms, Some(true), Some(true)));
         assert_eq!((reading.cell_count, reading.capacity, reading.cycles), (plain.cell_count, plain.capacity, plain.cycles));
-        assert_eq!((&reading.temperatures, reading.mos_temperature), (&plain.temperatures, plain.mos_temperature));
+        assert_eq!(
+            (&reading.temperatures.sensors, reading.temperatures.mos),
+            (&plain.temperatures.sensors, plain.temperatures.mos)
+        );
         let near = |a: f64, b: f64, step: f64| assert!((a - b).abs() <= step, "byte {at} changed by {change:02x}: {a} is not {b}");
         reading.cells.iter().zip(&plain.cells).for_each(|(read, cell)| near(read.get(), cell.get(), 0.0051));
         near(reading.voltage.unwrap().get(), 51.71, 0.16);

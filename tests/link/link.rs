@@ -5,7 +5,7 @@ use dbus_bms::base::units::Moment;
 use dbus_bms::bms::jbd::DRIVER as JBD;
 use dbus_bms::bms::{Codec, DecodeError, Expected, Framing, Line, Progress, Protocol, Request, driver};
 use dbus_bms::link::{Link, LinkError};
-use dbus_bms::model::Reading;
+use dbus_bms::model::{Device, Reading};
 use dbus_bms::recording::replay_port::{PortLog, ReplayPort, SimClock, TimedBytes};
 use dbus_bms::sim::pack::PackConfig;
 use dbus_bms::sim::scenario::Scenario;
@@ -107,7 +107,7 @@ fn a_reading_has_the_recorded_values() {
     assert_eq!(reading.voltage.unwrap().get(), 44.08);
     assert_eq!(reading.power.unwrap().get(), 43.2);
     assert_eq!(reading.cells.len(), 11);
-    assert_eq!(reading.model.as_deref(), Some("JBD-SP04S034-L4S-200A-B-U"));
+    assert_eq!(reading.device.model.as_deref(), Some("JBD-SP04S034-L4S-200A-B-U"));
 }
 
 /// A pack voltage that contradicts the cells, in a valid frame, is requested again; if it persists, the reading fails. A cell at 0
@@ -444,7 +444,7 @@ fn an_optional_request_that_fails_does_not_fail_the_reading() {
     let port = ReplayPort::answering(&clock, 20, &[(ASK_BASIC, &hex(BASIC)), (ASK_CELLS, &hex(CELLS))]);
     let record = port.log();
     let reading = link(port, &clock).poll(protocol().as_mut(), &empty()).unwrap();
-    assert!(reading.is_complete() && reading.model.is_none());
+    assert!(reading.is_complete() && reading.device.model.is_none());
     assert_eq!(sent(&record).iter().filter(|bytes| *bytes == ASK_MODEL).count(), 1, "silence to it was waited for twice");
 }
 
@@ -495,8 +495,8 @@ fn five_percent_damage_costs_no_reading() {
         let start = clock.now();
         let reading = link.poll(protocol().as_mut(), &empty()).unwrap();
         // The model may be lost: no reading depends on it.
-        let model = reading.model.as_ref().and(expected.model.clone());
-        assert_eq!(reading, Reading { model, ..expected.clone() });
+        let model = reading.device.model.as_ref().and(expected.device.model.clone());
+        assert_eq!(reading, Reading { device: Device { model, ..expected.clone().device }, ..expected.clone() });
         assert!(clock.now().since(start) < ms(2500));
     }
     assert!(link.stats().damaged + link.stats().lost > 40, "the port damaged nothing: {:?}", link.stats());

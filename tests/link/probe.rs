@@ -249,7 +249,7 @@ fn a_battery_that_broadcasts_on_can_is_found_without_a_request_to_it() {
     let found = found.unwrap();
     assert_eq!(names(&found), [("pylontech-can", None)]);
     assert_eq!(found[0].reading.voltage, Some(Volts::new(48.66)));
-    assert_eq!((found[0].reading.charge_fet, found[0].reading.model.as_deref()), (Some(true), Some("PYLON")));
+    assert_eq!((found[0].reading.fets.charge, found[0].reading.device.model.as_deref()), (Some(true), Some("PYLON")));
     assert!(record.lock().unwrap().sent.is_empty(), "it is only listened to");
 }
 

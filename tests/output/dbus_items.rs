@@ -240,7 +240,7 @@ proptest! {
         snapshot.reading.voltage = Some(Volts::new(voltage));
         snapshot.reading.current = Some(Amps::new(current));
         snapshot.reading.power = Some(Watts::new(power));
-        snapshot.reading.hw_version = Some(text);
+        snapshot.reading.device.hw_version = Some(text);
         snapshot.limits.cvl.value = Volts::new(cvl);
         snapshot.limits.ccl.value = Amps::new(ccl);
         let items = Items::new(&snapshot::context(), &snapshot);

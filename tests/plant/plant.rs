@@ -4,7 +4,7 @@ use dbus_bms::bank::{Bank, Member};
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use dbus_bms::battery::{Battery, PersistedState};
-use dbus_bms::model::{LinkStats, Reading, Snapshot};
+use dbus_bms::model::{Fets, LinkStats, Reading, Snapshot, Temperatures};
 use dbus_bms::sim::pack::{Demand, Pack, PackConfig, ReportedState};
 use dbus_bms::sim::plant::charger::ChargerConfig;
 use dbus_bms::sim::plant::control::{CONTROL_PRESETS, Control};
@@ -293,9 +293,12 @@ fn reading(shown: &ReportedState) -> Reading {
         capacity: Some(AmpHours::new(shown.capacity_ah)),
         cell_count: u8::try_from(shown.cells_v.len()).ok(),
         cells: shown.cells_v.iter().map(|volts| Volts::new(*volts).rounded(3)).collect(),
-        temperatures: Some(shown.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
-        charge_fet: Some(shown.charge_fet),
-        discharge_fet: Some(shown.discharge_fet),
+        temperatures: Temperatures {
+            sensors: Some(shown.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
+            mos: None,
+            board: None,
+        },
+        fets: Fets { charge: Some(shown.charge_fet), discharge: Some(shown.discharge_fet), ..Fets::default() },
         alarms: Some(Vec::new()),
         ..Reading::new("simulated", None)
     }

@@ -14,7 +14,7 @@ type Fields = ([Option<bool>; 2], Option<f64>, [Option<f64>; 2], Option<Level>);
 fn fields(reading: &Reading) -> Fields {
     let hot = reading.alarms.iter().flatten().find(|alarm| alarm.name == AlarmName::HighMosTemperature);
     (
-        [reading.charge_fet, reading.discharge_fet],
+        [reading.fets.charge, reading.fets.discharge],
         reading.current.map(Amps::get),
         [reading.remaining, reading.capacity].map(|charge| charge.map(AmpHours::get)),
         hot.map(|alarm| alarm.level),
@@ -125,7 +125,7 @@ fn a_battery_uses_the_answers_of_its_owner() {
     };
     let (unset, off, on) =
         (read(Vec::new()), read(vec![named("daren-fet-bit-0-is-discharge")]), read(vec![named("daren-fet-bit-0-is-charge")]));
-    assert_eq!([unset.reading.charge_fet, off.reading.charge_fet, on.reading.charge_fet], [None, Some(false), Some(true)]);
+    assert_eq!([unset.reading.fets.charge, off.reading.fets.charge, on.reading.fets.charge], [None, Some(false), Some(true)]);
     let currents = |snapshot: &dbus_bms::model::Snapshot| (snapshot.limits.ccl.value, snapshot.limits.dcl.value);
     assert_eq!(currents(&off).0, Amps::ZERO, "the charge FET is off");
     assert_eq!(currents(&on).1, Amps::ZERO, "the discharge FET is off");

@@ -9,7 +9,7 @@ use dbus_bms::bms::can::Record;
 use dbus_bms::bms::frame_collector::FrameCollector;
 use dbus_bms::bms::write_sequence::WriteSequence;
 use dbus_bms::bms::{Codec, DRIVERS, Driver, Evidence, Expected, Framing, Request};
-use dbus_bms::model::{Command, Reading, Switch};
+use dbus_bms::model::{Command, Fets, Reading, Switch};
 use dbus_bms::recording::file::{Direction, Recording};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -100,7 +100,10 @@ fn requests(driver: &Driver) -> Vec<Request> {
 fn write_sequences(driver: &Driver) -> Vec<WriteSequence> {
     let address = driver.addresses.first().copied();
     let protocol = (driver.new)(address);
-    let known = Reading { charge_switch: Some(true), discharge_switch: Some(true), ..Reading::new(driver.name, address) };
+    let known = Reading {
+        fets: Fets { charge_switch: Some(true), discharge_switch: Some(true), ..Fets::default() },
+        ..Reading::new(driver.name, address)
+    };
     let switches = Switch::ALL.into_iter().flat_map(|switch| [switch.to(true), switch.to(false)]);
     let commands = switches.chain([Command::SetSoc(Percent::new(50.0))]);
     let Some(own) = protocol.commands() else { return Vec::new() };

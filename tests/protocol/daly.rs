@@ -81,7 +81,7 @@ fn temperatures_end_with_the_stated_count() {
     let request = plan.iter().find(|request| request.bytes[2] == 0x96).unwrap();
     let progress = take(board.as_mut(), request, &frame(0x96, [1, 61, 0, 0xFF, 0, 0, 0, 0]), &mut reading).unwrap();
     assert_eq!(progress, Progress::Done);
-    assert_eq!(reading.temperatures.unwrap().iter().map(|t| t.get()).collect::<Vec<_>>(), [21.0]);
+    assert_eq!(reading.temperatures.sensors.unwrap().iter().map(|t| t.get()).collect::<Vec<_>>(), [21.0]);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_board_without_all_temperatures_tells_the_coldest_and_the_hottest() {
         assert_eq!(asked.contains(&0x92), number > 4, "poll {number}: {asked:02x?}");
         assert_eq!(reading.awaited.temperatures, number <= 4, "poll {number}");
     }
-    let celsius: Vec<f64> = reading.temperatures.iter().flatten().map(|celsius| celsius.get()).collect();
+    let celsius: Vec<f64> = reading.temperatures.sensors.iter().flatten().map(|celsius| celsius.get()).collect();
     assert_eq!(celsius, [15.0, 21.0]);
     assert_eq!(reading.notes, ["only the coldest and the hottest sensor are known"]);
     assert!((5..20).contains(&all_asked), "each unanswered request costs a timeout: {all_asked}");
@@ -204,7 +204,7 @@ fn a_board_without_all_temperatures_tells_the_coldest_and_the_hottest() {
     while !poll(board.as_mut(), &reading, true).0.contains(&0x96) {}
     let (asked, reading) = poll(board.as_mut(), &reading, true);
     assert!(asked.contains(&0x96) && !asked.contains(&0x92), "{asked:02x?}");
-    assert_eq!(reading.temperatures.map(|all| all.len()), Some(3));
+    assert_eq!(reading.temperatures.sensors.map(|all| all.len()), Some(3));
     assert!(reading.notes.is_empty());
 }
 

@@ -5,7 +5,7 @@ use dbus_bms::base::hex;
 use dbus_bms::base::units::AmpHours;
 use dbus_bms::bms::bytes::crc16_modbus;
 use dbus_bms::bms::{DecodeError, Expected, Framing, Protocol, Request, daly_modbus};
-use dbus_bms::model::{AlarmName, Level, Reading};
+use dbus_bms::model::{AlarmName, Device, Level, Reading};
 
 const MOS: &str = "d203120000000075300000004effffffffffffffff0b4e";
 
@@ -88,7 +88,7 @@ fn an_outage_or_an_answer_keeps_the_question() {
         let mut reading = Reading::default();
         board.decode(Expected::Request(&plan[0]), &hex::decode(LIVE).unwrap(), &mut reading).unwrap();
         board.decode(Expected::Request(&plan[1]), &hex::decode(MOS).unwrap(), &mut reading).unwrap();
-        assert_eq!(reading.mos_temperature.unwrap().get(), 38.0);
+        assert_eq!(reading.temperatures.mos.unwrap().get(), 38.0);
     }
 }
 
@@ -171,7 +171,11 @@ fn the_version_is_asked_for_in_the_second_reading() {
     let read = Reading { cell_count: Some(16), ..known() };
     assert!(plan(d2.as_mut(), &read).contains(&"d20300a900208791".to_owned()));
     assert!(
-        !plan(d2.as_mut(), &Reading { sw_version: Some("401012".into()), ..read.clone() }).contains(&"d20300a900208791".to_owned())
+        !plan(
+            d2.as_mut(),
+            &Reading { device: Device { sw_version: Some("401012".into()), ..read.clone().device }, ..read.clone() }
+        )
+        .contains(&"d20300a900208791".to_owned())
     );
     assert_eq!(plan(board(Some(1)).as_mut(), &read).len(), 2, "among the registers with the password");
 }

@@ -3,7 +3,7 @@
 use dbus_bms::bms::bytes::sum8;
 use dbus_bms::bms::jk_pb::DRIVER;
 use dbus_bms::bms::{DecodeError, Expected};
-use dbus_bms::model::Reading;
+use dbus_bms::model::{Device, Reading};
 use dbus_bms::recording::file::Recording;
 use proptest::prelude::*;
 
@@ -78,7 +78,8 @@ fn build(template: &[u8], places: &Places, content: &Content) -> Vec<u8> {
 
 /// Cells in mV, pack voltage in mV and cycles of the reading; `firmware` is known from earlier.
 fn decode(frame: &[u8], firmware: Option<&str>) -> Result<(Vec<f64>, f64, u32), DecodeError> {
-    let mut reading = Reading { sw_version: firmware.map(str::to_owned), ..Reading::default() };
+    let mut reading =
+        Reading { device: Device { sw_version: firmware.map(str::to_owned), ..Device::default() }, ..Reading::default() };
     (DRIVER.new)(None).decode(Expected::Any, frame, &mut reading).map(|_| {
         let milli = |volts: f64| (volts * 1000.0).round();
         let cells = reading.cells.iter().map(|cell| milli(cell.get())).collect();

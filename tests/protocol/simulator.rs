@@ -76,10 +76,10 @@ fn assert_shows(reading: &Reading, board: &dyn Responder, shown: &ReportedState)
         assert_near(&format!("cell {}", cell + 1), Some(read.get()), *shown, board.cell_step_v());
     }
     let fets = board.shown_fets(shown.charge_fet, shown.discharge_fet);
-    assert_eq!([reading.charge_fet, reading.discharge_fet], fets);
+    assert_eq!([reading.fets.charge, reading.fets.discharge], fets);
     let alarms: BTreeSet<AlarmName> = reading.alarms.iter().flatten().map(|alarm| alarm.name).collect();
     assert_eq!(alarms, shown.alarms.iter().filter_map(|alarm| board.shown_as(*alarm)).collect());
-    assert_eq!(reading.balancing, board.shows_balancing().then_some(shown.balancing.contains(&true)));
+    assert_eq!(reading.balancing.active, board.shows_balancing().then_some(shown.balancing.contains(&true)));
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn a_jbd_board_tells_everything_that_it_has() {
     assert_near("remaining", reading.remaining.map(|ah| ah.get()), shown.remaining_ah, 0.01);
     assert_eq!(reading.capacity.map(|ah| ah.get()), Some(280.0));
     assert_eq!((reading.cycles, reading.cell_count), (Some(shown.cycles), Some(16)));
-    let temperatures = reading.temperatures.as_deref().unwrap();
+    let temperatures = reading.temperatures.sensors.as_deref().unwrap();
     for (read, shown) in temperatures.iter().zip([shown.temperatures_c[0], shown.temperatures_c[1], shown.mos_c]) {
         assert_near("temperature", Some(read.get()), shown, 0.1);
     }
     assert_eq!(temperatures.len(), 3);
-    assert_eq!(reading.model.as_deref(), Some("JBD-SP25S003-L16S-100A-100A-B"));
-    assert_eq!(reading.production_date, Some(ProductionDate::Day("2023-11-14".to_owned())));
+    assert_eq!(reading.device.model.as_deref(), Some("JBD-SP25S003-L16S-100A-100A-B"));
+    assert_eq!(reading.device.production_date, Some(ProductionDate::Day("2023-11-14".to_owned())));
     assert_eq!(reading.full_charge.map(|ah| ah.get()), Some(277.2));
     assert_shows(&reading, &board, shown);
 }
@@ -287,7 +287,7 @@ fn nonsense_has_a_right_checksum_and_is_impossible() {
         })
         .collect();
     assert!(readings.iter().any(|r| r.voltage.is_some_and(|v| v.get() < 20.0)));
-    assert!(readings.iter().any(|r| r.temperatures.iter().flatten().any(|t| t.get() == 100.0)));
+    assert!(readings.iter().any(|r| r.temperatures.sensors.iter().flatten().any(|t| t.get() == 100.0)));
 }
 
 #[test]

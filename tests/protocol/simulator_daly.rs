@@ -63,11 +63,11 @@ fn every_firmware_of_daly_boards_tells_the_same() {
             near(Some(read.get()), *shown, 0.001);
         }
         near(reading.remaining.map(|ah| ah.get()), shown.remaining_ah, 0.001);
-        assert_eq!(reading.temperatures.as_deref().unwrap().len(), 2);
-        near(reading.temperatures.as_deref().unwrap().get(1).map(|c| c.get()), shown.temperatures_c[1], 1.0);
+        assert_eq!(reading.temperatures.sensors.as_deref().unwrap().len(), 2);
+        near(reading.temperatures.sensors.as_deref().unwrap().get(1).map(|c| c.get()), shown.temperatures_c[1], 1.0);
         assert_eq!((reading.capacity.map(|ah| ah.get()), reading.cycles), (Some(280.0), Some(shown.cycles)));
-        assert_eq!(reading.production_date, Some(ProductionDate::Day("2023-11-14".to_owned())));
-        assert_eq!(reading.serial_number.as_deref(), Some("SIMULATED-00001"));
+        assert_eq!(reading.device.production_date, Some(ProductionDate::Day("2023-11-14".to_owned())));
+        assert_eq!(reading.device.serial_number.as_deref(), Some("SIMULATED-00001"));
         assert_eq!(board.writes(), 0);
     }
 }
@@ -116,7 +116,7 @@ fn daly_boards_switch_their_fets() {
     board.answer(&off, &mut units);
     units[0].advance(Duration::from_secs(1));
     let reading = read(&daly::DRIVER, Some(1), &mut board, &mut units);
-    assert_eq!((reading.charge_fet, reading.discharge_fet, board.writes()), (Some(true), Some(false), 1));
+    assert_eq!((reading.fets.charge, reading.fets.discharge, board.writes()), (Some(true), Some(false), 1));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_daly_modbus_board_tells_its_settings_and_refuses_the_rest() {
     let reading = read(&daly_modbus::DRIVER, None, board.as_mut(), &mut units);
     let shown = units[0].pack.reported();
     near(reading.current.map(|a| a.get()), shown.current_a, 0.1);
-    near(reading.mos_temperature.map(|c| c.get()), shown.mos_c, 1.0);
+    near(reading.temperatures.mos.map(|c| c.get()), shown.mos_c, 1.0);
     near(reading.power.map(|w| w.get()), (shown.voltage_v * shown.current_a).abs(), 1.0);
     let settings = &reading.settings;
     assert_eq!((settings.cell_ovp.map(|v| v.get()), settings.cell_uvp.map(|v| v.get())), (Some(3.65), Some(2.5)));

@@ -50,12 +50,12 @@ fn jk_boards_of_both_firmwares_tell_the_same() {
         units[0].advance(Duration::from_secs(1));
         let reading = poll(&jk::DRIVER, None, board(name).as_mut(), &mut units).remove(0);
         let shown = units[0].pack.reported();
-        assert_eq!((reading.model.as_deref(), reading.sw_version.as_deref()), (model, Some(sw)));
+        assert_eq!((reading.device.model.as_deref(), reading.device.sw_version.as_deref()), (model, Some(sw)));
         near(reading.voltage.map(|v| v.get()), shown.voltage_v, 0.01);
         near(reading.current.map(|a| a.get()), shown.current_a, 0.01);
         assert!(shown.current_a < -39.0);
-        near(reading.mos_temperature.map(|c| c.get()), shown.mos_c, 1.0);
-        for (read, shown) in reading.temperatures.as_deref().unwrap().iter().zip(shown.temperatures_c) {
+        near(reading.temperatures.mos.map(|c| c.get()), shown.mos_c, 1.0);
+        for (read, shown) in reading.temperatures.sensors.as_deref().unwrap().iter().zip(shown.temperatures_c) {
             near(Some(read.get()), shown, 1.0);
             assert!(shown < -5.0);
         }
@@ -63,7 +63,7 @@ fn jk_boards_of_both_firmwares_tell_the_same() {
         assert_eq!(reading.capacity.map(|ah| ah.get()), Some(280.0));
         assert_eq!((reading.settings.cell_ovp.map(|v| v.get()), reading.settings.chemistry), (Some(3.65), Some(Chemistry::Lfp)));
         // The factory default is not a serial number, and the password is not shown.
-        assert_eq!(reading.serial_number, None);
+        assert_eq!(reading.device.serial_number, None);
         assert!(!serde_json::to_string(&reading).unwrap().contains("simulated"));
     }
 }
@@ -84,7 +84,7 @@ fn a_jk_board_gives_one_register_and_switches() {
     assert!(!units[0].pack.reported().charge_fet && units[0].pack.reported().discharge_fet);
     assert_eq!(board.writes(), 1);
     let reading = poll(&jk::DRIVER, None, board.as_mut(), &mut units).remove(0);
-    assert_eq!((reading.charge_fet, reading.notes.len()), (Some(false), 1));
+    assert_eq!((reading.fets.charge, reading.notes.len()), (Some(false), 1));
 }
 
 /// `4E57 0014 00000000 02 02 00 AB 00 00000000 68 0000 01D0` switches charging off.
@@ -109,15 +109,15 @@ fn jk_pb_boards_share_a_line() {
             near(reading.voltage.map(|v| v.get()), shown.voltage_v, 0.001);
             near(reading.current.map(|a| a.get()), shown.current_a, 0.001);
             near(reading.remaining.map(|ah| ah.get()), shown.remaining_ah, 0.001);
-            near(reading.mos_temperature.map(|c| c.get()), shown.mos_c, 0.1);
-            near(reading.temperatures.as_deref().unwrap().get(1).map(|c| c.get()), shown.temperatures_c[1], 0.1);
+            near(reading.temperatures.mos.map(|c| c.get()), shown.mos_c, 0.1);
+            near(reading.temperatures.sensors.as_deref().unwrap().get(1).map(|c| c.get()), shown.temperatures_c[1], 0.1);
             // The settings' capacity, not the learned one.
             assert_eq!((reading.capacity.map(|ah| ah.get()), reading.full_charge.map(|ah| ah.get())), (Some(280.0), Some(277.2)));
             let settings = &reading.settings;
             assert_eq!((settings.cell_ovp.map(|v| v.get()), settings.cell_uvp.map(|v| v.get())), (Some(3.65), Some(2.5)));
             assert_eq!((settings.charge_ocp.map(|a| a.get()), settings.discharge_ocp.map(|a| a.get())), (Some(150.0), Some(200.0)));
-            assert_eq!(reading.serial_number, Some(format!("311148{address:05}")));
-            assert_eq!(reading.production_date, Some(ProductionDate::Day("2023-11-14".to_owned())));
+            assert_eq!(reading.device.serial_number, Some(format!("311148{address:05}")));
+            assert_eq!(reading.device.production_date, Some(ProductionDate::Day("2023-11-14".to_owned())));
         }
         assert_eq!(board.writes(), 0);
     }

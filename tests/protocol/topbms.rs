@@ -29,7 +29,7 @@ fn asked_for_alarms(answered: bool) -> usize {
             asked += 1;
             if answered {
                 pack.decode(Expected::Request(request), ALARMS, &mut reading).unwrap();
-                assert_eq!((reading.charge_fet, reading.discharge_fet), (Some(true), Some(true)));
+                assert_eq!((reading.fets.charge, reading.fets.discharge), (Some(true), Some(true)));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Which entry of dbus-serialbattery belongs to which battery of this driver, and which of its counters are continued.
 
 use dbus_bms::base::units::{AmpHours, Volts};
-use dbus_bms::model::{History, ProductionDate, Reading};
+use dbus_bms::model::{Device, History, ProductionDate, Reading};
 use dbus_bms::takeover::counters::Counters;
 use dbus_bms::takeover::entries::{Devices, Entry, SettingValue, devices, entries};
 use dbus_bms::takeover::matcher::{Match, Matcher};
@@ -40,11 +40,20 @@ fn taken<'a>(choice: &'a Match<'a>) -> Option<u16> {
 
 fn jbd() -> Reading {
     let capacity = Some(AmpHours::new(280.0));
-    Reading { sw_version: Some("2.1".into()), capacity, voltage: Some(Volts::new(53.0)), ..Reading::new("jbd", None) }
+    Reading {
+        device: Device { sw_version: Some("2.1".into()), ..Device::default() },
+        capacity,
+        voltage: Some(Volts::new(53.0)),
+        ..Reading::new("jbd", None)
+    }
 }
 
 fn jk(label: &str) -> Reading {
-    Reading { label: Some(label.into()), model: Some("JK_B2A20S20P".into()), ..Reading::new("jk", None) }
+    Reading {
+        label: Some(label.into()),
+        device: Device { model: Some("JK_B2A20S20P".into()), ..Device::default() },
+        ..Reading::new("jk", None)
+    }
 }
 
 fn matcher(reading: &Reading) -> Matcher {
@@ -55,13 +64,15 @@ fn matcher(reading: &Reading) -> Matcher {
 fn each_bms_is_found_by_what_the_old_driver_calls_it() {
     let pb = |label: Option<&str>, serial: &str| Reading {
         label: label.map(Into::into),
-        serial_number: Some(serial.into()),
-        model: Some("JK_PB2A16S20P".into()),
+        device: Device { serial_number: Some(serial.into()), model: Some("JK_PB2A16S20P".into()), ..Device::default() },
         ..Reading::new("jk-pb", Some(1))
     };
     let daly = |code: Option<&str>, date: Option<&str>| Reading {
-        serial_number: code.map(Into::into),
-        production_date: date.map(|date| ProductionDate::Day(date.into())),
+        device: Device {
+            serial_number: code.map(Into::into),
+            production_date: date.map(|date| ProductionDate::Day(date.into())),
+            ..Device::default()
+        },
         capacity: Some(AmpHours::new(230.9)),
         ..Reading::new("daly", Some(1))
     };

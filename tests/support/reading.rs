@@ -11,11 +11,11 @@ pub(crate) fn reading(cell: f64) -> Reading {
     reading.soc = Some(Percent::new(62.0));
     reading.cells = vec![Volts::new(cell); 16];
     reading.cell_count = Some(16);
-    reading.temperatures = Some(vec![Celsius::new(21.5)]);
+    reading.temperatures.sensors = Some(vec![Celsius::new(21.5)]);
     reading.capacity = Some(AmpHours::new(280.0));
     reading.remaining = Some(AmpHours::new(173.6));
-    reading.charge_fet = Some(true);
-    reading.discharge_fet = Some(true);
+    reading.fets.charge = Some(true);
+    reading.fets.discharge = Some(true);
     reading.alarms = Some(Vec::new());
     reading
 }

@@ -3,8 +3,8 @@
 use dbus_bms::base::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use dbus_bms::dbus::Context;
 use dbus_bms::model::{
-    Alarm, AlarmName, Derived, Discharges, Freshness, History, Level, Limit, Limits, LinkStats, MemberInfo, Mode, Reading,
-    ReplyRates, Snapshot, SuccessRate,
+    Alarm, AlarmName, Balancing, Derived, Device, Discharges, Fets, Freshness, History, Level, Limit, Limits, LinkStats,
+    MemberInfo, Mode, Reading, ReplyRates, Snapshot, SuccessRate, Temperatures,
 };
 use std::time::Duration;
 
@@ -21,16 +21,15 @@ pub(crate) fn discharging() -> Snapshot {
         cycles: Some(123),
         cell_count: Some(16),
         cells,
-        temperatures: Some(vec![Celsius::new(21.5), Celsius::new(24.25)]),
-        mos_temperature: Some(Celsius::new(31.0)),
-        charge_fet: Some(true),
-        discharge_fet: Some(true),
-        balancing: Some(true),
-        balancing_cells: Some(vec![6, 12]),
-        balance_allowed: Some(true),
+        temperatures: Temperatures {
+            sensors: Some(vec![Celsius::new(21.5), Celsius::new(24.25)]),
+            mos: Some(Celsius::new(31.0)),
+            ..Temperatures::default()
+        },
+        fets: Fets { charge: Some(true), discharge: Some(true), ..Fets::default() },
+        balancing: Balancing { active: Some(true), cells: Some(vec![6, 12]), allowed: Some(true), ..Balancing::default() },
         alarms: Some(Vec::new()),
-        model: Some("SP24S004P16S".to_owned()),
-        sw_version: Some("V2.1".to_owned()),
+        device: Device { model: Some("SP24S004P16S".to_owned()), sw_version: Some("V2.1".to_owned()), ..Device::default() },
         ..Reading::new("jbd", None)
     };
     reading.power = Some(Watts::new(-660.0));
@@ -99,7 +98,7 @@ pub(crate) fn alarmed() -> Snapshot {
         Alarm { name: AlarmName::ShortCircuit, level: Level::Alarm },
     ];
     snapshot.reading.alarms = Some(snapshot.alarms.clone());
-    snapshot.reading.charge_fet = Some(false);
+    snapshot.reading.fets.charge = Some(false);
     snapshot.limits.ccl = Limit { value: Amps::ZERO, why: "highest cell" };
     snapshot
 }
@@ -108,7 +107,7 @@ pub(crate) fn alarmed() -> Snapshot {
 pub(crate) fn lost() -> Snapshot {
     let known = discharging();
     Snapshot {
-        reading: Reading { charge_fet: None, ..known.reading.next() },
+        reading: Reading { fets: Fets { charge: None, ..known.reading.next().fets }, ..known.reading.next() },
         derived: Derived::default(),
         cable: Some(Level::Alarm),
         freshness: Freshness::Lost,

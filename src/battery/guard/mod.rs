@@ -17,7 +17,7 @@ mod values;
 
 use crate::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use crate::battery::charge::{ChargeInputs, SensorConfig};
-use crate::model::{BmsSettings, ByDirection, Chemistry, Reading};
+use crate::model::{BmsSettings, ByDirection, Chemistry, Fets, Reading};
 use alarms::AlarmGuard;
 pub use first_readings::FirstReadings;
 pub use frozen::{ChangeTimer, FrozenBms};
@@ -83,8 +83,8 @@ struct Permissions {
 impl Permissions {
     fn of(reading: &Reading) -> Self {
         Self {
-            charge: reading.charge_fet,
-            discharge: reading.discharge_fet,
+            charge: reading.fets.charge,
+            discharge: reading.fets.discharge,
             charge_limit: reading.settings.charge_limit,
             discharge_limit: reading.settings.discharge_limit,
             voltage_limit: reading.settings.voltage_limit,
@@ -228,8 +228,9 @@ impl Guard {
         let sensors = if too_old { vec![None; temperatures.in_place.len()] } else { temperatures.in_place };
         if too_old {
             // Permissions are always passed on as reported.
-            let Reading { charge_fet, discharge_fet, .. } = reading;
-            reading = Reading { alarms: reading.alarms.clone(), charge_fet, discharge_fet, ..reading.next_poll() };
+            let Fets { charge, discharge, .. } = reading.fets;
+            reading = Reading { alarms: reading.alarms.clone(), ..reading.next_poll() };
+            (reading.fets.charge, reading.fets.discharge) = (charge, discharge);
         }
         Guarded {
             reading,

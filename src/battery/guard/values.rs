@@ -10,7 +10,7 @@ use super::sensors::Temperatures;
 use super::{Guard, Settings, percent_of_full};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::battery::charge::cells;
-use crate::model::Reading;
+use crate::model::{Balancing, Reading};
 
 /// Result of the guard for the values of a reading.
 pub(super) struct Values {
@@ -77,16 +77,16 @@ impl Guard {
     #[rustfmt::skip]
     pub(super) fn judge_values(&mut self, reading: &Reading, context: ReadingContext, names: &mut Names) -> Values {
         let Reading {
-            voltage, current, soc, soh, remaining, capacity, full_charge, cycles, cell_count, cells, temperatures, mos_temperature,
-            board_temperature, balance_current, heating_current, throughput, humidity, settings, highest_cell,
-            lowest_cell,
+            voltage, current, soc, soh, remaining, capacity, full_charge, cycles, cell_count, cells, heating_current,
+            throughput, humidity, settings, highest_cell, lowest_cell,
+            temperatures: crate::model::Temperatures { sensors, mos, board },
             // Computed from the guarded values; checked separately.
             power: _, alarms: _,
             // What the BMS permits or does at present: never held.
-            charge_fet: _, discharge_fet: _, charge_switch: _, discharge_switch: _, balancing: _, balancing_cells: _, balance_allowed: _,
-            heating: _,
+            fets: _, heating: _,
+            balancing: Balancing { current: balance_current, active: _, cells: _, allowed: _ },
             // Names and texts, which must be repeated on the line before they count (`link::agreement`).
-            bms: _, address: _, model: _, serial_number: _, label: _, hw_version: _, sw_version: _, production_date: _, notes: _,
+            bms: _, address: _, device: _, label: _, notes: _,
             // Set by the decoder about the reading itself.
             cells_complete: _, awaited: _, without_cells: _,
             // Decided before, or unknown.
@@ -107,9 +107,9 @@ impl Guard {
         let full_charge = names.record_aside(self.full_charge.check(full_charge.map(AmpHours::get), CHARGE, context), "full charge");
         let cycles = names.record_aside(self.cycles.check(cycles.map(f64::from), COUNTER, context), "cycle count");
         let stated = names.record(self.stated_cells.check(cell_count.map(f64::from), EXACT, context), "cell count");
-        let mos = self.mos.check(mos_temperature.map(Celsius::get), MOS_TEMPERATURE, context);
+        let mos = self.mos.check(mos.map(Celsius::get), MOS_TEMPERATURE, context);
         let mos = names.record(mos.shifted(self.sensors.config.mos_offset), "MOSFET temperature");
-        let board = self.board.check(board_temperature.map(Celsius::get), MOS_TEMPERATURE, context);
+        let board = self.board.check(board.map(Celsius::get), MOS_TEMPERATURE, context);
         let board = names.record_aside(board, "board temperature");
         let balance_current = self.balance_current.check(balance_current.map(Amps::get), BALANCE, context);
         let balance_current = names.record_aside(balance_current, "balancing current");
@@ -118,7 +118,7 @@ impl Guard {
         let throughput = self.throughput.check(throughput.map(AmpHours::get), THROUGHPUT, context);
         let throughput = names.record_aside(throughput, "throughput");
         let humidity = names.record_aside(self.humidity.check(humidity.map(Percent::get), HUMIDITY, context), "humidity");
-        let temperatures = self.sensors.check(temperatures.as_deref(), context);
+        let temperatures = self.sensors.check(sensors.as_deref(), context);
         for judged in &temperatures.judged {
             names.record(*judged, "temperature");
         }
@@ -157,15 +157,15 @@ impl Values {
         reading.cycles = self.cycles.published.and_then(whole);
         reading.throughput = self.throughput.published.map(AmpHours::new);
         reading.cell_count = self.stated.published.and_then(cell_count);
-        reading.mos_temperature = self.mos.published.map(Celsius::new);
-        reading.board_temperature = self.board.published.map(Celsius::new);
-        reading.balance_current = self.balance_current.published.map(Amps::new);
+        reading.temperatures.mos = self.mos.published.map(Celsius::new);
+        reading.temperatures.board = self.board.published.map(Celsius::new);
+        reading.balancing.current = self.balance_current.published.map(Amps::new);
         reading.heating_current = self.heating_current.published.map(Amps::new);
         reading.humidity = self.humidity.published.map(Percent::new);
         reading.cells.clone_from(&self.cells.published);
         reading.highest_cell = self.highest_cell.published.map(Volts::new);
         reading.lowest_cell = self.lowest_cell.published.map(Volts::new);
-        if let Some(listed) = &mut reading.temperatures {
+        if let Some(listed) = &mut reading.temperatures.sensors {
             *listed = self.temperatures.in_place.iter().flatten().copied().collect();
         }
         reading.settings.clone_from(&self.settings.published);

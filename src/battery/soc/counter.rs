@@ -193,7 +193,7 @@ impl Count {
 /// The current to count, A: 0 through a FET that does not conduct, whatever the sensor reports.
 fn countable(reading: &Reading) -> Option<f64> {
     let current = reading.current.map(Amps::get).filter(|current| current.is_finite())?;
-    let most = if reading.charge_fet == Some(false) { 0.0 } else { f64::INFINITY };
-    let least = if reading.discharge_fet == Some(false) { 0.0 } else { f64::NEG_INFINITY };
+    let most = if reading.fets.charge == Some(false) { 0.0 } else { f64::INFINITY };
+    let least = if reading.fets.discharge == Some(false) { 0.0 } else { f64::NEG_INFINITY };
     Some(current.clamp(least, most))
 }

@@ -115,8 +115,8 @@ impl Codec for Ant {
                 self.currents.heard();
             }
             (0x12, 0x026C) => {
-                into.model = text(r.bytes(16, "model")?);
-                into.sw_version = text(r.bytes(16, "version")?);
+                into.device.model = text(r.bytes(16, "model")?);
+                into.device.sw_version = text(r.bytes(16, "version")?);
             }
             (0x12, 0x0000) => {
                 voltages(r, into)?;
@@ -142,7 +142,7 @@ impl Protocol for Ant {
 
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
         let mut plan = vec![STATUS];
-        if known.model.is_none() && self.model.is_due(&NAMES) {
+        if known.device.model.is_none() && self.model.is_due(&NAMES) {
             plan.push(MODEL);
         }
         let settings = &known.settings;

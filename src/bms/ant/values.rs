@@ -24,9 +24,9 @@ pub(super) fn status(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     let cells = (0..cells).map(|_| r.u16_le("cell voltages")).collect::<Result<Vec<_>, _>>()?;
     show_cells(cells.into_iter().map(|raw| unless(&[0xFFFF], raw).map(Volts::milli)), into);
     let temperatures = (0..sensors).map(|_| temperature(r, "temperatures")).collect::<Result<Vec<_>, _>>()?;
-    into.temperatures = Some(temperatures.into_iter().flatten().collect());
-    into.mos_temperature = temperature(r, "MOS temperature")?;
-    into.board_temperature = temperature(r, "balancer temperature")?;
+    into.temperatures.sensors = Some(temperatures.into_iter().flatten().collect());
+    into.temperatures.mos = temperature(r, "MOS temperature")?;
+    into.temperatures.board = temperature(r, "balancer temperature")?;
     into.voltage = unless(&[0xFFFF], r.u16_le("pack voltage")?).map(Volts::centi);
     let current = unless(&[i16::MIN, i16::MAX], r.i16_le("current")?);
     into.current = current.map(|raw| Amps::deci(towards(state, f64::from(raw))));
@@ -35,12 +35,12 @@ pub(super) fn status(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     let (discharge_code, charge_code) = (r.u8("discharge FET")?, r.u8("charge FET")?);
     let (discharge, charge) = (discharge_code == 1, charge_code == 1);
     let [_, _, charge_again, discharge_again, ..] = warnings else { return Err(DecodeError::Short { field: "warnings" }) };
-    into.charge_fet = Some(charge).filter(|on| *on == (charge_again & 0x80 != 0));
-    into.discharge_fet = Some(discharge).filter(|on| *on == (discharge_again & 0x01 != 0));
-    if into.charge_fet == Some(false) {
+    into.fets.charge = Some(charge).filter(|on| *on == (charge_again & 0x80 != 0));
+    into.fets.discharge = Some(discharge).filter(|on| *on == (discharge_again & 0x01 != 0));
+    if into.fets.charge == Some(false) {
         why_off("charge", &CHARGE_OFF, charge_code, into);
     }
-    if into.discharge_fet == Some(false) {
+    if into.fets.discharge == Some(false) {
         why_off("discharge", &DISCHARGE_OFF, discharge_code, into);
     }
     let balancer = r.u8("balancer")?;
@@ -52,8 +52,8 @@ pub(super) fn status(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     into.power = power.map(|raw| Watts::new(towards(state, f64::from(raw))));
     r.skip(4, "run time")?;
     let balancing = set_bits(r.u32_le("balanced cells")?);
-    into.balancing = Some(!balancing.is_empty() || matches!(balancer, 1 | 2 | 4 | 5));
-    into.balancing_cells = Some(balancing);
+    into.balancing.active = Some(!balancing.is_empty() || matches!(balancer, 1 | 2 | 4 | 5));
+    into.balancing.cells = Some(balancing);
     r.skip(20, "extremes and drive voltages")?;
     into.settings.chemistry = chemistry(r.u16_le("chemistry")?);
     Ok(())

@@ -34,8 +34,8 @@ pub(crate) const DISCHARGE: [(u8, AlarmName); 11] = [
 
 pub(super) fn fets(charge: u8, discharge: u8, into: &mut Reading) {
     into.alarms = Some(Vec::new());
-    into.charge_fet = fet("charge", charge, &CHARGE, &[0, 4], into);
-    into.discharge_fet = fet("discharge", discharge, &DISCHARGE, &[0, 11], into);
+    into.fets.charge = fet("charge", charge, &CHARGE, &[0, 4], into);
+    into.fets.discharge = fet("discharge", discharge, &DISCHARGE, &[0, 11], into);
 }
 
 /// The state; unknown for a code that is not documented.

@@ -24,7 +24,7 @@ pub(super) fn status(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     r.skip(8, "throughput, run time")?;
     let sensors = u16s_be(r.bytes(12, "temperatures")?).map(u16::cast_signed).take(SENSORS);
     let fitted = sensors.filter(|raw| *raw > NO_SENSOR && *raw != i16::MAX);
-    into.temperatures = Some(fitted.map(|raw| Celsius::new(f64::from(raw))).collect());
+    into.temperatures.sensors = Some(fitted.map(|raw| Celsius::new(f64::from(raw))).collect());
     alarms::fets(r.u8("charge FET")?, r.u8("discharge FET")?, into);
     r.skip(18, "balancer, power, extremes")?;
     let count = usize::from(r.u8("number of cells")?);

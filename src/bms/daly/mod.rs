@@ -93,8 +93,8 @@ type IsKnown = fn(&Reading) -> bool;
 
 /// Names, one of which is requested per reading until it is known. Many boards do not reply to some of them.
 const NAMES: [(Read, IsKnown); 2] = [
-    (read(0x53, "production date", false), |known| known.production_date.is_some()),
-    (read(0x57, "battery code", false), |known| known.serial_number.is_some()),
+    (read(0x53, "production date", false), |known| known.device.production_date.is_some()),
+    (read(0x57, "battery code", false), |known| known.device.serial_number.is_some()),
 ];
 
 /// Commands with a known reply. A one-byte sum is a weak check: a frame must have one of these commands, the length 08 and a
@@ -166,7 +166,7 @@ impl Codec for Daly {
                 into.awaited.capacity = false;
                 self.capacity.answered();
             }
-            0x53 => into.production_date = date(r.bytes(5, "production date")?),
+            0x53 => into.device.production_date = date(r.bytes(5, "production date")?),
             0x57 => return self.battery_code(&mut r, into),
             0x90 => self.pack(&mut r, into)?,
             0x93 => self.fets(&mut r, into)?,
@@ -205,7 +205,7 @@ impl Protocol for Daly {
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
         (self.current, self.state, self.extremes) = (None, None, None);
         self.reset();
-        self.temperatures_known |= known.temperatures.is_some();
+        self.temperatures_known |= known.temperatures.sensors.is_some();
         let mut plan: Vec<Request> = [COUNTS, PACK, STATE, FAILURES].iter().map(|read| self.request(read)).collect();
         plan.extend(self.all_temperatures.is_due(&CHANGING).then(|| self.request(&TEMPERATURES)));
         plan.extend(self.all_temperatures.is_silent(&CHANGING).then(|| self.request(&HOTTEST_AND_COLDEST)));

@@ -27,8 +27,8 @@ impl Daly {
 
     pub(super) fn fets(&mut self, r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
         self.state = Some(r.u8("state")?);
-        into.charge_fet = unless(&[0xFF], r.u8("charge FET")?).map(|on| on != 0);
-        into.discharge_fet = unless(&[0xFF], r.u8("discharge FET")?).map(|on| on != 0);
+        into.fets.charge = unless(&[0xFF], r.u8("charge FET")?).map(|on| on != 0);
+        into.fets.discharge = unless(&[0xFF], r.u8("discharge FET")?).map(|on| on != 0);
         r.skip(1, "life counter")?;
         into.remaining = unless(&[u32::MAX], r.u32_be("remaining capacity")?).map(AmpHours::milli);
         if self.current.is_some() {
@@ -89,7 +89,7 @@ impl Daly {
             return Progress::More;
         }
         let fitted = announced.into_iter().filter_map(|raw| unless(&NO_SENSOR, raw));
-        into.temperatures = Some(fitted.map(Celsius::offset_40).collect());
+        into.temperatures.sensors = Some(fitted.map(Celsius::offset_40).collect());
         into.awaited.temperatures = false;
         Progress::Done
     }
@@ -109,7 +109,7 @@ impl Daly {
         };
         let known = extremes.iter().rev().take(usize::from(sensors)).rev();
         let fitted = known.filter_map(|raw| unless(&NO_SENSOR, *raw));
-        into.temperatures = Some(fitted.map(Celsius::offset_40).collect());
+        into.temperatures.sensors = Some(fitted.map(Celsius::offset_40).collect());
         into.awaited.temperatures = false;
         if sensors > 2 {
             into.note("only the coldest and the hottest sensor are known");
@@ -123,7 +123,7 @@ impl Daly {
         if code.len() < 35 && !code.contains(&0) {
             return Ok(Progress::More);
         }
-        into.serial_number = text(&code).filter(|code| code.chars().any(|c| c.is_ascii_alphanumeric() && c != '0'));
+        into.device.serial_number = text(&code).filter(|code| code.chars().any(|c| c.is_ascii_alphanumeric() && c != '0'));
         Ok(Progress::Done)
     }
 }
@@ -131,11 +131,11 @@ impl Daly {
 pub(super) fn balancing(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let low = r.u32_le("balancing 1-32")?;
     let high = u32::from(r.u16_le("balancing 33-48")?);
-    into.balancing = Some(low != 0 || high != 0);
+    into.balancing.active = Some(low != 0 || high != 0);
     let cells: Vec<u8> = set_bits(low).into_iter().chain(set_bits(high).into_iter().map(|bit| bit.saturating_add(32))).collect();
     // Another bit order (some drivers read the bytes in reverse) would show non-existent cells.
     let real = cells.iter().all(|cell| into.cell_count.is_none_or(|count| *cell <= count));
-    into.balancing_cells = real.then_some(cells);
+    into.balancing.cells = real.then_some(cells);
     Ok(())
 }
 

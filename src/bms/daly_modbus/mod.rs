@@ -113,7 +113,7 @@ impl Protocol for DalyModbus {
         // Keeps the first reading short; this can wait for the second.
         if let Some(version) = &map.version
             && known.cell_count.is_some()
-            && known.sw_version.is_none()
+            && known.device.sw_version.is_none()
             && self.version.is_due(&NAMES)
         {
             plan.push(self.request(version));

@@ -25,8 +25,8 @@ impl Registers<'_> {
     /// Values of both families.
     fn live(&self, map: &Map, into: &mut Reading) {
         let set = |field: &mut Option<bool>, register| *field = self.word(register).map(|word| word != 0).or(*field);
-        set(&mut into.charge_fet, map.charge_fet);
-        set(&mut into.discharge_fet, map.discharge_fet);
+        set(&mut into.fets.charge, map.charge_fet);
+        set(&mut into.fets.discharge, map.discharge_fet);
         into.voltage = self.word(map.voltage).map(Volts::deci).or(into.voltage);
         into.current = self.current(map).or(into.current);
         into.soc = self.word(map.soc).map(Percent::deci).or(into.soc);
@@ -34,15 +34,16 @@ impl Registers<'_> {
         into.power = self.word(map.power).map(|watts| Watts::new(f64::from(watts))).or(into.power); // the magnitude only
         into.cycles = self.word(map.cycles).map(u32::from).or(into.cycles);
         // 0 is off, 1 passive, 2 active; a recorded p81 board reports 7.
-        into.balancing = self.word(map.balancer).filter(|state| *state <= 2).map(|state| state != 0).or(into.balancing);
-        into.mos_temperature = self.word(map.mos_temperature).and_then(celsius).or(into.mos_temperature);
+        into.balancing.active =
+            self.word(map.balancer).filter(|state| *state <= 2).map(|state| state != 0).or(into.balancing.active);
+        into.temperatures.mos = self.word(map.mos_temperature).and_then(celsius).or(into.temperatures.mos);
         if let Some(count) = self.word(map.cell_count).filter(|count| (1..=map.cells).contains(count)) {
             into.cell_count = u8::try_from(count).ok();
             show_cells(self.words(0..count).map(|cell| cell.map(Volts::milli)), into);
         }
         if let Some(sensors) = self.word(map.sensor_count) {
             let fitted = self.words(map.temperatures.clone()).take(usize::from(sensors)).flatten();
-            into.temperatures = Some(fitted.filter_map(celsius).collect());
+            into.temperatures.sensors = Some(fitted.filter_map(celsius).collect());
         }
         self.balancing(map, into);
     }
@@ -65,8 +66,8 @@ impl Registers<'_> {
         let bits = numbered.map(|(word, before)| (set_bits(u32::from(word)), before));
         let cells: Vec<u8> = bits.flat_map(|(bits, before)| bits.into_iter().map(move |bit| bit.saturating_add(before))).collect();
         let real = cells.iter().all(|cell| into.cell_count.is_some_and(|count| *cell <= count));
-        if real && into.balancing == Some(!cells.is_empty()) {
-            into.balancing_cells = Some(cells);
+        if real && into.balancing.active == Some(!cells.is_empty()) {
+            into.balancing.cells = Some(cells);
         }
     }
 
@@ -79,7 +80,7 @@ impl Registers<'_> {
         }
         if let Some(texts) = self.0.first.eq(&VERSION).then_some(self.0.data).and_then(|data| data.split_first_chunk::<32>()) {
             let (software, hardware) = texts;
-            (into.sw_version, into.hw_version) = (text(software), hardware.get(..32).and_then(text));
+            (into.device.sw_version, into.device.hw_version) = (text(software), hardware.get(..32).and_then(text));
         }
         let settings = &mut into.settings;
         let word = |register| unless(&[0], self.word(register)?);
@@ -107,7 +108,7 @@ impl Registers<'_> {
         {
             into.capacity = Some(AmpHours::milli(rated));
         }
-        into.board_temperature = self.word(P81_BOARD_TEMPERATURE).and_then(celsius).or(into.board_temperature);
+        into.temperatures.board = self.word(P81_BOARD_TEMPERATURE).and_then(celsius).or(into.temperatures.board);
         alarms::failures(self, into);
     }
 }

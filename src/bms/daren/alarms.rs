@@ -43,7 +43,7 @@ pub(super) fn status(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     // The document says discharge and charge, dbus-serialbattery the reverse, and no recording decides: known if both are equal.
     let (first, second) = (fets & 1 != 0, fets & 2 != 0);
     let both = (first == second).then_some(first);
-    (into.charge_fet, into.discharge_fet) = (both, both);
+    (into.fets.charge, into.fets.discharge) = (both, both);
     if both.is_none() {
         into.leave_open(&DAREN_FETS, [OpenValue::Fets(first, second), OpenValue::Fets(second, first)]);
     }

@@ -82,17 +82,17 @@ fn limits(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     into.settings.cell_ovp = known(high).map(Volts::milli);
     into.settings.cell_uvp = known(low).map(Volts::milli);
     into.settings.charge_ocp = known(charge).map(Amps::centi);
-    into.serial_number = text(serial);
+    into.device.serial_number = text(serial);
     Ok(())
 }
 
 fn names(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let r = &mut Reader::new(info);
-    into.hw_version = text(r.bytes(10, "board")?);
-    into.model = text(r.bytes(10, "product")?);
+    into.device.hw_version = text(r.bytes(10, "board")?);
+    into.device.model = text(r.bytes(10, "product")?);
     r.skip(10, "project")?;
     let [major, minor, patch] = [r.u8("version")?, r.u8("version")?, r.u8("version")?];
-    into.sw_version = Some(format!("{major:02}.{minor:02}.{patch:02}"));
+    into.device.sw_version = Some(format!("{major:02}.{minor:02}.{patch:02}"));
     let is_text = info.first().is_some_and(|first| *first >= b' ');
     if r.left() == 2 && is_text { Ok(()) } else { Err(UNFIT) }
 }

@@ -20,9 +20,9 @@ pub(super) fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     cells(r, into)?;
     let celsius = |raw: i16| unless(&[i16::MIN, i16::MAX], raw).map(Celsius::deci);
     r.skip(4, "environment and average temperature")?;
-    into.mos_temperature = celsius(r.i16_be("MOSFET temperature")?);
+    into.temperatures.mos = celsius(r.i16_be("MOSFET temperature")?);
     let raw = sensors(r)?;
-    into.temperatures = Some(raw.into_iter().filter_map(|raw| celsius(raw.cast_signed())).collect());
+    into.temperatures.sensors = Some(raw.into_iter().filter_map(|raw| celsius(raw.cast_signed())).collect());
     into.current = unless(&[i16::MIN, i16::MAX], r.i16_be("current")?).map(Amps::centi);
     r.skip(2, "resistance")?;
     into.soh = unless(&[0, 0xFFFF], r.u16_be("SoH")?).map(|raw| Percent::new(f64::from(raw)));

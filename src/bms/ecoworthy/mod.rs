@@ -163,7 +163,7 @@ fn cells(data: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
         // -100.0 °C
         temperatures.extend(unless(&[-1000], raw).map(|raw| Celsius::new(f64::from(raw) / 10.0)));
     }
-    into.temperatures = Some(temperatures);
+    into.temperatures.sensors = Some(temperatures);
     Ok(())
 }
 

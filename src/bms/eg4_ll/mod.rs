@@ -82,7 +82,7 @@ impl Protocol for Eg4Ll {
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
         let mut plan = vec![self.identify()];
         // Keeps the first reading short; this can wait for the second.
-        if known.cell_count.is_some() && known.model.is_none() && self.texts.is_due(&NAMES) {
+        if known.cell_count.is_some() && known.device.model.is_none() && self.texts.is_due(&NAMES) {
             plan.push(TEXTS.ask("texts", self.address, false));
         }
         plan

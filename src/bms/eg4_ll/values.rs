@@ -37,7 +37,7 @@ pub(super) fn values(registers: &Registers<'_>, fitted: &mut [bool; 6], into: &m
         into.leave_open(&EG4_LL_CURRENT, [OpenValue::Current(Amps::centi(raw)), OpenValue::Current(Amps::deci(raw))]);
     }
     into.settings.charge_limit = get(22).filter(|_| is_known).map(|amps| Amps::new(f64::from(amps)));
-    into.mos_temperature = registers.i16(18).and_then(|raw| unless(&[-1], raw)).map(|raw| Celsius::new(f64::from(raw)));
+    into.temperatures.mos = registers.i16(18).and_then(|raw| unless(&[-1], raw)).map(|raw| Celsius::new(f64::from(raw)));
     into.remaining = whole(21).map(AmpHours::new);
     into.soh = whole(23).filter(|soh| *soh > 0.0).map(Percent::new);
     into.cycles = registers.u32_high_first(29).and_then(|raw| unless(&[u32::MAX], raw));
@@ -63,13 +63,13 @@ fn temperatures(registers: &Registers<'_>, fitted: &mut [bool; 6], into: &mut Re
             shown.push(Celsius::new(f64::from(byte)));
         }
     }
-    into.temperatures = Some(shown).filter(|shown| !shown.is_empty());
+    into.temperatures.sensors = Some(shown).filter(|shown| !shown.is_empty());
 }
 
 /// 0069. The last text is a date, or filled with FF, on recorded boards: no serial number to rely on.
 pub(super) fn texts(registers: &Registers<'_>, into: &mut Reading) {
-    into.model = registers.text(0x69, 12);
-    into.sw_version = registers.text(0x75, 3);
+    into.device.model = registers.text(0x69, 12);
+    into.device.sw_version = registers.text(0x75, 3);
     let is_date = |text: &String| matches!(text.as_bytes(), [_, _, _, _, b'-', _, _, b'-', _, _]);
-    into.production_date = registers.text(0x78, 8).filter(is_date).map(ProductionDate::Day);
+    into.device.production_date = registers.text(0x78, 8).filter(is_date).map(ProductionDate::Day);
 }

@@ -25,6 +25,6 @@ pub(super) fn status(registers: &Registers<'_>, into: &mut Reading) {
     let (Some(status), Some(faults)) = (registers.u16(0x1302), registers.u16(0x1304)) else { return };
     into.alarms = Some(Vec::new());
     apply_word("fault", faults.to_le_bytes(), &FAULTS, into);
-    into.charge_fet = Some(status & 1 != 0);
-    into.discharge_fet = Some(status & 4 != 0);
+    into.fets.charge = Some(status & 1 != 0);
+    into.fets.discharge = Some(status & 4 != 0);
 }

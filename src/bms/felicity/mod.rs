@@ -123,10 +123,10 @@ impl Protocol for Felicity {
         }
         // Keeps the first reading short; these can wait for the second.
         if known.cell_count.is_some() {
-            if known.serial_number.is_none() && self.serial.is_due(&NAMES) {
+            if known.device.serial_number.is_none() && self.serial.is_due(&NAMES) {
                 plan.push(ask("serial number", SERIAL, false));
             }
-            if known.sw_version.is_none() && self.firmware.is_due(&NAMES) {
+            if known.device.sw_version.is_none() && self.firmware.is_due(&NAMES) {
                 plan.push(ask("firmware", FIRMWARE, false));
             }
         }

@@ -39,7 +39,7 @@ pub(super) fn soc(registers: &Registers<'_>, into: &mut Reading) -> Result<(), D
 
 /// 130A.
 pub(super) fn board(registers: &Registers<'_>, into: &mut Reading) {
-    into.mos_temperature = celsius(registers, 0x130A);
+    into.temperatures.mos = celsius(registers, 0x130A);
 }
 
 /// 131C: the currents only; of the voltages it is not known whether they are wishes or protections.
@@ -66,7 +66,7 @@ pub(super) fn cells(registers: &Registers<'_>, into: &mut Reading) -> Result<(),
 
 /// 1339; the first register is the last cell.
 pub(super) fn sensors(registers: &Registers<'_>, into: &mut Reading) {
-    into.temperatures = Some((0x133A..0x133D).filter_map(|register| celsius(registers, register)).collect());
+    into.temperatures.sensors = Some((0x133A..0x133D).filter_map(|register| celsius(registers, register)).collect());
 }
 
 fn celsius(registers: &Registers<'_>, register: u16) -> Option<Celsius> {
@@ -77,10 +77,10 @@ fn celsius(registers: &Registers<'_>, register: u16) -> Option<Celsius> {
 pub(super) fn serial(registers: &Registers<'_>, into: &mut Reading) {
     let words: Vec<u16> = (0xF804..0xF809).filter_map(|register| registers.u16(register)).collect();
     let is_told = words.iter().any(|word| !matches!(word, 0 | 0xFFFF | &NOT_FITTED));
-    into.serial_number = is_told.then(|| words.iter().map(u16::to_string).collect());
+    into.device.serial_number = is_told.then(|| words.iter().map(u16::to_string).collect());
 }
 
 /// F80B.
 pub(super) fn firmware(registers: &Registers<'_>, into: &mut Reading) {
-    into.sw_version = registers.u16(0xF80B).and_then(|raw| unless(&[0, 0xFFFF, NOT_FITTED], raw)).map(|raw| raw.to_string());
+    into.device.sw_version = registers.u16(0xF80B).and_then(|raw| unless(&[0, 0xFFFF, NOT_FITTED], raw)).map(|raw| raw.to_string());
 }

@@ -32,8 +32,8 @@ const fn write(what: &'static str, bytes: &'static [u8]) -> Request {
 /// The first try works without factory mode.
 pub(super) fn encode(command: Command, known: &Reading, first_try: bool) -> Option<WriteSequence> {
     let (charge, discharge) = match command {
-        Command::Switch(Switch::Charge, on) => (on, stands(known.discharge_switch, known.discharge_fet, known)?),
-        Command::Switch(Switch::Discharge, on) => (stands(known.charge_switch, known.charge_fet, known)?, on),
+        Command::Switch(Switch::Charge, on) => (on, stands(known.fets.discharge_switch, known.fets.discharge, known)?),
+        Command::Switch(Switch::Discharge, on) => (stands(known.fets.charge_switch, known.fets.charge, known)?, on),
         Command::Switch(Switch::Balance, _) | Command::SetSoc(_) => return None,
     };
     let data = [0xE1, 2, 0, u8::from(!charge) | u8::from(!discharge) << 1];
@@ -71,22 +71,26 @@ fn check_ack(request: &Request, frame: &[u8]) -> Result<Progress, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Fets;
 
     /// Frames captured from the manufacturer's app.
     #[test]
     fn the_bytes_are_those_of_the_sources() {
-        let both = Reading { charge_switch: Some(true), discharge_switch: Some(true), ..Reading::default() };
+        let both = Reading {
+            fets: Fets { charge_switch: Some(true), discharge_switch: Some(true), ..Fets::default() },
+            ..Reading::default()
+        };
         let sent = |command, known: &Reading| encode(command, known, true).unwrap().requests[0].bytes.to_vec();
         assert_eq!(sent(Switch::Charge.to(false), &both), [0xDD, 0x5A, 0xE1, 2, 0, 1, 0xFF, 0x1C, 0x77]);
         assert_eq!(sent(Switch::Charge.to(true), &both), [0xDD, 0x5A, 0xE1, 2, 0, 0, 0xFF, 0x1D, 0x77]);
         assert_eq!(sent(Switch::Discharge.to(false), &both), [0xDD, 0x5A, 0xE1, 2, 0, 2, 0xFF, 0x1B, 0x77]);
-        let discharge_off = Reading { discharge_switch: Some(false), ..both };
+        let discharge_off = Reading { fets: Fets { discharge_switch: Some(false), ..both.fets }, ..both };
         assert_eq!(sent(Switch::Charge.to(false), &discharge_off)[5], 3, "the other switch stays as it is");
     }
 
     #[test]
     fn factory_mode_is_always_left_and_entered_only_when_it_must_be() {
-        let fets = Reading { charge_fet: Some(true), discharge_fet: Some(true), ..Reading::default() };
+        let fets = Reading { fets: Fets { charge: Some(true), discharge: Some(true), ..Fets::default() }, ..Reading::default() };
         assert!(encode(Switch::Charge.to(false), &fets, true).is_none(), "who knows what holds them");
         let known = Reading { alarms: Some(Vec::new()), ..fets };
         let first = encode(Switch::Charge.to(false), &known, true).unwrap();

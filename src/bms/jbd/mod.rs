@@ -119,10 +119,10 @@ impl Codec for Jbd {
                 self.counts.heard();
                 self.note_acted(into);
                 // Sensors are announced but not sent: see below.
-                into.awaited.temperatures = into.temperatures.is_none() && !self.temperatures_known;
+                into.awaited.temperatures = into.temperatures.sensors.is_none() && !self.temperatures_known;
             }
             0x04 => show_cells(u16s_be(data).map(|raw| unless(&[0xFFFF], raw).map(Volts::milli)), into),
-            0x05 => into.model = text(data),
+            0x05 => into.device.model = text(data),
             0xAA => {
                 self.counts.answered();
                 let before = std::mem::replace(&mut self.acted, values::acted(data));
@@ -149,9 +149,9 @@ impl Protocol for Jbd {
     }
 
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        self.temperatures_known |= known.temperatures.is_some();
+        self.temperatures_known |= known.temperatures.sensors.is_some();
         let mut plan = vec![BASIC, CELLS];
-        if known.model.is_none() && self.model.is_due(&NAMES) {
+        if known.device.model.is_none() && self.model.is_due(&NAMES) {
             plan.push(MODEL);
         }
         if known.cell_count.is_some() && self.counts.is_due(&SELDOM) {

@@ -16,30 +16,30 @@ pub(super) fn basic(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decode
     into.remaining = unless(&[0xFFFF], r.u16_be("remaining capacity")?).map(AmpHours::centi);
     into.capacity = unless(&[0, 0xFFFF], r.u16_be("nominal capacity")?).map(AmpHours::centi);
     into.cycles = unless(&[0xFFFF], r.u16_be("cycles")?).map(u32::from);
-    into.production_date = date(r.u16_be("production date")?);
+    into.device.production_date = date(r.u16_be("production date")?);
     let balancing = u32::from(r.u16_be("balancing 1-16")?) | (u32::from(r.u16_be("balancing 17-32")?) << 16);
     show_balancing(balancing, into);
     let protection = r.u16_be("protection")?;
     into.alarms = Some(Vec::new());
     apply_word("protection", protection.to_le_bytes(), &PROTECTIONS, into);
     let version = r.u8("software version")?;
-    into.sw_version = Some(format!("{}.{}", version >> 4, version & 0x0F));
+    into.device.sw_version = Some(format!("{}.{}", version >> 4, version & 0x0F));
     into.soc = unless(&[0xFF], r.u8("SoC")?).map(|raw| Percent::new(f64::from(raw)));
     let fets = r.u8("FET state")?;
-    into.charge_fet = Some(fets & 1 != 0);
-    into.discharge_fet = Some(fets & 2 != 0);
+    into.fets.charge = Some(fets & 1 != 0);
+    into.fets.discharge = Some(fets & 2 != 0);
     // One bit shows that a switch holds a FET off. A FET that is off without it is held by a protection, if one has acted; if both
     // are possible, or neither, the switch is unknown.
     let (locked, protected) = (protection & LOCKED != 0, protection & !LOCKED != 0);
     let switch = |on: bool| if on || (protected && !locked) { Some(true) } else { (locked && !protected).then_some(false) };
-    into.charge_switch = switch(fets & 1 != 0);
-    into.discharge_switch = switch(fets & 2 != 0);
+    into.fets.charge_switch = switch(fets & 1 != 0);
+    into.fets.discharge_switch = switch(fets & 2 != 0);
     into.cell_count = unless(&[0, 0xFF], r.u8("cell count")?);
     let sensors = usize::from(r.u8("sensor count")?);
     // A board may announce more sensors than it sends: then none of them is used.
     if let Ok(sensors) = r.bytes(sensors.saturating_mul(2), "temperatures") {
         let fitted = u16s_be(sensors).filter_map(|raw| unless(&NO_SENSOR, raw));
-        into.temperatures = Some(fitted.map(Celsius::deci_kelvin).collect());
+        into.temperatures.sensors = Some(fitted.map(Celsius::deci_kelvin).collect());
         if r.left() >= 9 {
             newer_firmware(r, into)?;
         }
@@ -57,7 +57,7 @@ fn newer_firmware(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeEr
     }
     into.full_charge = unless(&[0, 0xFFFF], r.u16_be("full charge capacity")?).map(AmpHours::centi);
     r.skip(2, "remaining capacity again")?;
-    into.balance_current = unless(&[0xFFFF], r.u16_be("balance current")?).map(Amps::milli);
+    into.balancing.current = unless(&[0xFFFF], r.u16_be("balance current")?).map(Amps::milli);
     Ok(())
 }
 

@@ -152,7 +152,7 @@ impl Protocol for Up16s {
             plan.push(self.request("own values", OWN, [0x00, 0x00, 0x00, 0x54], false));
         }
         // Keeps the first reading short; this can wait for the second.
-        if known.cell_count.is_some() && known.serial_number.is_none() && self.texts.is_due(&NAMES) {
+        if known.cell_count.is_some() && known.device.serial_number.is_none() && self.texts.is_due(&NAMES) {
             plan.push(self.request("texts", READ, [0x1C, 0x00, 0x1C, 0xA0], false));
         }
         // As the slaves do not answer, no more often than for names.

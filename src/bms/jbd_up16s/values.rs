@@ -28,15 +28,15 @@ pub(super) fn values(r: &mut Reader<'_>, has_own_limits: bool, into: &mut Readin
     into.remaining = charge("remaining")?;
     into.full_charge = charge("full")?.filter(|full| full.get() > 0.0);
     into.capacity = charge("rated")?.filter(|rated| rated.get() > 0.0);
-    into.mos_temperature = celsius(r.u16_be("MOSFET temperature")?);
+    into.temperatures.mos = celsius(r.u16_be("MOSFET temperature")?);
     r.skip(4, "environment, operation")?;
     into.soh = unless(&[0, 0xFFFF], r.u16_be("SoH")?).map(|raw| Percent::new(f64::from(raw)));
     into.alarms = Some(Vec::new());
     apply_word("fault", r.u32_be("faults")?.to_le_bytes(), &FAULTS, into);
     apply_word("alarm", r.u32_be("alarms")?.to_le_bytes(), &ALARMS, into);
     let fets = r.u16_be("FETs")?;
-    into.discharge_fet = Some(fets & 1 != 0);
-    into.charge_fet = Some(fets & 2 != 0);
+    into.fets.discharge = Some(fets & 1 != 0);
+    into.fets.charge = Some(fets & 2 != 0);
     r.skip(2, "link")?;
     into.cycles = unless(&[0xFFFF], r.u16_be("cycles")?).map(u32::from);
     r.skip(20, "extremes")?;
@@ -49,18 +49,18 @@ pub(super) fn values(r: &mut Reader<'_>, has_own_limits: bool, into: &mut Readin
     }
     cells(r, into)?;
     let sensors = count(r, MAX_SENSORS, "number of sensors")?;
-    into.temperatures = Some(u16s_be(r.bytes(sensors.saturating_mul(2), "temperatures")?).filter_map(celsius).collect());
+    into.temperatures.sensors = Some(u16s_be(r.bytes(sensors.saturating_mul(2), "temperatures")?).filter_map(celsius).collect());
     r.skip(2, "unknown")?;
     let balancing = r.u16_be("balancing")?;
     show_balancing(u32::from(balancing), into);
     // Through the master the first number is missing.
-    into.sw_version = match (r.u8("firmware")?, r.u8("firmware")?) {
+    into.device.sw_version = match (r.u8("firmware")?, r.u8("firmware")?) {
         (0, 0) => None,
         (0, minor) => Some(minor.to_string()),
         (major, minor) => Some(format!("{major}.{minor}")),
     };
     // The same on all packs of an owner, so it is no serial number.
-    into.model = text(r.bytes(30, "text")?);
+    into.device.model = text(r.bytes(30, "text")?);
     Ok(())
 }
 
@@ -125,13 +125,13 @@ pub(super) fn settings(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Dec
 /// Function 78, 1C00.
 pub(super) fn texts(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     r.skip(16, "settings")?;
-    into.serial_number = text(r.bytes(30, "board")?);
-    into.hw_version = into.serial_number.as_ref().and_then(|board| board.get(..8)).map(str::to_owned);
+    into.device.serial_number = text(r.bytes(30, "board")?);
+    into.device.hw_version = into.device.serial_number.as_ref().and_then(|board| board.get(..8)).map(str::to_owned);
     r.skip(6, "date of the board")?;
-    into.model = text(r.bytes(30, "text")?).or_else(|| into.model.take());
+    into.device.model = text(r.bytes(30, "text")?).or_else(|| into.device.model.take());
     let [year, month, day] = [r.u16_be("year")?, r.u16_be("month")?, r.u16_be("day")?];
     let is_date = matches!((year, month, day), (2000..=2099, 1..=12, 1..=31));
-    into.production_date = is_date.then(|| ProductionDate::Day(format!("{year}-{month:02}-{day:02}")));
+    into.device.production_date = is_date.then(|| ProductionDate::Day(format!("{year}-{month:02}-{day:02}")));
     Ok(())
 }
 

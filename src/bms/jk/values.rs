@@ -18,9 +18,9 @@ pub(super) fn measured(registers: &Registers<'_>, into: &mut Reading) -> Result<
         into.note(format!("protocol version {version}: the coding of the current is not documented"));
     }
     into.soc = registers.u8(0x85).and_then(|raw| unless(&[0xFF], raw)).map(|percent| Percent::new(f64::from(percent)));
-    into.mos_temperature = registers.u16(0x80).and_then(temperature);
+    into.temperatures.mos = registers.u16(0x80).and_then(temperature);
     // If one sensor is outside of the valid range none is used: the numbers of the others would shift.
-    into.temperatures = [0x81, 0x82].into_iter().map(|id| registers.u16(id).and_then(temperature)).collect();
+    into.temperatures.sensors = [0x81, 0x82].into_iter().map(|id| registers.u16(id).and_then(temperature)).collect();
     into.cycles = registers.u16(0x87).and_then(told).map(u32::from);
     // Old firmware leaves it 0, whatever the cycles.
     let throughput = registers.u32(0x89).and_then(|raw| unless(&[0, u32::MAX], raw));
@@ -31,16 +31,16 @@ pub(super) fn measured(registers: &Registers<'_>, into: &mut Reading) -> Result<
     }
     // 8C contains the state of the FETs; AB and AC only contain the owner's switches.
     let state = registers.u16(0x8C).and_then(told);
-    into.charge_fet = state.map(|bits| bits & 1 != 0);
-    into.discharge_fet = state.map(|bits| bits & 2 != 0);
-    into.balancing = state.map(|bits| bits & 4 != 0);
+    into.fets.charge = state.map(|bits| bits & 1 != 0);
+    into.fets.discharge = state.map(|bits| bits & 2 != 0);
+    into.balancing.active = state.map(|bits| bits & 4 != 0);
     let switch = |id| registers.u8(id).and_then(|raw| unless(&[0xFF], raw)).map(|on| on != 0);
-    (into.charge_switch, into.discharge_switch) = (switch(0xAB), switch(0xAC));
-    into.balance_allowed = switch(0x9D);
-    if into.charge_fet == Some(false) && into.charge_switch == Some(false) {
+    (into.fets.charge_switch, into.fets.discharge_switch) = (switch(0xAB), switch(0xAC));
+    into.balancing.allowed = switch(0x9D);
+    if into.fets.charge == Some(false) && into.fets.charge_switch == Some(false) {
         into.note("charging switched off in the BMS's settings");
     }
-    if into.discharge_fet == Some(false) && into.discharge_switch == Some(false) {
+    if into.fets.discharge == Some(false) && into.fets.discharge_switch == Some(false) {
         into.note("discharging switched off in the BMS's settings");
     }
     Ok(())
@@ -107,16 +107,16 @@ pub(super) fn settings(registers: &Registers<'_>, into: &mut Reading) {
 }
 
 pub(super) fn names(registers: &Registers<'_>, into: &mut Reading) {
-    into.sw_version = registers.text(0xB7);
+    into.device.sw_version = registers.text(0xB7);
     // Year and month: 2307.
-    into.production_date = registers.text(0xB5).map(ProductionDate::year_month);
+    into.device.production_date = registers.text(0xB5).map(ProductionDate::year_month);
     // BA is twelve characters of the owner followed by the model, or one long number of the manufacturer.
     let maker = registers.get(0xBA).unwrap_or_default();
     into.label = label(maker);
     let (own, model) = maker.split_at_checked(12).unwrap_or_default();
-    into.model = text(model).filter(|model| model.starts_with("JK"));
-    let number = text(if into.model.is_some() { own } else { maker });
-    into.serial_number = number.filter(chosen).or_else(|| registers.text(0xB4).filter(chosen));
+    into.device.model = text(model).filter(|model| model.starts_with("JK"));
+    let number = text(if into.device.model.is_some() { own } else { maker });
+    into.device.serial_number = number.filter(chosen).or_else(|| registers.text(0xB4).filter(chosen));
 }
 
 /// The rest of register BA without the factory's text, which every board has.

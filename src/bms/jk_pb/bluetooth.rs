@@ -96,7 +96,7 @@ impl Protocol for JkBluetooth {
 
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
         let mut plan = Vec::new();
-        if known.model.is_none() && self.frames.device.is_due(&NAMES) {
+        if known.device.model.is_none() && self.frames.device.is_due(&NAMES) {
             plan.push(request("device data", DEVICE));
         }
         let again = known.voltage.is_some() && self.frames.refresh.is_due();
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(protocol.decode(Expected::Request(&request("", DEVICE)), frame, &mut known), Ok(Progress::More));
         assert_eq!(protocol.decode(Expected::Request(&LISTEN), frame, &mut known), Ok(Progress::Done));
         known.settings.cell_ovp = Some(crate::base::units::Volts::new(3.65));
-        known.model = Some("JK".into());
+        known.device.model = Some("JK".into());
         assert_eq!(asked(protocol.as_mut(), &known), [0]);
         assert_eq!(asked(protocol.as_mut(), &known), [0x96, 0], "nothing came");
     }

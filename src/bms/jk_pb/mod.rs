@@ -162,7 +162,7 @@ impl Protocol for JkPb {
         let again = known.voltage.is_some() && self.refresh.is_due();
         // A lost reply must not leave the protections unknown for a minute.
         let due = if known.settings.cell_ovp.is_none() { self.settings.is_due(&LIMITS) } else { again };
-        let device = known.model.is_none() && self.device.is_due(&NAMES);
+        let device = known.device.model.is_none() && self.device.is_due(&NAMES);
         if matches!(self.address, Some(1..=15)) {
             plan.extend(due.then(|| self.request(Kind::Settings)));
             plan.extend(device.then(|| self.request(Kind::Device)));
@@ -269,7 +269,7 @@ mod tests {
         known.voltage = Some(crate::base::units::Volts::new(52.0));
         assert_eq!(asked(&known), ["live data", "settings", "device data"], "only live data was heard");
         known.settings.cell_ovp = Some(crate::base::units::Volts::new(3.65));
-        known.model = Some("JK".into());
+        known.device.model = Some("JK".into());
         let later: Vec<_> = (2..=Refresh::READINGS).map(|_| asked(&known)).collect();
         let again = later.iter().filter(|asked| asked.contains(&"settings")).count();
         assert_eq!(again, usize::from(Refresh::TRIES), "asked again, as long as there is patience, when nothing comes");
@@ -309,7 +309,7 @@ mod tests {
         let sensors = |protocol: &mut dyn Protocol, frame: &[u8]| {
             let mut reading = Reading::default();
             let _ = protocol.decode(Expected::Any, frame, &mut reading).unwrap();
-            reading.temperatures.unwrap().iter().map(|celsius| celsius.get()).collect::<Vec<_>>()
+            reading.temperatures.sensors.unwrap().iter().map(|celsius| celsius.get()).collect::<Vec<_>>()
         };
         let mut protocol = (DRIVER.new)(Some(3));
         assert_eq!(sensors(protocol.as_mut(), &cold), [19.5, 19.8]);
@@ -329,7 +329,7 @@ mod tests {
                 count += 1;
                 let _ = protocol.decode(Expected::Any, &frame, &mut known).unwrap();
             }
-            (known.voltage, known.model) = (Some(crate::base::units::Volts::new(52.0)), Some("JK".into()));
+            (known.voltage, known.device.model) = (Some(crate::base::units::Volts::new(52.0)), Some("JK".into()));
         }
         assert!((2..=3).contains(&count), "{count} times: once in {} polls, the second time earlier", Refresh::READINGS);
     }

@@ -13,7 +13,7 @@ use crate::model::{Chemistry, ProductionDate, Reading};
 /// Type 02; offsets are those of the layout of 32 cells. `further` says whether this board was seen to have more than two battery
 /// sensors.
 pub(super) fn live(frame: &[u8], further: &mut bool, into: &mut Reading) -> Result<(), DecodeError> {
-    let layout = Layout::of(frame, into.sw_version.as_deref()).map_err(|what| DecodeError::Layout { what })?;
+    let layout = Layout::of(frame, into.device.sw_version.as_deref()).map_err(|what| DecodeError::Layout { what })?;
     let far = |offset| at(frame, layout.far(offset));
     let cells: Vec<_> = layout.fitted(frame).map(|raw| unless(&[0xFFFF], raw).map(Volts::milli)).collect();
     // The settings contain the configured number of cells and capacity; until they are known, the cells present count.
@@ -23,8 +23,8 @@ pub(super) fn live(frame: &[u8], further: &mut bool, into: &mut Reading) -> Resu
     into.voltage = unless(&[u32::MAX], far(150).u32_le("pack voltage")?).map(Volts::milli);
     into.power = unless(&[u32::MAX], far(154).u32_le("power")?).map(Watts::milli); // the magnitude only
     into.current = unless(&[i32::MIN, i32::MAX], far(158).i32_le("current")?).map(Amps::milli);
-    into.balance_current = unless(&[i16::MIN, i16::MAX], far(170).i16_le("balance current")?).map(Amps::milli);
-    into.balancing = unless(&[0xFF], far(172).u8("balancing")?).map(|state| state != 0);
+    into.balancing.current = unless(&[i16::MIN, i16::MAX], far(170).i16_le("balance current")?).map(Amps::milli);
+    into.balancing.active = unless(&[0xFF], far(172).u8("balancing")?).map(|state| state != 0);
     into.soc = unless(&[0xFF], far(173).u8("SoC")?).map(|raw| Percent::new(f64::from(raw)));
     into.remaining = unless(&[i32::MIN, i32::MAX, -1], far(174).i32_le("remaining capacity")?).map(AmpHours::milli);
     into.full_charge = capacity(far(178).u32_le("full capacity")?);
@@ -32,8 +32,8 @@ pub(super) fn live(frame: &[u8], further: &mut bool, into: &mut Reading) -> Resu
     into.cycles = unless(&[u32::MAX], far(182).u32_le("cycles")?);
     into.throughput = unless(&[u32::MAX], far(186).u32_le("throughput")?).map(AmpHours::milli);
     into.soh = unless(&[0xFF], far(190).u8("SoH")?).map(|raw| Percent::new(f64::from(raw)));
-    into.charge_fet = unless(&[0xFF], far(198).u8("charge FET")?).map(|on| on != 0);
-    into.discharge_fet = unless(&[0xFF], far(199).u8("discharge FET")?).map(|on| on != 0);
+    into.fets.charge = unless(&[0xFF], far(198).u8("charge FET")?).map(|on| on != 0);
+    into.fets.discharge = unless(&[0xFF], far(199).u8("discharge FET")?).map(|on| on != 0);
     into.alarms = Some(Vec::new());
     match layout {
         Layout::Cells24 => {
@@ -86,7 +86,7 @@ fn temperatures(frame: &[u8], layout: Layout, further: &mut bool, into: &mut Rea
         Ok(unless(&NO_SENSOR, at(frame, offset).i16_le(field)?).filter(|_| fitted))
     };
     let mosfets = if layout == Layout::Cells24 { 134 } else { 144 };
-    into.mos_temperature = celsius(0, mosfets, "MOS temperature")?.map(Celsius::deci);
+    into.temperatures.mos = celsius(0, mosfets, "MOS temperature")?.map(Celsius::deci);
     let first = [celsius(1, layout.far(162), "sensor 1")?, celsius(2, layout.far(164), "sensor 2")?];
     let last = match layout {
         Layout::Cells24 => [None, None],
@@ -94,7 +94,7 @@ fn temperatures(frame: &[u8], layout: Layout, further: &mut bool, into: &mut Rea
     };
     *further |= last.iter().flatten().any(|raw| *raw != 0);
     let last = if *further { last } else { [None, None] };
-    into.temperatures = Some(first.into_iter().chain(last).flatten().map(Celsius::deci).collect());
+    into.temperatures.sensors = Some(first.into_iter().chain(last).flatten().map(Celsius::deci).collect());
     Ok(())
 }
 
@@ -122,21 +122,21 @@ pub(super) fn settings(frame: &[u8], into: &mut Reading) -> Result<(), DecodeErr
     let cells = u8::try_from(milli(114, "cell count")?).ok().filter(|count| (1..=32).contains(count));
     into.cell_count = cells.or(into.cell_count);
     let switch = |offset, field| Ok(unless(&[u32::MAX], milli(offset, field)?).map(|on| on != 0));
-    into.charge_switch = switch(118, "charge switch")?;
-    into.discharge_switch = switch(122, "discharge switch")?;
-    into.balance_allowed = switch(126, "balance switch")?;
+    into.fets.charge_switch = switch(118, "charge switch")?;
+    into.fets.discharge_switch = switch(122, "discharge switch")?;
+    into.balancing.allowed = switch(126, "balance switch")?;
     into.capacity = capacity(milli(130, "capacity")?).or(into.full_charge);
     Ok(())
 }
 
 /// Type 03. The owner's text (102) and the passwords (62, 118) are skipped.
 pub(super) fn device(frame: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
-    into.model = text(at(frame, 6).bytes(16, "model")?);
-    into.hw_version = text(at(frame, 22).bytes(8, "hardware version")?);
-    into.sw_version = layout::firmware(frame);
-    into.production_date = text(at(frame, 78).bytes(8, "manufacturing date")?).as_deref().and_then(date);
+    into.device.model = text(at(frame, 6).bytes(16, "model")?);
+    into.device.hw_version = text(at(frame, 22).bytes(8, "hardware version")?);
+    into.device.sw_version = layout::firmware(frame);
+    into.device.production_date = text(at(frame, 78).bytes(8, "manufacturing date")?).as_deref().and_then(date);
     into.label = text(at(frame, 46).bytes(16, "device name")?);
-    into.serial_number = text(at(frame, 86).bytes(16, "serial number")?);
+    into.device.serial_number = text(at(frame, 86).bytes(16, "serial number")?);
     Ok(())
 }
 

@@ -90,14 +90,14 @@ fn ask<T>(place: &mut Option<T>, value: Option<T>, none: T) -> bool {
 /// One more temperature sensor.
 fn sensor(value: &Value, into: &mut Reading) -> bool {
     let sensor = celsius(value);
-    into.temperatures.get_or_insert_default().extend(sensor);
+    into.temperatures.sensors.get_or_insert_default().extend(sensor);
     sensor.is_some()
 }
 
 /// `temperatures_c`; `null` is a missing sensor.
 fn temperatures(value: &Value, into: &mut Reading) -> bool {
     let Some(list) = value.as_array().filter(|list| list.len() <= 16) else { return false };
-    into.temperatures = Some(list.iter().filter_map(celsius).collect());
+    into.temperatures.sensors = Some(list.iter().filter_map(celsius).collect());
     list.iter().all(|sensor| sensor.is_null() || celsius(sensor).is_some())
 }
 
@@ -150,28 +150,28 @@ pub const SCHEMA: &[Key] = &[
     key(&["temperature_3"], CELSIUS, "The third.", sensor),
     key(&["temperature_4"], CELSIUS, "The fourth.", sensor),
     key(&["mos_temperature_c", "temperature_mos"], CELSIUS, "MOSFET temperature, °C.", |v, r| {
-        put(&mut r.mos_temperature, celsius(v))
+        put(&mut r.temperatures.mos, celsius(v))
     }),
     key(&["board_temperature_c"], CELSIUS, "Temperature of the BMS's board, °C. Shown only.", |v, r| {
-        put(&mut r.board_temperature, celsius(v))
+        put(&mut r.temperatures.board, celsius(v))
     }),
-    key(&["charge_fet"], BOOL, "Charge FET on; `false` forbids charging.", |v, r| put(&mut r.charge_fet, flag(v))),
-    key(&["discharge_fet"], BOOL, "Discharge FET on; `false` forbids discharging.", |v, r| put(&mut r.discharge_fet, flag(v))),
+    key(&["charge_fet"], BOOL, "Charge FET on; `false` forbids charging.", |v, r| put(&mut r.fets.charge, flag(v))),
+    key(&["discharge_fet"], BOOL, "Discharge FET on; `false` forbids discharging.", |v, r| put(&mut r.fets.discharge, flag(v))),
     key(&["charge_switch"], BOOL, "Charging allowed by the switch in the BMS's settings.", |v, r| {
-        put(&mut r.charge_switch, flag(v))
+        put(&mut r.fets.charge_switch, flag(v))
     }),
     key(&["discharge_switch"], BOOL, "Discharging allowed by the switch in the BMS's settings.", |v, r| {
-        put(&mut r.discharge_switch, flag(v))
+        put(&mut r.fets.discharge_switch, flag(v))
     }),
-    key(&["balancing"], BOOL, "The BMS is balancing.", |v, r| put(&mut r.balancing, flag(v))),
+    key(&["balancing"], BOOL, "The BMS is balancing.", |v, r| put(&mut r.balancing.active, flag(v))),
     key(
         &["balancing_cells"],
         "a list of whole numbers from 1 to 64",
         "Numbers of the cells being balanced, from 1.",
         balancing_cells,
     ),
-    key(&["balance_allowed", "balance_fet"], BOOL, "Balancing allowed.", |v, r| put(&mut r.balance_allowed, flag(v))),
-    key(&["balance_current_a"], AMPS, "Balancing current, A.", |v, r| put(&mut r.balance_current, amps(v))),
+    key(&["balance_allowed", "balance_fet"], BOOL, "Balancing allowed.", |v, r| put(&mut r.balancing.allowed, flag(v))),
+    key(&["balance_current_a"], AMPS, "Balancing current, A.", |v, r| put(&mut r.balancing.current, amps(v))),
     key(&["heating"], BOOL, "The heater of the battery is on.", |v, r| put(&mut r.heating, flag(v))),
     key(&["heating_current_a", "heater_current"], AMPS, "Current of the heater, A.", |v, r| put(&mut r.heating_current, amps(v))),
     key(
@@ -182,10 +182,10 @@ pub const SCHEMA: &[Key] = &[
     ),
     key(&["protection"], "an object", "Alarms in dbus-serialbattery's format: 0 none, 1 warning, 2 alarm.", alarms::protection),
     Key { counts: false, ..key(&["notes"], "a list of texts", "Notes that are no alarms.", notes) },
-    key(&["model"], TEXT, "Model.", |v, r| put(&mut r.model, text(v))),
-    key(&["serial_number"], TEXT, "Serial number: it identifies the battery.", |v, r| put(&mut r.serial_number, text(v))),
-    key(&["hw_version", "hardware_version"], TEXT, "Hardware version.", |v, r| put(&mut r.hw_version, text(v))),
-    key(&["sw_version"], TEXT, "Firmware version.", |v, r| put(&mut r.sw_version, text(v))),
+    key(&["model"], TEXT, "Model.", |v, r| put(&mut r.device.model, text(v))),
+    key(&["serial_number"], TEXT, "Serial number: it identifies the battery.", |v, r| put(&mut r.device.serial_number, text(v))),
+    key(&["hw_version", "hardware_version"], TEXT, "Hardware version.", |v, r| put(&mut r.device.hw_version, text(v))),
+    key(&["sw_version"], TEXT, "Firmware version.", |v, r| put(&mut r.device.sw_version, text(v))),
     key(&["production_date", "production"], TEXT, "Production date, `YYYY-MM-DD`.", production_date),
     key(&["humidity_pct"], PERCENT, "Relative humidity inside the BMS, %.", |v, r| put(&mut r.humidity, percent(v))),
     key(&["chemistry"], "\"lfp\", \"nmc\", \"lto\" or \"sodium\"", "Cell chemistry.", |v, r| {

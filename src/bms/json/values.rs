@@ -84,8 +84,8 @@ pub(super) fn cell_objects(value: &Value, into: &mut Reading) -> bool {
     let balances: Option<Vec<bool>> = list.iter().map(|cell| cell.get("balance")?.as_bool()).collect();
     if let Some(balances) = balances {
         let balanced: Vec<u8> = (1..=64u8).zip(balances).filter(|(_, balances)| *balances).map(|(cell, _)| cell).collect();
-        into.balancing = Some(!balanced.is_empty());
-        into.balancing_cells = Some(balanced);
+        into.balancing.active = Some(!balanced.is_empty());
+        into.balancing.cells = Some(balanced);
     }
     true
 }
@@ -102,8 +102,8 @@ pub(super) fn cells_complete(value: &Value, into: &mut Reading) -> bool {
 /// `balancing_cells`.
 pub(super) fn balancing_cells(value: &Value, into: &mut Reading) -> bool {
     let cell = |value: &Value| u8::try_from(whole(value, 1, 64)?).ok();
-    into.balancing_cells = value.as_array().and_then(|list| list.iter().map(cell).collect());
-    into.balancing_cells.is_some()
+    into.balancing.cells = value.as_array().and_then(|list| list.iter().map(cell).collect());
+    into.balancing.cells.is_some()
 }
 
 /// `notes`.
@@ -121,7 +121,7 @@ pub(super) fn production_date(value: &Value, into: &mut Reading) -> bool {
             4 | 7 => byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    into.production_date = Some(if is_day { ProductionDate::Day(text) } else { ProductionDate::Text(text) });
+    into.device.production_date = Some(if is_day { ProductionDate::Day(text) } else { ProductionDate::Text(text) });
     true
 }
 

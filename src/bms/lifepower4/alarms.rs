@@ -42,8 +42,8 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     let status = r.bytes(BITS.len(), "status")?;
     let &[_, _, _, _, _, _, fets, _] = status else { return Err(UNFIT) };
     apply(status, &BITS, into);
-    into.discharge_fet = Some(fets & 1 != 0);
-    into.charge_fet = Some(fets & 2 != 0);
+    into.fets.discharge = Some(fets & 1 != 0);
+    into.fets.charge = Some(fets & 2 != 0);
     let balancing = r.u32_be("balancing")?;
     show_balancing(balancing, into);
     Ok(())

@@ -59,9 +59,9 @@ fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     head(r)?;
     cells(r, into)?;
     let celsius = |raw: u16| unless(&NO_SENSOR, raw).map(Celsius::deci_kelvin);
-    into.temperatures = Some(sensors(r)?.into_iter().filter_map(celsius).collect());
+    into.temperatures.sensors = Some(sensors(r)?.into_iter().filter_map(celsius).collect());
     r.skip(2, "environment temperature")?;
-    into.mos_temperature = celsius(r.u16_be("MOSFET temperature")?);
+    into.temperatures.mos = celsius(r.u16_be("MOSFET temperature")?);
     into.current = unless(&[i16::MIN, i16::MAX], r.i16_be("current")?).map(Amps::centi);
     into.voltage = unless(&[0xFFFF], r.u16_be("pack voltage")?).map(Volts::centi);
     into.remaining = unless(&[0xFFFF], r.u16_be("remaining capacity")?).map(AmpHours::centi);

@@ -100,9 +100,9 @@ impl Codec for LiTime {
             into.raise(BmsInternal, crate::model::Level::Alarm);
             into.note(format!("failure bits {failures:08x} (meaning not documented)"));
         }
-        into.balancing = Some(r.u32_le("balancing")? != 0);
+        into.balancing.active = Some(r.u32_le("balancing")? != 0);
         let state = r.u16_le("state")?;
-        into.charge_fet = (state <= 7).then_some(state & 4 == 0);
+        into.fets.charge = (state <= 7).then_some(state & 4 == 0);
         into.soc = unless(&[0xFFFF], r.u16_le("SoC")?).map(|raw| Percent::new(f64::from(raw)));
         into.soh = unless(&[u32::MAX], r.u32_le("SoH")?).map(|raw| Percent::new(f64::from(raw)));
         into.cycles = unless(&[u32::MAX], r.u32_le("cycles")?);
@@ -119,7 +119,7 @@ impl LiTime {
         let used = all.iter().rposition(|raw| *raw != 0).map_or(1, |last| last.saturating_add(1));
         self.sensors = self.sensors.max(used);
         all.truncate(self.sensors);
-        into.temperatures = Some(all.into_iter().map(|raw| Celsius::new(f64::from(raw))).collect());
+        into.temperatures.sensors = Some(all.into_iter().map(|raw| Celsius::new(f64::from(raw))).collect());
         Ok(())
     }
 }

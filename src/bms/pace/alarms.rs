@@ -49,8 +49,8 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
         return Err(UNFIT);
     }
     apply(status, &BITS, into);
-    into.charge_fet = Some(indication & 2 != 0);
-    into.discharge_fet = Some(indication & 4 != 0);
+    into.fets.charge = Some(indication & 2 != 0);
+    into.fets.discharge = Some(indication & 4 != 0);
     let balancing = u32::from(u16::from_le_bytes([low, high]));
     show_balancing(balancing, into);
     Ok(())

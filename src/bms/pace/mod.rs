@@ -100,18 +100,18 @@ fn packs(info: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn has_model(known: &Reading) -> bool {
-    known.model.is_some()
+    known.device.model.is_some()
 }
 
 fn version(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let model = if info.len() == 20 { text(info) } else { None };
-    into.model = Some(model.ok_or(UNFIT)?);
+    into.device.model = Some(model.ok_or(UNFIT)?);
     Ok(())
 }
 
 /// The board's serial number; that of the pack may be a date, or empty.
 fn serial(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let board = if info.len() == 40 { info.get(..20).and_then(text) } else { None };
-    into.serial_number = Some(board.ok_or(UNFIT)?);
+    into.device.serial_number = Some(board.ok_or(UNFIT)?);
     Ok(())
 }

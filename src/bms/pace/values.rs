@@ -49,6 +49,6 @@ pub(super) fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
 fn temperatures(raw: &[u16], into: &mut Reading) {
     let celsius = |raw: u16| unless(&NO_SENSOR, raw).map(|raw| Celsius::deci(f64::from(raw) - 2730.0));
     let cells = if raw.len() == ALL_SENSORS { CELL_SENSORS } else { raw.len() };
-    into.temperatures = Some(raw.iter().take(cells).filter_map(|raw| celsius(*raw)).collect());
-    into.mos_temperature = raw.get(cells).and_then(|raw| celsius(*raw));
+    into.temperatures.sensors = Some(raw.iter().take(cells).filter_map(|raw| celsius(*raw)).collect());
+    into.temperatures.mos = raw.get(cells).and_then(|raw| celsius(*raw));
 }

@@ -40,7 +40,7 @@ pub(super) fn alarms(registers: &Registers<'_>, into: &mut Reading) {
     apply_word("warning", warnings.to_le_bytes(), &WARNINGS, into);
     apply_word("protection", protections.to_le_bytes(), &PROTECTIONS, into);
     apply_word("status", status.to_le_bytes(), &FAULTS, into);
-    into.charge_fet = Some(status & 0x0400 != 0);
-    into.discharge_fet = Some(status & 0x0800 != 0);
+    into.fets.charge = Some(status & 0x0400 != 0);
+    into.fets.discharge = Some(status & 0x0800 != 0);
     show_balancing(u32::from(balancing), into);
 }

@@ -120,7 +120,7 @@ impl Protocol for PaceModbus {
             plan.push(SETTINGS.ask("settings", self.address, false));
         }
         // Keeps the first reading short; this can wait for the second.
-        if !known.cells.is_empty() && known.model.is_none() && self.texts.is_due(&NAMES) {
+        if !known.cells.is_empty() && known.device.model.is_none() && self.texts.is_due(&NAMES) {
             plan.push(TEXTS.ask("texts", self.address, false));
         }
         plan

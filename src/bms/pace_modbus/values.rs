@@ -78,8 +78,8 @@ fn celsius(registers: &Registers<'_>, register: u16) -> Option<Celsius> {
 
 /// The registers from 8 on: alarms, FETs, balancing, temperatures.
 fn published(registers: &Registers<'_>, into: &mut Reading) {
-    into.temperatures = Some((31..35).filter_map(|register| celsius(registers, register)).collect());
-    into.mos_temperature = celsius(registers, 35);
+    into.temperatures.sensors = Some((31..35).filter_map(|register| celsius(registers, register)).collect());
+    into.temperatures.mos = celsius(registers, 35);
     alarms::alarms(registers, into);
 }
 
@@ -96,12 +96,13 @@ fn gobel(registers: &Registers<'_>, into: &mut Reading) {
         3 => Some(true),
         _ => None,
     });
-    (into.charge_fet, into.discharge_fet) = (both, both);
+    (into.fets.charge, into.fets.discharge) = (both, both);
     // In the longer reply only, which every reading but the first one has.
-    into.mos_temperature = celsius(registers, 57);
+    into.temperatures.mos = celsius(registers, 57);
     let sensors = registers.u16(46).map(|sensors| sensors & 0xFF).filter(|sensors| *sensors <= MAX_SENSORS);
     into.awaited.temperatures = sensors.is_none();
-    into.temperatures = sensors.map(|sensors| (47..).take(usize::from(sensors)).filter_map(|at| celsius(registers, at)).collect());
+    into.temperatures.sensors =
+        sensors.map(|sensors| (47..).take(usize::from(sensors)).filter_map(|at| celsius(registers, at)).collect());
 }
 
 /// 003C: protections.
@@ -118,7 +119,7 @@ pub(super) fn settings(registers: &Registers<'_>, into: &mut Reading) {
 
 /// 0096. The third text is the pack's serial number, which may be a date or empty.
 pub(super) fn texts(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
-    into.model = Some(registers.text(0x96, 10).ok_or(DecodeError::Foreign { what: "no text" })?);
-    into.serial_number = registers.text(0xA0, 10);
+    into.device.model = Some(registers.text(0x96, 10).ok_or(DecodeError::Foreign { what: "no text" })?);
+    into.device.serial_number = registers.text(0xA0, 10);
     Ok(())
 }

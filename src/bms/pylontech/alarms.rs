@@ -34,7 +34,7 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
         return Err(UNFIT);
     }
     apply(status, &BITS, into);
-    into.charge_fet = Some(fets & 2 != 0);
-    into.discharge_fet = Some(fets & 4 != 0);
+    into.fets.charge = Some(fets & 2 != 0);
+    into.fets.discharge = Some(fets & 4 != 0);
     Ok(())
 }

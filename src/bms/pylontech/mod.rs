@@ -104,13 +104,13 @@ fn settings(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
 
 fn serial(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let Some((_, serial)) = info.split_first().filter(|(_, serial)| serial.len() == 16) else { return Err(UNFIT) };
-    into.serial_number = text(serial);
+    into.device.serial_number = text(serial);
     Ok(())
 }
 
 /// The version that other packs of the string can have, too; two bytes of the maker come before it.
 fn version(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let &[_, _, _, major, minor, patch] = info else { return Err(UNFIT) };
-    into.sw_version = Some(format!("{major}.{minor}.{patch}"));
+    into.device.sw_version = Some(format!("{major}.{minor}.{patch}"));
     Ok(())
 }

@@ -42,7 +42,7 @@ fn pack(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let count = into.cell_count.filter(|count| CELLS.contains(count)).ok_or(UNFIT)?;
     // The first sensor is that of the board.
     let fitted = sensors(r)?.into_iter().skip(1).filter_map(|raw| unless(&NO_SENSOR, raw));
-    into.temperatures = Some(fitted.map(Celsius::deci_kelvin).collect());
+    into.temperatures.sensors = Some(fitted.map(Celsius::deci_kelvin).collect());
     let current = unless(&[i16::MIN, i16::MAX], r.i16_be("current")?);
     into.voltage = unless(&[0xFFFF], r.u16_be("pack voltage")?).map(Volts::milli);
     let remaining = r.u16_be("remaining capacity")?;

@@ -46,7 +46,7 @@ pub(super) fn show(frame: &impl Fn(u16) -> Option<Record>, into: &mut Reading) {
         alarms::pairs(record.data(), into);
     }
     if let Some(requests) = frame(0x35C).and_then(|record| record.data().first().copied()) {
-        (into.charge_fet, into.discharge_fet) = (Some(requests & 0x80 != 0), Some(requests & 0x40 != 0));
+        (into.fets.charge, into.fets.discharge) = (Some(requests & 0x80 != 0), Some(requests & 0x40 != 0));
         if requests & 0x30 != 0 {
             into.note("the battery asks to be charged now");
         }
@@ -67,10 +67,10 @@ pub(super) fn show(frame: &impl Fn(u16) -> Option<Record>, into: &mut Reading) {
     let name = |id: u16| frame(id).and_then(|record| printable(record.data()));
     let names: Vec<String> = [0x35E, 0x370, 0x371].into_iter().filter_map(name).collect();
     if !names.is_empty() {
-        into.model = Some(names.join(" "));
+        into.device.model = Some(names.join(" "));
     }
     if let Some(first) = name(0x380) {
-        into.serial_number = Some(first + &name(0x381).unwrap_or_default());
+        into.device.serial_number = Some(first + &name(0x381).unwrap_or_default());
     }
 }
 
@@ -114,7 +114,7 @@ fn measured(bytes: &[u8], into: &mut Reading) {
     into.voltage = value(0).filter(|raw| *raw > 0).map(|raw| pack_voltage(raw, into));
     into.current = value(1).map(Amps::deci);
     into.power = None;
-    into.temperatures = Some(value(2).map(Celsius::deci).into_iter().collect());
+    into.temperatures.sensors = Some(value(2).map(Celsius::deci).into_iter().collect());
 }
 
 /// Usually in 0.01 V; in 0.1 V if only that agrees with the voltages of 351.
@@ -134,7 +134,7 @@ fn extremes(bytes: &[u8], into: &mut Reading) {
     }
     let heat = |index| unless(&[0, NONE], word(bytes, index).unwrap_or(NONE)).map(|raw| Celsius::new(f64::from(raw) - 273.0));
     if let (Some(coldest), Some(hottest)) = (heat(2), heat(3)) {
-        into.temperatures = Some(vec![coldest, hottest]);
+        into.temperatures.sensors = Some(vec![coldest, hottest]);
     }
 }
 

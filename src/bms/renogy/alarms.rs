@@ -45,8 +45,8 @@ pub(super) fn alarms(registers: &Registers<'_>, into: &mut Reading) -> Result<()
     apply_word("state", state.to_le_bytes(), &PROTECTIONS, into);
     // A recorded battery in use has all of them 0, so 0 says nothing.
     let fets = (state & STATES != 0).then_some(state);
-    into.charge_fet = fets.map(|state| state & 2 != 0);
-    into.discharge_fet = fets.map(|state| state & 4 != 0);
+    into.fets.charge = fets.map(|state| state & 2 != 0);
+    into.fets.discharge = fets.map(|state| state & 4 != 0);
     Ok(())
 }
 

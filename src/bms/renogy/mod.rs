@@ -75,14 +75,14 @@ impl Codec for Renogy {
                 alarms::alarms(&registers, into)?;
                 self.alarms.answered();
             }
-            0x13F6 => into.serial_number = registers.text(0x13F6, 8),
+            0x13F6 => into.device.serial_number = registers.text(0x13F6, 8),
             0x1402 => {
                 // Serial number and alarms have the same length.
                 let model = registers.text(0x1402, 8).filter(|model| model.starts_with(|c: char| c.is_ascii_alphabetic()));
-                into.model = Some(model.ok_or(DecodeError::Foreign { what: "no model" })?);
+                into.device.model = Some(model.ok_or(DecodeError::Foreign { what: "no model" })?);
                 self.model.answered();
             }
-            0x140A => into.sw_version = registers.text(0x140A, 2),
+            0x140A => into.device.sw_version = registers.text(0x140A, 2),
             _ => return Err(DecodeError::Foreign { what: "unknown registers" }),
         }
         Ok(Progress::Done)
@@ -98,7 +98,7 @@ impl Protocol for Renogy {
         let ask = |what, read: Read, required| read.ask(what, self.address, required);
         let mut plan = Vec::new();
         // First, because the unit of the current depends on it.
-        if known.model.is_none() && self.model.is_due(&LIMITS) {
+        if known.device.model.is_none() && self.model.is_due(&LIMITS) {
             plan.push(ask("model", MODEL, false));
         }
         plan.extend([ask("state", STATE, true), ask("cells", CELLS, true)]);
@@ -107,10 +107,10 @@ impl Protocol for Renogy {
         }
         // Keeps the first reading short; these can wait for the second.
         if known.cell_count.is_some() {
-            if known.serial_number.is_none() && self.serial.is_due(&NAMES) {
+            if known.device.serial_number.is_none() && self.serial.is_due(&NAMES) {
                 plan.push(ask("serial number", SERIAL, false));
             }
-            if known.sw_version.is_none() && self.firmware.is_due(&NAMES) {
+            if known.device.sw_version.is_none() && self.firmware.is_due(&NAMES) {
                 plan.push(ask("firmware", FIRMWARE, false));
             }
         }

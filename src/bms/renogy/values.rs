@@ -40,7 +40,7 @@ pub(super) fn state(registers: &Registers<'_>, into: &mut Reading) -> Result<(),
     into.voltage = registers.u16(0x13B3).and_then(|raw| unless(&[0xFFFF], raw)).map(Volts::deci);
     let current = registers.i16(0x13B2).and_then(|raw| unless(&[i16::MIN, i16::MAX], raw));
     let of = |unit: f64| current.map(|raw| Amps::new(f64::from(raw) * unit).rounded(2));
-    match into.model.as_deref().map(unit) {
+    match into.device.model.as_deref().map(unit) {
         Some(Some(unit)) => into.current = of(unit),
         Some(None) => {
             if let (Some(fine), Some(coarse)) = (of(0.01), of(0.1)) {
@@ -66,6 +66,6 @@ pub(super) fn cells(registers: &Registers<'_>, into: &mut Reading) -> Result<(),
     let cells = (0x1389..0x1399u16).take(usize::from(cells)).map(|register| registers.u16(register));
     show_cells(cells.map(|cell| cell.and_then(|raw| unless(&[0xFFFF], raw)).map(Volts::deci)), into);
     let sensors = (0x139A..0x13AAu16).take(usize::from(sensors)).filter_map(|register| registers.i16(register));
-    into.temperatures = Some(sensors.filter_map(|raw| unless(&[i16::MIN, i16::MAX, -1], raw)).map(Celsius::deci).collect());
+    into.temperatures.sensors = Some(sensors.filter_map(|raw| unless(&[i16::MIN, i16::MAX, -1], raw)).map(Celsius::deci).collect());
     Ok(())
 }

@@ -90,8 +90,8 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
             into.leave_open(&SEPLOS_HOT_MOSFETS, [level(one == MOSFETS_BIT_4), level(one != MOSFETS_BIT_4)]);
         }
     }
-    into.discharge_fet = Some(fets & 1 != 0);
-    into.charge_fet = Some(fets & 2 != 0);
+    into.fets.discharge = Some(fets & 1 != 0);
+    into.fets.charge = Some(fets & 2 != 0);
     let balancing = u32::from(u16::from_le_bytes([low, high]));
     show_balancing(balancing, into);
     Ok(())

@@ -65,8 +65,8 @@ fn head(r: &mut Reader<'_>) -> Result<(), DecodeError> {
 /// The maker's text is that of the CAN protocol on many boards, and not shown.
 fn names(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let r = &mut Reader::new(info);
-    into.model = text(r.bytes(10, "name")?);
-    into.sw_version = Some(format!("{}.{}", r.u8("version")?, r.u8("version")?));
+    into.device.model = text(r.bytes(10, "name")?);
+    into.device.sw_version = Some(format!("{}.{}", r.u8("version")?, r.u8("version")?));
     r.skip(20, "maker")?;
     let is_text = info.first().is_some_and(|first| *first >= b' ');
     if r.left() == 0 && is_text { Ok(()) } else { Err(UNFIT) }

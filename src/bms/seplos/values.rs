@@ -40,6 +40,6 @@ fn temperatures(raw: &[u16], into: &mut Reading) {
     } else {
         (raw, None)
     };
-    into.temperatures = Some(cells.iter().filter_map(|raw| celsius(*raw)).collect());
-    into.mos_temperature = mos.and_then(celsius);
+    into.temperatures.sensors = Some(cells.iter().filter_map(|raw| celsius(*raw)).collect());
+    into.temperatures.mos = mos.and_then(celsius);
 }

@@ -45,8 +45,8 @@ pub(super) fn events(bits: &Bits<'_>, first: u16, into: &mut Reading) -> Result<
     into.alarms = Some(Vec::new());
     apply_word("event", bytes, &BITS, into);
     let [.., fets, _, _] = bytes;
-    into.discharge_fet = Some(fets & 1 != 0);
-    into.charge_fet = Some(fets & 2 != 0);
+    into.fets.discharge = Some(fets & 1 != 0);
+    into.fets.charge = Some(fets & 2 != 0);
     Ok(())
 }
 

@@ -155,7 +155,7 @@ impl Protocol for SeplosV3 {
             plan.push(EVENTS.ask("events", self.address, false));
         }
         // Keeps the first reading short; this can wait for the second.
-        if is_known && known.model.is_none() && self.texts.is_due(&NAMES) {
+        if is_known && known.device.model.is_none() && self.texts.is_due(&NAMES) {
             plan.push(TEXTS.ask("texts", self.address, false));
         }
         plan

@@ -62,8 +62,8 @@ pub(super) fn cells(registers: &Registers<'_>, fitted: &mut Fitted, into: &mut R
     into.cell_count = u8::try_from(count).ok().filter(|count| *count > 0);
     show_cells(all.into_iter().take(count).map(|cell| cell.and_then(|raw| unless(&[0xFFFF], raw)).map(Volts::milli)), into);
     let sensors = (0x1110..0x1114).take(fitted.sensors.unwrap_or(MAX_SENSORS));
-    into.temperatures = Some(sensors.filter_map(|register| celsius(registers, register)).collect());
-    into.mos_temperature = celsius(registers, 0x1119);
+    into.temperatures.sensors = Some(sensors.filter_map(|register| celsius(registers, register)).collect());
+    into.temperatures.mos = celsius(registers, 0x1119);
 }
 
 /// Tenths of a kelvin, 2731.5 is 0 °C.
@@ -92,9 +92,9 @@ pub(super) fn settings(registers: &Registers<'_>, fitted: &mut Fitted, into: &mu
 
 /// 1700.
 pub(super) fn texts(registers: &Registers<'_>, into: &mut Reading) {
-    into.model = registers.text(0x170A, 10);
-    into.sw_version = registers.text(0x1714, 1);
-    into.serial_number = registers.text(0x1715, 15);
+    into.device.model = registers.text(0x170A, 10);
+    into.device.sw_version = registers.text(0x1714, 1);
+    into.device.serial_number = registers.text(0x1715, 15);
 }
 
 /// 2000: the sum of all packs.

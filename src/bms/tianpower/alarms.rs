@@ -50,8 +50,8 @@ pub(super) fn status(data: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     if acting & 8 != 0 && warnings & 0x20 == 0 {
         into.raise(HighChargeCurrent, Level::Alarm);
     }
-    into.charge_fet = Some(fets & 0x10 == 0);
-    into.discharge_fet = Some(fets & 0x20 == 0);
+    into.fets.charge = Some(fets & 0x10 == 0);
+    into.fets.discharge = Some(fets & 0x20 == 0);
     into.heating = Some(heater & 0x10 != 0);
     Ok(())
 }

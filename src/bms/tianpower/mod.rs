@@ -80,7 +80,7 @@ fn is_sound(frame: &[u8]) -> bool {
 
 /// Basengreen boards. Others may take the byte E0 for a length, and wait for as many bytes.
 fn has_settings(known: &Reading) -> Option<bool> {
-    known.model.as_ref().map(|model| model.starts_with("HY-"))
+    known.device.model.as_ref().map(|model| model.starts_with("HY-"))
 }
 
 /// A reply that is decoded need not be confirmed yet: what is known only the next plan tells.
@@ -167,8 +167,8 @@ impl Codec for TianPower {
                 values::model(data, into);
             }
             (LABEL, _) => {
-                into.serial_number = values::serial(data);
-                if into.serial_number.is_none() {
+                into.device.serial_number = values::serial(data);
+                if into.device.serial_number.is_none() {
                     self.label.answered();
                 }
             }
@@ -193,10 +193,10 @@ impl Protocol for TianPower {
             return plan;
         }
         // It tells whether there are settings.
-        if known.model.is_none() && self.model.is_due(&LIMITS) {
+        if known.device.model.is_none() && self.model.is_due(&LIMITS) {
             plan.push(self.request("model", MODEL, 0, false));
         }
-        if known.serial_number.is_none() && self.label.is_due(&NAMES) {
+        if known.device.serial_number.is_none() && self.label.is_due(&NAMES) {
             plan.push(self.request("label", LABEL, 0, false));
         }
         if has_settings(known) == Some(true) && known.settings.cell_ovp.is_none() && self.settings.is_due(&LIMITS) {

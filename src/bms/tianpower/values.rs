@@ -82,15 +82,15 @@ fn temperatures(data: &[u8], into: &mut Reading) {
     let mut sensors: Vec<[u8; 2]> = data.as_chunks().0.iter().copied().filter(|[place, _]| place & 0x20 == 0).collect();
     let celsius = |[_, raw]: [u8; 2]| unless(&[0, 0xFF], raw).map(|raw| Celsius::new(f64::from(raw) - 50.0));
     let mosfets = sensors.pop_if(|[place, _]| *place & 0xC0 != 0);
-    into.mos_temperature = mosfets.and_then(celsius);
-    into.temperatures = Some(sensors.into_iter().filter_map(celsius).collect());
+    into.temperatures.mos = mosfets.and_then(celsius);
+    into.temperatures.sensors = Some(sensors.into_iter().filter_map(celsius).collect());
 }
 
 /// Function 33, such as `QT-YS00-16SV100A-V3.40`.
 pub(super) fn model(data: &[u8], into: &mut Reading) {
-    into.model = text(data);
-    let version = into.model.as_ref().and_then(|model| model.rsplit_once("-V")).map(|(_, version)| version.to_owned());
-    into.sw_version = version.filter(|version| version.starts_with(|first: char| first.is_ascii_digit()));
+    into.device.model = text(data);
+    let version = into.device.model.as_ref().and_then(|model| model.rsplit_once("-V")).map(|(_, version)| version.to_owned());
+    into.device.sw_version = version.filter(|version| version.starts_with(|first: char| first.is_ascii_digit()));
 }
 
 /// Function 42. Boards without a number on the label send other bytes, the same on each.

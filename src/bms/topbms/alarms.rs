@@ -65,8 +65,8 @@ pub(super) fn alarms(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     }
     apply(status, &BITS, into);
     if let Some(fets) = status.get(FET_STATUS) {
-        into.discharge_fet = Some(fets & 1 != 0);
-        into.charge_fet = Some(fets & 2 != 0);
+        into.fets.discharge = Some(fets & 1 != 0);
+        into.fets.charge = Some(fets & 2 != 0);
     }
     failed_cells(status, into);
     Ok(())

@@ -18,7 +18,7 @@ pub(super) fn values(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
         return Err(DecodeError::Foreign { what: "temperatures in 0.1 K: a TopBAND or Pylontech battery" });
     }
     let fitted = temperatures.into_iter().filter_map(|raw| unless(&NO_SENSOR, raw));
-    into.temperatures = Some(fitted.map(Celsius::offset_40).collect());
+    into.temperatures.sensors = Some(fitted.map(Celsius::offset_40).collect());
     into.current = unless(&[i16::MIN, i16::MAX], r.i16_be("current")?).map(Amps::centi);
     into.voltage = unless(&[0xFFFF], r.u16_be("pack voltage")?).map(Volts::centi);
     into.remaining = unless(&[0xFFFF], r.u16_be("remaining capacity")?).map(AmpHours::centi);

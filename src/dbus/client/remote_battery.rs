@@ -10,7 +10,8 @@ use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use crate::battery::charge;
 use crate::dbus::value::Value;
 use crate::model::{
-    Alarm, AlarmName, BmsSettings, Derived, Freshness, Level, Limit, Limits, MemberInfo, Mode, Reading, Reasons, Snapshot,
+    Alarm, AlarmName, Balancing, BmsSettings, Derived, Fets, Freshness, Level, Limit, Limits, MemberInfo, Mode, Reading, Reasons,
+    Snapshot, Temperatures,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -170,12 +171,10 @@ impl RemoteBattery {
             remaining: self.number("/Capacity").map(AmpHours::new),
             capacity: self.number("/InstalledCapacity").map(AmpHours::new),
             cycles: self.integer("/History/ChargeCycles").and_then(|cycles| u32::try_from(cycles).ok()),
-            mos_temperature: self.number("/System/MOSTemperature").map(Celsius::new),
-            charge_fet: switch("/Io/AllowToCharge"),
-            discharge_fet: switch("/Io/AllowToDischarge"),
-            balancing: flag("/Balancing"),
+            temperatures: Temperatures { mos: self.number("/System/MOSTemperature").map(Celsius::new), ..Temperatures::default() },
+            fets: Fets { charge: switch("/Io/AllowToCharge"), discharge: switch("/Io/AllowToDischarge"), ..Fets::default() },
+            balancing: Balancing { active: flag("/Balancing"), allowed: flag("/Io/AllowToBalance"), ..Balancing::default() },
             heating: flag("/Heating"),
-            balance_allowed: flag("/Io/AllowToBalance"),
             settings: BmsSettings::default(),
             ..Reading::new("dbus", None)
         }

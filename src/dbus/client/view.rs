@@ -34,7 +34,7 @@ impl BusReader {
                 let text: Option<&str> = body.deserialize().ok().filter(|text: &&str| text.len() <= VIEW_SIZE_LIMIT);
                 let view = text.and_then(parse);
                 // Any process may take a name on the bus, so names that are used in addresses and file names are checked.
-                let view = view.filter(|view| is_id(&view.id) && view.service.as_deref() == Some(service));
+                let view = view.filter(|view| is_id(&view.identity.id) && view.identity.service.as_deref() == Some(service));
                 Ok(view.map_or(ViewReply::Foreign, |view| ViewReply::View(Box::new(view))))
             }
             Err(zbus::Error::MethodError(name, _, _)) => Ok(match name.as_str() {
@@ -52,7 +52,7 @@ impl BusReader {
 fn parse(text: &str) -> Option<View> {
     let value = serde_json::from_str(text).ok().map(printable_json)?;
     let mut view: View = serde_json::from_value(value).ok()?;
-    view.name = printable_name(&view.name);
+    view.identity.name = printable_name(&view.identity.name);
     Some(view)
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn balancer_status(snapshot: &Snapshot) -> Value<'static> {
     if snapshot.freshness != Freshness::Fresh {
         return Value::Invalid;
     }
-    Value::Int(match (level(&snapshot.alarms, CELL_IMBALANCE), snapshot.reading.balancing) {
+    Value::Int(match (level(&snapshot.alarms, CELL_IMBALANCE), snapshot.reading.balancing.active) {
         (Some(_), _) => 3,
         (None, Some(true)) => 2,
         (None, Some(false)) => 1,

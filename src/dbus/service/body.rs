@@ -122,12 +122,16 @@ mod tests {
     use super::super::item::Context;
     use super::*;
     use crate::base::units::{Amps, Volts};
-    use crate::model::{Freshness, Limit, Limits, Mode, Reading, Snapshot};
+    use crate::model::{Device, Freshness, Limit, Limits, Mode, Reading, Snapshot};
     use zbus::{Message, OwnedVariant};
 
     /// A battery with few known values.
     fn snapshot() -> Snapshot {
-        let reading = Reading { voltage: Some(Volts::new(52.87)), model: Some("PB2A".into()), ..Reading::new("jk-pb", Some(3)) };
+        let reading = Reading {
+            voltage: Some(Volts::new(52.87)),
+            device: Device { model: Some("PB2A".into()), ..Device::default() },
+            ..Reading::new("jk-pb", Some(3))
+        };
         let zero = Limit { value: Amps::ZERO, why: "no data" };
         Snapshot {
             reading,

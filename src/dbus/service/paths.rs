@@ -91,10 +91,10 @@ pub(crate) static ITEMS: &[Item] = &[
         Value::Int(if s.bank_summary.is_some() { BANK_PRODUCT_ID } else { BATTERY_PRODUCT_ID })
     }),
     row("/ProductName", PLAIN, |c, _, _| known(&c.product_name, "BMS")),
-    row("/FirmwareVersion", PLAIN, |_, s, _| known(s.reading.sw_version.as_deref().unwrap_or_default(), "unknown")),
-    row("/HardwareVersion", PLAIN, |_, s, _| Value::text(s.reading.hw_version.as_deref())),
-    row("/Serial", PLAIN, |c, s, _| Value::text(c.serial.as_deref().or(s.reading.serial_number.as_deref()))),
-    row("/DeviceName", PLAIN, |_, s, _| Value::text(s.reading.model.as_deref())),
+    row("/FirmwareVersion", PLAIN, |_, s, _| known(s.reading.device.sw_version.as_deref().unwrap_or_default(), "unknown")),
+    row("/HardwareVersion", PLAIN, |_, s, _| Value::text(s.reading.device.hw_version.as_deref())),
+    row("/Serial", PLAIN, |c, s, _| Value::text(c.serial.as_deref().or(s.reading.device.serial_number.as_deref()))),
+    row("/DeviceName", PLAIN, |_, s, _| Value::text(s.reading.device.model.as_deref())),
     row("/Manufacturer", PLAIN, |c, _, _| Value::text(c.manufacturer.as_deref())),
     row("/Family", PLAIN, |c, _, _| Value::text(c.family.as_deref())),
     writable("/CustomName", Writable::CustomName, |c, _, _| Value::text(Some(&c.custom_name))),
@@ -117,7 +117,7 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/ConsumedAmphours", AMP_HOURS, |_, s, _| drawn(s.derived.consumed.map(|charge| charge.get()))),
     row("/TimeToGo", SECONDS, |_, s, _| whole_minutes(s.derived.time_to_go)),
     of_soc(PerSocLevel, "/TimeToSoC/", SECONDS, |_, s, level| whole_minutes(s.derived.time_to_soc.get(level).copied().flatten())),
-    row("/Balancing", PLAIN, |_, s, _| Value::flag(s.reading.balancing)),
+    row("/Balancing", PLAIN, |_, s, _| Value::flag(s.reading.balancing.active)),
     // As dbus-serialbattery calls it; read by our pages on the GX.
     row("/Heating", PLAIN, |_, s, _| Value::flag(s.reading.heating)),
     // Limits and their reasons
@@ -133,7 +133,7 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/Info/GxSettings", PLAIN, |_, s, _| list(s.user_overrides.gx_settings.iter().map(GxSetting::text))),
     row("/Io/AllowToCharge", PLAIN, |c, s, _| Value::flag(may_charge(c, s))),
     row("/Io/AllowToDischarge", PLAIN, |c, s, _| Value::flag(may_discharge(c, s))),
-    row("/Io/AllowToBalance", PLAIN, |_, s, _| Value::flag(s.reading.balance_allowed)),
+    row("/Io/AllowToBalance", PLAIN, |_, s, _| Value::flag(s.reading.balancing.allowed)),
     // Commands, if enabled; the older pages of dbus-serialbattery expect them below /Io. No /Settings/HasSettings: the page that it
     // opens on the GX is about Victron's own battery monitors, and empty here.
     off(Switch::Charge, "/Settings/ForceChargingOff", |_, s, _| is_off(s, Switch::Charge)),
@@ -186,7 +186,7 @@ pub(crate) static ITEMS: &[Item] = &[
     row("/System/MaxTemperatureCellId", PLAIN, |_, s, _| {
         place(s, |m| m.max_temperature.as_deref(), "T", s.derived.max_temperature.map(|(_, number)| number))
     }),
-    row("/System/MOSTemperature", DEGREES, |_, s, _| degrees(s.reading.mos_temperature)),
+    row("/System/MOSTemperature", DEGREES, |_, s, _| degrees(s.reading.temperatures.mos)),
     row("/System/Temperature1", DEGREES, |_, s, _| sensor(s, 0)),
     row("/System/Temperature2", DEGREES, |_, s, _| sensor(s, 1)),
     row("/System/Temperature3", DEGREES, |_, s, _| sensor(s, 2)),
@@ -201,7 +201,7 @@ pub(crate) static ITEMS: &[Item] = &[
     per_cell("/Balances/Cell", PLAIN, |_, s, cell| Value::flag(balanced(s, cell))),
     row("/Settings/Device", PLAIN, |c, _, _| Value::text(c.settings_group.as_deref())),
     row("/Settings/HasTemperature", PLAIN, |_, s, _| {
-        Value::flag(s.reading.temperatures.as_ref().map(|sensors| !sensors.is_empty()))
+        Value::flag(s.reading.temperatures.sensors.as_ref().map(|sensors| !sensors.is_empty()))
     }),
     // Alarms
     row("/Alarms/LowVoltage", PLAIN, |_, s, _| alarm(s, "LowVoltage")),

@@ -102,7 +102,7 @@ pub(super) fn place<'a>(
 
 pub(super) fn sensor(snapshot: &Snapshot, index: usize) -> Value<'static> {
     let in_place = snapshot.derived.sensors.get(index).copied();
-    degrees(in_place.unwrap_or_else(|| snapshot.reading.temperatures.as_ref()?.get(index).copied()))
+    degrees(in_place.unwrap_or_else(|| snapshot.reading.temperatures.sensors.as_ref()?.get(index).copied()))
 }
 
 /// The configured name of a sensor.
@@ -114,16 +114,16 @@ pub(super) fn sensor_name(snapshot: &Snapshot, index: usize) -> Value<'_> {
 pub(super) fn balanced(snapshot: &Snapshot, cell: usize) -> Option<bool> {
     let reading = &snapshot.reading;
     let active = |list: &Vec<u8>| list.iter().any(|number| usize::from(*number) == cell.saturating_add(1));
-    reading.balancing_cells.as_ref().map(active).or(reading.balancing.filter(|balancing| !balancing))
+    reading.balancing.cells.as_ref().map(active).or(reading.balancing.active.filter(|balancing| !balancing))
 }
 
 /// Whether the battery accepts charge: its FET conducts, and the published limit is not zero.
 pub(super) fn may_charge(context: &Context, snapshot: &Snapshot) -> Option<bool> {
-    permission(context, snapshot.reading.charge_fet, snapshot.limits.ccl.value)
+    permission(context, snapshot.reading.fets.charge, snapshot.limits.ccl.value)
 }
 
 pub(super) fn may_discharge(context: &Context, snapshot: &Snapshot) -> Option<bool> {
-    permission(context, snapshot.reading.discharge_fet, snapshot.limits.dcl.value)
+    permission(context, snapshot.reading.fets.discharge, snapshot.limits.dcl.value)
 }
 
 /// 1 if the battery needs charge soon: the alarm of a low cell or pack voltage is active, and charging is possible.

@@ -1,8 +1,11 @@
 //! A view of a battery of this process.
 
 use super::field::Shown;
-use super::{Can, GxSetting, History, Kind, Known, Limits, Line, Modules, OwnKeys, Text, View};
-use crate::base::units::{Celsius, Moment, round};
+use super::{
+    Can, Cells, CellsKeys, Device, GxSetting, History, Identity, IdentityKeys, Kind, Known, Limits, Line, Modules, Notices,
+    NoticesKeys, Pack, PackKeys, Settings, State, Switches, SwitchesKeys, Temperatures, TemperaturesKeys, Text, View,
+};
+use crate::base::units::{Celsius, Moment, Volts, round};
 use crate::control::Abilities;
 use crate::model::{
     self, BankSummary, ChargeExcess, Derived, Freshness, LineState, LinkStats, ReplyRates, Snapshot, UserOverrides,
@@ -88,58 +91,91 @@ impl View {
         let UserOverrides { switched_off: _, switched_off_text, overrides, gx_settings } = &**user_overrides;
         let BatteryInfo { id, custom_name, service, connection, product, instance, bank, control, commands } = info;
         let alarms_known = *freshness == Freshness::Fresh && (reading.alarms.is_some() || !alarms.is_empty());
-        let own = OwnKeys {
-            id: id.clone(),
-            name: if custom_name.is_empty() { product } else { custom_name }.clone(),
-            kind: if bank_summary.is_some() { Kind::Bank } else { Kind::Battery },
-            service: service.clone(),
-            connection: connection.clone(),
-            product: product.clone(),
-            instance: *instance,
-            bank: bank.clone(),
-            control: *control,
-            freshness: *freshness,
-            age_s: age.map(|age| round(age.as_secs_f64(), 1)),
-            cable: *cable,
-
-            cell_min_v: value(min_cell.map(|(cell, _)| cell)),
-            cell_min_no: number(min_cell.map(|(_, number)| number).filter(|number| *number > 0)),
-            cell_max_v: value(max_cell.map(|(cell, _)| cell)),
-            cell_max_no: number(max_cell.map(|(_, number)| number).filter(|number| *number > 0)),
-            cell_delta_v: rounded(max_cell.zip(*min_cell).map(|((max, _), (min, _))| max - min), 4),
-            cell_sum_v: rounded(*cell_sum, 3),
-            temperature_names: sensor_names.to_vec(),
-            temperatures_ignored: ignored_sensors.clone(),
-            temperature_c: value(*temperature),
-            temperature_min_c: value(min_temperature.map(|(degrees, _)| degrees)),
-            temperature_max_c: value(max_temperature.map(|(degrees, _)| degrees)),
-
-            consumed_ah: value(*consumed),
-            current_avg_a: rounded(*current_avg, 2),
-            time_to_go_s: time_to_go.map(|time| time.as_secs()),
-            bms_soc_pct: value(*bms_soc),
-            charge_excess: charge_excess.as_ref().map(ChargeExcess::text),
-            soc_drift_pct: rounded(*soc_drift, 2),
-
-            commands: commands.names().map(Into::into).collect(),
-            switched_off: switched_off_text.iter().cloned().map(Into::into).collect(),
-            overrides: overrides.iter().cloned().map(Into::into).collect(),
-            gx_settings: gx_settings.iter().map(GxSetting::from).collect(),
+        let cell_number = |extreme: &Option<(Volts, usize)>| number(extreme.map(|(_, number)| number).filter(|number| *number > 0));
+        Self {
+            identity: Identity::of(
+                reading,
+                IdentityKeys {
+                    id: id.clone(),
+                    name: if custom_name.is_empty() { product } else { custom_name }.clone(),
+                    kind: if bank_summary.is_some() { Kind::Bank } else { Kind::Battery },
+                    service: service.clone(),
+                    connection: connection.clone(),
+                    product: product.clone(),
+                    instance: *instance,
+                    bank: bank.clone(),
+                    control: *control,
+                },
+            ),
+            state: State { freshness: *freshness, age_s: age.map(|age| round(age.as_secs_f64(), 1)), cable: *cable },
+            pack: Pack {
+                // A counted SoC has many decimals.
+                soc_pct: rounded(reading.soc, 2),
+                remaining_ah: rounded(reading.remaining, 3),
+                ..Pack::of(
+                    reading,
+                    PackKeys {
+                        consumed_ah: value(*consumed),
+                        current_avg_a: rounded(*current_avg, 2),
+                        time_to_go_s: time_to_go.map(|time| time.as_secs()),
+                        bms_soc_pct: value(*bms_soc),
+                        soc_drift_pct: rounded(*soc_drift, 2),
+                    },
+                )
+            },
+            cells: Cells::of(
+                reading,
+                CellsKeys {
+                    cell_min_v: value(min_cell.map(|(cell, _)| cell)),
+                    cell_min_no: cell_number(min_cell),
+                    cell_max_v: value(max_cell.map(|(cell, _)| cell)),
+                    cell_max_no: cell_number(max_cell),
+                    cell_delta_v: rounded(max_cell.zip(*min_cell).map(|((max, _), (min, _))| max - min), 4),
+                    cell_sum_v: rounded(*cell_sum, 3),
+                },
+            ),
+            temperatures: {
+                let temperatures = Temperatures::of(
+                    reading,
+                    &reading.temperatures,
+                    TemperaturesKeys {
+                        temperature_names: sensor_names.to_vec(),
+                        temperatures_ignored: ignored_sensors.clone(),
+                        temperature_c: value(*temperature),
+                        temperature_min_c: value(min_temperature.map(|(degrees, _)| degrees)),
+                        temperature_max_c: value(max_temperature.map(|(degrees, _)| degrees)),
+                    },
+                );
+                let listed = temperatures.temperatures_c.map(|listed| if sensors.is_empty() { listed } else { in_place(sensors) });
+                Temperatures { temperatures_c: listed, ..temperatures }
+            },
+            switches: Switches::of(
+                &reading.fets,
+                &reading.balancing,
+                SwitchesKeys {
+                    commands: commands.names().map(Into::into).collect(),
+                    switched_off: switched_off_text.iter().cloned().map(Into::into).collect(),
+                    overrides: overrides.iter().cloned().map(Into::into).collect(),
+                },
+            ),
+            notices: Notices {
+                // Including those of this driver.
+                alarms: alarms_known.then(|| Known(alarms.iter().map(Shown::shown).collect())),
+                ..Notices::of(
+                    reading,
+                    NoticesKeys {
+                        charge_excess: charge_excess.as_ref().map(ChargeExcess::text),
+                        gx_settings: gx_settings.iter().map(GxSetting::from).collect(),
+                    },
+                )
+            },
+            device: Device::of(&reading.device),
+            settings: Settings::of(&reading.settings),
             limits: Limits::new(limits, bank_summary.as_deref()),
             history: History::new(history, *since_full),
             line: Line::new(*link, *line, *reply_rates),
             can,
             modules: bank_summary.as_deref().map(Modules::from),
-        };
-        let of_battery = Self::of(reading, &reading.settings, own);
-        Self {
-            // A counted SoC has many decimals.
-            soc_pct: rounded(reading.soc, 2),
-            remaining_ah: rounded(reading.remaining, 3),
-            temperatures_c: of_battery.temperatures_c.map(|listed| if sensors.is_empty() { listed } else { in_place(sensors) }),
-            // Including those of this driver.
-            alarms: alarms_known.then(|| Known(alarms.iter().map(Shown::shown).collect())),
-            ..of_battery
         }
     }
 
@@ -148,31 +184,19 @@ impl View {
     pub fn silenced(&self, freshness: Freshness, age: Option<Duration>) -> Self {
         let kept = self.clone();
         Self {
-            freshness: freshness.max(self.freshness),
-            age_s: age.map(|age| round(age.as_secs_f64(), 1)),
-            cable: freshness.cable().max(self.cable),
-            id: kept.id,
-            name: kept.name,
-            kind: kept.kind,
-            service: kept.service,
-            connection: kept.connection,
-            product: kept.product,
-            instance: kept.instance,
-            bank: kept.bank,
-            control: kept.control,
-            bms: kept.bms,
-            address: kept.address,
-            capacity_ah: kept.capacity_ah,
-            cell_count: kept.cell_count,
+            identity: kept.identity,
+            state: State {
+                freshness: freshness.max(self.state.freshness),
+                age_s: age.map(|age| round(age.as_secs_f64(), 1)),
+                cable: freshness.cable().max(self.state.cable),
+            },
+            pack: Pack { capacity_ah: kept.pack.capacity_ah, ..Pack::default() },
+            cells: Cells { cell_count: kept.cells.cell_count, ..Cells::default() },
+            device: kept.device,
+            settings: Settings { chemistry: kept.settings.chemistry, ..Settings::default() },
+            limits: Limits { mode: "hold".into(), ..Limits::unknown() },
             history: kept.history,
             line: kept.line,
-            model: kept.model,
-            serial_number: kept.serial_number,
-            hw_version: kept.hw_version,
-            sw_version: kept.sw_version,
-            production_date: kept.production_date,
-            chemistry: kept.chemistry,
-            limits: Limits { mode: "hold".into(), ..Limits::unknown() },
             ..Self::default()
         }
     }

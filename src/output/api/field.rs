@@ -143,30 +143,41 @@ impl Shown<Alarm> for model::Alarm {
 ///
 /// A line is `key: type = "unit"` with its documentation; or `key: type = table.field` without, if unit and meaning are those of a
 /// field of a table of the model. `pub struct Name of (table: Type, …) and Own` names such tables; `Name::of` fills these keys, and
-/// takes the others as a struct `Own`, so that none can be forgotten.
+/// takes the others as a struct `Own`, so that none can be forgotten; without `and Own` there are no others. The keys of `groups` stand among those of the object.
 macro_rules! object {
     ($(#[$about:meta])* pub struct $name:ident of ($($table:ident: $source:ty),+) and $own:ident { $($lines:tt)* }) => {
-        object! { @define ($($table: $source),+) $(#[$about])* pub struct $name { $($lines)* } }
+        object! { @define ($($table: $source),+) $(#[$about])* pub struct $name { groups {} $($lines)* } }
         object! { @of $name ($($table: $source),+) $own { $($lines)* } }
     };
-    ($(#[$about:meta])* pub struct $name:ident { $($lines:tt)* }) => {
-        object! { @define () $(#[$about])* pub struct $name { $($lines)* } }
+    ($(#[$about:meta])* pub struct $name:ident of ($($table:ident: $source:ty),+) { $($lines:tt)* }) => {
+        object! { @define ($($table: $source),+) $(#[$about])* pub struct $name { groups {} $($lines)* } }
+        object! { @of_tables $name ($($table: $source),+) { $($lines)* } }
     };
-    (@define ($($table:ident: $source:ty),*) $(#[$about:meta])* pub struct $name:ident { $(
-        $(#[doc = $doc:literal])* $key:ident: $type:ty = $($unit:literal)? $($from:ident.$field:ident)?,
-    )* }) => {
+    ($(#[$about:meta])* pub struct $name:ident { groups { $($groups:tt)* } $($lines:tt)* }) => {
+        object! { @define () $(#[$about])* pub struct $name { groups { $($groups)* } $($lines)* } }
+    };
+    ($(#[$about:meta])* pub struct $name:ident { $($lines:tt)* }) => {
+        object! { @define () $(#[$about])* pub struct $name { groups {} $($lines)* } }
+    };
+    (@define ($($table:ident: $source:ty),*) $(#[$about:meta])* pub struct $name:ident {
+        groups { $( $(#[doc = $group_doc:literal])* $group:ident: $group_type:ty, )* }
+        $( $(#[doc = $doc:literal])* $key:ident: $type:ty = $($unit:literal)? $($from:ident.$field:ident)?, )*
+    }) => {
         $(#[$about])*
         #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
         #[serde(default)]
-        pub struct $name { $(
-            $(#[doc = $doc])*
-            $(#[doc = concat!("The ", stringify!($from), "'s `", stringify!($field), "`.")])?
-            #[serde(skip_serializing_if = "crate::output::api::field::Member::is_absent")]
-            pub $key: $type,
-        )* }
+        pub struct $name {
+            $( $(#[doc = $group_doc])* #[serde(flatten)] pub $group: $group_type, )*
+            $(
+                $(#[doc = $doc])*
+                $(#[doc = concat!("The ", stringify!($from), "'s `", stringify!($field), "`.")])?
+                #[serde(skip_serializing_if = "crate::output::api::field::Member::is_absent")]
+                pub $key: $type,
+            )*
+        }
 
         impl $name {
-            /// All keys, in the order of the output.
+            /// The keys in the order of the output, without those of groups.
             pub const FIELDS: &[crate::output::api::Field<$name>] = {
                 $( let $table = <$source>::FIELDS; )*
                 &[ $( crate::output::api::Field {
@@ -190,6 +201,13 @@ macro_rules! object {
         impl $name {
             fn of($($table: &$source,)+ own: $own) -> Self {
                 Self { $( $key: object!(@value $($unit, own.$key)? $($from.$field)?), )* }
+            }
+        }
+    };
+    (@of_tables $name:ident ($($table:ident: $source:ty),+) { $( $key:ident: $type:ty = $from:ident.$field:ident, )* }) => {
+        impl $name {
+            fn of($($table: &$source),+) -> Self {
+                Self { $( $key: crate::output::api::field::Shown::shown(&$from.$field), )* }
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Every number of the view as a metric named after its key, in the text format of Prometheus. Pure.
 
 use super::field::Member;
-use super::{Can, Field, History, Limits, Line, Modules, View};
+use super::{Field, View, Visitor, each_object};
 use crate::base::episode::Once;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -44,27 +44,9 @@ pub fn metric_names() -> Vec<(String, String)> {
     names
 }
 
-/// Visits every key with a number.
-trait Visitor {
-    fn key<T>(&mut self, prefix: &str, field: &Field<T>, of: fn(&View) -> Option<&T>);
-}
-
-fn each_object(visitor: &mut impl Visitor) {
-    fn each<T>(visitor: &mut impl Visitor, prefix: &str, fields: &[Field<T>], of: fn(&View) -> Option<&T>) {
-        let numbers = fields.iter().filter(|field| field.is_number);
-        numbers.for_each(|field| visitor.key(prefix, field, of));
-    }
-    each(visitor, "", View::FIELDS, |view| Some(view));
-    each(visitor, "limits_", Limits::FIELDS, |view| Some(&view.limits));
-    each(visitor, "history_", History::FIELDS, |view| Some(&view.history));
-    each(visitor, "line_", Line::FIELDS, |view| Some(&view.line));
-    each(visitor, "can_", Can::FIELDS, |view| view.can.as_ref());
-    each(visitor, "modules_", Modules::FIELDS, |view| view.modules.as_ref());
-}
-
 /// `dbus_bms_line_lost_total`, and its type.
-fn name(prefix: &str, key: &str) -> (String, &'static str) {
-    let name = format!("{prefix}{key}");
+fn name(place: &str, key: &str) -> (String, &'static str) {
+    let name = if place.is_empty() { key.to_owned() } else { format!("{place}_{key}") };
     if COUNTERS.contains(&name.as_str()) {
         (format!("dbus_bms_{name}_total"), "counter")
     } else {
@@ -84,8 +66,8 @@ fn meaning<T>(field: &Field<T>) -> String {
 struct Lister<'a>(&'a mut Vec<(String, String)>);
 
 impl Visitor for Lister<'_> {
-    fn key<T>(&mut self, prefix: &str, field: &Field<T>, _: fn(&View) -> Option<&T>) {
-        self.0.push((name(prefix, field.key).0, meaning(field)));
+    fn object<T>(&mut self, place: &'static str, _: &'static str, fields: &'static [Field<T>], _: fn(&View) -> Option<&T>) {
+        self.0.extend(fields.iter().filter(|field| field.is_number).map(|field| (name(place, field.key).0, meaning(field))));
     }
 }
 
@@ -95,17 +77,23 @@ struct Writer<'a> {
 }
 
 impl Visitor for Writer<'_> {
-    fn key<T>(&mut self, prefix: &str, field: &Field<T>, of: fn(&View) -> Option<&T>) {
+    fn object<T>(&mut self, place: &'static str, _: &'static str, fields: &'static [Field<T>], of: fn(&View) -> Option<&T>) {
+        fields.iter().filter(|field| field.is_number).for_each(|field| self.field(place, field, of));
+    }
+}
+
+impl Writer<'_> {
+    fn field<T>(&mut self, place: &str, field: &Field<T>, of: fn(&View) -> Option<&T>) {
         let mut headed = Once::default();
         for view in self.views {
             let Some(number) = of(view).and_then(|object| (field.number)(object)).filter(|number| number.is_finite()) else {
                 continue;
             };
-            let (name, kind) = name(prefix, field.key);
+            let (name, kind) = name(place, field.key);
             if headed.first() {
                 head(self.out, &name, &meaning(field), kind);
             }
-            line(self.out, &name, &[("battery", &view.id)], number);
+            line(self.out, &name, &[("battery", &view.identity.id)], number);
         }
     }
 }
@@ -120,30 +108,36 @@ fn others(views: &[Arc<View>], out: &mut String) {
             line(out, name, labels, number);
         };
         for view in views {
-            let battery = ("battery", view.id.as_str());
+            let battery = ("battery", view.identity.id.as_str());
             match name {
                 "dbus_bms_info" => {
-                    let model = view.model.as_deref().unwrap_or_default();
-                    let version = view.sw_version.as_deref().unwrap_or_default();
+                    let model = view.device.model.as_deref().unwrap_or_default();
+                    let version = view.device.sw_version.as_deref().unwrap_or_default();
                     put(
-                        &[battery, ("name", &view.name), ("product", &view.product), ("model", model), ("sw_version", version)],
+                        &[
+                            battery,
+                            ("name", &view.identity.name),
+                            ("product", &view.identity.product),
+                            ("model", model),
+                            ("sw_version", version),
+                        ],
                         1.0,
                     );
                 }
                 "dbus_bms_cell_voltage_v" => {
-                    for (number, volts) in (1..).zip(&view.cell_voltages_v) {
+                    for (number, volts) in (1..).zip(&view.cells.cell_voltages_v) {
                         put(&[battery, ("cell", &i32::to_string(&number))], *volts);
                     }
                 }
                 "dbus_bms_temperature_sensor_c" => {
-                    for (number, degrees) in (1..).zip(view.temperatures_c.iter().flat_map(|list| &list.0)) {
+                    for (number, degrees) in (1..).zip(view.temperatures.temperatures_c.iter().flat_map(|list| &list.0)) {
                         if let Some(degrees) = degrees {
                             put(&[battery, ("sensor", &i32::to_string(&number))], *degrees);
                         }
                     }
                 }
                 _ => {
-                    for alarm in view.alarms.iter().flat_map(|list| &list.0) {
+                    for alarm in view.notices.alarms.iter().flat_map(|list| &list.0) {
                         put(&[battery, ("name", &alarm.name)], alarm.level.number().unwrap_or(1.0));
                     }
                 }

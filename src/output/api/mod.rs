@@ -63,7 +63,43 @@ pub struct Known<T>(pub Vec<T>);
 
 object! {
     /// One battery or bank.
-    pub struct View of (reading: model::Reading, settings: model::BmsSettings) and OwnKeys {
+    pub struct View {
+        groups {
+            /// What the battery is, and how it is connected.
+            identity: Identity,
+            /// Age of the data.
+            state: State,
+            /// The pack as a whole.
+            pack: Pack,
+            /// The cells.
+            cells: Cells,
+            /// Temperatures by place, humidity and heater.
+            temperatures: Temperatures,
+            /// FETs, balancer, and what the owner may switch.
+            switches: Switches,
+            /// What needs attention.
+            notices: Notices,
+            /// The BMS as it describes itself.
+            device: Device,
+            /// The BMS's protection settings and limits.
+            settings: Settings,
+        }
+        /// Charge and discharge limits, and their reasons.
+        limits: Limits = "object",
+        /// Counters kept by this driver.
+        history: History = "object",
+        /// Quality of the line to the BMS.
+        line: Line = "object",
+        /// The CAN output, if there is one.
+        can: Option<Can> = "object",
+        /// Members of a bank.
+        modules: Option<Modules> = "object",
+    }
+}
+
+object! {
+    /// What the battery is, and how it is connected.
+    pub struct Identity of (reading: model::Reading) and IdentityKeys {
         /// Permanent short name, used in API paths and MQTT topics. Letters, digits and `_`.
         id: String = "text",
         /// Name given by the owner, else the product.
@@ -82,15 +118,26 @@ object! {
         bank: Option<String> = "text",
         /// `true`: its limits are sent to the system or to its bank; `false`: it is only observed.
         control: bool = "bool",
+        bms: Option<Text> = reading.bms,
+        address: Option<u8> = reading.address,
+    }
+}
+
+object! {
+    /// Age of the data.
+    pub struct State {
         /// `fresh`, `stale` (values are unknown, charging fades), `silent` (cable warning), `lost` (cable alarm).
         freshness: Freshness = "text",
         /// Age of the last accepted reading.
         age_s: Option<f64> = "s",
         /// Cable alarm when no data arrives: `warning` or `alarm`.
         cable: Option<Level> = "text",
+    }
+}
 
-        bms: Option<Text> = reading.bms,
-        address: Option<u8> = reading.address,
+object! {
+    /// The pack as a whole.
+    pub struct Pack of (reading: model::Reading) and PackKeys {
         voltage_v: Option<f64> = reading.voltage,
         current_a: Option<f64> = reading.current,
         power_w: Option<f64> = reading.power,
@@ -101,6 +148,22 @@ object! {
         full_charge_ah: Option<f64> = reading.full_charge,
         cycles: Option<u32> = reading.cycles,
         throughput_ah: Option<f64> = reading.throughput,
+        /// Charge drawn since full; zero or negative.
+        consumed_ah: Option<f64> = "Ah",
+        /// Smoothed current; positive charges.
+        current_avg_a: Option<f64> = "A",
+        /// Time until empty at the smoothed current; only while discharging.
+        time_to_go_s: Option<u64> = "s",
+        /// State of charge as reported by the BMS, even if another value is shown.
+        bms_soc_pct: Option<f64> = "%",
+        /// Estimated error of a counted state of charge.
+        soc_drift_pct: Option<f64> = "%",
+    }
+}
+
+object! {
+    /// The cells.
+    pub struct Cells of (reading: model::Reading) and CellsKeys {
         cell_count: Option<u8> = reading.cell_count,
         cell_voltages_v: Vec<f64> = reading.cells,
         highest_cell_v: Option<f64> = reading.highest_cell,
@@ -118,7 +181,13 @@ object! {
         cell_delta_v: Option<f64> = "V",
         /// Sum of the cell voltages.
         cell_sum_v: Option<f64> = "V",
-        temperatures_c: Option<Known<Option<f64>>> = reading.temperatures,
+    }
+}
+
+object! {
+    /// Temperatures by place, humidity and heater.
+    pub struct Temperatures of (reading: model::Reading, temperatures: model::Temperatures) and TemperaturesKeys {
+        temperatures_c: Option<Known<Option<f64>>> = temperatures.sensors,
         /// Configured names of the sensors, in the same order; an empty text: no name.
         temperature_names: Vec<String> = "text",
         /// Numbers of the sensors, from 1, that do not limit anything (`temperatures_ignored`) and are left out of the next three.
@@ -129,60 +198,60 @@ object! {
         temperature_min_c: Option<f64> = "°C",
         /// Hottest sensor.
         temperature_max_c: Option<f64> = "°C",
-        mos_temperature_c: Option<f64> = reading.mos_temperature,
-        board_temperature_c: Option<f64> = reading.board_temperature,
+        mos_temperature_c: Option<f64> = temperatures.mos,
+        board_temperature_c: Option<f64> = temperatures.board,
         humidity_pct: Option<f64> = reading.humidity,
-        charge_fet: Option<bool> = reading.charge_fet,
-        discharge_fet: Option<bool> = reading.discharge_fet,
-        charge_switch: Option<bool> = reading.charge_switch,
-        discharge_switch: Option<bool> = reading.discharge_switch,
-        balancing: Option<bool> = reading.balancing,
-        balancing_cells: Option<Known<u8>> = reading.balancing_cells,
-        balance_allowed: Option<bool> = reading.balance_allowed,
-        balance_current_a: Option<f64> = reading.balance_current,
         heating: Option<bool> = reading.heating,
         heating_current_a: Option<f64> = reading.heating_current,
-        alarms: Option<Known<Alarm>> = reading.alarms,
-        notes: Vec<Text> = reading.notes,
+    }
+}
 
-        /// Charge drawn since full; zero or negative.
-        consumed_ah: Option<f64> = "Ah",
-        /// Smoothed current; positive charges.
-        current_avg_a: Option<f64> = "A",
-        /// Time until empty at the smoothed current; only while discharging.
-        time_to_go_s: Option<u64> = "s",
-        /// State of charge as reported by the BMS, even if another value is shown.
-        bms_soc_pct: Option<f64> = "%",
-        /// Chargers exceed the published charge current limit for half a minute or more: current, limit and reason of the limit.
-        charge_excess: Option<String> = "text",
-        /// Estimated error of a counted state of charge.
-        soc_drift_pct: Option<f64> = "%",
-
+object! {
+    /// FETs, balancer, and what the owner may switch.
+    pub struct Switches of (fets: model::Fets, balancing: model::Balancing) and SwitchesKeys {
+        charge_fet: Option<bool> = fets.charge,
+        discharge_fet: Option<bool> = fets.discharge,
+        charge_switch: Option<bool> = fets.charge_switch,
+        discharge_switch: Option<bool> = fets.discharge_switch,
+        balancing: Option<bool> = balancing.active,
+        balancing_cells: Option<Known<u8>> = balancing.cells,
+        balance_allowed: Option<bool> = balancing.allowed,
+        balance_current_a: Option<f64> = balancing.current,
         /// Supported commands (`charge`, `discharge`, `balance`, `soc`); absent: none, or commands are disabled.
         commands: Vec<Text> = "text",
         /// What was switched off through this driver, and by whom.
         switched_off: Vec<Text> = "text",
         /// Temporary limits set by the owner.
         overrides: Vec<Text> = "text",
+    }
+}
+
+object! {
+    /// What needs attention.
+    pub struct Notices of (reading: model::Reading) and NoticesKeys {
+        alarms: Option<Known<Alarm>> = reading.alarms,
+        notes: Vec<Text> = reading.notes,
+        /// Chargers exceed the published charge current limit for half a minute or more: current, limit and reason of the limit.
+        charge_excess: Option<String> = "text",
         /// Settings whose value on the GX differs from the configuration; absent: none.
         gx_settings: Vec<GxSetting> = "list",
+    }
+}
 
-        /// Charge and discharge limits, and their reasons.
-        limits: Limits = "object",
-        /// Counters kept by this driver.
-        history: History = "object",
-        /// Quality of the line to the BMS.
-        line: Line = "object",
-        /// The CAN output, if there is one.
-        can: Option<Can> = "object",
-        /// Members of a bank.
-        modules: Option<Modules> = "object",
+object! {
+    /// The BMS as it describes itself.
+    pub struct Device of (device: model::Device) {
+        model: Option<String> = device.model,
+        serial_number: Option<String> = device.serial_number,
+        hw_version: Option<String> = device.hw_version,
+        sw_version: Option<String> = device.sw_version,
+        production_date: Option<String> = device.production_date,
+    }
+}
 
-        model: Option<String> = reading.model,
-        serial_number: Option<String> = reading.serial_number,
-        hw_version: Option<String> = reading.hw_version,
-        sw_version: Option<String> = reading.sw_version,
-        production_date: Option<String> = reading.production_date,
+object! {
+    /// The BMS's protection settings and limits.
+    pub struct Settings of (settings: model::BmsSettings) {
         chemistry: Option<Chemistry> = settings.chemistry,
         cell_ovp_v: Option<f64> = settings.cell_ovp,
         cell_uvp_v: Option<f64> = settings.cell_uvp,
@@ -357,19 +426,45 @@ object! {
 /// One object of the JSON: where it hangs, its title, its keys as (key, unit, meaning).
 pub type Section = (&'static str, &'static str, Vec<(&'static str, &'static str, &'static str)>);
 
+/// Visits the objects of a view; a group's keys stand among those of the view, so its place is empty.
+trait Visitor {
+    /// The object at `place`, as far as a view has it.
+    fn object<T>(&mut self, place: &'static str, title: &'static str, fields: &'static [Field<T>], of: fn(&View) -> Option<&T>);
+}
+
+fn each_object(visitor: &mut impl Visitor) {
+    visitor.object("", "A battery or a bank", Identity::FIELDS, |view| Some(&view.identity));
+    visitor.object("", "Age of the data", State::FIELDS, |view| Some(&view.state));
+    visitor.object("", "The pack", Pack::FIELDS, |view| Some(&view.pack));
+    visitor.object("", "Cells", Cells::FIELDS, |view| Some(&view.cells));
+    visitor.object("", "Temperatures", Temperatures::FIELDS, |view| Some(&view.temperatures));
+    visitor.object("", "Switches", Switches::FIELDS, |view| Some(&view.switches));
+    visitor.object("", "Alarms and notes", Notices::FIELDS, |view| Some(&view.notices));
+    visitor.object("", "The BMS", Device::FIELDS, |view| Some(&view.device));
+    visitor.object("", "Protection settings of the BMS", Settings::FIELDS, |view| Some(&view.settings));
+    visitor.object("", "Objects in the view", View::FIELDS, |view| Some(view));
+    visitor.object("limits", "Limits", Limits::FIELDS, |view| Some(&view.limits));
+    visitor.object("history", "History", History::FIELDS, |view| Some(&view.history));
+    visitor.object("line", "Line", Line::FIELDS, |view| Some(&view.line));
+    visitor.object("can", "CAN", Can::FIELDS, |view| view.can.as_ref());
+    visitor.object("modules", "Members of a bank", Modules::FIELDS, |view| view.modules.as_ref());
+}
+
+fn rows<T>(fields: &[Field<T>]) -> Vec<(&'static str, &'static str, &'static str)> {
+    fields.iter().map(|field| (field.key, field.unit, field.doc)).collect()
+}
+
 /// All objects with their keys, for the documentation.
 pub fn sections() -> Vec<Section> {
-    fn rows<T>(fields: &[Field<T>]) -> Vec<(&'static str, &'static str, &'static str)> {
-        fields.iter().map(|field| (field.key, field.unit, field.doc)).collect()
+    struct Lister(Vec<Section>);
+    impl Visitor for Lister {
+        fn object<T>(&mut self, place: &'static str, title: &'static str, fields: &'static [Field<T>], _: fn(&View) -> Option<&T>) {
+            self.0.push((place, title, rows(fields)));
+        }
     }
-    vec![
-        ("", "A battery or a bank", rows(View::FIELDS)),
-        ("limits", "Limits", rows(Limits::FIELDS)),
-        ("alarms[]", "An alarm", rows(Alarm::FIELDS)),
-        ("gx_settings[]", "A setting that differs on the GX", rows(GxSetting::FIELDS)),
-        ("history", "History", rows(History::FIELDS)),
-        ("line", "Line", rows(Line::FIELDS)),
-        ("can", "CAN", rows(Can::FIELDS)),
-        ("modules", "Members of a bank", rows(Modules::FIELDS)),
-    ]
+    let mut lister = Lister(Vec::new());
+    each_object(&mut lister);
+    lister.0.push(("alarms[]", "An alarm", rows(Alarm::FIELDS)));
+    lister.0.push(("gx_settings[]", "A setting that differs on the GX", rows(GxSetting::FIELDS)));
+    lister.0
 }

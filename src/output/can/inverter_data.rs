@@ -240,7 +240,7 @@ impl InverterData {
         let (reading, limits) = (&snapshot.reading, &snapshot.limits);
         let (alarms, warnings) = sorted(&snapshot.alarms);
         let (may_charge, may_discharge) = (limits.ccl.value > Amps::ZERO, limits.dcl.value > Amps::ZERO);
-        let (name_1, name_2) = halves(reading.model.as_deref());
+        let (name_1, name_2) = halves(reading.device.model.as_deref());
         Self {
             limits: InverterLimits {
                 charge_voltage: Some(limits.cvl.value),
@@ -269,7 +269,7 @@ impl InverterData {
                 manufacturer: config.manufacturer.clone(),
                 bms_name_1: name_1,
                 bms_name_2: name_2,
-                serial_number: reading.serial_number.clone(),
+                serial_number: reading.device.serial_number.clone(),
                 ..InverterIdentity::default()
             },
             charge: ChargeData {
@@ -436,7 +436,7 @@ fn details(snapshot: &Snapshot) -> Details {
         cells_mv: (!reading.cells.is_empty()).then(|| reading.cells.iter().copied().map(milli).collect()),
         cell_count: snapshot.cell_count.or(reading.cell_count),
         cycles: reading.cycles,
-        balancing: reading.balancing,
+        balancing: reading.balancing.active,
         ..Details::default()
     }
 }

@@ -98,7 +98,7 @@ pub fn updates(view: &View, numbers: &Numbers) -> Vec<Update> {
 /// The updates for all batteries. If two batteries use the same number, the first has it; the second return value is such a number.
 pub fn round(views: &[Arc<View>], numbers: impl Fn(&str) -> Numbers) -> (Vec<Update>, Option<u32>) {
     let (mut round, mut clash): (Vec<Update>, _) = (Vec::new(), None);
-    for update in views.iter().flat_map(|view| updates(view, &numbers(&view.id))) {
+    for update in views.iter().flat_map(|view| updates(view, &numbers(&view.identity.id))) {
         match round.iter().any(|earlier| earlier.idx == update.idx) {
             true => clash = Some(update.idx),
             false => round.push(update),
@@ -109,7 +109,7 @@ pub fn round(views: &[Arc<View>], numbers: impl Fn(&str) -> Numbers) -> (Vec<Upd
 
 /// The names of the known alarms.
 fn alert(view: &View, level: &str) -> String {
-    let alarms = view.alarms.iter().flat_map(|alarms| &alarms.0);
+    let alarms = view.notices.alarms.iter().flat_map(|alarms| &alarms.0);
     let names: Vec<_> = alarms.map(|alarm| alarm.name.replace('_', " ")).collect();
     if names.is_empty() { level.to_owned() } else { names.join(", ") }
 }

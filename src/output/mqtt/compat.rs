@@ -13,11 +13,11 @@ use std::sync::Arc;
 /// address. Unknown values are left out, as there.
 pub fn berrybms(views: &[Arc<View>]) -> Option<Message> {
     let mut all = Map::new();
-    for (number, view) in (1u32..).zip(views.iter().filter(|view| view.kind == Kind::Battery)) {
+    for (number, view) in (1u32..).zip(views.iter().filter(|view| view.identity.kind == Kind::Battery)) {
         if !view.is_fresh() {
             continue;
         }
-        let mut key = format!("bms-{}", view.address.map_or(number, u32::from));
+        let mut key = format!("bms-{}", view.identity.address.map_or(number, u32::from));
         if all.contains_key(&key) {
             // Two batteries with the same address on two ports.
             key = format!("bms-{}", number.saturating_add(1000));
@@ -44,24 +44,27 @@ fn registers(view: &View) -> Map<String, Json> {
     for (theirs, ours) in REGISTERS {
         add(theirs, view.number_of(ours).map(number));
     }
-    let cells = &view.cell_voltages_v;
+    let cells = &view.cells.cell_voltages_v;
     let count = f64::from(u32::try_from(cells.len()).unwrap_or(u32::MAX));
     add("CellVolAve", cells.iter().copied().reduce(|a, b| a + b).map(|sum| round(sum / count, 3).into()));
     for (place, volts) in cells.iter().enumerate() {
         add(&format!("CellVol{place}"), Some((*volts).into()));
     }
-    add("name", Some(view.name.as_str().into()));
-    add("SOCFullChargeCap", view.full_charge_ah.or(view.capacity_ah).map(Into::into));
+    add("name", Some(view.identity.name.as_str().into()));
+    add("SOCFullChargeCap", view.pack.full_charge_ah.or(view.pack.capacity_ah).map(Into::into));
     // The magnitude only, as on the board.
-    add("BatWatt", view.power_w.map(|watts| watts.abs().into()));
+    add("BatWatt", view.pack.power_w.map(|watts| watts.abs().into()));
     let flag = |flag: Option<bool>| flag.map(|flag| u8::from(flag).into());
-    add("BatChargeEN", flag(view.charge_fet));
-    add("BatDisChargeEN", flag(view.discharge_fet));
-    add("BalanSta", flag(view.balancing));
-    add("ManufacturerDeviceID", view.model.clone().map(Into::into));
-    add("HardwareVersion", view.hw_version.clone().map(Into::into));
-    add("SoftwareVersion", view.sw_version.clone().map(Into::into));
-    add("Alarms", view.alarms.as_ref().map(|alarms| alarms.0.iter().fold(0, |word, alarm| word | alarm_bit(&alarm.name)).into()));
+    add("BatChargeEN", flag(view.switches.charge_fet));
+    add("BatDisChargeEN", flag(view.switches.discharge_fet));
+    add("BalanSta", flag(view.switches.balancing));
+    add("ManufacturerDeviceID", view.device.model.clone().map(Into::into));
+    add("HardwareVersion", view.device.hw_version.clone().map(Into::into));
+    add("SoftwareVersion", view.device.sw_version.clone().map(Into::into));
+    add(
+        "Alarms",
+        view.notices.alarms.as_ref().map(|alarms| alarms.0.iter().fold(0, |word, alarm| word | alarm_bit(&alarm.name)).into()),
+    );
     registers
 }
 
@@ -81,7 +84,7 @@ fn alarm_bit(name: &str) -> u32 {
 /// The current limits as published by the JK to Pylontech translator, in A: those of the bank, else of the only battery. None with
 /// several batteries and no bank.
 pub fn jk_pylon(views: &[Arc<View>]) -> Vec<Message> {
-    let bank = views.iter().find(|view| view.kind == Kind::Bank);
+    let bank = views.iter().find(|view| view.identity.kind == Kind::Bank);
     let Some(view) = bank.or(if let [only] = views { Some(only) } else { None }) else { return Vec::new() };
     let limits = [("Battery_charge_current_limit", view.limits.ccl_a), ("Battery_discharge_current_limit", view.limits.dcl_a)];
     let limits = limits.into_iter().filter_map(|(name, amps)| Some((name, amps?)));

@@ -45,8 +45,8 @@ pub fn removal(config: &Config, id: &str) -> Message {
 
 /// Announces a battery; `shape` gives the lengths of its lists.
 pub fn announcement(config: &Config, view: &View, shape: Shape) -> Message {
-    let device = level(&view.id);
-    let base = base(config, &view.id);
+    let device = level(&view.identity.id);
+    let base = base(config, &view.identity.id);
     let program = json!({"topic": config.availability()});
     let payload = json!({
         "device": about(view),
@@ -56,23 +56,23 @@ pub fn announcement(config: &Config, view: &View, shape: Shape) -> Message {
         "availability_mode": "all",
         "components": components(&device, &program, view, shape),
     });
-    Message::retained(topic(config, &view.id), payload.to_string())
+    Message::retained(topic(config, &view.identity.id), payload.to_string())
 }
 
 /// The device as shown by Home Assistant.
 pub(super) fn about(view: &View) -> Json {
     let mut device = Map::new();
     device.extend([
-        ("identifiers".to_owned(), json!([format!("dbus-bms_{}", level(&view.id))])),
-        ("name".to_owned(), view.name.as_str().into()),
+        ("identifiers".to_owned(), json!([format!("dbus-bms_{}", level(&view.identity.id))])),
+        ("name".to_owned(), view.identity.name.as_str().into()),
     ]);
-    let model = if view.kind == ViewKind::Bank { Some("Battery bank") } else { view.model.as_deref() };
+    let model = if view.identity.kind == ViewKind::Bank { Some("Battery bank") } else { view.device.model.as_deref() };
     let known = [
-        ("manufacturer", view.bms.as_deref().and_then(family_label)),
+        ("manufacturer", view.identity.bms.as_deref().and_then(family_label)),
         ("model", model),
-        ("serial_number", view.serial_number.as_deref()),
-        ("hw_version", view.hw_version.as_deref()),
-        ("sw_version", view.sw_version.as_deref()),
+        ("serial_number", view.device.serial_number.as_deref()),
+        ("hw_version", view.device.hw_version.as_deref()),
+        ("sw_version", view.device.sw_version.as_deref()),
     ];
     device.extend(known.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into()))));
     Json::Object(device)
@@ -102,7 +102,8 @@ fn components(device: &str, program: &Json, view: &View, shape: Shape) -> Map<St
             Kind::List(number) => {
                 for place in 0..shape.length(key) {
                     let template = format!("{{{{ value_json.{key}[{place}] | default(none) }}}}");
-                    let own = view.temperature_names.get(place).filter(|own| key == "temperatures_c" && !own.is_empty());
+                    let own =
+                        view.temperatures.temperature_names.get(place).filter(|own| key == "temperatures_c" && !own.is_empty());
                     let name = own.map_or_else(|| format!("{name} {}", place + 1), |own| format!("{name} {own}"));
                     let entity = number_sensor(&name, &template, number);
                     add(&format!("{key}_{}", place + 1), entity, diagnostic, always);

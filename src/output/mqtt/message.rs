@@ -34,8 +34,8 @@ impl Shape {
     /// The larger lengths of this and of the view.
     #[must_use]
     pub fn grown(self, view: &View) -> Self {
-        let sensors = view.temperatures_c.as_ref().map_or(0, |list| list.0.len());
-        Self { cells: self.cells.max(view.cell_voltages_v.len()), sensors: self.sensors.max(sensors) }
+        let sensors = view.temperatures.temperatures_c.as_ref().map_or(0, |list| list.0.len());
+        Self { cells: self.cells.max(view.cells.cell_voltages_v.len()), sensors: self.sensors.max(sensors) }
     }
 
     /// Length of the list with this key.
@@ -50,12 +50,12 @@ impl Shape {
 
 /// Everything as one JSON object.
 pub fn state(config: &Config, view: &View) -> Message {
-    Message::passing(format!("{}/state", base(config, &view.id)), Json::Object(document(view)).to_string())
+    Message::passing(format!("{}/state", base(config, &view.identity.id)), Json::Object(document(view)).to_string())
 }
 
 /// Each value separately; `null` if unknown, also for items of lists, whose lengths are in `shape`.
 pub fn single_values(config: &Config, view: &View, shape: Shape) -> Vec<Message> {
-    let (base, all) = (base(config, &view.id), document(view));
+    let (base, all) = (base(config, &view.identity.id), document(view));
     let mut messages = Vec::new();
     for value in VALUES {
         let found = value

@@ -72,7 +72,7 @@ impl Publisher {
             messages.extend(self.battery(view, now));
         }
         for (id, published) in &mut self.published {
-            let there = views.iter().any(|view| view.id == *id);
+            let there = views.iter().any(|view| view.identity.id == *id);
             if !there && published.online != Some(false) {
                 *published = Published { shape: published.shape, online: Some(false), ..Published::default() };
                 messages.push(offline(&self.config, id));
@@ -90,7 +90,7 @@ impl Publisher {
 
     fn battery(&mut self, view: &View, now: Moment) -> Vec<Message> {
         let Self { config, published, .. } = self;
-        let published = published.entry(view.id.clone()).or_default();
+        let published = published.entry(view.identity.id.clone()).or_default();
         published.shape = published.shape.grown(view);
         let mut messages = Vec::new();
         let announced = if config.home_assistant { (published.shape, ha::about(view)) } else { (Shape::default(), Json::Null) };
@@ -98,10 +98,10 @@ impl Publisher {
             published.announced = Some(announced);
             messages.push(match config.home_assistant {
                 true => ha::announcement(config, view, published.shape),
-                false => ha::removal(config, &view.id),
+                false => ha::removal(config, &view.identity.id),
             });
         }
-        let news = (view.freshness, view.cable, view.alarms.clone());
+        let news = (view.state.freshness, view.state.cable, view.notices.alarms.clone());
         let state = published.due.is_none_or(|due| due <= now) || published.news.as_ref() != Some(&news);
         if state {
             published.due = Some(now.after(config.interval));
@@ -115,7 +115,7 @@ impl Publisher {
         if published.online != Some(view.is_fresh()) {
             published.online = Some(view.is_fresh());
             let there = availability(view.is_fresh());
-            messages.push(Message::retained(format!("{}/availability", base(config, &view.id)), there));
+            messages.push(Message::retained(format!("{}/availability", base(config, &view.identity.id)), there));
         }
         messages
     }

@@ -31,16 +31,16 @@ pub struct Sample {
 impl From<&View> for Sample {
     fn from(view: &View) -> Self {
         Self {
-            soc: view.soc_pct,
-            voltage: view.voltage_v,
-            power: view.voltage_v.zip(view.current_a).map(|(volts, amps)| volts * amps),
-            cell_min: view.cell_min_v,
-            cell_max: view.cell_max_v,
+            soc: view.pack.soc_pct,
+            voltage: view.pack.voltage_v,
+            power: view.pack.voltage_v.zip(view.pack.current_a).map(|(volts, amps)| volts * amps),
+            cell_min: view.cells.cell_min_v,
+            cell_max: view.cells.cell_max_v,
             cvl: view.limits.cvl_v,
             ccl: view.limits.ccl_a,
             dcl: view.limits.dcl_a,
-            temperature_min: view.temperature_min_c,
-            temperature_max: view.temperature_max_c,
+            temperature_min: view.temperatures.temperature_min_c,
+            temperature_max: view.temperatures.temperature_max_c,
         }
     }
 }

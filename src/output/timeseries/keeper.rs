@@ -62,17 +62,17 @@ pub async fn keep(courses: Courses, mut views: watch::Receiver<Views>, folder: P
         let now = now();
         for view in changed(&seen, &there) {
             let mut all = courses.lock();
-            if !all.contains_key(&view.id) {
+            if !all.contains_key(&view.identity.id) {
                 if all.len() >= MAX_BATTERIES {
                     continue;
                 }
-                let (mut course, mut file) = (Course::new(offset_h), CourseFile::new(&folder, &view.id, now.at));
+                let (mut course, mut file) = (Course::new(offset_h), CourseFile::new(&folder, &view.identity.id, now.at));
                 if let Err(error) = file.load(&mut course) {
                     log::warn!("{error}");
                 }
-                all.extend([(view.id.clone(), RecordedCourse { course, file })]);
+                all.extend([(view.identity.id.clone(), RecordedCourse { course, file })]);
             }
-            if let Some(recorded) = all.get_mut(&view.id) {
+            if let Some(recorded) = all.get_mut(&view.identity.id) {
                 recorded.course.add(&Sample::from(&**view), now);
             }
         }

@@ -186,7 +186,7 @@ fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
 }
 
 fn find<'a>(views: &'a Views, id: &str) -> Option<&'a Arc<View>> {
-    views.iter().find(|view| view.id == id)
+    views.iter().find(|view| view.identity.id == id)
 }
 
 fn batteries(views: &Views) -> String {
@@ -201,8 +201,11 @@ pub(super) fn object(view: &View) -> String {
 }
 
 fn health(views: &Views) -> Answer {
-    let stale: Vec<&str> =
-        views.iter().filter(|view| view.freshness != crate::model::Freshness::Fresh).map(|view| view.id.as_str()).collect();
+    let stale: Vec<&str> = views
+        .iter()
+        .filter(|view| view.state.freshness != crate::model::Freshness::Fresh)
+        .map(|view| view.identity.id.as_str())
+        .collect();
     match (views.is_empty(), stale.is_empty()) {
         (true, _) => text(503, "no battery yet\n".to_owned()),
         (false, true) => text(200, "ok\n".to_owned()),

@@ -117,7 +117,7 @@ impl BatteryLog {
 
 /// `LLT / JBD JBD-SP04S034, 4 cells, 280 Ah`.
 pub(super) fn describe(reading: &Reading, label: &str) -> String {
-    let model = reading.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
+    let model = reading.device.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
     let capacity = reading.capacity.map(|capacity| format!(", {capacity}")).unwrap_or_default();
     let cells = if reading.without_cells { "no single cells".to_owned() } else { format!("{} cells", reading.cells.len()) };
     format!("{label}{model}, {cells}{capacity}")

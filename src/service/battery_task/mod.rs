@@ -75,7 +75,7 @@ impl BatteryTask {
         let driver = found.candidate.driver;
         let identity = identity::identify(port, driver, &found.reading, &identity::lock_folder());
         let address = several.then_some(found.reading.address).flatten();
-        let mut names = BatteryNames::new(port, address, driver, identity, found.reading.model.as_deref());
+        let mut names = BatteryNames::new(port, address, driver, identity, found.reading.device.model.as_deref());
         let (battery_settings, settings) = BatterySettings::new(config, port, names.id());
         let saved = SavedState::load(state_folder, names.id());
         log::info!("connected: {} on {} ({})", describe(&found.reading, driver.label), names.label(), names.id());

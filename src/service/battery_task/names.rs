@@ -105,7 +105,7 @@ impl BatteryNames {
             product_name: self.product(),
             manufacturer: Some(self.driver.label.to_owned()),
             family: Some(self.driver.label.to_owned()),
-            serial: reading.serial_number.clone().or_else(|| Some(self.identity.id.clone())),
+            serial: reading.device.serial_number.clone().or_else(|| Some(self.identity.id.clone())),
             custom_name: self.custom_name.clone(),
             settings_group: Some(self.device().to_string()),
             ..Context::default()

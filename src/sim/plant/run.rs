@@ -6,7 +6,7 @@ use super::figures::{Figures, FiguresBuilder, Sample};
 use super::limits::ChargeLimits;
 use super::profile::{Course, HOUR};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
-use crate::model::{BmsSettings, Reading, Snapshot};
+use crate::model::{Balancing, BmsSettings, Fets, Reading, Snapshot, Temperatures};
 use crate::sim::pack::{Demand, Pack, PackConfig, ReportedState, TICK};
 use crate::sim::random::Random;
 
@@ -168,11 +168,13 @@ fn reading(reported: &ReportedState, soc_step_pct: f64) -> Reading {
         capacity: Some(AmpHours::new(reported.capacity_ah)),
         cell_count: u8::try_from(reported.cells_v.len()).ok(),
         cells: reported.cells_v.iter().map(|volts| Volts::new(*volts).rounded(3)).collect(),
-        temperatures: Some(reported.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
-        mos_temperature: Some(Celsius::new(reported.mos_c).rounded(1)),
-        charge_fet: Some(reported.charge_fet),
-        discharge_fet: Some(reported.discharge_fet),
-        balancing: Some(reported.balancing.contains(&true)),
+        temperatures: Temperatures {
+            sensors: Some(reported.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
+            mos: Some(Celsius::new(reported.mos_c).rounded(1)),
+            board: None,
+        },
+        fets: Fets { charge: Some(reported.charge_fet), discharge: Some(reported.discharge_fet), ..Fets::default() },
+        balancing: Balancing { active: Some(reported.balancing.contains(&true)), ..Balancing::default() },
         alarms: Some(Vec::new()),
         settings: BmsSettings {
             cell_ovp: Some(Volts::new(CELL_OVP_V)),

@@ -80,16 +80,22 @@ async fn battery(bus: &BusReader, report: &mut Report, service: String) -> Batte
         _ => View::default(),
     };
     settings(report, &view, &name);
-    if let Some(excess) = &view.charge_excess {
+    if let Some(excess) = &view.notices.charge_excess {
         report.problem(format!("{name}: {excess}"), CHARGE_EXCESS_REMEDY);
     }
-    BatteryRow { service, name, publishes_limits: cvl.is_some(), is_exceeded: view.charge_excess.is_some(), bank: view.bank }
+    BatteryRow {
+        service,
+        name,
+        publishes_limits: cvl.is_some(),
+        is_exceeded: view.notices.charge_excess.is_some(),
+        bank: view.identity.bank,
+    }
 }
 
 /// Settings that differ between the GX and the configuration, with the effective value. Only this driver publishes them.
 fn settings(report: &mut Report, view: &View, name: &str) {
     report.about("settings");
-    for setting in &view.gx_settings {
+    for setting in &view.notices.gx_settings {
         let what = format!("{name}: {}", setting.text);
         match setting.refused {
             None => report.advise(what, setting.remedy.clone()),

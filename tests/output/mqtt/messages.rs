@@ -89,7 +89,7 @@ fn typical_states_have_their_golden_messages() {
 #[test]
 fn two_batteries_keep_their_own_berrybms_device_and_give_no_common_limit() {
     let mut second = view(&snapshot::discharging()).as_ref().clone();
-    second.id = "jk_2".into();
+    second.identity.id = "jk_2".into();
     let views = [view(&snapshot::discharging()), Arc::new(second)];
     let payload: serde_json::Value = serde_json::from_str(&berrybms(&views).unwrap().payload).unwrap();
     assert_eq!(payload.as_object().unwrap().keys().collect::<Vec<_>>(), ["bms-1", "bms-2"]);

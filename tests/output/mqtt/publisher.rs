@@ -157,14 +157,14 @@ proptest! {
                     online = Some(message.payload == "online");
                 } else if message.topic == STATE {
                     let state: serde_json::Value = serde_json::from_str(&message.payload).unwrap();
-                    let fresh = views[0].freshness == Freshness::Fresh;
+                    let fresh = views[0].state.freshness == Freshness::Fresh;
                     prop_assert_eq!(state["cell_voltages_v"].is_array(), fresh);
                     prop_assert_eq!(state["current_a"].is_null(), !fresh);
                     prop_assert!(state["limits"]["ccl_a"].is_number());
                 }
             }
             if let Some(view) = views.first() {
-                prop_assert_eq!(online, Some(view.freshness == Freshness::Fresh));
+                prop_assert_eq!(online, Some(view.state.freshness == Freshness::Fresh));
             } else {
                 prop_assert!(online != Some(true));
             }

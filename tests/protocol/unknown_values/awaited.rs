@@ -90,7 +90,7 @@ fn sensors_that_are_announced_but_not_sent_are_awaited() {
     let mut line = Line::of("jbd", 0);
     line.board.replies[0].content[23] = 20;
     let reading = line.reading(None);
-    assert_eq!((reading.temperatures, reading.awaited), (None, TEMPERATURES));
+    assert_eq!((reading.temperatures.sensors, reading.awaited), (None, TEMPERATURES));
     line.board.replies[0].content[23] = 3;
     assert_eq!(line.reading(None).awaited, NOTHING);
 }
@@ -101,7 +101,7 @@ fn an_answer_without_a_value_ends_the_waiting() {
     let mut daly = Line::of("daly", 0);
     daly.board.replies[3].content[2..5].fill(0xFF);
     let reading = daly.reading(None);
-    assert_eq!((reading.temperatures, reading.awaited), (Some(Vec::new()), NOTHING));
+    assert_eq!((reading.temperatures.sensors, reading.awaited), (Some(Vec::new()), NOTHING));
     let mut ant = Line::of("ant", 0);
     for reply in [1, 2] {
         ant.board.replies[reply].content[3..].fill(0xFF);
