@@ -300,8 +300,10 @@ pub const KEYS: &[Key] = &[
         "CAN interface of the inverter. Not set: no CAN output. An interface carries one battery: with several, set it in \
          [battery.\"ID\"], or form a bank, which is then sent as one battery."),
     key("can.profile", Battery, Any, |s| &mut s.can.profile, "",
-        "Protocol of the inverter: \"pylontech\" (most hybrid inverters), \"pylontech-1.3\" (newer), \"sma\" (Sunny Island), \
-         \"victron\" (CAN-bms)."),
+        "Protocol of the inverter: \"pylontech\" (most hybrid inverters), \"pylontech-1.3\" (newer), \"pylontech-2\" (GoodWe, Solis, SRNE, \
+         Studer, Schneider, Sol-Ark), \"sma\" (Sunny Island), \"victron\" (CAN-bms), \"luxpower\" (LuxPower, EG4), \"growatt\" (L51)."),
+    key("can.pad", Battery, Any, |s| &mut s.can.pad, "",
+        "true = fill all frames up to 8 bytes, for inverters that take no others. \"pylontech-2\", \"luxpower\" and \"growatt\" always do."),
     key("can.manufacturer", Battery, Any, |s| &mut s.can.manufacturer, "\"PYLON\"",
         "Manufacturer name to send, up to 8 letters; some inverters choose their rules by it. Not set: that of the profile."),
     key("can.module_count", Battery, Between(1.0, 255.0), |s| &mut s.can.module_count, "1",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/can/cantools.sh [BINARY]   decodes our Pylontech frames with python's cantools, in a separate virtual environment
+# tests/can/cantools.sh [BINARY]   decodes our frames with python's cantools, in a separate virtual environment
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)

@@ -1,8 +1,10 @@
-"""Decodes our Pylontech frames with cantools, which shares no code with us, using our own description (pylontech.dbc).
+"""Decodes our frames with cantools, which shares no code with us, using our own descriptions (*.dbc).
 
     tests/can/cantools.sh [BINARY]
 """
 import json
+import math
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +56,102 @@ for flags in (dict(force_charge_1=True), dict(force_charge_2=True), dict(full_ch
     for key, value in flags.items():
         assert signals[names[key]] == value, flags
 print("cantools reads every signal of the Pylontech frames")
+
+# 600 random states in each profile: every value as an independent reader of the description sees it.
+DESCRIPTIONS = {name: cantools.database.load_file(Path(__file__).with_name(f"{name}.dbc")) for name in ("pylontech", "pylontech-2", "luxpower", "growatt")}
+STATES = 600
+chance = random.Random(20)
+ALL_ITEMS = ("bms_internal", "cell_imbalance", "contactor", "general", "high_charge_current", "high_charge_temperature", "high_discharge_current",
+             "high_temperature", "high_voltage", "low_charge_temperature", "low_temperature", "low_voltage", "short_circuit")
+# The alarms that share one bit in 359, and in Growatt's 312.
+SHARED = dict(high_charge_temperature=["HighTemperature"], low_charge_temperature=["LowTemperature"], short_circuit=["HighDischargeCurrent", "System"],
+              bms_internal=["System"], contactor=["System"], general=["System"])
+GROWATT = dict(bms_internal="System", contactor="System", general="System")
+
+
+def camel(item):
+    return "".join(word.capitalize() for word in item.split("_"))
+
+
+def random_state():
+    low = chance.randint(2500, 3600)
+    coldest = round(chance.uniform(-20, 50), 1)
+    hottest = round(coldest + chance.uniform(0.2, 10), 1)
+    capacity = chance.randint(50, 640)
+    return dict(charge_voltage_v=round(chance.uniform(41, 60), 2), charge_current_limit_a=chance.choice([0, round(chance.uniform(0, 600), 2)]),
+                discharge_current_limit_a=chance.choice([0, round(chance.uniform(0, 600), 2)]), discharge_voltage_v=round(chance.uniform(38, 48), 2),
+                soc_pct=round(chance.uniform(0, 100), 2), soh_pct=chance.randint(50, 100), voltage_v=round(chance.uniform(38, 60), 2),
+                current_a=round(chance.uniform(-900, 900), 1), temperature_c=round((coldest + hottest) / 2, 1), module_count=chance.randint(1, 16),
+                min_cell_mv=low, max_cell_mv=low + chance.randint(0, 200), min_cell_temp_c=coldest, max_cell_temp_c=hottest,
+                min_cell_temp_k=round(coldest + 273.15), max_cell_temp_k=round(hottest + 273.15), capacity_ah=capacity,
+                installed_capacity_ah=capacity, remaining_ah=round(capacity * chance.random(), 2), cycles=chance.randint(0, 9000),
+                cell_count=chance.randint(8, 24), charge_enable=chance.random() < 0.8, discharge_enable=chance.random() < 0.8,
+                force_charge_1=chance.random() < 0.2, force_charge_2=chance.random() < 0.2, full_charge_request=chance.random() < 0.2,
+                balancing=chance.random() < 0.5, alarms=chance.sample(ALL_ITEMS, chance.randint(0, 3)), warnings=chance.sample(ALL_ITEMS, chance.randint(0, 3)))
+
+
+def expected_of(state, profile):
+    """What an inverter has to read: limits rounded down and 0 where not enabled, measured values to the nearest step."""
+    may = state["charge_enable"], state["discharge_enable"]
+    down = lambda value: math.floor(value * 10 + 1e-6) / 10
+    soc = math.floor(state["soc_pct"] + 1e-6)
+    soc = 1 if soc == 0 and state["soc_pct"] > 0 else soc
+    wanted = dict(ChargeVoltage=down(state["charge_voltage_v"]), ChargeCurrentLimit=down(state["charge_current_limit_a"]) if may[0] else 0,
+                  DischargeCurrentLimit=down(state["discharge_current_limit_a"]) if may[1] else 0, StateOfCharge=soc, StateOfHealth=state["soh_pct"],
+                  Voltage=state["voltage_v"], Current=state["current_a"], ChargeEnable=may[0], DischargeEnable=may[1])
+    forced = [state[name] and may[0] for name in ("force_charge_1", "force_charge_2", "full_charge_request")]
+    imbalance = "cell_imbalance" in state["alarms"] or "cell_imbalance" in state["warnings"]
+    if profile == "growatt":
+        wanted.update(ChargeOn=may[0], DischargeOn=may[1], ForceCharge=forced[0] or forced[1], ErrorValid=bool(state["alarms"]), Balancing=state["balancing"],
+                      State=1 if state["current_a"] == 0 else 2 if state["current_a"] > 0 else 3, Packs=state["module_count"], Cells=state["cell_count"],
+                      Hottest=state["max_cell_temp_c"], Remaining=state["remaining_ah"], Capacity=state["capacity_ah"], Cycles=state["cycles"],
+                      Difference=(state["max_cell_mv"] - state["min_cell_mv"]) / 1000)
+        raised = {GROWATT.get(item, camel(item)) + kind for kind, items in (("Alarm", state["alarms"]), ("Warning", state["warnings"])) for item in items}
+        raised = {name for name in raised if name != "CellImbalanceAlarm"}
+    else:
+        wanted.update(DischargeVoltage=math.ceil(state["discharge_voltage_v"] * 10 - 1e-6) / 10, ForceCharge1=forced[0], ForceCharge2=forced[1], FullCharge=forced[2],
+                      Modules=state["module_count"])
+        names = lambda item: SHARED.get(item, [camel(item)])
+        raised = {name + "Alarm" for item in state["alarms"] if item != "cell_imbalance" for name in names(item)}
+        raised |= {("Internal" if name == "System" else name) + "Warning" for item in state["warnings"] for name in names(item)}
+    if imbalance:
+        raised.add("CellImbalanceWarning")
+    if profile == "luxpower":
+        wanted.update(Hottest=state["max_cell_temp_c"], Coldest=state["min_cell_temp_c"], Capacity=state["capacity_ah"], Cycles=state["cycles"])
+    if profile.startswith("pylontech"):
+        wanted.update(Temperature=state["temperature_c"], MarkP=ord("P"), MarkN=ord("N"))
+    if profile == "pylontech-2":
+        wanted.update(Online=state["module_count"], BlockingCharge=0, BlockingDischarge=0, Offline=0, Coldest=state["min_cell_temp_k"],
+                      Hottest=state["max_cell_temp_k"], InstalledCapacity=state["installed_capacity_ah"])
+        wanted.update({f"Pair{camel(item)}{kind}": int(item in items) for kind, items in (("Alarm", state["alarms"]), ("Warning", state["warnings"])) for item in ALL_ITEMS})
+    if profile != "pylontech":
+        wanted.update(HighestCell=state["max_cell_mv"] / 1000, LowestCell=state["min_cell_mv"] / 1000)
+    return wanted, raised
+
+
+for profile, description in DESCRIPTIONS.items():
+    states = [random_state() for _ in range(STATES)]
+    done = subprocess.run([binary, "can", "encode", "--profile", profile], input="\n".join(map(json.dumps, states)), capture_output=True, text=True, check=True)
+    first = {"pylontech": "351", "pylontech-2": "35E", "luxpower": "351", "growatt": "311"}[profile]
+    sets = []
+    for line in done.stdout.split():
+        number, content = line.split("#")
+        if number == first:
+            sets.append({})
+        sets[-1][number] = bytes.fromhex(content)
+    assert len(sets) == STATES, (profile, len(sets))
+    known = {f"{message.frame_id:03X}": message for message in description.messages}
+    compared = 0
+    for state, frames in zip(states, sets):
+        seen = {}
+        for number, content in frames.items():
+            if number in known:
+                assert len(content) == known[number].length, (profile, number)
+                seen.update(known[number].decode(content, decode_choices=False))
+        wanted, raised = expected_of(state, profile)
+        flags = {name for name, value in seen.items() if name.endswith(("Alarm", "Warning")) and not name.startswith("Pair") and value}
+        assert flags == raised, (profile, state, flags ^ raised)
+        for name, value in wanted.items():
+            assert abs(seen[name] - value) < 1e-6, (profile, name, seen[name], value, state)
+        compared += len(wanted) + len([name for name in seen if name.endswith(("Alarm", "Warning"))])
+    print(f"{profile}: {STATES} states, {compared} values, 0 differences")

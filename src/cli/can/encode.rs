@@ -17,9 +17,12 @@ use std::io::{Read, Write};
 /// printed in candump's log format, in the order of sending. Missing values are omitted or marked invalid, depending on the profile.
 #[derive(Debug, Clone, Args)]
 pub struct EncodeCanArgs {
-    /// Protocol of the inverter: pylontech, pylontech-1.3, sma or victron
+    /// Protocol of the inverter: pylontech, pylontech-1.3, pylontech-2, sma, victron, luxpower or growatt
     #[arg(long, value_name = "NAME", value_parser = profile)]
     pub profile: &'static Profile,
+    /// Fill all frames up to 8 bytes
+    #[arg(long)]
+    pub pad: bool,
     /// How to send alarms
     #[arg(long, value_enum, default_value_t = Policy::Alarms)]
     pub alarms: Policy,
@@ -55,6 +58,7 @@ impl EncodeCanArgs {
     pub fn run(&self, input: impl Read, out: &mut dyn Write) -> Result<(), Failure> {
         let config = Config {
             profile: self.profile,
+            pad: self.pad,
             alarms: if self.alarms == Policy::Warnings { AlarmPolicy::Warnings } else { AlarmPolicy::Alarms },
             sma_current_sign: if self.sma_current_sign == Sign::DischargePositive {
                 CurrentSign::DischargePositive
@@ -105,6 +109,9 @@ fn inverter_data(mut object: Map<String, Value>) -> Result<InverterData, String>
         data.extremes.max_cell_temp_k = data.extremes.max_cell_temp_k.or(sensors.iter().copied().reduce(f64::max).map(kelvin));
     }
     let milli = |volts: Volts| (volts.get() * 1000.0).round() as u16;
+    if !cells.is_empty() {
+        data.details.cells_mv = data.details.cells_mv.or_else(|| Some(cells.iter().copied().map(milli).collect()));
+    }
     data.extremes.min_cell_mv = data.extremes.min_cell_mv.or(cells.iter().copied().reduce(Volts::min).map(milli));
     data.extremes.max_cell_mv = data.extremes.max_cell_mv.or(cells.iter().copied().reduce(Volts::max).map(milli));
     Ok(data)

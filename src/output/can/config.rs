@@ -17,6 +17,8 @@ pub struct Config {
     pub module_count: Option<u8>,
     /// How to send the battery's alarms.
     pub alarms: AlarmPolicy,
+    /// Fill all frames up to 8 bytes.
+    pub pad: bool,
     /// The sign of the current in the SMA profile.
     pub sma_current_sign: CurrentSign,
     /// State of charge at which the inverter is asked to charge from the grid; `None` = never.
@@ -41,6 +43,7 @@ impl Default for Config {
             manufacturer: None,
             module_count: None,
             alarms: AlarmPolicy::default(),
+            pad: false,
             sma_current_sign: CurrentSign::default(),
             force_charge_soc: Some(Percent::new(9.0)),
             full_charge_after_days: Some(30),

@@ -1,5 +1,6 @@
 //! Data of cells, counters and states that some protocols send and most do not.
 
+use super::growatt::BatteryActivity;
 use crate::base::units::{Amps, Celsius};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,18 @@ pub struct Details {
     /// Charge cycles.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cycles: Option<u32>,
+    /// What the battery does (Growatt); without a measured current only.
+    #[serde(rename = "bms_state", skip_serializing_if = "Option::is_none")]
+    pub activity: Option<BatteryActivity>,
+    /// What the inverter does, as the battery sees it (Growatt); never encoded.
+    #[serde(rename = "sp_state", skip_serializing_if = "Option::is_none")]
+    pub inverter_activity: Option<BatteryActivity>,
+    /// The battery reports an error (Growatt); never encoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_valid: Option<bool>,
+    /// The battery sleeps (Growatt); never encoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sleep: Option<bool>,
     /// Cells are being balanced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balancing: Option<bool>,

@@ -10,8 +10,8 @@ use std::time::Duration;
 const MISSING_AFTER: Duration = Duration::from_secs(10);
 /// Another battery silent for this time is gone.
 const OTHER_GONE_AFTER: Duration = Duration::from_secs(60);
-/// The id of a battery's limits, which only this driver should send.
-const LIMITS_ID: u32 = 0x351;
+/// Ids of a battery's limits, which only this driver should send: most makers', and Growatt's.
+const LIMITS_IDS: [u32; 2] = [0x351, 0x311];
 
 /// Events to log, once per episode.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ impl Heartbeat {
 
     /// A frame was received.
     pub(super) fn receive(&mut self, frame: &Record, now: Moment) -> Option<News> {
-        if frame.id() == LIMITS_ID {
+        if LIMITS_IDS.contains(&frame.id()) {
             return self.other_at.replace(now).is_none().then_some(News::OtherBattery);
         }
         let mut inverter = Inverter { remote_shutdown_request: false, ..self.inverter.unwrap_or_default() };

@@ -12,13 +12,16 @@ mod data_age;
 mod decode;
 mod details;
 mod fault_log;
+pub(crate) mod growatt;
 mod heartbeat;
 mod interface;
 mod inverter;
 mod inverter_data;
 mod item;
+mod luxpower;
 mod pylontech;
 mod pylontech_1_3;
+mod pylontech_2;
 mod requests;
 mod serve;
 mod sma;
@@ -31,6 +34,7 @@ pub use config::{AlarmPolicy, Config, CurrentSign};
 pub use data_age::{DataAge, Transmission};
 pub use decode::{Decoder, Understood};
 pub use details::{CellNumber, Details};
+pub use growatt::BatteryActivity;
 pub use inverter::Inverter;
 pub use inverter_data::{
     ActiveAlarms, ChargeData, Extremes, InverterData, InverterIdentity, InverterLimits, InverterState, ModuleData, RequestFlags,
@@ -62,7 +66,15 @@ pub struct Profile {
 }
 
 /// All profiles.
-pub const PROFILES: [&Profile; 4] = [&pylontech::PROFILE, &pylontech_1_3::PROFILE, &sma::PROFILE, &victron::PROFILE];
+pub const PROFILES: [&Profile; 7] = [
+    &pylontech::PROFILE,
+    &pylontech_1_3::PROFILE,
+    &pylontech_2::PROFILE,
+    &sma::PROFILE,
+    &victron::PROFILE,
+    &luxpower::PROFILE,
+    &growatt::PROFILE,
+];
 
 /// The profile with this name.
 pub fn profile(name: &str) -> Option<&'static Profile> {
@@ -81,10 +93,11 @@ pub fn encode(data: &InverterData, config: &Config) -> Vec<Frame> {
     if data.limits.charge_voltage.is_some_and(|volts| !CHARGE_VOLTAGES.contains(&volts.get())) {
         return Vec::new();
     }
-    match config.alarms {
+    let frames = match config.alarms {
         AlarmPolicy::Alarms => frames(data, config),
         AlarmPolicy::Warnings => frames(&data.clone().with_warnings_only(), config),
-    }
+    };
+    if config.pad { frames.iter().map(wire::padded).collect() } else { frames }
 }
 
 impl fmt::Debug for Profile {

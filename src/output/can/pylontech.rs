@@ -92,7 +92,8 @@ pub(super) fn maker(data: &InverterData, usual: &str) -> Frame {
     Frame::new(0x35E, &text(data.identity.manufacturer.as_deref().unwrap_or(usual), b' '))
 }
 
-fn alarms(data: &InverterData) -> [u8; 7] {
+/// 0x359
+pub(super) fn alarms(data: &InverterData) -> [u8; 7] {
     let mut bytes = [0, 0, 0, 0, data.modules.module_count.unwrap_or(1), b'P', b'N'];
     let mut set = |byte: usize, bit: u8| {
         if let Some(byte) = bytes.get_mut(byte) {
@@ -114,7 +115,8 @@ fn alarms(data: &InverterData) -> [u8; 7] {
     bytes
 }
 
-fn requests(data: &InverterData) -> u8 {
+/// The byte of 0x35C.
+pub(super) fn requests(data: &InverterData) -> u8 {
     let may_charge = data.may_charge();
     let bits = [
         (may_charge, 7),

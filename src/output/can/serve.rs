@@ -30,7 +30,7 @@ const MIN_FRAME_INTERVAL: Duration = Duration::from_millis(250);
 /// Size of the socket's send buffer, bytes: about twenty frames.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
 /// Received ids: those of an inverter and of another battery. Ids of 29 bits with the same number pass, too.
-const RECEIVED_IDS: [u16; 5] = [0x300, 0x305, 0x306, 0x307, 0x351];
+const RECEIVED_IDS: [u16; 7] = [0x300, 0x301, 0x305, 0x306, 0x307, 0x311, 0x351];
 
 /// The sender of snapshots is gone.
 struct Ended;

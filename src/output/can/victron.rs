@@ -50,8 +50,7 @@ fn frames(data: &InverterData, _: &Config) -> Vec<Frame> {
     frames.extend(name(0x376, data.extremes.min_cell_t_id.as_deref()));
     frames.extend(name(0x377, data.extremes.max_cell_t_id.as_deref()));
     frames.extend(energy(data));
-    let installed = data.charge.installed_capacity.or(data.charge.capacity);
-    frames.extend(installed.map(|installed| Frame::new(0x379, &[unsigned(installed.get(), 1.0), [0; 2], [0; 2], [0; 2]].concat())));
+    frames.extend(installed(data));
     let serial = data.identity.serial_number.as_deref();
     frames.extend(name(0x380, serial));
     frames.extend(name(0x381, serial.and_then(|serial| serial.get(8..)).filter(|rest| !rest.is_empty())));
@@ -68,15 +67,22 @@ fn name(id: u16, name: Option<&str>) -> Option<Frame> {
     name.map(|name| Frame::new(id, &text(name, 0)))
 }
 
-fn modules(data: &InverterData) -> Option<Frame> {
+/// 0x372
+pub(super) fn modules(data: &InverterData) -> Option<Frame> {
     let online = data.modules.online.or(data.modules.module_count.map(u16::from))?;
     let others = [data.modules.blocking_charge, data.modules.blocking_discharge, data.modules.offline];
     let words = [Some(online)].into_iter().chain(others).map(|count| count.unwrap_or(0).to_le_bytes());
     Some(Frame::new(0x372, words.collect::<Vec<_>>().as_flattened()))
 }
 
+/// 0x379
+pub(super) fn installed(data: &InverterData) -> Option<Frame> {
+    let installed = data.charge.installed_capacity.or(data.charge.capacity)?;
+    Some(Frame::new(0x379, &[unsigned(installed.get(), 1.0), [0; 2], [0; 2], [0; 2]].concat()))
+}
+
 /// 0x373; cells and temperatures share a frame; captures show 0 K for a missing sensor.
-fn cells(data: &InverterData) -> Option<Frame> {
+pub(super) fn cells(data: &InverterData) -> Option<Frame> {
     let Extremes { min_cell_mv, max_cell_mv, min_cell_temp_k, max_cell_temp_k, .. } = data.extremes;
     let words = [min_cell_mv?, max_cell_mv?, min_cell_temp_k.unwrap_or(0), max_cell_temp_k.unwrap_or(0)];
     Some(Frame::new(0x373, words.map(u16::to_le_bytes).as_flattened()))

@@ -1,5 +1,7 @@
 //! Numbers on CAN: 16 bits, little-endian, saturating. In Rust a cast from float to integer saturates, and NaN becomes 0.
 
+use super::Frame;
+
 /// Float noise ignored when rounding down or up, in steps of the wire.
 const NOISE: f64 = 1e-6;
 
@@ -41,6 +43,13 @@ pub(super) fn text(text: &str, fill: u8) -> [u8; 8] {
     let printable = text.bytes().map(|byte| if (0x20..0x7F).contains(&byte) { byte } else { b'?' });
     bytes.iter_mut().zip(printable).for_each(|(to, from)| *to = from);
     bytes
+}
+
+/// The same frame with 8 bytes, filled up with zeros: some inverters take no others.
+pub(super) fn padded(frame: &Frame) -> Frame {
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(frame.bytes()).for_each(|(to, from)| *to = *from);
+    Frame::new(frame.id(), &bytes)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub(super) struct Marks {
     pub(super) pairs: bool,
     /// Cell voltages in 0x355, or a capacity in 0x359.
     pub(super) luxpower: bool,
+    /// 0x311.
+    pub(super) growatt: bool,
     /// 0x350 or 0x352.
     pub(super) afore: bool,
 }
@@ -21,6 +23,7 @@ impl Marks {
     /// The profile, given the maker's name.
     pub(super) fn profile(self, maker: &str) -> Option<&'static str> {
         match self {
+            Self { growatt: true, .. } => Some("growatt"),
             Self { luxpower: true, .. } => Some("luxpower"),
             Self { pylontech: true, pairs, cells, .. } if pairs || cells => Some("pylontech-2"),
             Self { pylontech: true, .. } => Some("pylontech"),

@@ -3,6 +3,7 @@
 //! The ids of all profiles are compatible, so that no profile has to be selected. Where two makers put different content into the
 //! same id, the content tells them apart; frames that depend on it are decoded again once it is known.
 
+mod growatt;
 mod marks;
 mod others;
 mod plausible;
@@ -106,7 +107,7 @@ impl Decoder {
         if self.is_afore(frame) {
             return true;
         }
-        self.battery(frame) || self.victron(frame) || self.other_maker(frame)
+        self.battery(frame) || self.victron(frame) || self.growatt(frame) || self.other_maker(frame)
     }
 
     fn decode_again(&mut self) {
