@@ -4,12 +4,16 @@
 
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::Moment;
-use dbus_bms::output::api::{View, metrics};
+use dbus_bms::model::{DeviceInfo, DeviceKind, Quantity};
+use dbus_bms::output::api::{View, device_metrics, metrics};
 use dbus_bms::output::registry::BatteryRegistry;
 use dbus_bms::output::timeseries::{Course, Range};
 use dbus_bms::output::web::{Body, Config, Head, World, answer};
 use libfuzzer_sys::fuzz_target;
+use std::time::Duration;
 
+const POWER: Quantity = Quantity::new("power_w", "Power", "W");
+const STATE: Quantity = Quantity::new("state", "State", "");
 const TOKEN: &str = "0123456789abcdef";
 
 fuzz_target!(|input: &[u8]| {
@@ -29,10 +33,18 @@ fuzz_target!(|input: &[u8]| {
         course.load(rest);
         let now = Now { at: Moment::default(), unix: Some(1_772_323_200) };
         let history = |id: &str, range: (&'static str, Range)| Some(course.json(id, range, now));
-        let views = registry.current();
+        let meter = registry.devices().add(DeviceInfo {
+            id: "grid".into(),
+            kind: DeviceKind::Meter,
+            name: told.into(),
+            connection: "test".into(),
+            timeout: Duration::from_secs(10),
+        });
+        meter.publish(vec![(&POWER, 412.0.into()), (&STATE, told.to_owned().into())], now.at);
+        let (views, devices) = (registry.current(), registry.devices().current());
         let config = Config { token: Some(TOKEN.into()), ..Config::default() };
         let head = Head { method, path, query, host, origin, authorization, if_none_match, body: rest };
-        let found = answer(&head, &World { config: &config, views: &views, history: &history });
+        let found = answer(&head, &World { config: &config, views: &views, devices: &devices, now: now.at, history: &history });
         assert!([200, 304, 400, 401, 403, 404, 405, 421, 503].contains(&found.status), "{}", found.status);
         let refused = (400..500).contains(&found.status);
         assert!(host.is_some() || refused);
@@ -41,7 +53,7 @@ fuzz_target!(|input: &[u8]| {
         if let (Body::Text(text), "application/json") = (&found.body, found.content_type) {
             serde_json::from_str::<serde_json::Value>(text).unwrap_or_else(|error| panic!("{error}: {text}"));
         }
-        for line in metrics(&views).lines() {
+        for line in (metrics(&views) + &device_metrics(&devices, now.at)).lines() {
             let number = line.rsplit_once(' ').map(|(_, number)| number);
             let sample = line.starts_with("dbus_bms_") && number.is_some_and(|number| number.parse::<f64>().is_ok());
             assert!(line.starts_with("# ") || sample, "{line:?}");

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod can;
+pub mod devices;
 pub mod domoticz;
 pub mod mqtt;
 pub mod registry;

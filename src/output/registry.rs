@@ -8,6 +8,7 @@
 
 use crate::control::CommandHandle;
 use crate::output::api::View;
+use crate::output::devices::DeviceRegistry;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -21,11 +22,12 @@ pub struct BatteryRegistry {
     views: watch::Sender<Views>,
     /// Handles for requests to the batteries, by id.
     handles: Arc<Mutex<BTreeMap<String, CommandHandle>>>,
+    devices: DeviceRegistry,
 }
 
 impl Default for BatteryRegistry {
     fn default() -> Self {
-        Self { views: watch::Sender::new(Views::default()), handles: Arc::default() }
+        Self { views: watch::Sender::new(Views::default()), handles: Arc::default(), devices: DeviceRegistry::default() }
     }
 }
 
@@ -48,6 +50,11 @@ impl BatteryRegistry {
     /// The handle for requests to a battery. In the hub it leads to its D-Bus service ([`crate::dbus::ask`]).
     pub fn handle(&self, id: &str) -> Option<CommandHandle> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The devices of the house beside the batteries.
+    pub fn devices(&self) -> &DeviceRegistry {
+        &self.devices
     }
 
     /// The present views.

@@ -138,9 +138,9 @@ pub async fn serve(
         };
     }
     let (service_events, from_services) = mpsc::channel(16);
-    let grid = grid_power::listen(&settings, &bus.address);
     let outputs = registry.as_ref().map(|registry| outputs::start(&config, registry, &state_folder));
     let registry = registry.unwrap_or_default();
+    let grid = grid_power::listen(&settings, &bus.address, registry.devices());
     let bank = LocalBank::new(settings, &state_folder, registry.clone(), now().at);
     let (request_sender, requests) = mpsc::channel(8);
     let (external_sender, external) = mpsc::channel(16);

@@ -43,7 +43,12 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
         tokio::spawn(web::serve(settings.web.clone(), registry.clone(), courses));
     }
     if settings.mqtt.enabled {
-        tasks.push(tokio::spawn(mqtt::serve(settings.mqtt, registry.subscribe(), numbers(config), stopped)));
+        tasks.push(tokio::spawn(mqtt::serve(
+            settings.mqtt,
+            (registry.subscribe(), registry.devices().subscribe()),
+            numbers(config),
+            stopped,
+        )));
     }
     if settings.domoticz.url.is_some() {
         // The same applies here.

@@ -2,8 +2,8 @@
 
 use crate::support::snapshot;
 
-use dbus_bms::model::AlarmName;
-use dbus_bms::output::api::{BatteryInfo, View, metric_names, metrics, sections};
+use dbus_bms::model::{AlarmName, DeviceKind, Quantity, quantity};
+use dbus_bms::output::api::{BatteryInfo, DEVICE_KEYS, View, metric_names, metrics, sections};
 use dbus_bms::output::web::ROUTES;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -40,6 +40,22 @@ fn alarms() -> String {
     })
 }
 
+fn devices() -> String {
+    let mut text = "| key | unit or kind | meaning |\n|---|---|---|\n".to_owned();
+    for (key, unit, doc) in DEVICE_KEYS {
+        let _ = writeln!(text, "| `{key}` | {unit} | {doc} |");
+    }
+    text += "\n| `kind` | device |\n|---|---|\n";
+    for (_, key, doc) in DeviceKind::ALL {
+        let _ = writeln!(text, "| `{key}` | {doc} |");
+    }
+    text += "\n| value of several kinds of devices | unit | meaning |\n|---|---|---|\n";
+    for (Quantity { key, unit, .. }, doc) in quantity::SHARED {
+        let _ = writeln!(text, "| `{key}` | {unit} | {doc} |");
+    }
+    text
+}
+
 fn metric_table() -> String {
     metric_names().iter().fold("| metric | meaning |\n|---|---|\n".to_owned(), |mut text, (name, doc)| {
         let _ = writeln!(text, "| `{name}` | {doc} |");
@@ -51,7 +67,9 @@ fn metric_table() -> String {
 fn the_document_says_what_the_code_does() {
     let mut doc = std::fs::read_to_string(DOC).unwrap();
     let was = doc.clone();
-    for (what, table) in [("routes", routes()), ("keys", keys()), ("alarms", alarms()), ("metrics", metric_table())] {
+    for (what, table) in
+        [("routes", routes()), ("keys", keys()), ("alarms", alarms()), ("devices", devices()), ("metrics", metric_table())]
+    {
         let start = format!("<!-- generated: {what} -->\n");
         let begin = doc.find(&start).unwrap_or_else(|| panic!("{DOC} lacks {start}")) + start.len();
         let end = begin + doc[begin..].find(END).expect("an end");

@@ -70,6 +70,7 @@ class StandIn(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def __init__(self, views, port=0):
         self.views, self.commands, self.files, self.stopped, self.streams = views, [], files(), False, 0
+        self.devices = []
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
 
@@ -102,6 +103,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path == "/api/v1/batteries":
             self.json({"batteries": self.server.views})
+        elif path == "/api/v1/devices":
+            self.json({"devices": self.server.devices})
         elif path == "/api/v1/history":
             self.json(history(re.search(r"range=(\w+)", query)[1], time.time()))
         elif path == "/api/v1/events":
@@ -121,6 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             while not self.server.stopped:
                 for view in self.server.views:
                     self.wfile.write(f"event: view\ndata: {json.dumps(view)}\n\n".encode())
+                for device in self.server.devices:
+                    self.wfile.write(f"event: device\ndata: {json.dumps(device)}\n\n".encode())
                 self.wfile.flush()
                 time.sleep(0.2)
         except OSError:

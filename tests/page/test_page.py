@@ -19,7 +19,7 @@ from stand_in import SOURCE, StandIn, battery, silent
 
 PICTURES = os.environ.get("PICTURES")
 RANGES = ["hour", "day", "week", "month"]
-KEYS_THAT_ARE_TABLES = {"phrases", "patterns", "alarms"}
+KEYS_THAT_ARE_TABLES = {"phrases", "patterns", "alarms", "device_values"}
 
 
 class Case(unittest.TestCase):
@@ -189,6 +189,23 @@ class Page(Case):
         self.browser.shows(".gauge strong", "63")
         self.browser.driver.back()
         self.browser.shows("nav a[aria-current]", "House bank")
+
+    def test_devices_of_the_house_and_their_silence(self):
+        meter = dict(id="grid", kind="meter", name="Grid meter", connection="MQTT meter/power", fresh=True, age_s=0.4, timeout_s=10,
+                     values={"grid_power_w": dict(value=-1234.4, unit="W", name="Grid power"), "relay": dict(value=True, name="Relay")})
+        server = self.stand_in(battery())
+        self.open(server.address)
+        self.assertFalse(self.browser.all("#house")[0].is_displayed(), "nothing without a device")
+        server.devices = [meter]
+        self.browser.shows(".device dl", "Grid power")
+        self.browser.shows(".device dl", "−1,234\u00a0W")
+        self.browser.shows(".device dl", "yes")
+        self.assertFalse(self.browser.all(".device .banner")[0].is_displayed())
+        self.choose("language", "de")
+        self.browser.shows(".device dl", "Netzleistung")
+        server.devices = [meter | dict(fresh=False, age_s=12, values={})]
+        self.browser.shows(".device .banner", "Keine Daten von diesem Gerät seit 1")
+        self.browser.shows(".device dd", "–")
 
     def test_a_bms_that_tells_no_charge_left_and_settings_of_the_gx(self):
         view = battery(gx_settings=[

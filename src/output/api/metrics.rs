@@ -147,11 +147,11 @@ fn others(views: &[Arc<View>], out: &mut String) {
 }
 
 // Writing to a string cannot fail.
-fn head(out: &mut String, name: &str, doc: &str, kind: &str) {
+pub(super) fn head(out: &mut String, name: &str, doc: &str, kind: &str) {
     let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", doc.replace('\\', "\\\\"));
 }
 
-fn line(out: &mut String, name: &str, labels: &[(&str, &str)], number: f64) {
+pub(super) fn line(out: &mut String, name: &str, labels: &[(&str, &str)], number: f64) {
     let _ = write!(out, "{name}{{");
     for (place, (label, value)) in labels.iter().enumerate() {
         let comma = if place == 0 { "" } else { "," };

@@ -5,11 +5,14 @@
 
 mod alarm;
 mod build;
+mod device;
 mod field;
 mod metrics;
 mod query;
 
 pub use build::{BatteryInfo, ReadAt, bank_id};
+pub(crate) use device::device_value;
+pub use device::{DEVICE_KEYS, device_metrics, device_object};
 pub use field::Field;
 pub use metrics::{metric_names, metrics};
 

@@ -8,6 +8,7 @@
 
 mod compat;
 mod config;
+mod devices;
 mod home_assistant;
 mod listen;
 mod message;
@@ -19,6 +20,7 @@ mod values;
 pub use crate::link::mqtt::Message;
 pub use compat::{berrybms, domoticz, jk_pylon};
 pub use config::Config;
+pub use devices::jk_pylon_devices;
 pub use home_assistant::{ALARMS, announcement, removal};
 pub use listen::listen;
 pub use message::{Shape, single_values, state};

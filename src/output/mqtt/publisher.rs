@@ -2,12 +2,14 @@
 
 use super::compat;
 use super::config::Config;
+use super::devices::{PublishedDevices, jk_pylon_devices};
 use super::home_assistant as ha;
 use super::message::{self, Shape, availability, base};
 use crate::base::units::Moment;
 use crate::link::mqtt::Message;
 use crate::model::{Freshness, Level};
 use crate::output::api::{Alarm, Known, View};
+use crate::output::devices::Devices;
 use crate::output::domoticz::{self, Numbers};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ const DOMOTICZ_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Publisher {
     config: Config,
     published: BTreeMap<String, Published>,
+    devices: PublishedDevices,
     others_due: Option<Moment>,
     domoticz_due: Option<Moment>,
 }
@@ -46,7 +49,7 @@ type News = (Freshness, Option<Level>, Option<Known<Alarm>>);
 impl Publisher {
     /// Nothing published yet.
     pub fn new(config: Config) -> Self {
-        Self { config, published: BTreeMap::new(), others_due: None, domoticz_due: None }
+        Self { config, published: BTreeMap::new(), devices: PublishedDevices::default(), others_due: None, domoticz_due: None }
     }
 
     /// The first messages after each connection: the broker may have lost everything.
@@ -54,6 +57,7 @@ impl Publisher {
         for published in self.published.values_mut() {
             *published = Published { shape: published.shape, ..Published::default() };
         }
+        self.devices.forget();
         (self.others_due, self.domoticz_due) = (None, None);
         vec![Message::retained(self.config.availability(), availability(true))]
     }
@@ -63,10 +67,11 @@ impl Publisher {
         for published in self.published.values_mut() {
             (published.announced, published.due) = (None, None);
         }
+        self.devices.born();
     }
 
-    /// The messages to publish now for these batteries; `numbers` returns a battery's Domoticz numbers.
-    pub fn step(&mut self, views: &[Arc<View>], numbers: impl Fn(&str) -> Numbers, now: Moment) -> Vec<Message> {
+    /// The messages to publish now for these batteries and devices; `numbers` returns a battery's Domoticz numbers.
+    pub fn step(&mut self, views: &[Arc<View>], devices: &Devices, numbers: impl Fn(&str) -> Numbers, now: Moment) -> Vec<Message> {
         let mut messages = Vec::new();
         for view in views {
             messages.extend(self.battery(view, now));
@@ -78,9 +83,11 @@ impl Publisher {
                 messages.push(offline(&self.config, id));
             }
         }
+        messages.extend(self.devices.step(&self.config, devices, now));
         if passed(&mut self.others_due, now, OTHER_LAYOUTS_INTERVAL) {
             messages.extend(self.config.berrybms.then(|| compat::berrybms(views)).flatten());
             messages.extend(self.config.jk_pylon.then(|| compat::jk_pylon(views)).into_iter().flatten());
+            messages.extend(self.config.jk_pylon.then(|| jk_pylon_devices(devices, now)).into_iter().flatten());
         }
         if self.config.domoticz && passed(&mut self.domoticz_due, now, DOMOTICZ_INTERVAL) {
             messages.extend(domoticz::round(views, numbers).0.iter().map(compat::domoticz));
@@ -123,7 +130,8 @@ impl Publisher {
     /// The final messages before a deliberate end.
     pub fn goodbye(&self) -> Vec<Message> {
         let batteries = self.published.keys().map(|id| offline(&self.config, id));
-        batteries.chain([Message::retained(self.config.availability(), availability(false))]).collect()
+        let devices = self.devices.goodbye(&self.config);
+        batteries.chain(devices).chain([Message::retained(self.config.availability(), availability(false))]).collect()
     }
 }
 

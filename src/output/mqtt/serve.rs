@@ -6,6 +6,7 @@ use super::publisher::Publisher;
 use crate::base::runtime::{self, now};
 use crate::base::stop::Stop;
 use crate::link::mqtt::{Connection, Heard, Message};
+use crate::output::devices::Devices;
 use crate::output::domoticz::Numbers;
 use crate::output::registry::Views;
 use std::time::Duration;
@@ -14,9 +15,14 @@ use tokio::sync::watch;
 /// Minimum time between two checks for changes: every battery changes every second.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Publishes these views until the program ends, then publishes that it is offline. `numbers` returns a battery's Domoticz numbers
+/// Publishes these views and devices until the program ends, then publishes that it is offline. `numbers` returns a battery's Domoticz numbers
 /// by its identity.
-pub async fn serve(config: Config, views: watch::Receiver<Views>, numbers: impl Fn(&str) -> Numbers, mut stop: Stop) {
+pub async fn serve(
+    config: Config,
+    (views, devices): (watch::Receiver<Views>, watch::Receiver<Devices>),
+    numbers: impl Fn(&str) -> Numbers,
+    mut stop: Stop,
+) {
     let topics = if config.home_assistant { vec![config.birth()] } else { Vec::new() };
     let will = Message::retained(config.availability(), availability(false));
     let mut connection = Connection::start(&config.broker, "", Some(will), topics);
@@ -27,8 +33,8 @@ pub async fn serve(config: Config, views: watch::Receiver<Views>, numbers: impl 
         if number != 0 {
             let greeting = if number == greeted { Vec::new() } else { publisher.connected() };
             greeted = number;
-            let current = views.borrow().clone();
-            let messages = greeting.into_iter().chain(publisher.step(&current, &numbers, now().at));
+            let (current, devices) = (views.borrow().clone(), devices.borrow().clone());
+            let messages = greeting.into_iter().chain(publisher.step(&current, &devices, &numbers, now().at));
             publish(&connection, messages, number).await;
         }
         let due = now().at.after(PUBLISH_INTERVAL);

@@ -1,9 +1,11 @@
 //! Answers to web requests. Pure: the request's head and body and the present data go in.
 
 use super::{Config, assets, guard};
+use crate::base::units::Moment;
 use crate::control::ControlRequest;
 use crate::model::Reply;
-use crate::output::api::{View, metrics};
+use crate::output::api::{View, device_metrics, device_object, metrics};
+use crate::output::devices::Devices;
 use crate::output::registry::Views;
 use crate::output::timeseries::Range;
 use serde::Deserialize;
@@ -39,6 +41,10 @@ pub struct World<'a> {
     pub config: &'a Config,
     /// The batteries.
     pub views: &'a Views,
+    /// The devices of the house beside them.
+    pub devices: &'a Devices,
+    /// The present time, for the age of the devices' values.
+    pub now: Moment,
     /// The course of a battery's values as JSON.
     pub history: &'a History<'a>,
 }
@@ -80,13 +86,15 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes with their descriptions, for the documentation.
-pub const ROUTES: [(&str, &str); 8] = [
+pub const ROUTES: [(&str, &str); 10] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
+    ("GET /api/v1/devices", "the devices of the house beside the batteries: `{\"devices\": [ … ]}`"),
+    ("GET /api/v1/devices/ID", "one of them"),
     (
         "GET /api/v1/events",
-        "server-sent events: `view` with a battery as data, first all, then each that has changed; `gone` with `{\"id\": …}`; `alive` after 10 s without another event",
+        "server-sent events: `view` with a battery as data, first all, then each that has changed; `gone` with `{\"id\": …}`; `device` and `device_gone` likewise for devices of the house; `alive` after 10 s without another event",
     ),
     ("GET /api/v1/history?id=ID&range=hour|day|week|month|year", "the history of its values; `year`: energy per day"),
     (
@@ -119,16 +127,29 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
         "/api/v1/batteries" => json(batteries(views)),
         "/api/v1/events" => Answer { content_type: "text/event-stream", body: Body::Events, ..text(200, String::new()) },
         "/api/v1/history" => history(head, world),
-        "/metrics" => Answer { content_type: "text/plain; version=0.0.4; charset=utf-8", ..text(200, metrics(views)) },
+        "/api/v1/devices" => json(devices(world)),
+        "/metrics" => Answer {
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            ..text(200, metrics(views) + &device_metrics(world.devices, world.now))
+        },
         "/healthz" => health(views),
-        path => match path.strip_prefix("/api/v1/batteries/") {
-            Some(id) => match find(views, id) {
+        path => match (path.strip_prefix("/api/v1/batteries/"), path.strip_prefix("/api/v1/devices/")) {
+            (Some(id), _) => match find(views, id) {
                 Some(view) => json(object(view)),
                 None => error(404, "no battery has this ID; see /api/v1/batteries"),
             },
-            None => asset(head),
+            (None, Some(id)) => match world.devices.iter().find(|device| device.info.id == id) {
+                Some(device) => json(device_object(device, world.now).to_string()),
+                None => error(404, "no device has this ID; see /api/v1/devices"),
+            },
+            (None, None) => asset(head),
         },
     }
+}
+
+fn devices(world: &World<'_>) -> String {
+    let list: Vec<_> = world.devices.iter().map(|device| device_object(device, world.now)).collect();
+    serde_json::json!({ "devices": list }).to_string()
 }
 
 /// A command from the page.

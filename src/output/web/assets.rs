@@ -26,6 +26,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("/commands.js", "commands.js", "text/javascript; charset=utf-8"),
     asset!("/dom.js", "dom.js", "text/javascript; charset=utf-8"),
     asset!("/history.js", "history.js", "text/javascript; charset=utf-8"),
+    asset!("/house.js", "house.js", "text/javascript; charset=utf-8"),
     asset!("/limits.js", "limits.js", "text/javascript; charset=utf-8"),
     asset!("/live.js", "live.js", "text/javascript; charset=utf-8"),
     asset!("/panels.js", "panels.js", "text/javascript; charset=utf-8"),

@@ -8,6 +8,7 @@ use crate::base::episode::Once;
 use crate::base::runtime::{self, now};
 use crate::control::ControlRequest;
 use crate::model::{Outcome, Reply};
+use crate::output::devices::Devices;
 use crate::output::registry::{BatteryRegistry, Views};
 use crate::output::timeseries::Courses;
 use axum::Router;
@@ -45,16 +46,17 @@ struct Shared {
     config: Config,
     registry: BatteryRegistry,
     views: watch::Receiver<Views>,
+    devices: watch::Receiver<Devices>,
     courses: Courses,
     streams: Arc<Semaphore>,
 }
 
 /// Serves forever. Retries a port in use; errors of a connection only end that connection.
 pub async fn serve(config: Config, registry: BatteryRegistry, courses: Courses) {
-    let views = registry.subscribe();
+    let (views, devices) = (registry.subscribe(), registry.devices().subscribe());
     let admission = Admission::default();
     let listen = config.listen;
-    let router = router(Shared { config, registry, views, courses, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
+    let router = router(Shared { config, registry, views, devices, courses, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
     let (mut rest, mut logged) = (MIN_BIND_PAUSE, Once::default());
     loop {
         match TcpListener::bind(listen).await {
@@ -138,14 +140,15 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
         if_none_match: text(header::IF_NONE_MATCH),
         body: &body.0,
     };
-    let views = shared.views.borrow().clone();
+    let (views, devices) = (shared.views.borrow().clone(), shared.devices.borrow().clone());
     let history = |id: &str, range| shared.courses.json(id, range, now());
-    let answer = answer(&head, &World { config: &shared.config, views: &views, history: &history });
+    let answer =
+        answer(&head, &World { config: &shared.config, views: &views, devices: &devices, now: now().at, history: &history });
     match answer.body {
         answer::Body::Constant(_) | answer::Body::Text(_) => answer.into_response(),
         answer::Body::Events => match shared.streams.clone().try_acquire_owned() {
             Ok(permit) => {
-                let events = events::pieces(shared.views.clone(), permit);
+                let events = events::pieces(shared.views.clone(), shared.devices.clone(), permit);
                 answer.into_response().map(|_| Body::from_stream(events))
             }
             Err(_) => Answer::refusal(503, "too many pages are open").into_response(),

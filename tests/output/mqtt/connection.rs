@@ -3,7 +3,7 @@
 use crate::support::board::{Board, simulated};
 use crate::support::broker::{Broker, Observer};
 use crate::support::driver::{Driver, Home, wait};
-use crate::support::free_port;
+use crate::support::{free_port, http};
 use rustix::process::Signal;
 use serde_json::Value as Json;
 use std::io::{Read, Write};
@@ -265,6 +265,57 @@ fn the_power_of_the_grid_reaches_the_guard() {
     driver.wait_for_log("receiving grid power");
     observer.wait_for(|seen| seen.topic == topic("state") && seen.payload.contains("inverters oscillate: limits cut"));
     driver.stop();
+}
+
+#[test]
+fn the_power_of_the_grid_is_shown_everywhere_until_it_is_old() {
+    let home = Home::new();
+    let (broker, board, page) = (Broker::start(&home), battery(&home), http::free());
+    let observer = broker.observe("#");
+    let more = format!(
+        "jk_pylon = true\nhome_assistant = true\nsingle_values = true\n[oscillation]\nmqtt_topic = \"meter/power\"\n\
+         [web]\nenabled = true\nlisten = \"{page}\"\n"
+    );
+    let driver = run(&home, &board, broker.port, &more);
+    observer.wait_text("dbus-bms/devices/grid/availability", "offline");
+    wait(|| broker.log().contains("meter/power (QoS 0)").then_some(())).expect("the subscription");
+    for watts in ["100", "200.04", "-900"] {
+        broker.publish("meter/power", watts, false);
+    }
+    observer.wait_text("dbus-bms/devices/grid/availability", "online");
+    observer.wait_text("dbus-bms/devices/grid/grid_power_w", "-900.0");
+    observer.wait_text("dbus-bms/devices/grid/grid_power_avg_w", "-200.0");
+    observer.wait_text("jk_pylon/SMA_Average_W", "200");
+    let announced = || kept(&broker).into_iter().find(|(topic, _)| topic == "homeassistant/device/dbus-bms_device_grid/config");
+    let (_, announced) = wait(|| announced().filter(|(_, payload)| payload.contains("grid_power_avg_w"))).expect("an announcement");
+    assert!(announced.contains("\"device_class\":\"power\""), "{announced}");
+
+    let device = http::get(page, "/api/v1/devices/grid").json();
+    assert_eq!(
+        (&device["kind"], &device["connection"], &device["fresh"]),
+        (&"meter".into(), &"MQTT meter/power".into(), &true.into())
+    );
+    let power = &device["values"]["grid_power_w"];
+    assert_eq!((&power["value"], &power["unit"], &power["name"]), (&(-900.0).into(), &"W".into(), &"Grid power".into()));
+    assert_eq!(http::get(page, "/api/v1/devices").json()["devices"].as_array().unwrap().len(), 1);
+    assert_eq!(http::get(page, "/api/v1/devices/other").status, 404);
+    let metrics = http::get(page, "/metrics").body;
+    assert!(
+        metrics.contains("# TYPE dbus_bms_device_grid_power_w gauge\ndbus_bms_device_grid_power_w{device=\"grid\"} -900\n"),
+        "{metrics}"
+    );
+
+    // The meter falls silent: the value is unknown, not the last one.
+    observer.forget();
+    observer.wait_text("dbus-bms/devices/grid/availability", "offline");
+    observer.wait_text("dbus-bms/devices/grid/grid_power_w", "null");
+    let device = http::get(page, "/api/v1/devices/grid").json();
+    assert_eq!((&device["fresh"], &device["values"]), (&false.into(), &serde_json::json!({})));
+    let metrics = http::get(page, "/metrics").body;
+    assert!(metrics.contains("dbus_bms_device_fresh{device=\"grid\",kind=\"meter\",name=\"Grid meter\"} 0\n"), "{metrics}");
+    assert!(!metrics.contains("dbus_bms_device_grid_power_w"), "{metrics}");
+    driver.stop();
+    observer.wait_text("dbus-bms/availability", "offline");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::support::snapshot;
 use dbus_bms::base::units::{Moment, Volts};
 use dbus_bms::model::{Freshness, Snapshot};
 use dbus_bms::output::api::View;
+use dbus_bms::output::devices::Devices;
 use dbus_bms::output::domoticz::Numbers;
 use dbus_bms::output::mqtt::{Config, Message, Publisher};
 use proptest::prelude::*;
@@ -23,7 +24,7 @@ fn at(seconds: f64) -> Moment {
 }
 
 fn step(publisher: &mut Publisher, views: &[Arc<View>], seconds: f64) -> Vec<Message> {
-    publisher.step(views, |_| Numbers::default(), at(seconds))
+    publisher.step(views, &Devices::default(), |_| Numbers::default(), at(seconds))
 }
 
 fn topics(messages: &[Message]) -> Vec<&str> {
@@ -91,7 +92,7 @@ fn other_layouts_have_their_own_pace() {
     let mut count = |from: u32, to: u32| {
         let mut counts = [0, 0, 0];
         for second in from..to {
-            for message in publisher.step(&well, |_| numbers(), at(f64::from(second))) {
+            for message in publisher.step(&well, &Devices::default(), |_| numbers(), at(f64::from(second))) {
                 let place = ["berrybms", "jk_pylon/Battery_charge_current_limit", "domoticz/in"]
                     .iter()
                     .position(|topic| message.topic == *topic);

@@ -8,12 +8,16 @@ import { cells } from './cells.js';
 import { limits } from './limits.js';
 import { history } from './history.js';
 import { commands } from './commands.js';
+import { house } from './house.js';
 
 const $ = (id) => document.getElementById(id);
 const PANELS = [alarms, charge, limits, members, cells, temperatures, switches, link, history, about, commands];
 
 /** id → { view, at: time of arrival } */
 const batteries = new Map();
+/** id → { device, at: time of arrival } */
+const devices = new Map();
+const drawHouse = house($('devices'));
 let panels = [];
 /** All batteries were received once: before that, the selected one may still be missing. */
 let isComplete = false;
@@ -46,6 +50,12 @@ function take(views, whole) {
   draw();
 }
 
+function takeDevices(received, whole) {
+  if (whole) devices.clear();
+  for (const device of received) devices.set(device.id, { device, at: Date.now() });
+  draw();
+}
+
 function connection(now) {
   if (isLive !== now) {
     isLive = now;
@@ -66,6 +76,7 @@ function draw() {
   put(lost, gone < 2 ? '' : t('lost', { time: moment(lostSince / 1000, { timeStyle: 'medium' }) }));
   document.body.classList.toggle('offline', gone >= 2);
   navigation();
+  drawHouse(devices, language);
 
   const id = chosen();
   const key = `${id} ${language}`;
@@ -136,7 +147,7 @@ await speak();
 translate();
 settings();
 draw();
-live(take, connection);
+live(take, takeDevices, connection);
 window.addEventListener('hashchange', () => {
   draw();
   $('main').focus({ preventScroll: true });

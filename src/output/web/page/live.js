@@ -8,8 +8,11 @@ const REQUEST_TIMEOUT_MS = 5000;
 /** A hidden page closes its connection after this time. */
 const HIDDEN = 60000;
 
-/** Calls `tell(views, whole)` with received views and `state(isLive)` on each change of the connection. */
-export function live(tell, state) {
+/**
+ * Calls `tell(views, whole)` with received views, `tellDevices(devices, whole)` likewise, and `state(isLive)` on each change of the
+ * connection.
+ */
+export function live(tell, tellDevices, state) {
   let stream;
   let pause = FIRST_PAUSE;
   let heard = Date.now();
@@ -18,10 +21,14 @@ export function live(tell, state) {
   let asking = false;
 
   const list = async () => {
-    const answer = await fetch('api/v1/batteries', { cache: 'no-store', signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    const { batteries } = await answer.json();
+    const all = ['batteries', 'devices'].map(async (what) => {
+      const answer = await fetch(`api/v1/${what}`, { cache: 'no-store', signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      return (await answer.json())[what];
+    });
+    const [batteries, devices] = await Promise.all(all);
     heard = Date.now();
+    tellDevices(devices, true);
     tell(batteries, true);
     state(true);
   };
@@ -45,10 +52,11 @@ export function live(tell, state) {
       pause = FIRST_PAUSE;
       list().catch(lost);
     };
-    for (const name of ['view', 'gone', 'alive']) opened.addEventListener(name, ({ data }) => {
+    for (const name of ['view', 'gone', 'device', 'device_gone', 'alive']) opened.addEventListener(name, ({ data }) => {
       heard = Date.now();
       if (name === 'view') tell([JSON.parse(data)], false);
-      if (name === 'gone') list().catch(lost);
+      if (name === 'device') tellDevices([JSON.parse(data)], false);
+      if (name.endsWith('gone')) list().catch(lost);
     });
     opened.onerror = () => stream === opened && lost();
   };

@@ -47,6 +47,9 @@ export function alarmWords({ name, text, remedy }) {
   return [own ?? text ?? name.replaceAll('_', ' '), ownRemedy ?? remedy ?? ''];
 }
 
+/** The name of a device's value: that of its key in this language, else the driver's. */
+export const deviceWord = (key, name) => words.device_values?.[key] ?? name;
+
 /** A number with its unit; a dash if it is unknown. */
 export function number(value, digits, unit = '') {
   if (!Number.isFinite(value)) return '–';
