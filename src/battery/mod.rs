@@ -4,6 +4,7 @@
 pub(crate) mod cadence;
 pub mod charge;
 pub(crate) mod counters;
+pub mod direction;
 pub mod external;
 pub mod guard;
 pub(crate) mod link_quality;
@@ -19,6 +20,7 @@ use crate::battery::charge::charger_watch::ChargerWatch;
 use crate::battery::charge::chemistry::preset;
 use crate::battery::charge::oscillation::OscillationGuard;
 use crate::battery::charge::{ChargeInputs, DataAge};
+use crate::battery::direction::Direction;
 use crate::battery::external::{ExternalQuantity, ExternalSensors};
 use crate::battery::guard::Guard;
 use crate::battery::link_quality::LineStatus;
@@ -44,6 +46,8 @@ pub struct PersistedState {
     pub soc: soc::Memory,
     /// Charging phase.
     pub phases: charge::Phases,
+    /// Direction of the current, if the charge had to decide it.
+    pub direction: direction::Memory,
 }
 
 /// A value that is impossible from the start and for this long stays so; the battery is published without it.
@@ -56,6 +60,7 @@ pub struct Battery {
     guard: Guard,
     memory: charge::Memory,
     soc: SocState,
+    direction: Direction,
     /// Charge control has found the battery full since the previous reading.
     became_full: bool,
     history: History,
@@ -100,6 +105,7 @@ impl Battery {
             guard,
             memory: charge::Memory::restored(saved.chemistry.zip(saved.chemistry_cells), saved.phases),
             soc: SocState::restored(saved.soc),
+            direction: Direction::restored(&saved.direction),
             became_full: false,
             history: saved.history.restored(),
             reading: Reading::default(),
@@ -141,7 +147,10 @@ impl Battery {
 
     /// Handles a reading.
     pub fn read(&mut self, reading: Reading, link: LinkStats, now: Now) -> Snapshot {
-        let mut reading = reading.assuming(&self.config.assume);
+        let longest = self.config.silence.stale_after(self.cadence.period());
+        let capacity = self.config.capacity.or(reading.capacity);
+        self.notices.extend(self.direction.observe(&reading, capacity, &self.config.assume, longest, now.at));
+        let mut reading = reading.assuming(&self.config.assume).deciding(self.direction.answers());
         // A BMS that repeats identical values although current flows counts as silent.
         let (frozen, notice) = self.line.is_frozen(&reading, self.config.capacity.or(reading.capacity), now.at);
         self.notices.extend(notice);
@@ -289,6 +298,7 @@ impl Battery {
             chemistry_cells: self.memory.confirmed.map(|(_, cells)| cells),
             phases: self.memory.phases.clone(),
             soc: self.soc.memory().clone(),
+            direction: self.direction.memory(),
         }
     }
 

@@ -27,6 +27,7 @@ pub mod frame_shape;
 pub mod jbd;
 pub mod jbd_up16s;
 pub mod jk;
+pub mod jk_can;
 pub mod jk_pb;
 pub mod json;
 pub mod lifepower4;
@@ -81,6 +82,7 @@ pub const DRIVERS: &[&Driver] = &[
     &ecoworthy::DRIVER,
     &json::DRIVER,
     &felicity::DRIVER,
+    &jk_can::DRIVER,
     &pylontech_can::DRIVER,
 ];
 

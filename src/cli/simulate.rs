@@ -13,7 +13,7 @@ pub struct SimulateArgs {
     /// BMS family, or one of its variants
     #[arg(value_name = "NAME")]
     pub bms: String,
-    /// Path of the link to the pseudo terminal; open it like a serial port (daly-can: as can:///PATH, or give can://vcan0)
+    /// Path of the link to the pseudo terminal; open it like a serial port (on CAN: as can:///PATH, or give can://vcan0)
     #[arg(long, value_name = "PATH")]
     pub link: PathBuf,
     /// Bus addresses that answer

@@ -59,9 +59,24 @@ pub static PYLONTECH_CURRENT: Question = Question {
     meanings: ["current in steps of 100 mA, as in Pylontech's document", "current in steps of 10 mA"],
 };
 
+/// JK over CAN: the direction of the current, which the charge decides.
+pub static JK_CAN_DIRECTION: Question = Question {
+    family: "jk-can",
+    what: "the direction of the current is not known, so it stays unknown until the charge has clearly risen or fallen",
+    answers: ["jk-can-positive-charges", "jk-can-positive-discharges"],
+    meanings: ["a current above 0 charges", "a current above 0 discharges, as in the manufacturer's document"],
+};
+
 /// All questions, in the order of the documentation.
-pub static QUESTIONS: [&Question; 6] =
-    [&DAREN_FETS, &SEPLOS_HOT_MOSFETS, &EG4_LL_CURRENT, &RENOGY_CURRENT, &PYLONTECH_CAPACITY, &PYLONTECH_CURRENT];
+pub static QUESTIONS: [&Question; 7] = [
+    &DAREN_FETS,
+    &SEPLOS_HOT_MOSFETS,
+    &EG4_LL_CURRENT,
+    &RENOGY_CURRENT,
+    &PYLONTECH_CAPACITY,
+    &PYLONTECH_CURRENT,
+    &JK_CAN_DIRECTION,
+];
 
 impl Question {
     /// The note of a reading in which it is open: what is unknown, and how to decide it.
@@ -135,8 +150,26 @@ impl Reading {
         self.open.push(Open { question, values });
     }
 
-    /// With the fields that these answers decide. All others stay as they are.
-    pub fn assuming(mut self, answers: &[Assumption]) -> Self {
+    /// The question about the direction of the current, if it is open, with the current by its first answer; the second one reverses
+    /// it.
+    pub fn open_direction(&self) -> Option<(&'static Question, Amps)> {
+        self.open.iter().find_map(|open| match open.values {
+            [OpenValue::Current(first), OpenValue::Current(second)] if first.get() == -second.get() => Some((open.question, first)),
+            _ => None,
+        })
+    }
+
+    /// With the fields that these answers of the owner decide. All others stay as they are.
+    pub fn assuming(self, answers: &[Assumption]) -> Self {
+        self.answering(answers, "assumed as set")
+    }
+
+    /// With the fields that these answers decide, which the battery's own values have proved.
+    pub fn deciding(self, answers: &[Assumption]) -> Self {
+        self.answering(answers, "decided by the charge")
+    }
+
+    fn answering(mut self, answers: &[Assumption], how: &str) -> Self {
         for open in std::mem::take(&mut self.open) {
             let Some(answer) = answers.iter().find(|answer| answer.question == open.question) else {
                 self.open.push(open);
@@ -161,7 +194,7 @@ impl Reading {
                 }
                 OpenValue::Alarm(name, level) => self.raise(name, level),
             }
-            self.note(format!("assumed as set: {} (\"{}\")", answer.meaning(), answer.name()));
+            self.note(format!("{how}: {} (\"{}\")", answer.meaning(), answer.name()));
         }
         self
     }

@@ -312,10 +312,11 @@ impl Reading {
         }
     }
 
-    /// All values that D-Bus needs before the service may appear: voltage, current, SoC and every cell, if the BMS reports cells.
+    /// All values that D-Bus needs before the service may appear: voltage, current, SoC and every cell, if the BMS reports cells. A
+    /// current whose direction is still to be decided counts.
     pub fn is_complete(&self) -> bool {
         self.voltage.is_some()
-            && self.current.is_some()
+            && (self.current.is_some() || self.open_direction().is_some())
             && self.soc.is_some()
             && self.has_its_cells()
             && self.cells_complete != Some(false)

@@ -15,7 +15,7 @@ use crate::link::{Link, LinkError};
 use crate::model::Reading;
 use late::{LATE_TIMEOUT, LateAnswers};
 use lookalikes::Witness;
-use plan::{FURTHER_ADDRESS_TIME, Kind, MAIN_ADDRESS_TIME, is_wanted, lines, quick, share, thorough};
+use plan::{FURTHER_ADDRESS_TIME, Kind, MAIN_ADDRESS_TIME, addresses, is_wanted, lines, quick, share, thorough};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -397,8 +397,10 @@ impl SearchRun<'_> {
         let scope = self.scope;
         for driver in scope.drivers.iter().copied().filter(|driver| scope.can && is_broadcast(driver)) {
             let Some(line) = lines(scope, driver).first().copied() else { continue };
-            if let Some(found) = self.ask(Candidate { driver, line, address: None }, BROADCAST_TIME)? {
-                return Ok(vec![found]);
+            for address in addresses(scope, driver) {
+                if let Some(found) = self.ask(Candidate { driver, line, address }, BROADCAST_TIME)? {
+                    return self.gather(vec![found]);
+                }
             }
         }
         self.ask_again()
@@ -486,7 +488,12 @@ impl SearchRun<'_> {
 
     /// Searches for further batteries beside those found.
     fn gather(&mut self, mut found: Vec<Found>) -> Result<Vec<Found>, LinkError> {
-        let wait = if self.scope.addresses.is_empty() { FURTHER_ADDRESS_TIME.1 } else { MAIN_ADDRESS_TIME.1 };
+        let wait = match found.first() {
+            // Their own pace tells how long to listen.
+            Some(found) if is_broadcast(found.candidate.driver) => BROADCAST_TIME,
+            _ if self.scope.addresses.is_empty() => FURTHER_ADDRESS_TIME.1,
+            _ => MAIN_ADDRESS_TIME.1,
+        };
         let mut tried = Vec::new();
         loop {
             let present: Vec<Candidate> = found.iter().map(|found| found.candidate).collect();

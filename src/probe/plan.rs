@@ -55,7 +55,7 @@ pub(super) fn lines(scope: &Scope, driver: &Driver) -> Vec<Line> {
 }
 
 /// The addresses to try for a driver; a single `None` if it has none.
-fn addresses(scope: &Scope, driver: &Driver) -> Vec<Option<u8>> {
+pub(super) fn addresses(scope: &Scope, driver: &Driver) -> Vec<Option<u8>> {
     match (driver.addresses, scope.addresses.as_slice()) {
         ([], _) => vec![None],
         (own, []) => own.iter().copied().map(Some).collect(),

@@ -8,6 +8,7 @@
 pub mod ant;
 pub mod ant_old;
 mod ascii;
+mod broadcast;
 pub mod daly;
 pub mod daly_can;
 pub mod daly_modbus;
@@ -19,6 +20,7 @@ pub mod felicity;
 pub mod jbd;
 pub mod jbd_up16s;
 pub mod jk;
+pub mod jk_can;
 pub mod jk_chain;
 pub mod jk_pb;
 pub mod lifepower4;
@@ -30,6 +32,7 @@ pub mod pack;
 pub mod plant;
 pub mod port;
 pub mod pylontech;
+pub mod pylontech_can;
 pub mod random;
 pub mod renogy;
 mod requests;
@@ -150,6 +153,8 @@ pub const BOARDS: &[Board] = &[
     Board { name: "ant-old", driver: "ant-old", addresses: &[1], new: || Box::new(ant_old::AntOld::default()) },
     Board { name: "felicity", driver: "felicity", addresses: &[1], new: || felicity::board() },
     Board { name: "tianpower", driver: "tianpower", addresses: &[1], new: || Box::new(tianpower::TianPower::default()) },
+    Board { name: "jk-can", driver: "jk-can", addresses: &[0], new: jk_can::boards },
+    Board { name: "pylontech-can", driver: "pylontech-can", addresses: &[1], new: pylontech_can::battery },
 ];
 
 /// Creates the responder of the board called `name`.

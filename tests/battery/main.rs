@@ -6,6 +6,7 @@ mod chain;
 mod charge;
 mod chargers;
 mod commands;
+mod direction;
 mod doubt;
 mod external;
 mod guard;

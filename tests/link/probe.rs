@@ -6,8 +6,8 @@ use dbus_bms::bms::bytes::{crc16_modbus, sum8};
 use dbus_bms::bms::can::Record;
 use dbus_bms::bms::jbd::DRIVER as JBD;
 use dbus_bms::bms::{
-    Codec, DRIVERS, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport, jk_pb,
-    lifepower4, pace, pylontech_can, seplos,
+    Codec, DRIVERS, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport,
+    jk_can, jk_pb, lifepower4, pace, pylontech_can, seplos,
 };
 use dbus_bms::link::{Link, LinkError};
 use dbus_bms::model::Reading;
@@ -262,6 +262,27 @@ fn the_broadcast_of_a_daly_board_and_our_own_output_are_no_battery() {
         not_found(found);
         assert!(record.lock().unwrap().sent.is_empty());
     }
+}
+
+#[test]
+fn boards_that_broadcast_with_addresses_are_found_on_one_bus() {
+    let clock = SimClock::default();
+    let frames: Vec<(u32, String)> = [0u32, 3]
+        .into_iter()
+        .flat_map(|address| {
+            let frame = move |id: u32, bytes: &str| (id + address, bytes.to_owned());
+            [frame(0x2F4, "1402D80F51000000"), frame(0x4F4, "FF0C06FC0C100000"), frame(0x5F4, "4901470048000000")]
+        })
+        .collect();
+    let set: Vec<u8> =
+        frames.iter().flat_map(|(id, bytes)| Record::new(*id, &dbus_bms::base::hex::decode(bytes).unwrap()).bytes()).collect();
+    let port = ReplayPort::silent(&clock).repeating(Moment::from_secs(0.05), Duration::from_millis(100), &set);
+    let can = Scope { drivers: vec![&jk_can::DRIVER], can: true, ..Scope::default() };
+    let (found, record) = run(port, &clock, &can);
+    let found = found.unwrap();
+    assert_eq!(names(&found), [("jk-can", Some(0)), ("jk-can", Some(3))]);
+    assert!(found.iter().all(|found| found.reading.voltage == Some(Volts::new(53.2))));
+    assert!(record.lock().unwrap().sent.is_empty(), "they are only listened to");
 }
 
 #[test]

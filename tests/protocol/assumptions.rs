@@ -22,7 +22,7 @@ fn fields(reading: &Reading) -> Fields {
 }
 
 /// A recording in which a question is open, and the values unanswered and with the first and the second answer.
-const CASES: [(&str, &str, Fields, Fields, Fields); 6] = [
+const CASES: [(&str, &str, Fields, Fields, Fields); 7] = [
     (
         "daren/one-fet-off.json",
         "daren-fet-bit-0-is-charge",
@@ -64,6 +64,13 @@ const CASES: [(&str, &str, Fields, Fields, Fields); 6] = [
         ([None, None], None, [None, None], None),
         ([None, None], Some(10.0), [None, None], None),
         ([None, None], Some(1.0), [None, None], None),
+    ),
+    (
+        "jk-can/v1-with-alarms.json",
+        "jk-can-positive-charges",
+        ([None, None], None, [None, None], None),
+        ([None, None], Some(56.7), [None, None], None),
+        ([None, None], Some(-56.7), [None, None], None),
     ),
 ];
 

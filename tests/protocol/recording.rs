@@ -15,7 +15,9 @@ use dbus_bms::recording::replay::{LimitsReplay, ReplayedReading, readings};
 use dbus_bms::recording::replay_port::{ReplayPort, SimClock, TimedBytes};
 use dbus_bms::recording::session::{RecordMode, RecordPlan, RecordResult, record};
 use dbus_bms::service::port_worker::{PortEvent, PortWorker};
+use dbus_bms::sim::fault::Faults;
 use dbus_bms::sim::pack::{Demand, PackConfig};
+use dbus_bms::sim::port::SimPort;
 use dbus_bms::sim::scenario::Scenario;
 use dbus_bms::sim::{BOARDS, Unit, responder};
 use proptest::prelude::*;
@@ -113,9 +115,34 @@ fn of(readings: &[Reading], address: Option<u8>) -> Vec<&Reading> {
     readings.iter().filter(|reading| reading.address == address).collect()
 }
 
+/// Simulated boards that answer; others send by themselves.
+fn asked_boards() -> impl Iterator<Item = &'static dbus_bms::sim::Board> {
+    BOARDS.iter().filter(|board| responder(board.name).unwrap().next_unsolicited_at().is_none() || board.driver == "jk-pb")
+}
+
+#[test]
+fn boards_that_broadcast_are_found_recorded_and_replayed() {
+    for (board, addresses, found) in [("jk-can", &[0, 1][..], &[Some(0), Some(1)][..]), ("pylontech-can", &[1], &[None])] {
+        let (driver, clock) = (bms::driver(board).unwrap(), SimClock::default());
+        let unit = |address: &u8| Unit::new(*address, &PackConfig::default(), Scenario::default());
+        let units = addresses.iter().map(unit).collect();
+        let port = SimPort::new(clock.clone(), responder(board).unwrap(), units, Faults::default(), 1);
+        let shared = port.shared_line();
+        let recorded = record(Box::new(port), &clock, &plan(only_on_its_line(board, driver), 30), &GO);
+        assert_eq!(recorded.found.iter().map(|candidate| candidate.address).collect::<Vec<_>>(), found, "{board}");
+        assert!(shared.lock().unwrap().sent.is_empty(), "{board} is only listened to");
+        let replayed: Vec<Reading> = readings(&recorded.recording, driver).into_iter().map(|replayed| replayed.reading).collect();
+        for address in found {
+            let replayed = of(&replayed, *address);
+            assert!(replayed.len() >= 12, "{board} {address:?}: {} readings", replayed.len());
+            assert!(replayed.iter().all(|reading| reading.is_complete() && reading.alarms == Some(Vec::new())), "{replayed:#?}");
+        }
+    }
+}
+
 #[test]
 fn a_replay_gives_what_was_read() {
-    for board in BOARDS {
+    for board in asked_boards() {
         let driver = bms::driver(board.driver).unwrap();
         let addresses: &[u8] = if driver.sharing == Sharing::Any { &[1, 2] } else { &[usual_address(driver)] };
         let scope = only_on_its_line(board.name, driver);
@@ -144,7 +171,7 @@ fn a_replay_gives_what_was_read() {
 
 #[test]
 fn a_recording_is_a_test_at_once() {
-    for board in BOARDS {
+    for board in asked_boards() {
         let driver = bms::driver(board.driver).unwrap();
         let address = usual_address(driver);
         let scope = Scope { addresses: vec![address], ..only_on_its_line(board.name, driver) };

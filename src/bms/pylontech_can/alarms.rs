@@ -1,6 +1,6 @@
 //! Alarms and warnings: bits in 359 (Pylontech), pairs of bits in 35A (Victron, SMA).
 
-use crate::bms::bits::{Bit, apply, l1, l2};
+use crate::bms::bits::{self, Bit, apply, l1, l2};
 use crate::model::AlarmName::{self, *};
 use crate::model::{Level, Reading};
 
@@ -42,6 +42,16 @@ pub(super) fn bits(bytes: &[u8], into: &mut Reading) {
     into.alarms.get_or_insert_default();
     apply(bytes.get(..2).unwrap_or(bytes), &PROTECTIONS, into);
     apply(bytes.get(2..).unwrap_or_default(), &WARNINGS, into);
+}
+
+/// Whether a protection of 359 tells of this alarm.
+pub(crate) fn is_told(alarm: AlarmName) -> bool {
+    bits::with_bit(alarm, &[&PROTECTIONS]).is_some()
+}
+
+/// The protections of 359 for `alarms`, for simulated boards.
+pub(crate) fn bytes_of(alarms: &[AlarmName]) -> Vec<u8> {
+    bits::bytes_of(alarms, &PROTECTIONS, None)
 }
 
 /// The content of 35A. A pair of 1 is raised, of 2 cleared, of 0 or 3 not used.

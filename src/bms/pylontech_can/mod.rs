@@ -22,7 +22,7 @@
 //! Source: Pylontech "CAN bus protocol low voltage" V1.2, Victron's frames as of BYD and Discover batteries, and the frames in
 //! `tests/vectors/pylontech-can`. Words are little endian.
 
-mod alarms;
+pub(crate) mod alarms;
 mod values;
 
 use super::can::{IdFilter, Record};

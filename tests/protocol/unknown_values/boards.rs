@@ -10,7 +10,7 @@ pub(crate) fn all() -> Vec<Board> {
     all.push(ant_old());
     all.push(tianpower());
     all.extend(super::modbus_boards::all());
-    all.extend([litime(), ecoworthy(), pylontech_can()]);
+    all.extend([litime(), ecoworthy(), pylontech_can(), jk_can()]);
     all.push(json());
     all
 }
@@ -532,4 +532,35 @@ fn pylontech_can() -> Board {
         can(0x356, measured),
     ];
     Board { family: "pylontech-can", replies, fields }
+}
+
+fn can_records(frames: &[(u32, &str)]) -> Vec<u8> {
+    frames.iter().flat_map(|(id, bytes)| Record::new(*id, &dbus_bms::base::hex::decode(bytes).unwrap()).bytes()).collect()
+}
+
+/// The contents are CAN frames; the set ends with the third of the extreme temperatures.
+fn jk_can() -> Board {
+    const PACK: (u32, &str) = (0x2F4, "1402D80F51000000");
+    const EXTREMES: (u32, &str) = (0x4F4, "FF0C01FC0C040000");
+    const HEAT: (u32, &str) = (0x5F4, "4901470048000000");
+    const CELLS: (u32, &str) = (0x98E0_28F4, "FF0CFE0CFE0CFC0C");
+    const CHARGE: (u32, &str) = (0x98F1_28F4, "E108F00A6B802300");
+    const SENSORS: (u32, &str) = (0x98F2_28F4, "0F49474B48000000");
+    const STATES: (u32, &str) = (0x98F5_28F4, "0700000000000000");
+    let before = [EXTREMES, EXTREMES, EXTREMES, EXTREMES, PACK, CELLS, CHARGE, SENSORS, STATES, HEAT, HEAT];
+    let last = [PACK, EXTREMES, CELLS, CHARGE, SENSORS, STATES, HEAT].map(|frame| can_records(&[frame]));
+    let replies = [can_records(&before)].into_iter().chain(last).map(|bytes| reply(&[], bytes, <[u8]>::to_vec)).collect();
+    let fields = vec![
+        field("voltage_v", (1, 5), &["0000", "FFFF"]),
+        field("soc_pct", (1, 9), &["FF"]),
+        field("highest_cell_v", (2, 5), &["0000", "FFFF"]),
+        field("lowest_cell_v", (2, 8), &["0000", "FFFF"]),
+        field("cell_voltages_v", (3, 5), &["FFFF"]),
+        field("remaining_ah", (4, 5), &["FFFF"]),
+        field("capacity_ah", (4, 7), &["0000", "FFFF"]),
+        field("cycles", (4, 11), &["FFFF"]),
+        field("mos_temperature_c", (5, 8), &["FF"]),
+        field("temperatures_c", (5, 9), &["FF"]),
+    ];
+    Board { family: "jk-can", replies, fields }
 }

@@ -1,0 +1,244 @@
+//! JK over CAN, 250 kbit/s: boards that send by themselves once their app is set to *JK BMS CAN Protocol (250K) V2.0*, or V1. Nothing is
+//! ever sent to them.
+//!
+//! ```text
+//! 2F4       20 ms … 100 ms   u16 0.1 V · u16 0.1 A + 4000 · u8 SoC % · u8 · u16 hours left
+//! 4F4       100 ms           u16 highest cell mV · u8 its number · u16 lowest cell mV · u8 its number
+//! 5F4       500 ms           u8 hottest °C + 50 · u8 its number · u8 coldest °C + 50 · u8 its number · u8 mean °C + 50
+//! 7F4       with alarms      pairs of bits, see alarms.rs
+//! 18E028F4 … 18E728F4        four cells each, u16 mV; zeros behind the last one                              V2
+//! 18F128F4                   u16 remaining 0.1 Ah · u16 installed 0.1 Ah · u16 · u16 cycles                  V2
+//! 18F228F4                   u8 mask of sensors · 5 × u8 °C + 50, the third is the MOSFETs'                  V2
+//! 18F528F4                   bit 0 charge FET · 1 discharge FET · 2 balancing                                V2
+//! 1806E5F4                   to a charger, high byte first: u16 0.1 V · u16 0.1 A · u8 0 may charge
+//! 18F0F472                   the same of another protocol of the maker, which has other meanings behind these ids
+//! ```
+//! * The last byte of an id is F4 + the board's address (0 to 11), so several boards share a bus.
+//! * Both editions of the maker's document say that a positive current discharges, other readers say that it charges, and no recording
+//!   shows it: the direction is left open, and the charge decides it ([`JK_CAN_DIRECTION`](crate::model::JK_CAN_DIRECTION)).
+//! * The English edition places the lowest cell elsewhere; the Chinese one and all frames agree on the above.
+//! * V1 has neither cells nor FETs: [charge control](crate::battery::charge) has the extremes only.
+//!
+//! Source: JK "BMS-CAN communication protocol" V1.02 in both languages and "BMS_BB_PKG" V1.0 (periods), the frames of a public log, and
+//! mr-manuel/venus-os_dbus-serialbattery. Words are little endian unless said otherwise.
+
+pub(crate) mod alarms;
+mod values;
+
+use super::can::{IdFilter, Record};
+use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use crate::model::Reading;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The registry entry. A battery's address is that of its DIP switches.
+pub const DRIVER: Driver = Driver {
+    name: "jk-can",
+    label: "JK CAN",
+    boards: "JK BMS with CAN (JK BMS CAN Protocol 250K)",
+    lines: &[Line::CAN],
+    listed_lines_only: true,
+    addresses: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+    gap: Duration::ZERO,
+    listen: Duration::ZERO,
+    sharing: Sharing::Any,
+    evidence: Evidence::Untested,
+    transports: &[Transport::Can],
+    new: |address| Box::new(JkCan { address, ..JkCan::default() }),
+};
+
+/// A frame of a board: that of the pack's values, which every board sends several times a second.
+const STATUS: Request = Request { what: "status", bytes: Cow::Borrowed(&[]), timeout: Duration::from_millis(400), required: true };
+/// All frames of a board, of which the slowest come once a second.
+const FRAMES: Request = Request { what: "its frames", bytes: Cow::Borrowed(&[]), timeout: Duration::from_secs(4), required: true };
+
+/// Last byte of the ids of address 0.
+const BASE: u8 = 0xF4;
+/// The kinds of frames: their ids without the last byte.
+const PACK: u32 = 0x2;
+const EXTREMES: u32 = 0x4;
+const HEAT: u32 = 0x5;
+const ALARMS: u32 = 0x7;
+const CELLS: u32 = 0x8018_E028;
+const LAST_CELLS: u32 = 0x8018_E728;
+const CHARGE: u32 = 0x8018_F128;
+const SENSORS: u32 = 0x8018_F228;
+const STATES: u32 = 0x8018_F528;
+const CHARGER: u32 = 0x8018_06E5;
+/// A frame of the other protocol, with all four bytes.
+const OTHER_PROTOCOL: u32 = 0x98F0_F472;
+
+/// Filters of the kernel.
+const FILTERS: &[IdFilter] = &[
+    IdFilter { id: 0x2F0, mask: 0x7F0 },
+    IdFilter { id: 0x4F0, mask: 0x7F0 },
+    IdFilter { id: 0x5F0, mask: 0x7F0 },
+    IdFilter { id: 0x7F0, mask: 0x7F0 },
+    IdFilter { id: 0x98E0_28F0, mask: 0x1FF8_FFF0 },
+    IdFilter { id: 0x98F0_28F0, mask: 0x1FF8_FFF0 },
+    IdFilter { id: 0x9806_E5F0, mask: 0x1FFF_FFF0 },
+    IdFilter { id: OTHER_PROTOCOL, mask: 0x1FFF_FFFF },
+];
+
+/// A set ends with the third of the frames of 500 ms, so that a second has passed, or with the thirtieth of 100 ms, if nothing is
+/// known about the set.
+const WHOLE_SET: [(u32, u8); 2] = [(HEAT, 3), (EXTREMES, 30)];
+/// Least number of the frames of 100 ms in a set, so that an alarm, which comes as often, is heard in each.
+const LEAST: u8 = 4;
+/// A frame that is missing in more than this number of sets is no longer known.
+const MAX_MISSED: u8 = 1;
+
+/// The last frame of a kind.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    record: Record,
+    missed: u8,
+    /// Number of them in this set.
+    now: u8,
+}
+
+/// Decoder state.
+#[derive(Debug, Default)]
+struct JkCan {
+    /// `None` accepts every board.
+    address: Option<u8>,
+    heard: BTreeMap<u32, Heard>,
+    /// A reading was planned: until then one frame identifies the board.
+    is_in_use: bool,
+    /// A whole set has passed: which frames come is known.
+    knows_set: bool,
+    /// Cells were heard before.
+    has_cells: bool,
+}
+
+/// Kind and address of a frame with this id.
+fn kind(id: u32) -> Option<(u32, u8)> {
+    let [.., last] = id.to_be_bytes();
+    let kind = (id & !Record::EXTENDED) >> 8 | id & Record::EXTENDED;
+    let known = match kind {
+        PACK | EXTREMES | HEAT | ALARMS | CHARGE | SENSORS | STATES | CHARGER => true,
+        _ => (CELLS..=LAST_CELLS).contains(&kind) && kind & 0xFF == CELLS & 0xFF,
+    };
+    match last.checked_sub(BASE) {
+        _ if id == OTHER_PROTOCOL => Some((id, 0)),
+        Some(address) if known => Some((kind, address)),
+        _ => None,
+    }
+}
+
+impl Codec for JkCan {
+    fn framing(&self, buf: &[u8]) -> Framing {
+        let is_record = match *buf {
+            [] => true,
+            [0 | 0x98] => true,
+            [0, 0] | [0, 0, 2 | 4 | 5 | 7] => true,
+            [0x98, second] => matches!(second, 0x06 | 0xE0..=0xE7 | 0xF0 | 0xF1 | 0xF2 | 0xF5),
+            [0x98, 0x06, 0xE5] | [0x98, 0xE0..=0xE7 | 0xF1 | 0xF2 | 0xF5, 0x28] | [0x98, 0xF0, 0xF4] => true,
+            [a, b, c, d] => kind(u32::from_be_bytes([a, b, c, d])).is_some(),
+            [a, b, c, d, length, ..] => kind(u32::from_be_bytes([a, b, c, d])).is_some() && length <= 8,
+            _ => false,
+        };
+        match buf.get(..Record::LEN) {
+            _ if !is_record => Framing::Skip(1),
+            None => Framing::Incomplete,
+            Some(bytes) if Record::parse(bytes).is_some() => Framing::Frame(0..Record::LEN),
+            Some(_) => Framing::Skip(1),
+        }
+    }
+
+    fn source(&self, frame: &[u8]) -> Option<u8> {
+        kind(Record::parse(frame)?.id()).map(|(_, address)| address)
+    }
+
+    fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
+        if let Expected::Request(request) = expected
+            && !request.bytes.is_empty()
+        {
+            return Err(DecodeError::Foreign { what: "a frame that nobody asked for" });
+        }
+        let record = Record::parse(frame).ok_or(DecodeError::Foreign { what: "no CAN frame" })?;
+        let (kind, address) = kind(record.id()).ok_or(DecodeError::Foreign { what: "a frame of another device" })?;
+        if kind == OTHER_PROTOCOL {
+            return Err(DecodeError::Layout { what: "JK's protocol BMS_BB_PKG, which has other meanings behind the same ids" });
+        }
+        if self.address.is_some_and(|own| own != address) {
+            return Err(DecodeError::Foreign { what: "a frame of another board" });
+        }
+        let before = self.heard.get(&kind).map_or(0, |heard| heard.now);
+        self.heard.insert(kind, Heard { record, missed: 0, now: before.saturating_add(1) });
+        self.has_cells |= (CELLS..=LAST_CELLS).contains(&kind);
+        if !self.is_in_use && matches!(expected, Expected::Request(_)) {
+            return Ok(if kind == PACK { self.show(into) } else { Progress::More });
+        }
+        if !self.is_complete() {
+            return Ok(Progress::More);
+        }
+        self.show(into);
+        self.begin_next();
+        Ok(Progress::Done)
+    }
+
+    fn reset(&mut self) {
+        self.heard.values_mut().for_each(|heard| heard.now = 0);
+    }
+}
+
+impl JkCan {
+    fn count(&self, kind: u32) -> u8 {
+        self.heard.get(&kind).map_or(0, |heard| heard.now)
+    }
+
+    /// Every frame that comes regularly was heard; in the first set twice, because then it is a whole one.
+    fn is_complete(&self) -> bool {
+        let regular = || self.heard.iter().filter(|(kind, _)| ![ALARMS, CHARGER].contains(kind)).map(|(_, heard)| heard.now);
+        let required = self.count(PACK) > 0 && self.count(EXTREMES) >= LEAST;
+        let is_long = WHOLE_SET.iter().any(|(kind, count)| self.count(*kind) >= *count);
+        let is_endless = self.count(EXTREMES) >= 60 || self.count(HEAT) >= 6;
+        let regular =
+            if self.knows_set { is_long || regular().all(|now| now > 0) } else { is_long && regular().all(|now| now > 1) };
+        required && (regular || is_endless)
+    }
+
+    fn begin_next(&mut self) {
+        self.heard.retain(|_, heard| {
+            heard.missed = if heard.now > 0 { 0 } else { heard.missed.saturating_add(1) };
+            heard.now = 0;
+            heard.missed <= MAX_MISSED
+        });
+        self.knows_set = true;
+    }
+
+    fn show(&self, into: &mut Reading) -> Progress {
+        let data = |kind: u32| self.heard.get(&kind).map(|heard| heard.record);
+        let now = |kind: u32| self.heard.get(&kind).filter(|heard| heard.now > 0).map(|heard| heard.record);
+        values::show(&data, into);
+        into.without_cells = !self.has_cells;
+        // Sent only while there are some.
+        into.alarms = Some(Vec::new());
+        if let Some(record) = now(ALARMS) {
+            alarms::show(record.data(), into);
+        }
+        Progress::Done
+    }
+}
+
+impl Protocol for JkCan {
+    fn identify(&self) -> Request {
+        STATUS
+    }
+
+    fn can_ids(&self) -> &'static [IdFilter] {
+        FILTERS
+    }
+
+    fn plan(&mut self, _: &Reading) -> Vec<Request> {
+        self.is_in_use = true;
+        vec![FRAMES]
+    }
+
+    /// The controller checks every frame by a CRC.
+    fn has_weak_checksum(&self) -> bool {
+        false
+    }
+}

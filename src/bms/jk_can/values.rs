@@ -1,0 +1,132 @@
+//! Meaning of the frames.
+
+use super::{CELLS, CHARGE, CHARGER, EXTREMES, HEAT, LAST_CELLS, PACK, SENSORS, STATES};
+use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
+use crate::bms::bytes::{show_cells, unless};
+use crate::bms::can::{Record, word};
+use crate::model::{JK_CAN_DIRECTION, OpenValue, Reading};
+use std::ops::RangeInclusive;
+
+/// What a word of 65535 and a byte of 255 mean.
+const NONE: u16 = u16::MAX;
+const NO_BYTE: u8 = u8::MAX;
+/// No current.
+const NO_AMPS: f64 = 400.0;
+/// Highest difference between the state of charge and the remaining charge as a part of the installed one, %.
+const CHARGE_WITHIN: f64 = 10.0;
+/// A voltage that may be asked of a charger, as a multiple of the pack voltage.
+const CHARGER_VOLTAGE: RangeInclusive<f64> = 0.8..=2.0;
+
+/// Shows the values of the last frames; `frame` returns that of a kind.
+pub(super) fn show(frame: &impl Fn(u32) -> Option<Record>, into: &mut Reading) {
+    if let Some(record) = frame(PACK) {
+        pack(record.data(), into);
+    }
+    let numbers = frame(EXTREMES).map_or(0, |record| extremes(record.data(), into));
+    cells(frame, numbers, into);
+    let extremes = frame(HEAT).and_then(|record| heat(record.data()));
+    temperatures(extremes, frame(SENSORS), into);
+    if let Some(record) = frame(CHARGE) {
+        charge(record.data(), into);
+    }
+    let states = frame(STATES).and_then(|record| record.data().first().copied()).filter(|states| *states < 8);
+    into.fets.charge = states.map(|states| states & 1 != 0);
+    into.fets.discharge = states.map(|states| states & 2 != 0);
+    into.balancing.active = states.map(|states| states & 4 != 0);
+    (into.settings.voltage_limit, into.settings.charge_limit) = (None, None);
+    if let Some(record) = frame(CHARGER) {
+        charger(record.data(), into);
+    }
+}
+
+fn pack(bytes: &[u8], into: &mut Reading) {
+    let known = |index| word(bytes, index).filter(|raw| *raw != NONE);
+    into.voltage = known(0).filter(|raw| *raw != 0).map(Volts::deci);
+    into.soc = bytes.get(4).and_then(|raw| unless(&[NO_BYTE], *raw)).map(|raw| Percent::new(f64::from(raw)));
+    if let Some(amps) = known(1).map(|raw| Amps::new(Amps::deci(raw).get() - NO_AMPS).rounded(1)) {
+        into.leave_open(&JK_CAN_DIRECTION, [OpenValue::Current(amps), OpenValue::Current(Amps::new(-amps.get()))]);
+    }
+}
+
+/// Returns the higher of the numbers of both cells.
+fn extremes(bytes: &[u8], into: &mut Reading) -> usize {
+    let [a, b, highest, c, d, lowest, ..] = *bytes else { return 0 };
+    let cell = |raw: [u8; 2]| unless(&[0, NONE], u16::from_le_bytes(raw)).map(Volts::milli);
+    let (high, low) = (cell([a, b]), cell([c, d]));
+    if low.zip(high).is_none_or(|(low, high)| low <= high) {
+        (into.lowest_cell, into.highest_cell) = (low, high);
+    }
+    usize::from(highest.max(lowest))
+}
+
+/// The cells end with the zeros behind the last one; one of 0 V has a broken wire if a later one, or the number of an extreme, follows.
+fn cells(frame: &impl Fn(u32) -> Option<Record>, least: usize, into: &mut Reading) {
+    let ids = (CELLS..=LAST_CELLS).step_by(0x100).map(frame);
+    let words = ids.flat_map(|record| [0, 1, 2, 3].map(|index| record.and_then(|record| word(record.data(), index))));
+    let words: Vec<Option<u16>> = words.collect();
+    let is_cell = |word: &Option<u16>| word.is_some_and(|raw| raw != 0);
+    let Some(last) = words.iter().rposition(is_cell) else { return };
+    let count = last.saturating_add(1).max(least.min(words.len()));
+    show_cells(words.iter().take(count).map(|word| word.and_then(|raw| unless(&[NONE], raw)).map(Volts::milli)), into);
+    if into.cells_complete.is_none() {
+        into.cell_count = u8::try_from(count).ok();
+    }
+}
+
+fn celsius(raw: u8) -> Option<Celsius> {
+    unless(&[NO_BYTE], raw).map(|raw| Celsius::new(f64::from(raw) - 50.0))
+}
+
+/// The coldest and the hottest sensor.
+fn heat(bytes: &[u8]) -> Option<[Celsius; 2]> {
+    let [hottest, _, coldest, ..] = *bytes else { return None };
+    Some([celsius(coldest)?, celsius(hottest)?]).filter(|[coldest, hottest]| coldest <= hottest)
+}
+
+/// All sensors, if the extremes are among them; else the extremes.
+fn temperatures(extremes: Option<[Celsius; 2]>, all: Option<Record>, into: &mut Reading) {
+    let sensors = all.map(|record| sensors(record.data())).unwrap_or_default();
+    let among = |wanted: Celsius| sensors.iter().any(|(_, sensor)| (sensor.get() - wanted.get()).abs() <= 1.0);
+    into.temperatures.mos = None;
+    into.temperatures.sensors = match extremes {
+        Some(extremes) if extremes.into_iter().all(among) => {
+            into.temperatures.mos = sensors.iter().find(|(place, _)| *place == MOS).map(|(_, sensor)| *sensor);
+            Some(sensors.iter().filter(|(place, _)| *place != MOS).map(|(_, sensor)| *sensor).collect())
+        }
+        Some(extremes) => Some(extremes.to_vec()),
+        None => None,
+    };
+}
+
+/// Place of the MOSFETs' sensor.
+const MOS: u32 = 2;
+
+/// The sensors of the mask with their places.
+fn sensors(bytes: &[u8]) -> Vec<(u32, Celsius)> {
+    let Some((mask, values)) = bytes.split_first() else { return Vec::new() };
+    let fitted = (0..5u32).zip(values).filter(|(place, _)| mask >> place & 1 == 1);
+    fitted.filter_map(|(place, raw)| Some((place, celsius(*raw)?))).collect()
+}
+
+/// Both are dropped if they contradict the state of charge.
+fn charge(bytes: &[u8], into: &mut Reading) {
+    let value = |index| unless(&[NONE], word(bytes, index).unwrap_or(NONE));
+    let (remaining, capacity) = (value(0).map(AmpHours::deci), value(1).filter(|raw| *raw != 0).map(AmpHours::deci));
+    let (Some(remaining), Some(capacity), Some(soc)) = (remaining, capacity, into.soc) else { return };
+    if (remaining.get() / capacity.get() * 100.0 - soc.get()).abs() > CHARGE_WITHIN {
+        return;
+    }
+    (into.remaining, into.capacity) = (Some(remaining), Some(capacity));
+    into.cycles = value(3).map(u32::from);
+}
+
+/// What is asked of a charger. One source writes it low byte first: the order in which the voltage is possible counts.
+fn charger(bytes: &[u8], into: &mut Reading) {
+    let (Some(pack), &[a, b, c, d, stop, ..]) = (into.voltage, bytes) else { return };
+    let possible = |volts: &Volts| CHARGER_VOLTAGE.contains(&(volts.get() / pack.get()));
+    let orders: [fn([u8; 2]) -> u16; 2] = [u16::from_be_bytes, u16::from_le_bytes];
+    let mut asked = orders.into_iter().map(|order| (Volts::deci(order([a, b])), Amps::deci(order([c, d]))));
+    let Some((volts, amps)) = asked.find(|(volts, _)| possible(volts)) else { return };
+    into.settings.voltage_limit = Some(volts);
+    into.settings.charge_limit = Some(if stop == 0 { amps } else { Amps::ZERO });
+}
