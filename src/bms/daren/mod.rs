@@ -6,7 +6,8 @@
 //! 42  values     flag, u16 SoC 0.01 %, u16 pack 10 mV, u8 cells, u16 mV each, i16 0.1 °C of environment, average, MOSFETs,
 //!                u8 sensors, i16 0.1 °C each, i16 current 10 mA (+ charges), u16 resistance, u16 SoH %, u8 number, u16 full 10 mAh,
 //!                u16 remaining 10 mAh, u16 cycles, 5 status words (`alarms.rs`), 4 words of cells, u16 balancing, up to 16 bytes
-//! 47  limits     flag, cell high and low mV, temperatures, charge current 10 mA, pack high and low, cells, …, serial number
+//! 47  limits     flag, cell high and low mV, temperatures, charge current 10 mA, pack high and low, cells, charge current, capacity
+//!                10 mAh, …, serial number
 //! 51  names      3 × 10 characters (board, product, project), version in three bytes, 2 bytes
 //! B0  registers  of another program; 83 and B0 can also write and are never sent
 //! ```
@@ -61,10 +62,11 @@ const FAMILY: Family = Family {
 };
 
 /// Bytes behind the words that are known, before the serial number.
-const LIMIT_REST: usize = 28;
+const LIMIT_REST: usize = 24;
 const SERIAL: usize = 20;
 
-/// Cell limits, and the charge current: 12000 is 120 A, as the capacity of that board shows (8000 is 80 Ah).
+/// Cell limits, the charge current (12000 is 120 A, as the capacity of that board shows: 8000 is 80 Ah), and the capacity. A table calls
+/// it design, but the registers of the recorded board say 100 Ah for that: it counts only until reply 42 is known.
 fn limits(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let r = &mut Reader::new(info);
     r.skip(1, "flag")?;
@@ -73,6 +75,7 @@ fn limits(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let (high, low) = (word()?, word()?);
     let (_hot, _cold, charge) = (word()?, word()?, word()?);
     let (_pack_high, _pack_low, cells) = (word()?, word()?, word()?);
+    let (_charge, capacity) = (word()?, word()?);
     r.skip(LIMIT_REST, "limits of the pack")?;
     let serial = r.bytes(SERIAL, "serial number")?;
     if r.left() > 0 {
@@ -82,6 +85,7 @@ fn limits(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     into.settings.cell_ovp = known(high).map(Volts::milli);
     into.settings.cell_uvp = known(low).map(Volts::milli);
     into.settings.charge_ocp = known(charge).map(Amps::centi);
+    into.capacity = into.capacity.or_else(|| known(capacity).map(AmpHours::centi));
     into.device.serial_number = text(serial);
     Ok(())
 }
