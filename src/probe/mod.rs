@@ -47,8 +47,10 @@ const RADIO_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time to listen for a master before anything is sent; a master sends at least every 220 ms.
 const FIRST_LISTEN: Duration = Duration::from_millis(250);
 
-/// Listening time once a master was heard: its cycle takes up to 15 s.
+/// Longest listening time once a master was heard: its cycle takes up to 15 s.
 const MASTER_CYCLE: Duration = Duration::from_secs(20);
+/// … but a line that is quiet for this long has none: what was heard was the last answer to a program that has just ended.
+const NO_MASTER: Duration = Duration::from_secs(1);
 
 /// Time to wait for the first message on a topic; senders have their own pace.
 const MESSAGE_TIME: Duration = Duration::from_secs(25);
@@ -460,13 +462,16 @@ impl SearchRun<'_> {
         let start = self.link.now();
         let silent =
             !self.scope.addresses.is_empty() && self.scope.addresses.iter().all(|address| !is_asked(&candidate(Some(*address))));
-        let mut until = start.after(if silent || self.scope.listen_only { MASTER_CYCLE } else { time });
+        let patient = silent || self.scope.listen_only;
+        let whole_time = start.after(MASTER_CYCLE);
+        let mut until = if patient { whole_time } else { start.after(time) };
         let (mut heard, mut found): (_, Vec<Found>) = (Sniffer::new(driver), Vec::new());
         let mut whole_cycle = false;
         while !whole_cycle && self.link.now() < until {
             self.link.listen(&mut heard, until)?;
-            if heard.requests() > 0 || heard.frames().0 > 0 {
-                until = start.after(MASTER_CYCLE);
+            if !patient && (heard.requests() > 0 || heard.frames().0 > 0) {
+                let heard_at = self.link.heard_at().unwrap_or(start);
+                until = until.max(heard_at.after(NO_MASTER)).min(whole_time);
             }
             for reading in heard.take() {
                 let candidate = candidate(reading.address);

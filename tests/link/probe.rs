@@ -442,6 +442,32 @@ fn a_master_that_talks_unasked_is_found_by_listening() {
     }
 }
 
+/// The program that was polling this line ends, and another one begins: answers are still under way, and look like a master's.
+#[test]
+fn an_answer_to_a_program_that_has_ended_is_no_master() {
+    let jk_pb = BOARDS.iter().find(|board| board.name == "jk-pb").unwrap();
+    let mut units = [Unit::new(1, &PackConfig::default(), Scenario::default())];
+    let requests = |what: fn(&Request) -> bool| {
+        let mut protocol = (jk_pb::DRIVER.new)(Some(1));
+        let all = protocol.plan(&Reading::default());
+        all.into_iter().filter(what).map(|request| request.bytes.into_owned()).collect::<Vec<_>>()
+    };
+    let replies: Vec<u8> = requests(|request| request.required)
+        .iter()
+        .flat_map(|request| (jk_pb.new)().answer(request, &mut units))
+        .flat_map(|reply| reply.bytes)
+        .collect();
+    assert!(replies.len() > 300);
+    for remembered in [None, Some(Candidate { driver: &jk_pb::DRIVER, line: FAST, address: Some(1) })] {
+        let clock = SimClock::default();
+        let port = slow_board(&clock, jk_pb, 40).at(Moment::from_secs(0.03), &replies).at(Moment::from_secs(0.15), &replies);
+        let (found, _) = run(port, &clock, &Scope { remembered, ..Scope::default() });
+        let found = found.unwrap();
+        assert_eq!(names(&found), [("jk-pb", Some(1))]);
+        assert!(!found[0].overheard && seconds(&clock) < 6.0, "{} s", seconds(&clock));
+    }
+}
+
 /// Packs in parallel poll each other: nobody else may send there. The bytes are those that boards send.
 #[test]
 fn a_line_on_which_a_master_polls_its_packs_is_left_alone() {
