@@ -12,12 +12,13 @@ mod channel;
 mod current;
 mod first_readings;
 mod frozen;
+mod inputs;
 mod sensors;
 mod values;
 
-use crate::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use crate::base::units::{Amps, Celsius, Moment, Percent, Volts};
 use crate::battery::charge::{ChargeInputs, SensorConfig};
-use crate::model::{BmsSettings, ByDirection, Chemistry, Fets, Reading};
+use crate::model::{BmsSettings, Chemistry, Fets, Reading};
 use alarms::AlarmGuard;
 pub use first_readings::FirstReadings;
 pub use frozen::{ChangeTimer, FrozenBms};
@@ -25,14 +26,13 @@ pub use frozen::{ChangeTimer, FrozenBms};
 use cells::CellGuard;
 use channel::{CELL, Channel, EXACT, GuardedValue, HELD_FOR, ReadingContext, VOLTAGE};
 use current::CurrentGuard;
+use inputs::{JudgedReading, Permissions};
 use sensors::Sensors;
 use std::time::Duration;
-use values::{Names, Values};
+use values::Names;
 
 /// A BMS may count the SoC this far beyond full, %.
 const MAX_SOC_OVERSHOOT: f64 = 10.0;
-/// The capacity is computed from SoC and remaining charge above this SoC only, %.
-const MIN_SOC_FOR_CAPACITY: f64 = 5.0;
 /// A BMS that reports no pack at all has restarted: for this time charge control keeps the accepted values, as doubtful ones. They
 /// are published for [`HELD_FOR`] at most.
 const RESTARTED_FOR: Duration = Duration::from_secs(30);
@@ -68,45 +68,6 @@ pub struct Guard {
     permissions: Permissions,
     /// Number of values held since start.
     pub held: u64,
-}
-
-/// What the BMS permits: never held, always passed on as reported.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Permissions {
-    charge: Option<bool>,
-    discharge: Option<bool>,
-    charge_limit: Option<Amps>,
-    discharge_limit: Option<Amps>,
-    voltage_limit: Option<Volts>,
-}
-
-impl Permissions {
-    fn of(reading: &Reading) -> Self {
-        Self {
-            charge: reading.fets.charge,
-            discharge: reading.fets.discharge,
-            charge_limit: reading.settings.charge_limit,
-            discharge_limit: reading.settings.discharge_limit,
-            voltage_limit: reading.settings.voltage_limit,
-        }
-    }
-
-    /// What both permit.
-    fn and(self, other: Self) -> Self {
-        fn lower<T: PartialOrd>(one: Option<T>, other: Option<T>) -> Option<T> {
-            match (one, other) {
-                (Some(one), Some(other)) => Some(if other < one { other } else { one }),
-                (one, other) => one.or(other),
-            }
-        }
-        Self {
-            charge: lower(self.charge, other.charge),
-            discharge: lower(self.discharge, other.discharge),
-            charge_limit: lower(self.charge_limit, other.charge_limit),
-            discharge_limit: lower(self.discharge_limit, other.discharge_limit),
-            voltage_limit: lower(self.voltage_limit, other.voltage_limit),
-        }
-    }
 }
 
 /// A reading that may be published, with the inputs for charge control.
@@ -157,74 +118,19 @@ impl Guard {
         if reading.cells_complete == Some(false) {
             reading.cells.clear();
         }
-        let Values {
-            voltage,
-            current,
-            stated,
-            soc,
-            remaining,
-            capacity,
-            mos,
-            cells,
-            highest_cell,
-            lowest_cell,
-            temperatures,
-            settings,
-            ..
-        } = values;
-
-        let inputs = |cautious: bool| {
-            let low = |judged: &GuardedValue| if cautious { judged.low() } else { judged.accepted };
-            let high = |judged: &GuardedValue| if cautious { judged.high() } else { judged.accepted };
-            let permitted = match (cautious, context.suspect) {
-                (true, true) => reported.and(before),
-                (false, true) => before,
-                (_, false) => reported,
-            };
-            let (listed_high, listed_low) = if cautious { cells.cautious } else { cells.accepted };
-            // Of a list and extremes reported beside it the worse counts.
-            let worse = |listed: Option<Volts>, told: Option<f64>, pick: fn(f64, f64) -> f64| {
-                channel::least(listed.map(Volts::get).into_iter().chain(told), pick).map(Volts::new)
-            };
-            let extremes = [highest_cell, lowest_cell];
-            let broken = |judged: &GuardedValue| if cautious { judged.broken } else { judged.is_missing() };
-            ChargeInputs {
-                voltage: low(&voltage).map(Volts::new),
-                last_voltage: self.voltage.last().map(Volts::new),
-                stated_cells: stated.accepted.and_then(values::cell_count),
-                // Cells held for this long are not present values; only the accepted view keeps them.
-                cells: if cautious && too_old { Vec::new() } else { cells.listed.clone() },
-                without_cells: reading.without_cells,
-                high_cell: worse(listed_high, high(&highest_cell), f64::max),
-                low_cell: worse(listed_low, low(&lowest_cell), f64::min),
-                mean_only: false,
-                broken_cell: broken(&cells.worst) || extremes.iter().any(broken),
-                broken_sensor: temperatures.judged.iter().any(GuardedValue::is_missing),
-                current: current.accepted.map(Amps::new),
-                high_soc: high(&soc).map(Percent::new),
-                low_soc: low(&soc).map(Percent::new),
-                coldest: channel::least(temperatures.judged.iter().filter_map(low), f64::min).map(Celsius::new),
-                hottest: channel::least(temperatures.judged.iter().filter_map(high), f64::max).map(Celsius::new),
-                missing_sensor: temperatures.missing || reading.awaited.temperatures,
-                awaited: reading.awaited,
-                mos: high(&mos).map(Celsius::new),
-                charge_allowed: permitted.charge,
-                discharge_allowed: permitted.discharge,
-                capacity: low(&capacity).or_else(|| by_charge_left(low(&remaining)?, high(&soc)?)).map(AmpHours::new),
-                settings: BmsSettings {
-                    charge_limit: permitted.charge_limit,
-                    discharge_limit: permitted.discharge_limit,
-                    voltage_limit: permitted.voltage_limit,
-                    ..if cautious { settings.cautious.clone() } else { settings.accepted.clone() }
-                },
-                owner_limits: ByDirection::default(),
-                oscillation_cut: None,
-                unix: None,
-                in_doubt: names.in_doubt || alarmed || context.suspect,
-            }
+        let judged = JudgedReading {
+            reading: &reading,
+            values: &values,
+            last_voltage: self.voltage.last().map(Volts::new),
+            reported,
+            before,
+            suspect: context.suspect,
+            too_old,
+            in_doubt: names.in_doubt || alarmed || context.suspect,
         };
-        let cautious = inputs(true);
-        let accepted = (names.doubtful || context.suspect).then(|| inputs(false));
+        let cautious = judged.inputs(true);
+        let accepted = (names.doubtful || context.suspect).then(|| judged.inputs(false));
+        let temperatures = values.temperatures;
         let sensors = if too_old { vec![None; temperatures.in_place.len()] } else { temperatures.in_place };
         if too_old {
             // Permissions are always passed on as reported.
@@ -319,11 +225,6 @@ struct Settings {
     accepted: BmsSettings,
     cautious: BmsSettings,
     worst: GuardedValue,
-}
-
-/// Capacity in Ah that follows from the remaining charge at this SoC. Not defined for an SoC of a few percent.
-fn by_charge_left(remaining: f64, soc: f64) -> Option<f64> {
-    (soc >= MIN_SOC_FOR_CAPACITY && remaining > 0.0).then(|| remaining * 100.0 / soc)
 }
 
 /// SoC limited to 100 %, even if the BMS counts on.

@@ -8,7 +8,7 @@ use super::{
 use crate::base::units::{Celsius, Moment, Volts, round};
 use crate::control::Abilities;
 use crate::model::{
-    self, BankSummary, ChargeExcess, Derived, Freshness, LineState, LinkStats, ReplyRates, Snapshot, UserOverrides,
+    self, BankSummary, ChargeExcess, Derived, Freshness, LineState, LinkStats, Reading, ReplyRates, Snapshot, UserOverrides,
 };
 use std::time::Duration;
 
@@ -89,24 +89,10 @@ impl View {
             time_to_soc: _, bms_remaining: _,
         } = derived;
         let UserOverrides { switched_off: _, switched_off_text, overrides, gx_settings } = &**user_overrides;
-        let BatteryInfo { id, custom_name, service, connection, product, instance, bank, control, commands } = info;
         let alarms_known = *freshness == Freshness::Fresh && (reading.alarms.is_some() || !alarms.is_empty());
         let cell_number = |extreme: &Option<(Volts, usize)>| number(extreme.map(|(_, number)| number).filter(|number| *number > 0));
         Self {
-            identity: Identity::of(
-                reading,
-                IdentityKeys {
-                    id: id.clone(),
-                    name: if custom_name.is_empty() { product } else { custom_name }.clone(),
-                    kind: if bank_summary.is_some() { Kind::Bank } else { Kind::Battery },
-                    service: service.clone(),
-                    connection: connection.clone(),
-                    product: product.clone(),
-                    instance: *instance,
-                    bank: bank.clone(),
-                    control: *control,
-                },
-            ),
+            identity: identity(info, reading, bank_summary.is_some()),
             state: State { freshness: *freshness, age_s: age.map(|age| round(age.as_secs_f64(), 1)), cable: *cable },
             pack: Pack {
                 // A counted SoC has many decimals.
@@ -134,26 +120,22 @@ impl View {
                     cell_sum_v: rounded(*cell_sum, 3),
                 },
             ),
-            temperatures: {
-                let temperatures = Temperatures::of(
-                    reading,
-                    &reading.temperatures,
-                    TemperaturesKeys {
-                        temperature_names: sensor_names.to_vec(),
-                        temperatures_ignored: ignored_sensors.clone(),
-                        temperature_c: value(*temperature),
-                        temperature_min_c: value(min_temperature.map(|(degrees, _)| degrees)),
-                        temperature_max_c: value(max_temperature.map(|(degrees, _)| degrees)),
-                    },
-                );
-                let listed = temperatures.temperatures_c.map(|listed| if sensors.is_empty() { listed } else { in_place(sensors) });
-                Temperatures { temperatures_c: listed, ..temperatures }
-            },
+            temperatures: temperatures(
+                reading,
+                sensors,
+                TemperaturesKeys {
+                    temperature_names: sensor_names.to_vec(),
+                    temperatures_ignored: ignored_sensors.clone(),
+                    temperature_c: value(*temperature),
+                    temperature_min_c: value(min_temperature.map(|(degrees, _)| degrees)),
+                    temperature_max_c: value(max_temperature.map(|(degrees, _)| degrees)),
+                },
+            ),
             switches: Switches::of(
                 &reading.fets,
                 &reading.balancing,
                 SwitchesKeys {
-                    commands: commands.names().map(Into::into).collect(),
+                    commands: info.commands.names().map(Into::into).collect(),
                     switched_off: switched_off_text.iter().cloned().map(Into::into).collect(),
                     overrides: overrides.iter().cloned().map(Into::into).collect(),
                 },
@@ -200,6 +182,30 @@ impl View {
             ..Self::default()
         }
     }
+}
+
+fn identity(info: &BatteryInfo, reading: &Reading, is_bank: bool) -> Identity {
+    // The commands are among the switches.
+    let BatteryInfo { id, custom_name, service, connection, product, instance, bank, control, commands: _ } = info;
+    let own = IdentityKeys {
+        id: id.clone(),
+        name: if custom_name.is_empty() { product } else { custom_name }.clone(),
+        kind: if is_bank { Kind::Bank } else { Kind::Battery },
+        service: service.clone(),
+        connection: connection.clone(),
+        product: product.clone(),
+        instance: *instance,
+        bank: bank.clone(),
+        control: *control,
+    };
+    Identity::of(reading, own)
+}
+
+/// With the sensors by position, if their positions are known.
+fn temperatures(reading: &Reading, sensors: &[Option<Celsius>], own: TemperaturesKeys) -> Temperatures {
+    let temperatures = Temperatures::of(reading, &reading.temperatures, own);
+    let listed = temperatures.temperatures_c.map(|listed| if sensors.is_empty() { listed } else { in_place(sensors) });
+    Temperatures { temperatures_c: listed, ..temperatures }
 }
 
 fn number(number: Option<usize>) -> Option<u16> {
