@@ -335,9 +335,9 @@ def main():
 	if 'size' in wanted:
 		table.row('program, %s, everything in' % os.uname().machine, [os.path.getsize(options.binary) / 1e6], 'MB', None, None)
 		if os.path.exists(STATIC):
-			table.row('program, static armv7, everything in', [os.path.getsize(STATIC) / 1e6], 'MB', 3.5, 2.5)
+			table.row('program, static armv7, everything in', [os.path.getsize(STATIC) / 1e6], 'MB', 6.0, 4.5)
 		else:
-			print('static armv7 program not measured: cross/build.sh builds it, and refuses one above 3.5 MB', file=sys.stderr)
+			print('static armv7 program not measured: cross/build.sh builds it, and refuses one above 6 MB', file=sys.stderr)
 		beside(table)
 	return 1 if table.broken else 0
 

@@ -210,9 +210,9 @@ impl Members {
     }
 
     /// A member has been away for at least this time and does not show that itself: its service is gone, or hangs.
-    pub(super) fn has_untold_loss(&self, time: Duration) -> bool {
-        let tells = |state: &MemberState| state.now.as_ref().is_some_and(|now| now.cable.is_some());
-        let lost = |state: &MemberState| !state.is_online() && state.away_for >= time && !tells(state);
+    pub(super) fn has_unreported_loss(&self, time: Duration) -> bool {
+        let reports_it = |state: &MemberState| state.now.as_ref().is_some_and(|now| now.cable.is_some());
+        let lost = |state: &MemberState| !state.is_online() && state.away_for >= time && !reports_it(state);
         self.states.values().any(lost) || self.unseen_for(time).next().is_some()
     }
 

@@ -300,8 +300,8 @@ impl Bank {
 
     /// The same without the batteries that show it themselves, so that one loss is not reported twice.
     fn own_cable(&self, freshness: Freshness) -> Option<Level> {
-        let untold = self.members.has_untold_loss(self.config.silence.cable_warning_after());
-        self.cable(freshness).filter(|_| untold)
+        let unreported = self.members.has_unreported_loss(self.config.silence.cable_warning_after());
+        self.cable(freshness).filter(|_| unreported)
     }
 
     fn time_to_go(&self, reading: &Reading) -> Option<Duration> {

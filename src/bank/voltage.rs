@@ -287,8 +287,8 @@ fn without_data(config: &Config, members: &Members, in_force: Option<f64>) -> Vo
         let cvl = member.last.limits.cvl.value;
         plausible(member.member_info().float.unwrap_or(cvl)).min(voltage).min(plausible(cvl))
     });
-    let told = if config.layout == Layout::Parallel || all_silent { combined(silent) } else { None };
-    let value = told.or_else(|| combined(last.collect())).unwrap_or(0.0);
+    let of_silent = if config.layout == Layout::Parallel || all_silent { combined(silent) } else { None };
+    let value = of_silent.or_else(|| combined(last.collect())).unwrap_or(0.0);
     let value = in_force.map_or(value, |in_force| value.min(in_force));
     Voltage { value, rule, why: Cow::Borrowed(rule), mode: Mode::Hold }
 }

@@ -327,15 +327,15 @@ impl Battery {
         &self.reading
     }
 
-    /// Whether the data is complete enough to publish: voltage, current, SoC and every cell (if the BMS reports cells), except for values that the BMS
-    /// permanently reports as impossible.
+    /// Whether the data is complete enough to publish: voltage, current, SoC and every cell (if the BMS reports cells), except for
+    /// values that the BMS permanently reports as impossible.
     pub fn is_presentable(&self, now: Moment) -> bool {
         let Reading { voltage, current, soc, .. } = &self.reading;
         let waited = self.first_read_at.is_some_and(|first| now.since(first) >= MAX_WAIT_FOR_POSSIBLE);
-        let told = |known: bool, name: &str| known || (waited && self.missing.contains(&name));
-        told(voltage.is_some(), "pack voltage")
-            && told(current.is_some(), "current")
-            && told(soc.is_some(), "SoC")
+        let known = |known: bool, name: &str| known || (waited && self.missing.contains(&name));
+        known(voltage.is_some(), "pack voltage")
+            && known(current.is_some(), "current")
+            && known(soc.is_some(), "SoC")
             && self.reading.has_its_cells()
     }
 

@@ -125,13 +125,7 @@ pub async fn serve(
     let (names, names_out) = mpsc::channel(RENAME_QUEUE);
     let synced = sync.run(stored_sender, names_out);
     tokio::pin!(synced);
-    if let Some(counters) = counters {
-        report(&events, BatteryServiceEvent::Counters(Box::new(counters)));
-    }
-    report(&events, BatteryServiceEvent::Registered(service.context().device_instance));
-    if service.context().custom_name != first_name {
-        report(&events, BatteryServiceEvent::CustomName(service.context().custom_name.clone()));
-    }
+    announce(&service, &first_name, counters, &events);
     loop {
         tokio::select! {
             call = service.next_call() => {
@@ -172,6 +166,17 @@ pub async fn serve(
             }
             lost = &mut synced => lost?,
         }
+    }
+}
+
+/// Reports what entering the bus has brought.
+fn announce(service: &Service, first_name: &str, counters: Option<Counters>, events: &mpsc::Sender<BatteryServiceEvent>) {
+    if let Some(counters) = counters {
+        report(events, BatteryServiceEvent::Counters(Box::new(counters)));
+    }
+    report(events, BatteryServiceEvent::Registered(service.context().device_instance));
+    if service.context().custom_name != first_name {
+        report(events, BatteryServiceEvent::CustomName(service.context().custom_name.clone()));
     }
 }
 

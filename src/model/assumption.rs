@@ -177,7 +177,7 @@ impl Reading {
             };
             let asked = open.question.note();
             self.notes.retain(|note| *note != asked);
-            // A later frame of the same reading may have told the values for certain.
+            // A later frame of the same reading may have reported the values for certain.
             match answer.of(open.values) {
                 OpenValue::Fets(charge, discharge) => {
                     self.fets.charge = self.fets.charge.or(Some(charge));

@@ -19,7 +19,7 @@ pub(super) enum CellCount {
     Unclear,
     /// The BMS reports neither single cells nor their number. The number is not guessed: nothing but the charge voltage that the BMS
     /// asks for is a charge voltage then.
-    Untold,
+    NotReported,
 }
 
 /// Number of cells. The BMS's count, the plausible cells in its list, and pack voltage ÷ mean cell must agree.
@@ -32,7 +32,7 @@ pub(super) fn count(config: &Config, inputs: &ChargeInputs, memory: &mut Memory)
         // Without any voltage there is nothing to hold the pack at.
         let Some(voltage) = inputs.cautious_voltage() else { return CellCount::Unclear };
         match (inputs.stated_cells, memory.pinned_cells) {
-            (None, None) => return CellCount::Untold,
+            (None, None) => return CellCount::NotReported,
             (None, Some(pinned)) => fitting_count(pinned, voltage, inputs),
             (Some(stated), _) => fitting_count(stated, voltage, inputs),
         }
@@ -84,8 +84,8 @@ pub(crate) fn mean(cells: impl Iterator<Item = f64>) -> Option<f64> {
 /// The chemistry: configured, else reported by the BMS, else LFP unless the readings contradict it. A chemistry confirmed by a
 /// reading stays with this battery; another number of cells means another battery.
 pub(super) fn chemistry(config: &Config, inputs: &ChargeInputs, count: CellCount, memory: &mut Memory) -> Option<Chemistry> {
-    if let Some(told) = config.chemistry.or(inputs.settings.chemistry) {
-        return Some(told);
+    if let Some(reported) = config.chemistry.or(inputs.settings.chemistry) {
+        return Some(reported);
     }
     match (memory.confirmed, count) {
         (Some((_, before)), CellCount::Clear(cells)) if cells != before => memory.confirmed = None,

@@ -88,8 +88,8 @@ impl InputLine {
         let cells = self.cells.as_deref().unwrap_or_default();
         let temperatures = sensors.counting(self.temperatures.as_deref().unwrap_or_default());
         let extreme = |values: &[f64], pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick);
-        let real = |pick: fn(f64, f64) -> f64, told: Option<f64>| {
-            extreme(cells, pick).into_iter().chain(told).reduce(pick).map(Volts::new)
+        let real = |pick: fn(f64, f64) -> f64, reported: Option<f64>| {
+            extreme(cells, pick).into_iter().chain(reported).reduce(pick).map(Volts::new)
         };
         let extremes = [self.highest_cell, self.lowest_cell].into_iter().flatten();
         ChargeInputs {

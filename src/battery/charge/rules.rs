@@ -50,7 +50,7 @@ pub(super) fn apply(
     let count = cells::count(config, inputs, memory);
     let with_mean = match count {
         CellCount::Clear(cells) | CellCount::Changed(cells) => inputs.with_mean_cells(cells).filter(|_| !memory.has_seen_cells),
-        CellCount::Unclear | CellCount::Untold => None,
+        CellCount::Unclear | CellCount::NotReported => None,
     };
     let inputs = with_mean.as_ref().unwrap_or(inputs);
     let confirmed = memory.confirmed;
@@ -58,7 +58,7 @@ pub(super) fn apply(
     let context = RuleContext { config, inputs, chemistry: preset(known.unwrap_or(Chemistry::Lfp)), from, now };
     let cell_count = match count {
         CellCount::Clear(cells) | CellCount::Changed(cells) => Some(cells),
-        CellCount::Unclear | CellCount::Untold => None,
+        CellCount::Unclear | CellCount::NotReported => None,
     };
     let mut proposed = start(&context, cell_count, known);
     if confirmed.is_some_and(|before| memory.confirmed != Some(before)) {
@@ -68,7 +68,7 @@ pub(super) fn apply(
     let full = proposed.limits.currents();
     let lift = match (cell_count, known) {
         (Some(cells), Some(_)) => voltage(&context, f64::from(cells), memory, &mut proposed),
-        (None, Some(_)) if count == CellCount::Untold => told_voltage(&context, memory, &mut proposed),
+        (None, Some(_)) if count == CellCount::NotReported => requested_voltage(&context, memory, &mut proposed),
         _ => 0.0,
     };
     if inputs.mean_only {
@@ -91,8 +91,8 @@ pub(super) fn apply(
     }
     match count {
         CellCount::Clear(_) => {}
-        CellCount::Untold if inputs.settings.voltage_limit.is_some() => {}
-        CellCount::Untold => proposed.block(inputs, NO_CHARGE_VOLTAGE),
+        CellCount::NotReported if inputs.settings.voltage_limit.is_some() => {}
+        CellCount::NotReported => proposed.block(inputs, NO_CHARGE_VOLTAGE),
         CellCount::Changed(_) => proposed.alarm(AlarmName::BmsInternal, Level::Alarm),
         CellCount::Unclear => proposed.block(inputs, CELL_COUNT_UNCLEAR),
     }
@@ -107,8 +107,8 @@ pub(super) fn apply(
 fn start(context: &RuleContext<'_>, cell_count: Option<u8>, known: Option<Chemistry>) -> ProposedLimits {
     let steps = context.config.preset == steps::LimitsPreset::SerialbatterySocSteps;
     let low_cell = if steps { SOC_LOW_CELL } else { context.chemistry.min_cell };
-    let told = context.inputs.settings.pack_uvp.unwrap_or_default();
-    let low_voltage = cell_count.map_or(told, |cells| Volts::new(low_cell * f64::from(cells))).rounded(2);
+    let reported = context.inputs.settings.pack_uvp.unwrap_or_default();
+    let low_voltage = cell_count.map_or(reported, |cells| Volts::new(low_cell * f64::from(cells))).rounded(2);
     let none = Limit { value: Amps::new(f64::INFINITY), why: "no limit" };
     let cvl = Limit { value: Volts::new(f64::INFINITY), why: "no limit" };
     ProposedLimits {
@@ -183,7 +183,7 @@ fn highest_by_ovp(inputs: &ChargeInputs, proposed: &mut ProposedLimits) -> f64 {
 /// The charge voltage of a battery that reports neither its cells nor their number: the one that it asks for, lowered while the
 /// highest cell that it reports is above the limit of a cell. Phases are left to the battery, which knows its cells. Returns as
 /// [`voltage`].
-fn told_voltage(context: &RuleContext<'_>, memory: &mut Memory, proposed: &mut ProposedLimits) -> f64 {
+fn requested_voltage(context: &RuleContext<'_>, memory: &mut Memory, proposed: &mut ProposedLimits) -> f64 {
     let RuleContext { config, inputs, chemistry, from, now } = *context;
     let Some(asked) = asked_voltage(context, None).filter(|asked| *asked > Volts::ZERO) else { return 0.0 };
     let most = highest_by_ovp(inputs, proposed);

@@ -177,8 +177,8 @@ impl Guard {
         }
         // "Not reported" is a state, too: a single reading that reports a chemistry does not make it another battery. A value
         // reported once stays.
-        let not_told = self.chemistry.last().is_none_or(|last| last == UNKNOWN_CHEMISTRY).then_some(UNKNOWN_CHEMISTRY);
-        let chemistry = self.chemistry.check(reported.chemistry.map(number).or(not_told), EXACT, context);
+        let not_reported = self.chemistry.last().is_none_or(|last| last == UNKNOWN_CHEMISTRY).then_some(UNKNOWN_CHEMISTRY);
+        let chemistry = self.chemistry.check(reported.chemistry.map(number).or(not_reported), EXACT, context);
         let known = self.chemistry.last().and_then(chemistry_of);
         let with = |[ovp, uvp, pack_ovp, pack_uvp, charge, discharge]: &[GuardedValue; 6],
                     pick: fn(&GuardedValue) -> Option<f64>| BmsSettings {

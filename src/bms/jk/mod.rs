@@ -31,7 +31,7 @@ use registers::{CELLS, Registers, passwords};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
-use values::{measured, names, settings, told};
+use values::{measured, names, reported, settings};
 
 /// The registry entry.
 pub const DRIVER: Driver = Driver {
@@ -112,7 +112,7 @@ impl Codec for Jk {
                 return Err(DecodeError::Foreign { what: "other registers" });
             }
         }
-        into.voltage = registers.u16(0x83).and_then(told).map(Volts::centi).or(into.voltage);
+        into.voltage = registers.u16(0x83).and_then(reported).map(Volts::centi).or(into.voltage);
         if dump {
             measured(&registers, into)?;
             settings(&registers, into);

@@ -13,7 +13,7 @@ pub(super) fn measured(registers: &Registers<'_>, into: &mut Reading) -> Result<
     into.cell_count = u8::try_from(cells.len()).ok().filter(|count| *count > 0);
     show_cells(cells.into_iter(), into);
     let version = registers.u8(0xC0).unwrap_or(0);
-    into.current = registers.u16(0x84).and_then(told).and_then(|raw| current(version, raw));
+    into.current = registers.u16(0x84).and_then(reported).and_then(|raw| current(version, raw));
     if version > 1 {
         into.note(format!("protocol version {version}: the coding of the current is not documented"));
     }
@@ -21,7 +21,7 @@ pub(super) fn measured(registers: &Registers<'_>, into: &mut Reading) -> Result<
     into.temperatures.mos = registers.u16(0x80).and_then(temperature);
     // If one sensor is outside of the valid range none is used: the numbers of the others would shift.
     into.temperatures.sensors = [0x81, 0x82].into_iter().map(|id| registers.u16(id).and_then(temperature)).collect();
-    into.cycles = registers.u16(0x87).and_then(told).map(u32::from);
+    into.cycles = registers.u16(0x87).and_then(reported).map(u32::from);
     // Old firmware leaves it 0, whatever the cycles.
     let throughput = registers.u32(0x89).and_then(|raw| unless(&[0, u32::MAX], raw));
     into.throughput = throughput.map(|ah| AmpHours::new(f64::from(ah)));
@@ -30,7 +30,7 @@ pub(super) fn measured(registers: &Registers<'_>, into: &mut Reading) -> Result<
         apply_word("alarm", bits.to_le_bytes(), &ALARMS, into);
     }
     // 8C contains the state of the FETs; AB and AC only contain the owner's switches.
-    let state = registers.u16(0x8C).and_then(told);
+    let state = registers.u16(0x8C).and_then(reported);
     into.fets.charge = state.map(|bits| bits & 1 != 0);
     into.fets.discharge = state.map(|bits| bits & 2 != 0);
     into.balancing.active = state.map(|bits| bits & 4 != 0);
@@ -55,7 +55,7 @@ fn cells(registers: &Registers<'_>) -> Result<Vec<Option<Volts>>, DecodeError> {
     if !rest.is_empty() || !counted || !stated {
         return Err(DecodeError::Short { field: "cell voltages" });
     }
-    Ok(cells.iter().flat_map(|[_, millivolts @ ..]| u16s_be(millivolts)).map(|raw| told(raw).map(Volts::milli)).collect())
+    Ok(cells.iter().flat_map(|[_, millivolts @ ..]| u16s_be(millivolts)).map(|raw| reported(raw).map(Volts::milli)).collect())
 }
 
 /// Current in 0.01 A, encoded by protocol version.
@@ -82,7 +82,7 @@ fn temperature(raw: u16) -> Option<Celsius> {
 const NO_SETTING: [u16; 2] = [0, 0xFFFF];
 
 /// FFFF is not a valid register value.
-pub(super) fn told(raw: u16) -> Option<u16> {
+pub(super) fn reported(raw: u16) -> Option<u16> {
     unless(&[0xFFFF], raw)
 }
 

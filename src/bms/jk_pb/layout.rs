@@ -102,9 +102,9 @@ impl Layout {
 
     /// The mean cell in the frame is that of the cells, with or without those at 0 V.
     fn mean_is_right(self, frame: &[u8]) -> bool {
-        let told = u32::from(at(frame, self.near(74)).u16_le("mean cell").unwrap_or(0));
+        let reported = u32::from(at(frame, self.near(74)).u16_le("mean cell").unwrap_or(0));
         let sum: u32 = self.fitted(frame).map(u32::from).sum();
-        let agrees = |count: u32| sum.checked_div(count).is_some_and(|mean| mean > 0 && mean.abs_diff(told) <= mean / 50);
+        let agrees = |count: u32| sum.checked_div(count).is_some_and(|mean| mean > 0 && mean.abs_diff(reported) <= mean / 50);
         let count = |cells: usize| agrees(u32::try_from(cells).unwrap_or(0));
         count(self.fitted(frame).count()) || count(self.fitted(frame).filter(|cell| *cell > 0).count())
     }

@@ -265,8 +265,8 @@ async fn batteries(connection: &Connection, bank: &str) -> usize {
 pub(crate) fn published(share: ByDirection<Option<f64>>, role: Role, snapshot: &Snapshot) -> Cow<'_, Snapshot> {
     let Role::Fallback(count) = role else { return Cow::Borrowed(snapshot) };
     let Limits { cvl, ccl, dcl, .. } = snapshot.limits;
-    let lower = |limit: Limit<Amps>, told: Option<f64>| {
-        let part = told.unwrap_or(limit.value.get() / count.max(1) as f64);
+    let lower = |limit: Limit<Amps>, published: Option<f64>| {
+        let part = published.unwrap_or(limit.value.get() / count.max(1) as f64);
         if part < limit.value.get() { Limit { value: Amps::new(part), why: FALLBACK_REASON } } else { limit }
     };
     let float = snapshot.member_info.float.filter(|float| *float < cvl.value);

@@ -95,14 +95,14 @@ enum Write {
 ///
 /// # Errors
 /// When it cannot be built.
-pub(crate) fn request_reply(call: &Message, told: &Reply) -> zbus::Result<Option<Message>> {
+pub(crate) fn request_reply(call: &Message, answer: &Reply) -> zbus::Result<Option<Message>> {
     let header = call.header();
     if header.primary().flags().contains(Flags::NO_REPLY_EXPECTED) {
         return Ok(None);
     }
     let reply = Message::method_return(&header);
     let asked = header.member().is_some_and(|member| member.as_str() == "Ask");
-    Ok(Some(if asked { reply.build(&(told.code, &told.text))? } else { reply.build(&told.code)? }))
+    Ok(Some(if asked { reply.build(&(answer.code, &answer.text))? } else { reply.build(&answer.code)? }))
 }
 
 /// Items of a service and the data they are computed from.

@@ -102,8 +102,8 @@ impl Service {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(crate) async fn reply(&self, call: &Message, told: &Reply) -> Result<(), DbusError> {
-        match request_reply(call, told).map_err(|error| DbusError::Message(error.to_string()))? {
+    pub(crate) async fn reply(&self, call: &Message, answer: &Reply) -> Result<(), DbusError> {
+        match request_reply(call, answer).map_err(|error| DbusError::Message(error.to_string()))? {
             Some(reply) => self.send(&reply).await,
             None => Ok(()),
         }
