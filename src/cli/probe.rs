@@ -25,7 +25,7 @@ pub struct ProbeArgs {
 
 /// A hit as JSON; scripts rely on these keys.
 #[derive(Serialize)]
-struct Hit<'a> {
+struct FoundEntry<'a> {
     bms: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<u8>,
@@ -39,7 +39,7 @@ struct Hit<'a> {
     elapsed_ms: u128,
 }
 
-impl<'a> From<&'a Found> for Hit<'a> {
+impl<'a> From<&'a Found> for FoundEntry<'a> {
     fn from(found: &'a Found) -> Self {
         let candidate = &found.candidate;
         Self {
@@ -76,7 +76,7 @@ impl ProbeArgs {
 }
 
 fn print(found: &Found, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
-    let hit = Hit::from(found);
+    let hit = FoundEntry::from(found);
     match show {
         Show::Json => writeln!(out, "{}", serde_json::to_string(&hit).map_err(std::io::Error::from)?)?,
         Show::Table { .. } => {

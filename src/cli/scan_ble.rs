@@ -4,7 +4,7 @@ use super::Failure;
 use super::options::ConfigFile;
 use crate::bms::{Evidence, driver};
 use crate::config::RawValue;
-use crate::link::bluetooth::{Heard, SCHEME, scan};
+use crate::link::bluetooth::{SCHEME, ScannedDevice, scan};
 use crate::service::bluetooth_options;
 use crate::terminal::output::Show;
 use clap::Args;
@@ -31,7 +31,7 @@ pub struct ScanBleArgs {
 
 /// A device as JSON; scripts rely on these keys.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Row<'a> {
     address: &'a str,
     port: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,8 +47,8 @@ struct Line<'a> {
     config: Option<String>,
 }
 
-impl<'a> From<&'a Heard> for Line<'a> {
-    fn from(heard: &'a Heard) -> Self {
+impl<'a> From<&'a ScannedDevice> for Row<'a> {
+    fn from(heard: &'a ScannedDevice) -> Self {
         Self {
             address: &heard.address,
             port: format!("{SCHEME}{}", heard.address),
@@ -63,7 +63,7 @@ impl<'a> From<&'a Heard> for Line<'a> {
 }
 
 /// The lines for the configuration. A family that is untested has to be named.
-fn config(heard: &Heard) -> Option<String> {
+fn config(heard: &ScannedDevice) -> Option<String> {
     let first = heard.families.first()?;
     let ports = format!("ports = [\"{SCHEME}{}\"]", heard.address);
     let untested = driver(first).is_some_and(|driver| driver.evidence == Evidence::Untested);
@@ -84,7 +84,7 @@ impl ScanBleArgs {
         let all = scan(&options, Duration::from_secs(self.seconds))?;
         for heard in &all {
             match show {
-                Show::Json => writeln!(out, "{}", serde_json::to_string(&Line::from(heard)).map_err(std::io::Error::from)?)?,
+                Show::Json => writeln!(out, "{}", serde_json::to_string(&Row::from(heard)).map_err(std::io::Error::from)?)?,
                 Show::Table { .. } => write_device(out, heard)?,
             }
         }
@@ -98,7 +98,7 @@ impl ScanBleArgs {
 
 const ADVICE: &str = "A BMS that is connected to a phone is not heard: close its app.";
 
-fn write_device(out: &mut dyn Write, heard: &Heard) -> std::io::Result<()> {
+fn write_device(out: &mut dyn Write, heard: &ScannedDevice) -> std::io::Result<()> {
     let signal = match (heard.rssi, heard.connected) {
         (Some(rssi), _) => format!("{rssi} dBm"),
         (None, true) => "connected".to_owned(),

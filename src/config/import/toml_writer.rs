@@ -4,7 +4,7 @@ use super::{Migration, OptionOutcome, Remark};
 use crate::config::{Config, ConfigError, Origin, RawValue};
 
 /// A line of the new file.
-struct Line {
+struct TomlLine {
     /// Its table; empty for the top of the file.
     table: String,
     key: &'static str,
@@ -13,7 +13,7 @@ struct Line {
     from: Vec<String>,
 }
 
-impl Line {
+impl TomlLine {
     fn text(&self) -> String {
         format!("{} = {}", self.key, self.value)
     }
@@ -22,7 +22,7 @@ impl Line {
 /// Lines and remarks.
 #[derive(Default)]
 pub(super) struct TomlWriter {
-    lines: Vec<Line>,
+    lines: Vec<TomlLine>,
     taken: Vec<String>,
     remarks: Vec<Remark>,
 }
@@ -36,7 +36,7 @@ impl TomlWriter {
     /// The same in a table such as `port.ttyUSB0`.
     pub(super) fn set_in(&mut self, table: &str, from: &[&str], key: &'static str, value: impl Into<RawValue>) -> bool {
         let from = from.iter().map(|name| (*name).to_owned()).collect();
-        let line = Line { table: table.to_owned(), key, value: value.into(), from };
+        let line = TomlLine { table: table.to_owned(), key, value: value.into(), from };
         // Checked alone at the top of a file, where every key is allowed.
         match Config::parse("", &line.text()) {
             Ok(_) => {
@@ -76,7 +76,7 @@ impl TomlWriter {
         self.remark(option, OptionOutcome::Refused, text);
     }
 
-    fn refuse_line(&mut self, line: &Line, why: &str) {
+    fn refuse_line(&mut self, line: &TomlLine, why: &str) {
         for option in &line.from {
             self.refuse(option, format!("not imported: {why}"));
         }

@@ -10,7 +10,7 @@ mod error;
 mod scan;
 
 pub use error::BluetoothError;
-pub use scan::{Heard, scan};
+pub use scan::{ScannedDevice, scan};
 
 use super::Port;
 use super::error::OpenError;

@@ -18,7 +18,7 @@ const SCAN_OVERTIME: Duration = Duration::from_secs(20);
 
 /// A device that was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct ScannedDevice {
     /// Its address.
     pub address: String,
     /// The name that it advertises.
@@ -37,7 +37,7 @@ pub struct Heard {
 ///
 /// # Errors
 /// One sentence for each reason that an owner can fix.
-pub fn scan(options: &BluetoothOptions, time: Duration) -> Result<Vec<Heard>, BluetoothError> {
+pub fn scan(options: &BluetoothOptions, time: Duration) -> Result<Vec<ScannedDevice>, BluetoothError> {
     let runtime = LocalRuntime::new().map_err(|error| BluetoothError::NoBluez(error.to_string()))?;
     let limit = time.saturating_add(SCAN_OVERTIME);
     let all = runtime.within(limit, listen(options, time));
@@ -46,10 +46,10 @@ pub fn scan(options: &BluetoothOptions, time: Duration) -> Result<Vec<Heard>, Bl
     Ok(all)
 }
 
-async fn listen(options: &BluetoothOptions, time: Duration) -> Result<Vec<Heard>, BluetoothError> {
+async fn listen(options: &BluetoothOptions, time: Duration) -> Result<Vec<ScannedDevice>, BluetoothError> {
     let bluez = Bluez::connect(&options.bus).await?;
     let adapters = adapters(&bluez.objects().await?, options.adapter.as_deref())?;
-    let mut heard: BTreeMap<String, Heard> = BTreeMap::new();
+    let mut heard: BTreeMap<String, ScannedDevice> = BTreeMap::new();
     let collect = |objects: &Objects| {
         let devices = adapters.iter().flat_map(|adapter| objects.devices(adapter));
         heard.extend(devices.filter_map(|(_, facts)| device(facts)).map(|device| (device.address.clone(), device)));
@@ -60,7 +60,7 @@ async fn listen(options: &BluetoothOptions, time: Duration) -> Result<Vec<Heard>
 }
 
 /// A device with a signal; BlueZ also knows others from earlier.
-fn device(facts: &Properties) -> Option<Heard> {
+fn device(facts: &Properties) -> Option<ScannedDevice> {
     let (rssi, connected) = (facts.number("RSSI"), facts.flag("Connected"));
     if rssi.is_none() && !connected {
         return None;
@@ -75,7 +75,7 @@ fn device(facts: &Properties) -> Option<Heard> {
         true => by_name().map(|board| board.driver.name).collect(),
         false => by_service.map(|board| board.driver.name).collect(),
     };
-    Some(Heard { address: facts.text("Address")?.to_owned(), name, rssi, connected, families, recognised })
+    Some(ScannedDevice { address: facts.text("Address")?.to_owned(), name, rssi, connected, families, recognised })
 }
 
 /// Scans for low-energy devices for at most `time`, until `found` returns something. A scan that another program has started serves

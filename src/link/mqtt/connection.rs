@@ -4,7 +4,7 @@
 use super::broker::Broker;
 use super::fault_text::word;
 use super::intake::Intake;
-use super::message::{Heard, Message};
+use super::message::{Message, ReceivedMessage};
 use super::tls;
 use crate::base::episode::{Episode, Once};
 use crate::base::runtime::{self, now};
@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     client: AsyncClient,
     /// Counts connections; 0 while there is none.
     link: watch::Receiver<u32>,
-    heard: mpsc::Receiver<Heard>,
+    heard: mpsc::Receiver<ReceivedMessage>,
     task: JoinHandle<()>,
 }
 
@@ -48,7 +48,7 @@ impl Connection {
         events.network_options.set_connection_timeout(NETWORK_TIMEOUT_S);
         let (tell_link, link) = watch::channel(0);
         let (tell_heard, heard) = mpsc::channel(32);
-        let keeper = Keeper {
+        let task = ConnectionTask {
             broker: broker.clone(),
             events,
             client: client.clone(),
@@ -59,7 +59,7 @@ impl Connection {
             intake: Intake::default(),
             logged_flood: Once::default(),
         };
-        Self { client, link, heard, task: tokio::spawn(keeper.keep()) }
+        Self { client, link, heard, task: tokio::spawn(task.keep()) }
     }
 
     /// The number of the present connection; 0 while there is none.
@@ -68,11 +68,11 @@ impl Connection {
     }
 
     /// The next received message, or `None` if the connection was established or lost.
-    pub(crate) async fn next(&mut self) -> Option<Heard> {
+    pub(crate) async fn next(&mut self) -> Option<ReceivedMessage> {
         tokio::select! {
             changed = self.link.changed() => match changed {
                 Ok(()) => None,
-                // The keeper is gone: nothing more will arrive.
+                // The task is gone: nothing more will arrive.
                 Err(_) => std::future::pending().await,
             },
             heard = self.heard.recv() => match heard {
@@ -127,20 +127,20 @@ fn client_id(broker: &Broker, part: &str) -> String {
 }
 
 /// Keeps the connection up.
-struct Keeper {
+struct ConnectionTask {
     broker: Broker,
     events: EventLoop,
     client: AsyncClient,
     topics: Vec<String>,
     link: watch::Sender<u32>,
-    heard: mpsc::Sender<Heard>,
+    heard: mpsc::Sender<ReceivedMessage>,
     /// The present time without connection, and the errors that were logged of it.
     disconnection: Episode<String>,
     intake: Intake,
     logged_flood: Once,
 }
 
-impl Keeper {
+impl ConnectionTask {
     async fn keep(mut self) {
         let (mut rest, mut number) = (MIN_RECONNECT_PAUSE, 0u32);
         loop {
@@ -190,8 +190,8 @@ impl Keeper {
 
     /// Whether to handle a packet; waits if too many arrived.
     async fn admit(&mut self) -> bool {
-        let verdict = self.intake.packet(now().at);
-        if !verdict.taken && self.logged_flood.first() {
+        let admission = self.intake.packet(now().at);
+        if !admission.accepted && self.logged_flood.first() {
             log::warn!(
                 "MQTT broker {}:{} sends far more messages than expected; the excess is dropped. Check who publishes on {}",
                 self.broker.host,
@@ -199,10 +199,10 @@ impl Keeper {
                 self.topics.join(", ")
             );
         }
-        if let Some(until) = verdict.rest_until {
+        if let Some(until) = admission.rest_until {
             runtime::sleep_until(until).await;
         }
-        verdict.taken
+        admission.accepted
     }
 
     /// Connects, and runs until the connection is lost (returning the reason) or closed.
@@ -221,7 +221,7 @@ impl Keeper {
                 }
                 Ok(Event::Incoming(Packet::Publish(message))) if self.admit().await => {
                     let topic = String::from_utf8_lossy(&message.topic).into_owned();
-                    let heard = Heard { topic, payload: message.payload.to_vec(), old: message.retain };
+                    let heard = ReceivedMessage { topic, payload: message.payload.to_vec(), old: message.retain };
                     // A receiver that is too slow misses this one.
                     let _ = self.heard.try_send(heard);
                 }

@@ -12,9 +12,9 @@ const MAX_PACKETS_PER_WINDOW: u32 = 50;
 
 /// How to handle a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Admission {
     /// Handle it.
-    pub taken: bool,
+    pub accepted: bool,
     /// Do not read before this time.
     pub rest_until: Option<Moment>,
 }
@@ -35,7 +35,7 @@ struct Window {
 
 impl Intake {
     /// Counts a packet.
-    pub(super) fn packet(&mut self, now: Moment) -> Verdict {
+    pub(super) fn packet(&mut self, now: Moment) -> Admission {
         let before = self.window;
         let mut window = match before {
             Some(window) if now < window.ends => window,
@@ -47,7 +47,7 @@ impl Intake {
         };
         window.read = window.read.saturating_add(1);
         self.window = Some(window);
-        Verdict { taken: !window.flooded, rest_until: (window.read >= MAX_PACKETS_PER_WINDOW).then_some(window.ends) }
+        Admission { accepted: !window.flooded, rest_until: (window.read >= MAX_PACKETS_PER_WINDOW).then_some(window.ends) }
     }
 }
 
@@ -58,18 +58,18 @@ mod tests {
     use super::*;
 
     /// Packets that wait at these moments, ms, are read one after the other in a time of 10 µs each: how many were read and how
-    /// many were taken, by second.
+    /// many were accepted, by second.
     fn run(arrivals: impl Iterator<Item = f64>, seconds: usize) -> Vec<(u32, u32)> {
         let (mut intake, mut counts, mut free) = (Intake::default(), vec![(0, 0); seconds], Duration::ZERO);
         for arrival in arrivals {
             let at = free.max(Duration::from_secs_f64(arrival / 1000.0));
             let now = Moment::new(at);
             let Some(count) = counts.get_mut(usize::try_from(at.as_secs()).unwrap()) else { break };
-            let verdict = intake.packet(now);
+            let admission = intake.packet(now);
             count.0 += 1;
-            count.1 += u32::from(verdict.taken);
+            count.1 += u32::from(admission.accepted);
             free = at + Duration::from_micros(10);
-            if let Some(until) = verdict.rest_until {
+            if let Some(until) = admission.rest_until {
                 free = free.max(until.since_origin());
             }
         }
@@ -80,7 +80,7 @@ mod tests {
     fn a_flood_is_read_slowly_and_counts_for_nothing() {
         let counts = run((0..1_000_000).map(|number| f64::from(number) * 0.01), 10);
         assert!(counts.iter().all(|(read, _)| (490..=510).contains(read)), "{counts:?}");
-        assert_eq!(counts.iter().map(|(_, taken)| taken).sum::<u32>(), MAX_PACKETS_PER_WINDOW, "the first window only");
+        assert_eq!(counts.iter().map(|(_, accepted)| accepted).sum::<u32>(), MAX_PACKETS_PER_WINDOW, "the first window only");
     }
 
     #[test]
@@ -88,7 +88,10 @@ mod tests {
         // A meter with 20 values a second, and one with 400; 40 kept messages at the start.
         for (apart, expected) in [(50.0, 20), (2.5, 400)] {
             let counts = run((0..4000).map(|number| f64::from(number) * apart), 5);
-            assert!(counts.iter().all(|(read, taken)| read == taken && (expected - 1..=expected + 1).contains(read)), "{counts:?}");
+            assert!(
+                counts.iter().all(|(read, accepted)| read == accepted && (expected - 1..=expected + 1).contains(read)),
+                "{counts:?}"
+            );
         }
         assert_eq!(run((0..40).map(|_| 0.0), 1), [(40, 40)]);
     }
@@ -99,7 +102,7 @@ mod tests {
         let flood = (0..2000).map(|_| 0.0).chain((5..10).map(|second| f64::from(second) * 1000.0));
         let counts = run(flood, 10);
         assert_eq!(counts[..5].iter().map(|(read, _)| read).sum::<u32>(), 2000);
-        assert_eq!(counts[..5].iter().map(|(_, taken)| taken).sum::<u32>(), MAX_PACKETS_PER_WINDOW);
+        assert_eq!(counts[..5].iter().map(|(_, accepted)| accepted).sum::<u32>(), MAX_PACKETS_PER_WINDOW);
         assert!(counts[5..].iter().all(|count| *count == (1, 1)), "{counts:?}");
     }
 }

@@ -25,7 +25,7 @@ impl Message {
 
 /// A received message.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct ReceivedMessage {
     pub(crate) topic: String,
     pub(crate) payload: Vec<u8>,
     /// Retained by the broker, of unknown age.

@@ -15,6 +15,6 @@ mod tls;
 
 pub use broker::Broker;
 pub(crate) use connection::Connection;
-pub(crate) use message::Heard;
 pub use message::Message;
+pub(crate) use message::ReceivedMessage;
 pub use port::{Mqtt, SCHEME};

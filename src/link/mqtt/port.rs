@@ -5,7 +5,7 @@
 
 use super::age::{Age, Progress};
 use super::connection::Connection;
-use super::{Broker, Heard};
+use super::{Broker, ReceivedMessage};
 use crate::base::runtime::{self, now};
 use crate::bms::json;
 use crate::link::{LinkError, OpenError, Port};
@@ -149,7 +149,7 @@ async fn keep(broker: &Broker, part: &str, topic: String, slot: &Slot, mut ended
 }
 
 /// The bytes of a present message.
-fn judge(heard: &Heard, progress: &mut Progress) -> Result<Vec<u8>, Nothing> {
+fn judge(heard: &ReceivedMessage, progress: &mut Progress) -> Result<Vec<u8>, Nothing> {
     #[derive(Deserialize)]
     struct Stamped {
         #[serde(default)]

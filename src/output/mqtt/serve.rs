@@ -5,7 +5,7 @@ use super::message::availability;
 use super::publisher::Publisher;
 use crate::base::runtime::{self, now};
 use crate::base::stop::Stop;
-use crate::link::mqtt::{Connection, Heard, Message};
+use crate::link::mqtt::{Connection, Message, ReceivedMessage};
 use crate::output::devices::Devices;
 use crate::output::domoticz::Numbers;
 use crate::output::registry::Views;
@@ -48,7 +48,7 @@ pub async fn serve(
 }
 
 /// Handles Home Assistant's announcements. A retained one is not new; everything is published after connecting anyway.
-fn is_birth(heard: Heard) -> bool {
+fn is_birth(heard: ReceivedMessage) -> bool {
     !heard.old && heard.payload == b"online"
 }
 

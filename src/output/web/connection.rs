@@ -16,13 +16,13 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_BYTES: usize = 1024;
 
 /// A connection for hyper.
-pub(super) struct Line {
+pub(super) struct TimedStream {
     stream: TcpStream,
     /// Timer of a pending write.
     stuck: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl Line {
+impl TimedStream {
     pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, stuck: None }
     }
@@ -39,7 +39,7 @@ impl Line {
     }
 }
 
-impl hyper::rt::Read for Line {
+impl hyper::rt::Read for TimedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let mut piece = [0; READ_BYTES];
         let room = piece.len().min(into.remaining());
@@ -50,7 +50,7 @@ impl hyper::rt::Read for Line {
     }
 }
 
-impl hyper::rt::Write for Line {
+impl hyper::rt::Write for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.limited(cx, written)

@@ -2,7 +2,7 @@
 
 use super::admission::{Admission, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
 use super::answer::{self, Answer, Head, World, answer};
-use super::connection::Line;
+use super::connection::TimedStream;
 use super::{Config, events};
 use crate::base::episode::Once;
 use crate::base::runtime::{self, now};
@@ -117,7 +117,7 @@ async fn converse(stream: TcpStream, router: Router) -> hyper::Result<()> {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(Line::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TimedStream::new(stream), TowerToHyperService::new(router))
         .await
 }
 
