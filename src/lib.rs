@@ -4,7 +4,7 @@
 //! thread per port (blocking)        one current-thread tokio runtime (`service`)
 //! ┌──────┐  bytes  ┌──────┐ frame ┌─────────┐ Reading ┌────────────┐ Arc<Snapshot>
 //! │ port │ ──────▶ │ link │ ────▶ │   bms   │ ──────▶ │ battery    │ ──watch─┬──────────────▶ dbus ─────────▶ GX, VRM
-//! │      │ ◀────── │      │ ◀──── │ (pure)  │  plan   │ guard, soc │         ├──────────────▶ output::can ──▶ inverter
+//! │      │ ◀────── │      │ ◀──── │ (pure)  │  plan   │ guard, soc │         ├────▶ output::can, rs485 ─────▶ inverter
 //! └──────┘ request └──────┘       └─────────┘         │ charge     │         ├─▶ bank (pure) ▶ as another battery
 //!              ▲                                      │   (pure)   │         └─▶ output::api ▶ output::registry ┬▶ output::web ──▶ dashboard
 //!              │                                      └────────────┘                                            ├▶ output::mqtt, domoticz
@@ -21,7 +21,7 @@
 //! recording, tools                     recordings of a line; doctor, support, demo, charts
 //! service                              the running driver: ports, batteries, bank, start and stop
 //! config, dbus                         settings; D-Bus services, our own and others
-//! output, takeover                     CAN, MQTT, dashboard, API; what dbus-serialbattery left behind
+//! output, takeover                     CAN, RS485, MQTT, dashboard, API; what dbus-serialbattery left behind
 //! bank, control, probe, sim, terminal  several batteries as one; requests of owners; search for a BMS; simulated batteries; tables
 //! battery, link                        one battery over time; one request to a port and its answer
 //! bms                                  protocols of the BMS families

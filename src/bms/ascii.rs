@@ -79,6 +79,43 @@ pub fn framing(buf: &[u8], max_info: usize, is_request: impl Fn(Header) -> bool)
     }
 }
 
+/// What is wrong with a received request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestFault {
+    /// CHKSUM.
+    Checksum,
+    /// LENGTH: its check digit, or another number of digits.
+    Length,
+}
+
+/// Looks for a request at the start of `buf`, for a board that is asked: everything from `~` to CR of at most `max` bytes. Its checks
+/// are those of [`request`], because a wrong one has a reply, too.
+pub fn request_framing(buf: &[u8], max: usize) -> Framing {
+    match buf.first() {
+        None => return Framing::Incomplete,
+        Some(&START) => {}
+        Some(_) => return skip_to(START, buf),
+    }
+    let restarts = buf.iter().skip(1).take(max).take_while(|byte| **byte != END).any(|byte| *byte == START);
+    match buf.iter().take(max).position(|byte| *byte == END) {
+        _ if restarts => skip_to(START, buf),
+        Some(end) => Framing::Frame(0..end.saturating_add(1)),
+        None if buf.len() >= max => skip_to(START, buf),
+        None => Framing::Incomplete,
+    }
+}
+
+/// Header of a request found by [`request_framing`], and INFO or what is wrong with it; `None` without a header.
+pub fn request(frame: &[u8]) -> Option<(Header, Result<Vec<u8>, RequestFault>)> {
+    let header = Header::of(frame)?;
+    if !is_right(frame) {
+        return Some((header, Err(RequestFault::Checksum)));
+    }
+    let digits = frame.get(HEADER..HEAD).and_then(lenid);
+    let fits = digits == frame.len().checked_sub(HEAD.saturating_add(TAIL));
+    Some((header, info(frame).ok().filter(|_| fits).ok_or(RequestFault::Length)))
+}
+
 /// The bytes of INFO in a frame found by [`framing`].
 ///
 /// # Errors

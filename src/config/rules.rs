@@ -28,6 +28,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { keys: &["oscillation.mqtt_topic", "oscillation.dbus_power", "oscillation.sma_meter"], broken: two_powers },
     Rule { keys: &["can.interface"], broken: no_interface },
+    Rule { keys: &["rs485.port", "ports"], broken: inverter_on_battery_port },
     Rule { keys: &["can.manufacturer"], broken: no_maker },
     Rule { keys: &["web.token"], broken: weak_token },
     Rule { keys: &["can.silent_after_s", "can.limits_off_after_s"], broken: silent_first },
@@ -147,6 +148,15 @@ fn no_interface(settings: &Settings) -> Option<String> {
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     let fine = letters && (1..=15).contains(&name.len()) && !name.starts_with(['.', '-']);
     (!fine).then(|| format!("`can.interface` = {name:?} is not an interface name; `ip link` lists them"))
+}
+
+/// The port of an inverter: a device of this computer, and no battery's.
+fn inverter_on_battery_port(settings: &Settings) -> Option<String> {
+    let port = settings.rs485.port.as_ref()?;
+    if !port.starts_with('/') {
+        return Some(format!("`rs485.port` = {port:?} must be a serial port of this computer, such as \"/dev/ttyUSB1\""));
+    }
+    settings.ports.contains(port).then(|| format!("`rs485.port` = {port:?} is also in `ports`, where a battery is read"))
 }
 
 fn no_maker(settings: &Settings) -> Option<String> {

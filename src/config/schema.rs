@@ -326,6 +326,18 @@ pub const KEYS: &[Key] = &[
         "true = bring the interface up with `ip` if it is down, and restart it after bus-off. Needs root."),
     key("can.bitrate", Battery, Between(10_000.0, 1_000_000.0), |s| &mut s.can.bitrate, "",
         "Bit rate for bring_up. All profiles use 500000."),
+    key("rs485.port", Battery, Any, |s| &mut s.rs485.port, "\"/dev/serial/by-id/usb-FTDI_USB-RS485_Cable-if00-port0\"",
+        "Serial port of an inverter that asks its battery over RS485, as an absolute path. Not set: no RS485 output. It must not be a \
+         port on which a battery is read, nor one that serial-starter offers to programs. See docs/rs485.md."),
+    key("rs485.protocol", Battery, Any, |s| &mut s.rs485.protocol, "",
+        "What the inverter asks in: \"pylontech\" (Voltronic/Axpert \"PYL\", SRNE, Deye), \"growatt\" (Growatt \"L01\"), \"voltronic\" \
+         (\"LIb\"). What it is told is set with the keys of `can`: alarms, modules, manufacturer, requests and times."),
+    key("rs485.address", Battery, Between(0.0, 255.0), |s| &mut s.rs485.address, "2",
+        "Address at which this driver answers. Not set: 2 for \"pylontech\", else 1."),
+    key("rs485.baud", Battery, Between(300.0, 115_200.0), |s| &mut s.rs485.baud, "9600",
+        "Speed of the port. Not set: 9600."),
+    key("rs485.kernel_direction", Battery, Any, |s| &mut s.rs485.kernel_direction, "",
+        "true = the kernel switches the transceiver to sending, for adapters that do not do so themselves."),
     key("web.enabled", File, Any, |s| &mut s.web.enabled, "",
         "true = serve the dashboard, with all batteries, their history, an API and metrics (docs/api.md)."),
     key("web.listen", File, Any, |s| &mut s.web.listen, "",

@@ -5,7 +5,7 @@ use crate::base::secret::Secret;
 use crate::base::units::Amps;
 use crate::battery::charge;
 use crate::battery::soc;
-use crate::output::{can, domoticz, mqtt, web};
+use crate::output::{can, domoticz, mqtt, rs485, web};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub struct Settings {
     pub dbus: Dbus,
     /// The CAN output.
     pub can: can::Config,
+    /// The RS485 output.
+    pub rs485: rs485::Config,
     /// Commands to the BMS are allowed.
     pub commands: bool,
     /// Listen to an SMA energy meter's multicast, for the oscillation guard.
@@ -87,6 +89,7 @@ impl Default for Settings {
             bluetooth: Bluetooth::default(),
             dbus: Dbus::default(),
             can: can::Config::default(),
+            rs485: rs485::Config::default(),
             commands: false,
             sma_meter: false,
             sma_meter_serial: None,

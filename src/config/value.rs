@@ -11,6 +11,7 @@ use crate::battery::soc::Source;
 use crate::bms::DRIVERS;
 use crate::model::{Assumption, Chemistry};
 use crate::output::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
+use crate::output::rs485::{self, PROTOCOLS, Protocol};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -279,6 +280,17 @@ impl Value for &'static Profile {
     fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
         let found = if let RawValue::Text(name) = raw { profile(name) } else { None };
         found.ok_or_else(|| format!("one of {}", PROFILES.map(|profile| format!("\"{}\"", profile.name)).join(", ")))
+    }
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.name.to_owned())
+    }
+}
+
+/// Name of a protocol of an inverter on RS485.
+impl Value for &'static Protocol {
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let found = if let RawValue::Text(name) = raw { rs485::protocol(name) } else { None };
+        found.ok_or_else(|| format!("one of {}", PROTOCOLS.map(|protocol| format!("\"{}\"", protocol.name)).join(", ")))
     }
     fn write(&self) -> RawValue {
         RawValue::Text(self.name.to_owned())

@@ -1,4 +1,4 @@
-//! Outputs: CAN, MQTT, Domoticz, dashboard, API. Each has a pure half (tables, frames, texts) and a thin I/O half. A failing
+//! Outputs: CAN, RS485, MQTT, Domoticz, dashboard, API. Each has a pure half (tables, frames, texts) and a thin I/O half. A failing
 //! output never stops the battery, and every output reports a failing battery.
 
 pub mod api;
@@ -7,5 +7,6 @@ pub mod devices;
 pub mod domoticz;
 pub mod mqtt;
 pub mod registry;
+pub mod rs485;
 pub mod timeseries;
 pub mod web;

@@ -1,4 +1,4 @@
-//! Outputs of a battery or bank: D-Bus, CAN, and the registry of this process.
+//! Outputs of a battery or bank: D-Bus, CAN, RS485, and the registry of this process.
 
 use crate::base::units::Moment;
 use crate::dbus;
@@ -6,8 +6,10 @@ use crate::model::Snapshot;
 use crate::output::api::{BatteryInfo, ReadAt, View};
 use crate::output::can::{self, Reporter};
 use crate::output::registry::BatteryRegistry;
+use crate::output::rs485;
 use crate::service::can_output::{CanOutput, LimitScope};
 use crate::service::dbus_supervisor::{Bus, EventSource, ServiceEvent, supervise};
+use crate::service::rs485_output::Rs485Output;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -18,13 +20,27 @@ pub(super) struct BatteryOutputs {
     service: Option<JoinHandle<()>>,
     can: can::Config,
     can_output: Option<CanOutput>,
+    rs485: rs485::Config,
+    /// Ports on which batteries are read, so that none of them is opened for an inverter.
+    battery_ports: Vec<String>,
+    rs485_output: Option<Rs485Output>,
     registry: BatteryRegistry,
     read_at: ReadAt,
 }
 
 impl BatteryOutputs {
-    pub(super) fn new(can: can::Config, registry: BatteryRegistry) -> Self {
-        Self { snapshots: None, service: None, can, can_output: None, registry, read_at: ReadAt::default() }
+    pub(super) fn new(can: can::Config, rs485: rs485::Config, battery_ports: Vec<String>, registry: BatteryRegistry) -> Self {
+        Self {
+            snapshots: None,
+            service: None,
+            can,
+            can_output: None,
+            rs485,
+            battery_ports,
+            rs485_output: None,
+            registry,
+            read_at: ReadAt::default(),
+        }
     }
 
     /// Whether [`publish`](Self::publish) needs the battery's constant data: the registry has a subscriber.
@@ -71,8 +87,12 @@ impl BatteryOutputs {
         if self.service.is_some() { None } else { self.snapshots.as_ref().map(watch::Sender::subscribe) }
     }
 
-    /// Starts the output to an inverter if one is configured and it does not run yet.
-    pub(super) fn start_can(&mut self, label: &str, limits: LimitScope, snapshots: watch::Receiver<Arc<Snapshot>>) {
+    /// Starts the outputs to inverters that are configured and do not run yet.
+    pub(super) fn start_inverter_outputs(&mut self, label: &str, limits: LimitScope, snapshots: watch::Receiver<Arc<Snapshot>>) {
+        if self.rs485_output.is_none() {
+            let config = (&self.rs485, &self.can);
+            self.rs485_output = Rs485Output::start(label, config, limits, self.battery_ports.clone(), snapshots.clone());
+        }
         if self.can_output.is_none() {
             self.can_output = CanOutput::start(label, &self.can, limits, snapshots);
         }
@@ -108,6 +128,9 @@ impl BatteryOutputs {
     pub(super) async fn finished(&mut self, label: &str) {
         if let Some(can_output) = &mut self.can_output {
             can_output.finished().await;
+        }
+        if let Some(rs485_output) = &mut self.rs485_output {
+            rs485_output.finished().await;
         }
         if let Some(service) = &mut self.service
             && let Err(error) = service.await

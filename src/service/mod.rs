@@ -21,6 +21,7 @@ pub mod offline_command;
 pub(crate) mod outputs;
 mod port;
 pub mod port_worker;
+mod rs485_output;
 
 use crate::base::runtime::{self, StopSignals, now};
 use crate::base::time::Now;

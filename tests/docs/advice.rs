@@ -15,6 +15,7 @@ const VERBS: &[&str] = &[
 const REASONS: &[(&str, &str)] = &[
     ("done: the BMS shows it", "all is well"),
     ("in force from the next reading on", "all is well"),
+    ("RS485 output to the inverter: {why}", "the reason says what to do (link, ownership)"),
     ("a reply to something else", "part of a sentence that says what to do (link, decode)"),
     ("{what}, which is not supported", "part of a sentence that says what to do (link, decode)"),
     ("the BMS refused the request (code {code:#04x})", "part of a sentence that says what to do (link, decode)"),

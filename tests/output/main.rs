@@ -6,6 +6,7 @@ mod dbus_items;
 mod history;
 mod mqtt;
 mod notifications;
+mod rs485;
 #[path = "../support/mod.rs"]
 mod support;
 mod view;

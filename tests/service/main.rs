@@ -14,6 +14,7 @@ mod hub;
 mod once;
 mod oscillation_dbus;
 mod recording_cli;
+mod rs485;
 mod run;
 mod run_faults;
 mod run_trouble;

@@ -29,6 +29,15 @@ pub struct Details {
     /// Voltages of all cells of a single battery, mV.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cells_mv: Option<Vec<u16>>,
+    /// Temperatures of the battery's sensors; never decoded.
+    #[serde(rename = "sensor_temperatures_c", skip_serializing_if = "Option::is_none")]
+    pub temperatures: Option<Vec<Celsius>>,
+    /// Temperature of the MOSFETs; never decoded.
+    #[serde(rename = "mos_temperature_c", skip_serializing_if = "Option::is_none")]
+    pub mos_temperature: Option<Celsius>,
+    /// Temperature of the BMS's board; never decoded.
+    #[serde(rename = "board_temperature_c", skip_serializing_if = "Option::is_none")]
+    pub board_temperature: Option<Celsius>,
     /// Cells in series.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell_count: Option<u8>,
@@ -66,7 +75,7 @@ pub struct Details {
 
 impl Details {
     /// The same for a battery without fresh data: counters and numbers stay.
-    pub(super) fn without_measured_values(&self) -> Self {
+    pub(crate) fn without_measured_values(&self) -> Self {
         Self { max_cell_temperature: None, min_cell_temperature: None, cells_mv: None, balancing: None, ..self.clone() }
     }
 }
@@ -83,7 +92,7 @@ pub enum CellNumber {
 
 impl CellNumber {
     /// A word whose low byte is the cell and whose high byte the module; 0 as the module means that modules are not told apart.
-    pub(super) fn of_word(word: u16) -> Option<Self> {
+    pub(crate) fn of_word(word: u16) -> Option<Self> {
         let [cell, module] = word.to_le_bytes();
         match (module, cell) {
             (_, 0) => None,
@@ -93,7 +102,7 @@ impl CellNumber {
     }
 
     /// Module, 1 if there is one only, and number within it.
-    pub(super) fn in_module(self) -> (u8, u8) {
+    pub(crate) fn in_module(self) -> (u8, u8) {
         match self {
             Self::Of(number) => (1, u8::try_from(number).unwrap_or(u8::MAX)),
             Self::InModule(module, cell) => (module, cell),

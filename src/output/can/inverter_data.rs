@@ -333,37 +333,37 @@ impl InverterData {
     }
 
     /// The charge current limit: 0 if charging is not enabled or the limit unknown.
-    pub(super) fn charge_amps(&self) -> f64 {
+    pub(crate) fn charge_amps(&self) -> f64 {
         amps(self.limits.charge_current_limit, self.requests.charge_enable)
     }
 
     /// As [`charge_amps`](Self::charge_amps), discharging.
-    pub(super) fn discharge_amps(&self) -> f64 {
+    pub(crate) fn discharge_amps(&self) -> f64 {
         amps(self.limits.discharge_current_limit, self.requests.discharge_enable)
     }
 
     /// Whether the battery may be charged: the flag, else by its limit.
-    pub(super) fn may_charge(&self) -> bool {
+    pub(crate) fn may_charge(&self) -> bool {
         self.requests.charge_enable.unwrap_or(self.charge_amps() > 0.0)
     }
 
     /// Whether the battery may be discharged: the flag, else by its limit.
-    pub(super) fn may_discharge(&self) -> bool {
+    pub(crate) fn may_discharge(&self) -> bool {
         self.requests.discharge_enable.unwrap_or(self.discharge_amps() > 0.0)
     }
 
     /// True when `item` is an active alarm.
-    pub(super) fn alarm(&self, item: Item) -> bool {
+    pub(crate) fn alarm(&self, item: Item) -> bool {
         self.active.alarms.as_ref().is_some_and(|items| items.contains(&item))
     }
 
     /// True when `item` is an active warning.
-    pub(super) fn warning(&self, item: Item) -> bool {
+    pub(crate) fn warning(&self, item: Item) -> bool {
         self.active.warnings.as_ref().is_some_and(|items| items.contains(&item))
     }
 
     /// The same with every alarm as a warning.
-    pub(super) fn with_warnings_only(mut self) -> Self {
+    pub(crate) fn with_warnings_only(mut self) -> Self {
         for item in self.active.alarms.take().unwrap_or_default() {
             add(self.active.warnings.get_or_insert_default(), item);
         }
@@ -434,6 +434,9 @@ fn details(snapshot: &Snapshot) -> Details {
         max_cell_t_number: derived.max_temperature.and_then(|(_, place)| number(place)),
         min_cell_t_number: derived.min_temperature.and_then(|(_, place)| number(place)),
         cells_mv: (!reading.cells.is_empty()).then(|| reading.cells.iter().copied().map(milli).collect()),
+        temperatures: reading.temperatures.sensors.clone(),
+        mos_temperature: reading.temperatures.mos,
+        board_temperature: reading.temperatures.board,
         cell_count: snapshot.cell_count.or(reading.cell_count),
         cycles: reading.cycles,
         balancing: reading.balancing.active,

@@ -12,6 +12,7 @@ mod data_age;
 mod decode;
 mod details;
 mod fault_log;
+pub(crate) mod feed;
 pub(crate) mod growatt;
 mod heartbeat;
 mod interface;
@@ -19,7 +20,7 @@ mod inverter;
 mod inverter_data;
 mod item;
 mod luxpower;
-mod pylontech;
+pub(crate) mod pylontech;
 mod pylontech_1_3;
 mod pylontech_2;
 mod requests;
@@ -27,7 +28,7 @@ mod serve;
 mod sma;
 mod status;
 mod victron;
-mod wire;
+pub(crate) mod wire;
 
 pub use crate::bms::can::{BusError, Frame, Line, LineError, Record, parse_line};
 pub use config::{AlarmPolicy, Config, CurrentSign};
@@ -90,7 +91,7 @@ const CHARGE_VOLTAGES: RangeInclusive<f64> = 10.0..=1000.0;
 /// would keep the last limits. Without any frame its timeout applies.
 pub fn encode(data: &InverterData, config: &Config) -> Vec<Frame> {
     let frames = config.profile.frames;
-    if data.limits.charge_voltage.is_some_and(|volts| !CHARGE_VOLTAGES.contains(&volts.get())) {
+    if !feed::is_sendable(data) {
         return Vec::new();
     }
     let frames = match config.alarms {

@@ -116,7 +116,7 @@ pub(super) fn alarms(data: &InverterData) -> [u8; 7] {
 }
 
 /// The byte of 0x35C.
-pub(super) fn requests(data: &InverterData) -> u8 {
+pub(crate) fn requests(data: &InverterData) -> u8 {
     let may_charge = data.may_charge();
     let bits = [
         (may_charge, 7),

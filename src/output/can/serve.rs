@@ -2,17 +2,18 @@
 //!
 //! Nothing here waits for the bus: a frame that cannot be queued is dropped, because the next set is newer.
 
-use super::data_age::{DataAge, Transmission};
+use super::data_age::Transmission;
 use super::fault_log::{FaultLog, SendFault};
+use super::feed::Feed;
 use super::heartbeat::{Heartbeat, News};
 use super::interface::bring_up;
-use super::{Config, Frame, InverterData, Requests, Status, encode};
+use super::{Config, Frame, Status, encode};
 use crate::base::episode::Once;
 use crate::base::runtime::{self, now};
 use crate::base::units::Moment;
 use crate::bms::can::Record;
 use crate::link::can::{CanFault, fault, is_queue_full, received, to_send};
-use crate::model::{Freshness, Snapshot};
+use crate::model::Snapshot;
 use can_socket::tokio::CanSocket;
 use can_socket::{CanFilter, CanFrame, StandardId};
 use rustix::net::sockopt::set_socket_send_buffer_size;
@@ -38,12 +39,8 @@ struct Ended;
 /// State of the output.
 struct CanSender {
     interface: String,
-    config: Config,
+    feed: Feed,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    data_age: DataAge,
-    requests: Requests,
-    /// The last data sent while fresh.
-    last: InverterData,
     socket: Option<CanSocket>,
     open_at: Moment,
     up_at: Moment,
@@ -62,9 +59,7 @@ struct CanSender {
 pub async fn serve(interface: String, config: Config, snapshots: watch::Receiver<Arc<Snapshot>>, status: watch::Sender<Status>) {
     let start = now().at;
     let mut sender = CanSender {
-        data_age: DataAge::new(config.off_after, config.quiet_after),
-        requests: Requests::default(),
-        last: InverterData::default(),
+        feed: Feed::new(config),
         socket: None,
         open_at: start,
         up_at: start,
@@ -76,7 +71,6 @@ pub async fn serve(interface: String, config: Config, snapshots: watch::Receiver
         transmission: Transmission::Full,
         status,
         interface,
-        config,
         snapshots,
     };
     sender.take_snapshot();
@@ -85,7 +79,7 @@ pub async fn serve(interface: String, config: Config, snapshots: watch::Receiver
         if sender.until(due).await.is_err() || sender.send_set(due).await.is_err() {
             break;
         }
-        due = next_set(due, sender.config.profile.period, now().at);
+        due = next_set(due, sender.feed.config.profile.period, now().at);
     }
     sender.send_zero_limits().await;
 }
@@ -129,11 +123,7 @@ impl CanSender {
 
     fn take_snapshot(&mut self) {
         let snapshot = self.snapshots.borrow_and_update().clone();
-        self.data_age.observe(snapshot.freshness, now().at);
-        self.requests = self.requests.next(&snapshot, &self.config);
-        if snapshot.freshness == Freshness::Fresh {
-            self.last = InverterData::of(&snapshot, &self.config, self.requests);
-        }
+        self.feed.observe(&snapshot, now().at);
     }
 
     fn take_frame(&mut self, heard: io::Result<CanFrame>) {
@@ -176,7 +166,7 @@ impl CanSender {
         let frames = self.frames(began);
         let mut sent = !frames.is_empty();
         for (frame, place) in frames.iter().zip(0u32..) {
-            self.until(began.after(self.config.profile.spacing * place)).await?;
+            self.until(began.after(self.feed.config.profile.spacing * place)).await?;
             sent &= self.send(frame);
         }
         if sent && let Some(text) = self.fault_log.succeeded(&self.interface, now().at) {
@@ -195,7 +185,7 @@ impl CanSender {
     /// The frames for the age of the data.
     fn frames(&mut self, now: Moment) -> Vec<Frame> {
         let snapshot = self.snapshots.borrow().clone();
-        let wanted = self.data_age.transmission(snapshot.freshness, now);
+        let wanted = self.feed.transmission(&snapshot, now);
         if wanted != self.transmission {
             let interface = &self.interface;
             match wanted {
@@ -209,11 +199,8 @@ impl CanSender {
             }
             self.transmission = wanted;
         }
-        let frames = match wanted {
-            Transmission::Full => encode(&InverterData::of(&snapshot, &self.config, self.requests), &self.config),
-            Transmission::ZeroLimits => self.zero_limit_frames(&snapshot),
-            Transmission::Silent => Vec::new(),
-        };
+        let data = self.feed.data(&snapshot, wanted);
+        let frames = data.map_or_else(Vec::new, |data| encode(&data, &self.feed.config));
         if !frames.is_empty() || wanted == Transmission::Silent {
             self.logged_voltage.reset();
         } else if self.logged_voltage.first() {
@@ -224,11 +211,6 @@ impl CanSender {
             );
         }
         frames
-    }
-
-    fn zero_limit_frames(&self, snapshot: &Snapshot) -> Vec<Frame> {
-        let data = InverterData::of(snapshot, &self.config, Requests::default()).zero_limits(&self.last);
-        encode(&data, &self.config)
     }
 
     /// True if the frame was queued.
@@ -267,7 +249,7 @@ impl CanSender {
         }
         self.open_at = now().at.after(REOPEN_PAUSE);
         let mut wrong = fault(&self.interface);
-        if matches!(wrong, Some(CanFault::Down | CanFault::BusOff)) && self.config.bring_up && now().at >= self.up_at {
+        if matches!(wrong, Some(CanFault::Down | CanFault::BusOff)) && self.feed.config.bring_up && now().at >= self.up_at {
             self.up_at = now().at.after(BRING_UP_INTERVAL);
             self.up().await;
             wrong = fault(&self.interface);
@@ -286,7 +268,7 @@ impl CanSender {
     }
 
     async fn up(&mut self) {
-        let (name, bitrate) = (self.interface.clone(), self.config.bitrate);
+        let (name, bitrate) = (self.interface.clone(), self.feed.config.bitrate);
         let done = runtime::blocking(move || bring_up(&name, bitrate)).await;
         match done {
             Ok(Ok(())) => {
@@ -301,10 +283,10 @@ impl CanSender {
     /// Sends the final set, with limits of 0.
     async fn send_zero_limits(&mut self) {
         let snapshot = self.snapshots.borrow().clone();
-        let frames = self.zero_limit_frames(&snapshot);
+        let frames = encode(&self.feed.zero_limits(&snapshot), &self.feed.config);
         let begins = now().at.max(self.began.after(MIN_FRAME_INTERVAL));
         for (frame, place) in frames.iter().zip(0u32..) {
-            runtime::sleep_until(begins.after(self.config.profile.spacing * place)).await;
+            runtime::sleep_until(begins.after(self.feed.config.profile.spacing * place)).await;
             self.send(frame);
         }
     }

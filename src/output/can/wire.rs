@@ -6,39 +6,39 @@ use super::Frame;
 const NOISE: f64 = 1e-6;
 
 /// An unsigned measured value, rounded to the nearest step.
-pub(super) fn unsigned(value: f64, steps_per_unit: f64) -> [u8; 2] {
+pub(crate) fn unsigned(value: f64, steps_per_unit: f64) -> [u8; 2] {
     ((value * steps_per_unit).round() as u16).to_le_bytes()
 }
 
 /// A signed measured value, rounded to the nearest step. −32768 is SMA's "invalid" and never used as a value.
-pub(super) fn signed(value: f64, steps_per_unit: f64) -> [u8; 2] {
+pub(crate) fn signed(value: f64, steps_per_unit: f64) -> [u8; 2] {
     ((value * steps_per_unit).round() as i16).max(-i16::MAX).to_le_bytes()
 }
 
 /// A voltage that must not be exceeded: rounded down.
-pub(super) fn at_most_unsigned(value: f64, steps_per_unit: f64) -> [u8; 2] {
+pub(crate) fn at_most_unsigned(value: f64, steps_per_unit: f64) -> [u8; 2] {
     ((value * steps_per_unit + NOISE).floor() as u16).to_le_bytes()
 }
 
 /// A current that must not be exceeded: rounded down, never below 0, in the range of a signed number.
-pub(super) fn at_most_current(value: f64, steps_per_unit: f64) -> [u8; 2] {
+pub(crate) fn at_most_current(value: f64, steps_per_unit: f64) -> [u8; 2] {
     ((value * steps_per_unit + NOISE).floor() as i16).max(0).to_le_bytes()
 }
 
 /// A minimum voltage: rounded up.
-pub(super) fn at_least_unsigned(value: f64, steps_per_unit: f64) -> [u8; 2] {
+pub(crate) fn at_least_unsigned(value: f64, steps_per_unit: f64) -> [u8; 2] {
     ((value * steps_per_unit - NOISE).ceil() as u16).to_le_bytes()
 }
 
 /// State of charge in whole per cent, 0 to 100: rounded down, so that 100 means full, but 0 only for 0: some inverters shut down at 0.
-pub(super) fn whole_percent(value: f64) -> [u8; 2] {
+pub(crate) fn whole_percent(value: f64) -> [u8; 2] {
     let whole = (value + NOISE).floor().clamp(0.0, 100.0);
     let whole = if whole == 0.0 && value > 0.0 { 1.0 } else { whole };
     (whole as u16).to_le_bytes()
 }
 
 /// Text of 8 bytes: printable ASCII, cut or padded with `fill`.
-pub(super) fn text(text: &str, fill: u8) -> [u8; 8] {
+pub(crate) fn text(text: &str, fill: u8) -> [u8; 8] {
     let mut bytes = [fill; 8];
     let printable = text.bytes().map(|byte| if (0x20..0x7F).contains(&byte) { byte } else { b'?' });
     bytes.iter_mut().zip(printable).for_each(|(to, from)| *to = from);
@@ -46,7 +46,7 @@ pub(super) fn text(text: &str, fill: u8) -> [u8; 8] {
 }
 
 /// The same frame with 8 bytes, filled up with zeros: some inverters take no others.
-pub(super) fn padded(frame: &Frame) -> Frame {
+pub(crate) fn padded(frame: &Frame) -> Frame {
     let mut bytes = [0; 8];
     bytes.iter_mut().zip(frame.bytes()).for_each(|(to, from)| *to = *from);
     Frame::new(frame.id(), &bytes)

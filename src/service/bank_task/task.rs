@@ -77,7 +77,7 @@ impl BankTask {
         let leave = config.leave;
         let bank = Bank::new(config, state.history.clone());
         Self {
-            outputs: BatteryOutputs::new(settings.can.clone(), registry),
+            outputs: BatteryOutputs::new(settings.can.clone(), settings.rs485.clone(), settings.ports.clone(), registry),
             settings,
             leave,
             connection,
@@ -170,7 +170,7 @@ impl BankTask {
     ) -> Option<watch::Receiver<Arc<Snapshot>>> {
         let snapshots = self.outputs.startable()?;
         let limits = if self.settings.control { LimitScope::Installation } else { LimitScope::ObserveOnly };
-        self.outputs.start_can(&self.label(), limits, snapshots.clone());
+        self.outputs.start_inverter_outputs(&self.label(), limits, snapshots.clone());
         self.outputs.start_service(self.battery(), snapshots.clone(), bus, (EventSource::Bank, event_sender));
         Some(snapshots)
     }

@@ -78,6 +78,7 @@ impl BatteryTask {
         let mut names = BatteryNames::new(port, address, driver, identity, found.reading.device.model.as_deref());
         let (battery_settings, settings) = BatterySettings::new(config, port, names.id());
         let saved = SavedState::load(state_folder, names.id());
+        let battery_ports = settings.ports.iter().map(String::as_str).chain([port]).map(str::to_owned).collect();
         log::info!("connected: {} on {} ({})", describe(&found.reading, driver.label), names.label(), names.id());
         let commands = BatteryCommands::new(
             names.label(),
@@ -102,7 +103,7 @@ impl BatteryTask {
             line: LinkStats::default(),
             due: runtime::now().at,
             commands,
-            outputs: BatteryOutputs::new(settings.can, registry),
+            outputs: BatteryOutputs::new(settings.can, settings.rs485, battery_ports, registry),
         }
     }
 
@@ -246,7 +247,7 @@ impl BatteryTask {
     ) {
         let Some(snapshots) = self.outputs.startable() else { return };
         shown(self.names.label(), snapshots.clone());
-        self.outputs.start_can(self.names.label(), self.membership.scope(), snapshots.clone());
+        self.outputs.start_inverter_outputs(self.names.label(), self.membership.scope(), snapshots.clone());
         let service = self.service_on_bus(CommandHandle::new(index, requests.clone()));
         self.outputs.start_service(service, snapshots, bus, (EventSource::Battery(index), event_sender));
     }

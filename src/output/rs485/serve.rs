@@ -1,0 +1,193 @@
+//! The I/O half: opens the port, and answers the inverter until the battery's snapshots end. Runs in a thread of its own.
+
+use super::{Config, Responder, owner};
+use crate::base::runtime::{now, wait_briefly};
+use crate::base::units::Moment;
+use crate::bms::Line;
+use crate::link::serial::Serial;
+use crate::link::{Port, PortOptions};
+use crate::model::Snapshot;
+use crate::output::can;
+use crate::output::can::feed::{Feed, is_sendable};
+use crate::output::can::{AlarmPolicy, InverterData, Transmission};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Longest wait for bytes: snapshots that end are noticed after it.
+const WAIT: Duration = Duration::from_millis(100);
+/// Pause before a port is opened again.
+const REOPEN_PAUSE: Duration = Duration::from_secs(2);
+/// An inverter that does not ask for this time is absent.
+const MISSING_AFTER: Duration = Duration::from_secs(30);
+
+/// Answers the inverter on the port of `config` until the sender of `snapshots` is dropped. `content` says what it is told,
+/// `batteries` are the ports on which batteries are read. Waits out faults of the port.
+pub fn serve(config: &Config, content: can::Config, batteries: &[String], mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+    let Some(name) = config.port.clone() else { return };
+    let start = now().at;
+    let mut feed = Feed::new(content);
+    feed.observe(&snapshots.borrow_and_update().clone(), start);
+    let mut slave = Slave {
+        name,
+        config,
+        batteries,
+        port: None,
+        open_at: start,
+        logged: None,
+        responder: Responder::new(config.protocol, config.address, start),
+        transmission: Transmission::Full,
+        asked_at: start,
+        heard: None,
+        refused: 0,
+    };
+    while let Ok(changed) = snapshots.has_changed() {
+        if changed {
+            feed.observe(&snapshots.borrow_and_update().clone(), now().at);
+        }
+        if slave.open() {
+            let snapshot = snapshots.borrow().clone();
+            slave.turn(&feed, &snapshot);
+        } else {
+            wait_briefly();
+        }
+    }
+    log::info!("{}: no more replies to the inverter; its own timeout applies", slave.name);
+}
+
+/// State of the output.
+struct Slave<'a> {
+    name: String,
+    config: &'a Config,
+    batteries: &'a [String],
+    port: Option<Serial>,
+    open_at: Moment,
+    /// The fault that was logged last.
+    logged: Option<String>,
+    responder: Responder,
+    transmission: Transmission,
+    asked_at: Moment,
+    heard: Option<bool>,
+    refused: u64,
+}
+
+impl Slave<'_> {
+    /// Opens the port if it is time; true if it is open.
+    fn open(&mut self) -> bool {
+        if self.port.is_some() {
+            return true;
+        }
+        if now().at < self.open_at {
+            return false;
+        }
+        self.open_at = now().at.after(REOPEN_PAUSE);
+        // Each time: a port can be given to serial-starter, or plugged in as a battery's, later.
+        if let Some(why) = owner(&self.name, self.batteries) {
+            self.failed(&why);
+            return false;
+        }
+        let line = Line { baud: self.config.baud.unwrap_or(self.config.protocol.baud) };
+        let options = PortOptions { line, rs485: self.config.kernel_direction, ..PortOptions::default() };
+        match Serial::open(&self.name, &options) {
+            Ok(port) => {
+                if self.logged.take().is_some() {
+                    log::info!("{}: works again", self.name);
+                }
+                (self.port, self.asked_at) = (Some(port), now().at);
+                true
+            }
+            Err(error) => {
+                self.failed(&error.to_string());
+                false
+            }
+        }
+    }
+
+    fn failed(&mut self, why: &str) {
+        if self.logged.as_deref() != Some(why) {
+            log::warn!("RS485 output to the inverter: {why}; retrying until it works");
+            self.logged = Some(why.to_owned());
+        }
+    }
+
+    /// Waits for bytes and answers them.
+    fn turn(&mut self, feed: &Feed, snapshot: &Snapshot) {
+        let mut buf = [0; 256];
+        let Some(port) = &mut self.port else { return };
+        let received = port.receive(&mut buf, WAIT);
+        let now = now().at;
+        let data = self.data(feed, snapshot, now);
+        let outcome = received.and_then(|count| {
+            let bytes = buf.get(..count).unwrap_or_default();
+            if bytes.is_empty() { Ok(()) } else { self.reply(bytes, data.as_ref(), now) }
+        });
+        if let Err(error) = outcome {
+            self.port = None;
+            self.open_at = now.after(REOPEN_PAUSE);
+            self.failed(&format!("{}: {error}; check the adapter", self.name));
+        }
+        self.watch(now);
+    }
+
+    fn reply(&mut self, bytes: &[u8], data: Option<&InverterData>, now: Moment) -> io::Result<()> {
+        let Some(reply) = self.responder.receive(bytes, now, data) else { return Ok(()) };
+        self.asked_at = now;
+        if self.heard != Some(true) {
+            self.heard = Some(true);
+            log::info!("{}: the inverter asks for the battery's data", self.name);
+        }
+        // The inverter has to release the line first.
+        wait_briefly();
+        match &mut self.port {
+            Some(port) => port.send(&reply),
+            None => Ok(()),
+        }
+    }
+
+    /// The data at its age; `None` = no reply.
+    fn data(&mut self, feed: &Feed, snapshot: &Snapshot, now: Moment) -> Option<InverterData> {
+        let transmission = feed.transmission(snapshot, now);
+        if transmission != self.transmission {
+            let name = &self.name;
+            match transmission {
+                Transmission::Full => log::info!("{name}: answering with battery data again"),
+                Transmission::ZeroLimits => {
+                    log::warn!("{name}: no data from the BMS; telling the inverter not to charge or discharge. Check cable and BMS")
+                }
+                Transmission::Silent => log::error!(
+                    "{name}: still no data from the BMS; no more replies, so that the inverter shuts down by its own timeout. Check cable and BMS"
+                ),
+            }
+            self.transmission = transmission;
+        }
+        let data = feed.data(snapshot, transmission).filter(is_sendable)?;
+        Some(match feed.config.alarms {
+            AlarmPolicy::Alarms => data,
+            AlarmPolicy::Warnings => data.with_warnings_only(),
+        })
+    }
+
+    /// Logs an inverter that does not ask, or asks too often, once.
+    fn watch(&mut self, now: Moment) {
+        let refused = self.responder.refused();
+        if self.refused == 0 && refused > 0 {
+            log::warn!(
+                "{}: more requests than an inverter sends; some are not answered. Is another device on the line?",
+                self.name
+            );
+        }
+        self.refused = refused;
+        // Without replies nothing is to be learnt from silence.
+        if self.transmission != Transmission::Full {
+            self.asked_at = now;
+        }
+        if self.port.is_some() && self.heard != Some(false) && now.since(self.asked_at) >= MISSING_AFTER {
+            self.heard = Some(false);
+            log::warn!(
+                "{}: no request from an inverter for 30 s. Check A and B, the battery type set in the inverter, `rs485.protocol` and `rs485.baud`",
+                self.name
+            );
+        }
+    }
+}
