@@ -111,7 +111,8 @@ fn daren() -> Board {
     values.extend(words(&[28000, 14000, 7]));
     values.extend(vec![0; 10 + 8 + 2 + 13]);
     let mut limits = vec![0];
-    limits.extend(words(&[3650, 2500, 115, 45, 12000, 3650, 2500, 16, 12000, 8000, 0, 0]));
+    // Without a capacity, which would stand in for the one of the values.
+    limits.extend(words(&[3650, 2500, 115, 45, 12000, 3650, 2500, 16, 12000, 0xFFFF, 0, 0]));
     limits.extend(vec![0xFF; 20]);
     limits.extend(format!("{:<20}", "S1").into_bytes());
     let fields = vec![
