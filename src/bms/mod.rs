@@ -24,6 +24,7 @@ pub mod eg4_ll;
 pub mod felicity;
 pub mod frame_collector;
 pub mod frame_shape;
+pub mod heltec;
 pub mod jbd;
 pub mod jbd_up16s;
 pub mod jk;
@@ -83,6 +84,7 @@ pub const DRIVERS: &[&Driver] = &[
     &json::DRIVER,
     &felicity::DRIVER,
     &jk_can::DRIVER,
+    &heltec::DRIVER,
     &pylontech_can::DRIVER,
 ];
 

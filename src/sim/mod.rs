@@ -17,6 +17,7 @@ pub mod eg4_ll;
 mod encode;
 pub mod fault;
 pub mod felicity;
+pub mod heltec;
 pub mod jbd;
 pub mod jbd_up16s;
 pub mod jk;
@@ -152,6 +153,7 @@ pub const BOARDS: &[Board] = &[
     Board { name: "pace-modbus", driver: "pace-modbus", addresses: &[1], new: || pace_modbus::board() },
     Board { name: "ant-old", driver: "ant-old", addresses: &[1], new: || Box::new(ant_old::AntOld::default()) },
     Board { name: "felicity", driver: "felicity", addresses: &[1], new: || felicity::board() },
+    Board { name: "heltec", driver: "heltec", addresses: &[1], new: || heltec::board() },
     Board { name: "tianpower", driver: "tianpower", addresses: &[1], new: || Box::new(tianpower::TianPower::default()) },
     Board { name: "jk-can", driver: "jk-can", addresses: &[0], new: jk_can::boards },
     Board { name: "pylontech-can", driver: "pylontech-can", addresses: &[1], new: pylontech_can::battery },

@@ -5,7 +5,7 @@ use super::{Board, Field, Reply};
 use dbus_bms::bms::modbus::{Read, with_crc};
 
 pub(super) fn all() -> Vec<Board> {
-    vec![seplos_v3(), jbd_up16s(), renogy(), eg4_ll(), pace_modbus(), felicity()]
+    vec![seplos_v3(), jbd_up16s(), renogy(), eg4_ll(), pace_modbus(), felicity(), heltec()]
 }
 
 /// The reply of the board at `A` with function `F`; the content is its data.
@@ -275,4 +275,37 @@ fn felicity() -> Board {
         field("sw_version", (7, 0), &["0000", "7FFF", "FFFF"]),
     ];
     Board { family: "felicity", replies, fields }
+}
+
+fn heltec() -> Board {
+    let one = |first, count, set: &[(u16, u16)]| reply::<1, 3>(Read::holding(first, count), set);
+    // The low byte comes first.
+    let low = u16::swap_bytes;
+    let cells = (81..85).zip(3300..).map(|(register, volts)| (register, low(volts)));
+    let status = [(112, 0x4544), (113, 0x3C3D), (118, low(2800)), (120, 0x4062), (127, 0x0025)];
+    let status: Vec<(u16, u16)> = cells.chain(status).collect();
+    let replies = vec![
+        one(62, 18, &[(62, 0x6468), (63, 0x5342), (64, 0x444D), (75, 0x0401), (76, low(13_206)), (78, low(50))]),
+        one(2, 18, &[(2, 0x1234)]),
+        one(52, 2, &[(52, 0x0002), (53, 0x0100)]),
+        one(169, 26, &[(169, low(3650)), (172, low(2500)), (191, low(12_000)), (194, low(15_000))]),
+        one(80, 80, &status),
+    ];
+    let fields = vec![
+        field("voltage_v", at(0, 62, 76), &["FFFFFFFF"]),
+        field("current_a", at(0, 62, 78), &["00000080", "FFFFFF7F"]),
+        field("serial_number", at(1, 2, 2), &["0000000000000000", "FFFFFFFFFFFFFFFF"]),
+        field("cell_ovp_v", at(3, 169, 169), UNSET),
+        field("cell_uvp_v", at(3, 169, 172), UNSET),
+        field("charge_ocp_a", at(3, 169, 191), UNSET),
+        field("discharge_ocp_a", at(3, 169, 194), UNSET),
+        field("cell_voltages_v", at(4, 80, 82), NONE),
+        field("mos_temperature_c", at(4, 80, 112), &["00", "A6"]),
+        field("temperatures_c", at(4, 80, 113), &["00", "A6"]),
+        field("capacity_ah", at(4, 80, 118), UNSET),
+        field("soc_pct", at(4, 80, 120), &["FF"]),
+        field("soh_pct", (4, 81), &["00", "FF"]),
+        field("cycles", (4, 95), &["FF"]),
+    ];
+    Board { family: "heltec", replies, fields }
 }

@@ -14,7 +14,7 @@ use crate::config::RawValue;
 /// Maximum charge voltage of an LFP cell.
 const MAX_LFP_CELL_V: f64 = 3.65;
 /// Names of BMS families there and here.
-const FAMILIES: [(&str, &str); 14] = [
+const FAMILIES: [(&str, &str); 15] = [
     ("Jkbms", "jk"),
     ("Jkbms_pb", "jk-pb"),
     ("LltJbd", "jbd"),
@@ -29,6 +29,7 @@ const FAMILIES: [(&str, &str); 14] = [
     ("EG4_LL", "eg4-ll"),
     ("EG4_Lifepower", "tianpower"),
     ("Felicity", "felicity"),
+    ("HeltecModbus", "heltec"),
 ];
 
 /// An option of the file.
