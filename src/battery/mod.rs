@@ -9,6 +9,7 @@ pub mod external;
 pub mod guard;
 pub(crate) mod link_quality;
 mod notices;
+pub mod partner;
 mod sensor_notes;
 mod snapshot;
 pub mod soc;
@@ -25,6 +26,7 @@ use crate::battery::external::{ExternalQuantity, ExternalSensors};
 use crate::battery::guard::Guard;
 use crate::battery::link_quality::LineStatus;
 use crate::battery::notices::Notices;
+use crate::battery::partner::{OwnBattery, Partner, PartnerValue};
 use crate::battery::sensor_notes::SensorNotes;
 use crate::battery::soc::{SocState, forecast, health};
 use crate::model::{Alarm, ByDirection, Chemistry, Freshness, History, Limits, LinkStats, MemberInfo, Reading, Snapshot};
@@ -88,6 +90,7 @@ pub struct Battery {
     /// Log messages since the last [`take_notices`](Self::take_notices).
     notices: Notices,
     oscillation_guard: OscillationGuard,
+    partner: Partner,
     charger_watch: ChargerWatch,
     external: ExternalSensors,
     /// Temporary limits set by the owner: charge and discharge current.
@@ -125,6 +128,7 @@ impl Battery {
             member_info: MemberInfo::default(),
             notices: Notices::default(),
             oscillation_guard: OscillationGuard::default(),
+            partner: Partner::default(),
             charger_watch: ChargerWatch::default(),
             external: ExternalSensors::default(),
             owner_limits: ByDirection::default(),
@@ -235,10 +239,29 @@ impl Battery {
 
     /// Handles the power at the grid connection, positive from the grid; an oscillation reduces the limits with the next reading.
     pub fn grid_power(&mut self, power: Watts, now: Moment) {
+        let own = self.own_battery(now);
+        self.partner.observe_grid(power, &self.config.partner, &own, now);
         let Some(limits) = self.memory.last.map(|last| last.limits) else { return };
         if self.oscillation_guard.observe(&self.config.oscillation, power, limits.currents(), now) {
             let notice = "the grid power keeps changing sides: inverters fight; current limits are cut for a while";
             self.notices.extend([notice]);
+        }
+    }
+
+    /// Handles a value of the partner inverter's battery, see [`partner`].
+    pub fn partner_value(&mut self, value: PartnerValue, now: Moment) {
+        let own = self.own_battery(now);
+        self.partner.observe(value, &own, now);
+    }
+
+    /// The battery as the rule for a partner inverter sees it.
+    fn own_battery(&self, now: Moment) -> OwnBattery {
+        let fresh = self.freshness(now) == Freshness::Fresh;
+        OwnBattery {
+            voltage: self.reading.voltage.filter(|_| fresh),
+            current: self.reading.current.filter(|_| fresh),
+            rise: self.config.recovery.amps_per_s,
+            floors: ByDirection { charge: self.config.min_charge_current, discharge: self.config.min_discharge_current },
         }
     }
 
@@ -356,7 +379,10 @@ impl Battery {
         self.cell_count = outcome.cell_count.or(self.cell_count);
         (self.member_info.ceiling, self.member_info.float) = (Some(outcome.ceiling), outcome.float.or(self.member_info.float));
         self.notices.extend(outcome.notices);
-        outcome.limits
+        let own = self.own_battery(now);
+        let limits = self.partner.lower(outcome.limits, &self.config.partner, &own, now);
+        self.notices.extend(self.partner.take_notices());
+        limits
     }
 
     /// Determines the SoC to publish and to use in charge control.

@@ -27,12 +27,16 @@ pub(super) const RULES: &[Rule] = &[
         broken: |settings| out_of_order(&settings.charge),
     },
     Rule { keys: &["oscillation.mqtt_topic", "oscillation.dbus_power", "oscillation.sma_meter"], broken: two_powers },
+    Rule {
+        keys: &["partner.dbus_power", "partner.mqtt_topic"],
+        broken: |settings| partner_without_grid(settings).or_else(|| two_partners(settings)),
+    },
     Rule { keys: &["can.interface"], broken: no_interface },
     Rule { keys: &["rs485.port", "ports"], broken: inverter_on_battery_port },
     Rule { keys: &["can.manufacturer"], broken: no_maker },
     Rule { keys: &["web.token"], broken: weak_token },
     Rule { keys: &["can.silent_after_s", "can.limits_off_after_s"], broken: silent_first },
-    Rule { keys: &["mqtt.topic", "mqtt.home_assistant_prefix", "oscillation.mqtt_topic"], broken: no_topic },
+    Rule { keys: &["mqtt.topic", "mqtt.home_assistant_prefix", "oscillation.mqtt_topic", "partner.mqtt_topic"], broken: no_topic },
     Rule { keys: &["mqtt.tls", "mqtt.tls_ca"], broken: no_tls },
     Rule { keys: &["domoticz.url"], broken: no_url },
 ];
@@ -121,11 +125,28 @@ fn two_powers(settings: &Settings) -> Option<String> {
     (settings.sma_meter && set).then(|| format!("`{other}` and `oscillation.sma_meter` exclude each other: remove one"))
 }
 
+/// Without the power of the grid nobody knows whether the house needs what is held back.
+fn partner_without_grid(settings: &Settings) -> Option<String> {
+    let has_partner = settings.partner.dbus_power.is_some() || settings.partner.mqtt_topic.is_some();
+    let has_grid = settings.sma_meter || settings.dbus_power.is_some() || settings.grid_topic.topic.is_some();
+    (has_partner && !has_grid).then(|| {
+        "[partner] needs the power at the grid connection: set `oscillation.sma_meter`, `oscillation.dbus_power` or \
+         `oscillation.mqtt_topic`"
+            .to_owned()
+    })
+}
+
+fn two_partners(settings: &Settings) -> Option<String> {
+    (settings.partner.dbus_power.is_some() && settings.partner.mqtt_topic.is_some())
+        .then(|| "`partner.dbus_power` and `partner.mqtt_topic` exclude each other: remove one".to_owned())
+}
+
 /// `+` and `#` are wildcards; Home Assistant and BerryBMS have topics of their own.
 fn no_topic(settings: &Settings) -> Option<String> {
     let mut topics =
         vec![("mqtt.topic", &settings.mqtt.topic), ("mqtt.home_assistant_prefix", &settings.mqtt.home_assistant_prefix)];
     topics.extend(settings.grid_topic.topic.as_ref().map(|topic| ("oscillation.mqtt_topic", topic)));
+    topics.extend(settings.partner.mqtt_topic.as_ref().map(|topic| ("partner.mqtt_topic", topic)));
     let wrong = |topic: &str| topic.contains(['+', '#']) || topic.starts_with('/') || topic.ends_with('/') || topic.len() > 200;
     let (key, topic) = topics.into_iter().find(|(_, topic)| wrong(topic))?;
     Some(format!("`{key}` = {topic:?} is not a valid topic; remove + and #, and / at its ends"))

@@ -285,6 +285,16 @@ pub const KEYS: &[Key] = &[
         "Divisor for the current limits."),
     key("oscillation.pause_s", Battery, Between(10.0, 3600.0), |s| &mut s.charge.oscillation.pause, "",
         "Duration of a reduction in s, and the minimum time between two."),
+    key("partner.dbus_power", File, Any, |s| &mut s.partner.dbus_power, "\"com.victronenergy.battery.ttyUSB1/Dc/0/Power\"",
+        "Battery of a second inverter at the same grid connection, as service and path of its power in W, or of its current in A if the \
+         path ends in Current; positive charges. While it charges, the discharge limit falls to what the house needs, and the other way \
+         round, so that the batteries do not charge each other. Needs a source of the grid power in [oscillation]. Not set: none."),
+    key("partner.mqtt_topic", File, Any, |s| &mut s.partner.mqtt_topic, "\"shed/battery/power\"",
+        "The same with a topic on the broker of [mqtt]: power in W, positive charges. Not set: none."),
+    key("partner.mqtt_key", File, Any, |s| &mut s.partner.mqtt_key, "\"power\"",
+        "Key of the power if the message is a JSON object; \"a.b\" for a nested one. Not set: the message is the number."),
+    key("partner.shares_battery", File, Any, |s| &mut s.charge.partner.shares_battery, "",
+        "true = the second inverter is on the same battery: its current is part of the BMS's."),
     key("external_sensor.current", Battery, Any, |s| &mut s.external_current, "\"com.victronenergy.battery.ttyS5/Dc/0/Current\"",
         "Current in A of another device on D-Bus, such as a SmartShunt, as service and path, read once a second; positive charges. It is \
          shown and counted instead of the BMS's; the limits use the higher of both. If it is older than 10 s, impossible, or contradicts \

@@ -54,6 +54,8 @@ pub struct Settings {
     pub sma_meter_serial: Option<u32>,
     /// A power on D-Bus, for the oscillation guard.
     pub dbus_power: Option<DbusValue>,
+    /// The battery of a partner inverter.
+    pub partner: PartnerSource,
     /// Current of another device on D-Bus, used instead of the BMS's.
     pub external_current: Option<DbusValue>,
     /// SoC of another device on D-Bus, used instead of the BMS's.
@@ -94,6 +96,7 @@ impl Default for Settings {
             sma_meter: false,
             sma_meter_serial: None,
             dbus_power: None,
+            partner: PartnerSource::default(),
             external_current: None,
             external_soc: None,
             web: web::Config::default(),
@@ -112,6 +115,24 @@ pub struct DbusValue {
     pub service: String,
     /// Its path.
     pub path: String,
+}
+
+/// Source of the power of a partner inverter's battery, see [`crate::battery::partner`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartnerSource {
+    /// A power or a current on D-Bus.
+    pub dbus_power: Option<DbusValue>,
+    /// A topic with its power; `None` = not used.
+    pub mqtt_topic: Option<String>,
+    /// Key of a JSON object; `None` = the message is the number.
+    pub mqtt_key: Option<String>,
+}
+
+impl PartnerSource {
+    /// The topic to listen to.
+    pub fn source(&self) -> Option<mqtt::Source> {
+        Some(mqtt::Source { topic: self.mqtt_topic.clone()?, key: self.mqtt_key.clone(), export_key: None })
+    }
 }
 
 /// MQTT source of the power at the grid connection.

@@ -7,7 +7,7 @@
 //! A battery that leaves the bus leaves the registry; the data of one that does not answer ages here as in its own process. The
 //! batteries of other drivers are ignored.
 
-use super::{RunError, grid_power, outputs};
+use super::{RunError, grid_power, outputs, partner};
 use crate::base::episode::Once;
 use crate::base::runtime::{self, StopSignals, now};
 use crate::base::units::Moment;
@@ -53,8 +53,9 @@ async fn serve(config: &Config, settings: Settings) -> Result<(), RunError> {
     let folder = settings.state_folder.clone().unwrap_or_else(|| Paths::detect().state);
     let registry = BatteryRegistry::default();
     let outputs = outputs::start(config, &registry, &folder);
-    // Only shown here: the rules are those of the batteries' processes. The source ends when this is dropped.
+    // Only shown here: the rules are those of the batteries' processes. The sources end when these are dropped.
     let _grid = grid_power::listen(&settings, &address, registry.devices());
+    let _partner = partner::listen(&settings, &address, registry.devices());
     let silence = settings.charge.silence;
     let following = async {
         let mut logged = Once::default();

@@ -19,6 +19,7 @@ pub mod hub;
 mod identity;
 pub mod offline_command;
 pub(crate) mod outputs;
+mod partner;
 mod port;
 pub mod port_worker;
 mod rs485_output;
@@ -29,6 +30,7 @@ use crate::base::units::Watts;
 use crate::base::watchdog::{self, Watchdog};
 use crate::battery::charge;
 use crate::battery::external::ExternalQuantity;
+use crate::battery::partner::PartnerValue;
 use crate::bms::Transport;
 use crate::bms::bluetooth::on_transport;
 use crate::config::{Config, Paths, Settings};
@@ -93,6 +95,8 @@ struct Run<S> {
     external: mpsc::Receiver<(usize, ExternalQuantity, f64)>,
     /// The power at the grid connection, if a source is configured.
     grid: mpsc::Receiver<Watts>,
+    /// Values of a partner inverter's battery, if a source is configured.
+    partner: mpsc::Receiver<PartnerValue>,
     watchdog: Arc<Watchdog>,
 }
 
@@ -142,6 +146,7 @@ pub async fn serve(
     let outputs = registry.as_ref().map(|registry| outputs::start(&config, registry, &state_folder));
     let registry = registry.unwrap_or_default();
     let grid = grid_power::listen(&settings, &bus.address, registry.devices());
+    let partner = partner::listen(&settings, &bus.address, registry.devices());
     let bank = LocalBank::new(settings, &state_folder, registry.clone(), now().at);
     let (request_sender, requests) = mpsc::channel(8);
     let (external_sender, external) = mpsc::channel(16);
@@ -161,6 +166,7 @@ pub async fn serve(
         external_sender,
         external,
         grid,
+        partner,
         watchdog,
     };
     let ended = run.until_ended(&mut signals, port_events, from_services).await;
@@ -311,6 +317,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
                     }
                 }
                 Some(power) = self.grid.recv() => self.batteries.iter_mut().for_each(|battery| battery.grid_power(power, now())),
+                Some(value) = self.partner.recv() => self.batteries.iter_mut().for_each(|battery| battery.partner_value(value, now())),
                 () = sleep_until(wake) => self.tick(),
                 signal = signals.recv() => {
                     log::info!("stopping: {signal}");

@@ -251,6 +251,8 @@ fn wrong_files_are_refused() {
         ("addresses = [256]", "0 to 255"),
         ("oscillation.dbus_power = \"com.victronenergy.grid\"", "a service and a path"),
         ("oscillation.dbus_power = \"grid/Ac Power\"", "a service and a path"),
+        ("partner.mqtt_topic = \"shed/power\"", "needs the power at the grid connection"),
+        ("[partner]\nmqtt_topic = \"a\"\ndbus_power = \"com.a/b\"\n[oscillation]\nsma_meter = true", "exclude each other"),
         ("[oscillation]\nsma_meter = true\ndbus_power = \"com.victronenergy.grid.*/Ac/Power\"", "exclude each other"),
         ("name = \"a\\nb\"", "one line"),
         ("state.folder = \"here\"", "begins with /"),
@@ -348,7 +350,11 @@ fn words_of_earlier_versions_and_other_usual_ones_are_read_but_not_written() {
 
 #[test]
 fn settings_written_out_give_the_same_settings() {
-    let examples = KEYS.iter().filter(|key| !key.example.is_empty()).map(|key| format!("{} = {}\n", key.path, key.example));
+    let examples = KEYS.iter().filter(|key| !key.example.is_empty()).map(|key| {
+        // A partner inverter needs a source of the grid power.
+        let needed = if key.path.starts_with("partner.") { "oscillation.sma_meter = true\n" } else { "" };
+        format!("{needed}{} = {}\n", key.path, key.example)
+    });
     let names = [r#"name = "Bank \"south\" \\ shed""#, "name = \"a\u{200b}b\u{301} é\"", "name = 'C:\\new'"];
     for text in names.into_iter().map(str::to_owned).chain(examples).chain([String::new()]) {
         let meant = settings(&text);

@@ -285,7 +285,7 @@ impl TwoPacks {
     }
 }
 
-fn reading(shown: &ReportedState) -> Reading {
+pub(crate) fn reading(shown: &ReportedState) -> Reading {
     Reading {
         voltage: Some(Volts::new(shown.voltage_v).rounded(2)),
         current: Some(Amps::new(shown.current_a).rounded(2)),

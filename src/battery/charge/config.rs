@@ -7,6 +7,7 @@ use super::phase::PhaseConfig;
 use super::sensor_config::SensorConfig;
 use super::steps;
 use crate::base::units::{AmpHours, Amps, Volts};
+use crate::battery::partner::PartnerConfig;
 use crate::model::{Assumption, ByDirection, Chemistry, Freshness};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub sensors: SensorConfig,
     /// Reaction to oscillating inverters; needs a grid power.
     pub oscillation: OscillationConfig,
+    /// A second inverter at the same grid connection.
+    pub partner: PartnerConfig,
     /// Limits set by a client through the GX's settings instead of by the configuration; they are bounded.
     pub from_client: Vec<ClientLimit>,
 }
@@ -137,6 +140,7 @@ impl Default for Config {
             limits_are_published: true,
             sensors: SensorConfig::default(),
             oscillation: OscillationConfig::default(),
+            partner: PartnerConfig::default(),
             from_client: Vec::new(),
         }
     }

@@ -1,5 +1,5 @@
 //! MQTT: publishes batteries and banks in our own format, for Home Assistant, and in the formats of other systems; and subscribes
-//! to the power at the grid connection. Topics and payloads: `docs/mqtt.md`.
+//! to the power at the grid connection and of a partner inverter. Topics and payloads: `docs/mqtt.md`.
 //!
 //! ```text
 //! BatteryRegistry ──View──▶ Publisher (pure: what, when) ──Message──▶ Connection (link::mqtt) ──▶ broker
@@ -22,7 +22,7 @@ pub use compat::{berrybms, domoticz, jk_pylon};
 pub use config::Config;
 pub use devices::jk_pylon_devices;
 pub use home_assistant::{ALARMS, announcement, removal};
-pub use listen::listen;
+pub use listen::{GRID, PARTNER, Purpose, listen};
 pub use message::{Shape, single_values, state};
 pub use power::{Source, parse};
 pub use publisher::Publisher;

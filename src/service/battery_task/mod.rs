@@ -21,6 +21,7 @@ use crate::base::units::{Moment, Watts};
 use crate::battery::Battery;
 use crate::battery::external::ExternalQuantity;
 use crate::battery::guard::FirstReadings;
+use crate::battery::partner::PartnerValue;
 use crate::config::Config;
 use crate::control::{Abilities, CommandHandle, PendingRequest};
 use crate::dbus::{self, BatteryServiceEvent, BusAddress, Context, GxSettingValues, Takeover};
@@ -165,6 +166,11 @@ impl BatteryTask {
     /// Handles a value of the power at the grid connection.
     pub(super) fn grid_power(&mut self, power: Watts, now: Now) {
         self.battery.grid_power(power, now.at);
+    }
+
+    /// Handles a value of a partner inverter's battery.
+    pub(super) fn partner_value(&mut self, value: PartnerValue, now: Now) {
+        self.battery.partner_value(value, now.at);
     }
 
     /// BMS family.

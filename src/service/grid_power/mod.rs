@@ -42,7 +42,7 @@ pub(super) fn listen(settings: &Settings, bus: &BusAddress, devices: &DeviceRegi
         format!("D-Bus {}{}", place.service, place.path)
     } else if let Some(source) = settings.grid_topic.source() {
         let connection = format!("MQTT {}", source.topic);
-        tokio::spawn(mqtt::listen(settings.mqtt.clone(), source, power_sender));
+        tokio::spawn(mqtt::listen(settings.mqtt.clone(), source, mqtt::GRID, power_sender, |power| power));
         connection
     } else if settings.sma_meter {
         tokio::spawn(sma_meter::listen(settings.sma_meter_serial, power_sender));
