@@ -48,6 +48,7 @@ host() {
     step "fuzz targets" fuzz/run.sh --short
     step "installations" tests/install.sh
     step "CAN frames read by cantools" tests/can/cantools.sh
+    step "RS485 replies read by python-pylontech" tests/rs485/readers.sh
     step "site of the pages" tests/site/run.sh
     step "dashboard in a browser" tests/page/run.sh
     step "pages for the GX's screen in Qt" tests/gui/run.sh
