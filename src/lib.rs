@@ -22,7 +22,7 @@
 //! service                              the running driver: ports, batteries, bank, start and stop
 //! config, dbus                         settings; D-Bus services, our own and others
 //! output, takeover                     CAN, RS485, MQTT, dashboard, API; what dbus-serialbattery left behind
-//! bank, control, probe, sim, terminal  several batteries as one; requests of owners; search for a BMS; simulated batteries; tables
+//! bank, control, generator, probe, sim, terminal  several batteries as one; requests of owners; when a generator runs; search for a BMS; simulated batteries; tables
 //! battery, link                        one battery over time; one request to a port and its answer
 //! bms                                  protocols of the BMS families
 //! model                                readings, alarms, limits, commands
@@ -46,6 +46,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod dbus;
+pub mod generator;
 pub mod link;
 pub mod model;
 pub mod output;

@@ -36,9 +36,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["can.manufacturer"], broken: no_maker },
     Rule { keys: &["web.token"], broken: weak_token },
     Rule { keys: &["can.silent_after_s", "can.limits_off_after_s"], broken: silent_first },
-    Rule { keys: &["mqtt.topic", "mqtt.home_assistant_prefix", "oscillation.mqtt_topic", "partner.mqtt_topic"], broken: no_topic },
+    Rule {
+        keys: &["mqtt.topic", "mqtt.home_assistant_prefix", "oscillation.mqtt_topic", "partner.mqtt_topic", "generator.mqtt_topic"],
+        broken: no_topic,
+    },
     Rule { keys: &["mqtt.tls", "mqtt.tls_ca"], broken: no_tls },
     Rule { keys: &["domoticz.url"], broken: no_url },
+    Rule { keys: &["generator.stop_soc_pct", "generator.start_soc_pct"], broken: too_close },
+    Rule { keys: &["generator.quiet_start_soc_pct", "generator.start_soc_pct"], broken: urgent_above_start },
+    Rule { keys: &["generator.start_soc_pct", "generator.start_cell_voltage_v", "generator.start_voltage_v"], broken: no_switch },
 ];
 
 /// Maximum charge voltage of a cell; unset counts as LFP, the default.
@@ -145,6 +151,7 @@ fn two_partners(settings: &Settings) -> Option<String> {
 fn no_topic(settings: &Settings) -> Option<String> {
     let mut topics =
         vec![("mqtt.topic", &settings.mqtt.topic), ("mqtt.home_assistant_prefix", &settings.mqtt.home_assistant_prefix)];
+    topics.extend(settings.generator.topic.as_ref().map(|topic| ("generator.mqtt_topic", topic)));
     topics.extend(settings.grid_topic.topic.as_ref().map(|topic| ("oscillation.mqtt_topic", topic)));
     topics.extend(settings.partner.mqtt_topic.as_ref().map(|topic| ("partner.mqtt_topic", topic)));
     let wrong = |topic: &str| topic.contains(['+', '#']) || topic.starts_with('/') || topic.ends_with('/') || topic.len() > 200;
@@ -199,4 +206,26 @@ fn weak_token(settings: &Settings) -> Option<String> {
 fn silent_first(settings: &Settings) -> Option<String> {
     let (off, silent) = (settings.can.off_after.as_secs_f64(), settings.can.quiet_after.as_secs_f64());
     (silent < off).then(|| format!("`can.silent_after_s` = {silent} comes before `can.limits_off_after_s` = {off}"))
+}
+
+/// A generator that starts right after it has stopped.
+fn too_close(settings: &Settings) -> Option<String> {
+    let (start, stop) = (settings.generator.rule.start_soc?.get(), settings.generator.rule.stop_soc.get());
+    (stop < start + 10.0)
+        .then(|| format!("`generator.stop_soc_pct` = {stop} is less than 10 above `generator.start_soc_pct` = {start}; raise it"))
+}
+
+fn urgent_above_start(settings: &Settings) -> Option<String> {
+    let (start, urgent) = (settings.generator.rule.start_soc?.get(), settings.generator.rule.quiet_start_soc?.get());
+    (urgent > start)
+        .then(|| format!("`generator.quiet_start_soc_pct` = {urgent} is above `generator.start_soc_pct` = {start}; lower it"))
+}
+
+fn no_switch(settings: &Settings) -> Option<String> {
+    let rule = &settings.generator.rule;
+    let wanted = rule.start_soc.is_some() || rule.start_cell.is_some() || rule.start_voltage.is_some();
+    (wanted && !settings.generator.has_output()).then(|| {
+        "nothing switches the generator: set `generator.relay` or `generator.mqtt_topic`; on a GX device use Venus' own start and stop"
+            .to_owned()
+    })
 }

@@ -5,6 +5,8 @@ use crate::base::secret::Secret;
 use crate::base::units::Amps;
 use crate::battery::charge;
 use crate::battery::soc;
+use crate::generator;
+use crate::link::relay::Place;
 use crate::output::{can, domoticz, mqtt, rs485, web};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub mqtt: mqtt::Config,
     /// Domoticz over HTTP, and the numbers of a battery's values there.
     pub domoticz: domoticz::Config,
+    /// The generator.
+    pub generator: Generator,
     /// Folder of the state files; `None` = [`crate::config::Paths::state`].
     pub state_folder: Option<PathBuf>,
 }
@@ -103,6 +107,7 @@ impl Default for Settings {
             grid_topic: GridTopic::default(),
             mqtt: mqtt::Config::default(),
             domoticz: domoticz::Config::default(),
+            generator: Generator::default(),
             state_folder: None,
         }
     }
@@ -200,6 +205,46 @@ impl From<&Settings> for bank::Config {
             limits_are_published: set.control,
             leave: Self::default().leave,
         }
+    }
+}
+
+/// The generator: when it runs, and how it is switched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generator {
+    /// When it runs.
+    pub rule: generator::Config,
+    /// The battery or bank that decides; `None` = the bank, else the emptiest battery.
+    pub battery: Option<String>,
+    /// A relay that starts it.
+    pub relay: Option<Place>,
+    /// The relay closes at the low level of its GPIO line.
+    pub relay_active_low: bool,
+    /// A topic for commands to it.
+    pub topic: Option<String>,
+    /// Message that starts it.
+    pub message_on: String,
+    /// Message that stops it.
+    pub message_off: String,
+}
+
+impl Default for Generator {
+    fn default() -> Self {
+        Self {
+            rule: generator::Config::default(),
+            battery: None,
+            relay: None,
+            relay_active_low: false,
+            topic: None,
+            message_on: "ON".to_owned(),
+            message_off: "OFF".to_owned(),
+        }
+    }
+}
+
+impl Generator {
+    /// There is something to switch it with.
+    pub fn has_output(&self) -> bool {
+        self.relay.is_some() || self.topic.is_some()
     }
 }
 

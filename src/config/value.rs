@@ -9,6 +9,8 @@ use crate::battery::charge::chemistry::Curve;
 use crate::battery::charge::{Caution, LimitsPreset, SensorNames};
 use crate::battery::soc::Source;
 use crate::bms::DRIVERS;
+use crate::generator::QuietHours;
+use crate::link::relay::{PLACES, Place};
 use crate::model::{Assumption, Chemistry};
 use crate::output::can::{AlarmPolicy, CurrentSign, PROFILES, Profile, profile};
 use crate::output::rs485::{self, PROTOCOLS, Protocol};
@@ -246,6 +248,26 @@ impl Value for PathBuf {
     }
     fn write(&self) -> RawValue {
         RawValue::Text(self.to_string_lossy().into_owned())
+    }
+}
+
+impl Value for QuietHours {
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let hours = if let RawValue::Text(text) = raw { text.parse().ok() } else { None };
+        hours.ok_or_else(|| "two times of the day, such as \"22:00-07:00\"".to_owned())
+    }
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.to_string())
+    }
+}
+
+impl Value for Place {
+    fn read(raw: &RawValue, _: Allowed) -> Result<Self, String> {
+        let place = if let RawValue::Text(text) = raw { text.parse().ok() } else { None };
+        place.ok_or_else(|| PLACES.to_owned())
+    }
+    fn write(&self) -> RawValue {
+        RawValue::Text(self.to_string())
     }
 }
 

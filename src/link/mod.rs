@@ -15,6 +15,7 @@ pub mod mqtt;
 mod poll;
 mod port;
 pub mod pty;
+pub mod relay;
 mod response_times;
 pub mod serial;
 pub mod tcp;

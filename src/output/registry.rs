@@ -7,11 +7,12 @@
 //! A slow output misses intermediate views, but never the last one: nothing waits for it and nothing is queued.
 
 use crate::control::CommandHandle;
+use crate::generator::ByHand;
 use crate::output::api::View;
 use crate::output::devices::DeviceRegistry;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// The newest view of each battery and bank, sorted by id.
 pub type Views = Arc<Vec<Arc<View>>>;
@@ -23,11 +24,18 @@ pub struct BatteryRegistry {
     /// Handles for requests to the batteries, by id.
     handles: Arc<Mutex<BTreeMap<String, CommandHandle>>>,
     devices: DeviceRegistry,
+    /// Takes requests to the generator.
+    generator: Arc<Mutex<Option<mpsc::Sender<ByHand>>>>,
 }
 
 impl Default for BatteryRegistry {
     fn default() -> Self {
-        Self { views: watch::Sender::new(Views::default()), handles: Arc::default(), devices: DeviceRegistry::default() }
+        Self {
+            views: watch::Sender::new(Views::default()),
+            handles: Arc::default(),
+            devices: DeviceRegistry::default(),
+            generator: Arc::default(),
+        }
     }
 }
 
@@ -55,6 +63,17 @@ impl BatteryRegistry {
     /// The devices of the house beside the batteries.
     pub fn devices(&self) -> &DeviceRegistry {
         &self.devices
+    }
+
+    /// Registers the receiver of requests to the generator.
+    pub fn register_generator(&self, requests: mpsc::Sender<ByHand>) {
+        *self.generator.lock().unwrap_or_else(PoisonError::into_inner) = Some(requests);
+    }
+
+    /// Passes a request on to the generator; false if there is none, or if it is busy.
+    pub fn ask_generator(&self, by_hand: ByHand) -> bool {
+        let requests = self.generator.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.as_ref().is_some_and(|requests| requests.try_send(by_hand).is_ok())
     }
 
     /// The present views.

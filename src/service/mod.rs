@@ -13,6 +13,7 @@ mod battery_task;
 mod bus_value;
 mod can_output;
 mod dbus_supervisor;
+mod generator;
 mod grid_power;
 mod gx_settings;
 pub mod hub;

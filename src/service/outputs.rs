@@ -2,6 +2,7 @@
 //!
 //! **A new output is one line in [`start`].** It receives the views, and a [`Stop`] that signals the end of the program.
 
+use super::generator;
 use crate::base::stop::Stop;
 use crate::config::{Config, Settings};
 use crate::dbus::DeviceId;
@@ -26,7 +27,7 @@ pub(super) struct Outputs {
 
 /// Whether any output is configured.
 pub(super) fn any(settings: &Settings) -> bool {
-    settings.web.enabled || settings.mqtt.enabled || settings.domoticz.url.is_some()
+    settings.web.enabled || settings.mqtt.enabled || settings.domoticz.url.is_some() || settings.generator.has_output()
 }
 
 /// Starts the configured outputs; their files are in `folder`.
@@ -34,6 +35,7 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
     let settings = config.settings(None, None);
     let (stop, stopped) = Stop::new();
     let mut tasks = Vec::new();
+    tasks.extend(generator::start(&settings, registry, stopped.clone()));
     if settings.web.enabled {
         let courses = Courses::default();
         let kept =

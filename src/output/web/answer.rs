@@ -3,6 +3,7 @@
 use super::{Config, assets, guard};
 use crate::base::units::Moment;
 use crate::control::ControlRequest;
+use crate::generator::{ByHand, REQUESTS};
 use crate::model::Reply;
 use crate::output::api::{View, device_metrics, device_object, metrics};
 use crate::output::devices::Devices;
@@ -80,13 +81,15 @@ pub enum Body {
         /// The request.
         request: ControlRequest,
     },
+    /// A request to the generator; the answer says whether it was passed on.
+    Generator(ByHand),
 }
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes with their descriptions, for the documentation.
-pub const ROUTES: [(&str, &str); 10] = [
+pub const ROUTES: [(&str, &str); 11] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
@@ -101,6 +104,10 @@ pub const ROUTES: [(&str, &str); 10] = [
         "POST /api/v1/batteries/ID/commands",
         "a command: `{\"command\": \"charge\", \"on\": false}`, also `discharge` and `balance`; `{\"command\": \"soc\", \"value\": \"80\"}`; \
          `{\"command\": \"override\", \"value\": \"ccl 20 for 3600\"}`. Needs the token; 200 once the BMS shows the change, else 409 and the reason",
+    ),
+    (
+        "POST /api/v1/devices/generator/commands",
+        "a request to the generator: `{\"command\": \"generator\", \"value\": \"run for 3600\"}`, also `stop for 3600` and `automatic`. Needs the token; 200 once it is taken, 409 if there is no generator",
     ),
     ("GET /metrics", "all numbers in Prometheus text format"),
     ("GET /healthz", "200 and `ok` while the data of every battery is fresh, else 503 and the IDs of the others"),
@@ -172,6 +179,9 @@ fn write(head: &Head<'_>, host: &str, world: &World<'_>) -> Answer {
     if !guard::may_write(head.authorization, world.config) {
         return error(401, "send the token of web.token: Authorization: Bearer …");
     }
+    if head.path == "/api/v1/devices/generator/commands" {
+        return generator(head.body);
+    }
     let id = head.path.strip_prefix("/api/v1/batteries/").and_then(|rest| rest.strip_suffix("/commands"));
     let Some(id) = id else { return error(404, "nothing can be changed at this address") };
     if find(world.views, id).is_none() {
@@ -190,6 +200,18 @@ fn write(head: &Head<'_>, host: &str, world: &World<'_>) -> Answer {
             Answer { content_type: JSON, body: Body::Request { id: id.to_owned(), request }, ..text(200, String::new()) }
         }
         Err(why) => error(400, &why.to_string()),
+    }
+}
+
+/// A request to the generator.
+fn generator(body: &[u8]) -> Answer {
+    let asked = serde_json::from_slice::<Asked>(body).ok().filter(|asked| asked.command == "generator" && asked.on.is_none());
+    let by_hand = asked.and_then(|asked| asked.value).and_then(|value| value.parse().ok());
+    match by_hand {
+        Some(by_hand) => Answer { content_type: JSON, body: Body::Generator(by_hand), ..text(200, String::new()) },
+        None => {
+            error(400, &format!("the body must be like {{\"command\": \"generator\", \"value\": \"run for 3600\"}}: {REQUESTS}"))
+        }
     }
 }
 
@@ -260,6 +282,15 @@ impl Answer {
     pub(super) fn of(reply: &Reply) -> Self {
         let body = serde_json::json!({ "code": reply.code, "done": reply.text }).to_string();
         if reply.is_done() { json(body) } else { error(409, &reply.text) }
+    }
+
+    /// Whether a request to the generator was taken.
+    pub(super) fn of_generator(taken: bool) -> Self {
+        if taken {
+            json(serde_json::json!({ "done": "passed on" }).to_string())
+        } else {
+            error(409, "there is no generator; see docs/generator.md")
+        }
     }
 
     /// A request rejected without processing.

@@ -153,6 +153,7 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
             }
             Err(_) => Answer::refusal(503, "too many pages are open").into_response(),
         },
+        answer::Body::Generator(by_hand) => Answer::of_generator(shared.registry.ask_generator(by_hand)).into_response(),
         answer::Body::Request { id, request } => Answer::of(&ask(&shared.registry, &id, request).await).into_response(),
     }
 }
@@ -194,7 +195,7 @@ impl IntoResponse for Answer {
             answer::Body::Constant(bytes) => Body::from(bytes),
             answer::Body::Text(text) => Body::from(text),
             // `respond` has their content.
-            answer::Body::Events | answer::Body::Request { .. } => Body::empty(),
+            answer::Body::Events | answer::Body::Request { .. } | answer::Body::Generator(_) => Body::empty(),
         };
         (
             status,
