@@ -22,7 +22,7 @@
 //! service                              the running driver: ports, batteries, bank, start and stop
 //! config, dbus                         settings; D-Bus services, our own and others
 //! output, takeover                     CAN, RS485, MQTT, dashboard, API; what dbus-serialbattery left behind
-//! bank, control, generator, probe, sim, terminal  several batteries as one; requests of owners; when a generator runs; search for a BMS; simulated batteries; tables
+//! bank, conext, control, generator, probe, sim, terminal  several batteries as one; Schneider's devices; requests of owners; when a generator runs; search for a BMS; simulated batteries; tables
 //! battery, link                        one battery over time; one request to a port and its answer
 //! bms                                  protocols of the BMS families
 //! model                                readings, alarms, limits, commands
@@ -43,6 +43,7 @@ pub mod base;
 pub mod battery;
 pub mod bms;
 pub mod cli;
+pub mod conext;
 pub mod config;
 pub mod control;
 pub mod dbus;

@@ -34,6 +34,7 @@ pub mod json;
 pub mod lifepower4;
 pub mod litime;
 pub mod modbus;
+pub mod modbus_tcp;
 pub mod pace;
 pub mod pace_modbus;
 pub mod pylontech;

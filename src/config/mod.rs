@@ -24,7 +24,7 @@ pub use document::document;
 pub use paths::Paths;
 pub use problem::{ConfigError, Origin, Problem};
 pub use raw_value::RawValue;
-pub use settings::{Bank, Bluetooth, Dbus, DbusValue, Generator, GridTopic, PartnerSource, Serial, Settings};
+pub use settings::{Bank, Bluetooth, Conext, Dbus, DbusValue, Generator, GridTopic, PartnerSource, Serial, Settings};
 
 use crate::base::printable::printable;
 use crate::battery::external::ExternalConfig;

@@ -43,6 +43,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["mqtt.tls", "mqtt.tls_ca"], broken: no_tls },
     Rule { keys: &["domoticz.url"], broken: no_url },
     Rule { keys: &["generator.stop_soc_pct", "generator.start_soc_pct"], broken: too_close },
+    Rule { keys: &["generator.ags", "conext.host"], broken: no_gateway },
+    Rule { keys: &["conext.can", "can.interface"], broken: xanbus_interface },
+    Rule { keys: &["conext.serials"], broken: no_serial },
     Rule { keys: &["generator.quiet_start_soc_pct", "generator.start_soc_pct"], broken: urgent_above_start },
     Rule { keys: &["generator.start_soc_pct", "generator.start_cell_voltage_v", "generator.start_voltage_v"], broken: no_switch },
 ];
@@ -225,7 +228,32 @@ fn no_switch(settings: &Settings) -> Option<String> {
     let rule = &settings.generator.rule;
     let wanted = rule.start_soc.is_some() || rule.start_cell.is_some() || rule.start_voltage.is_some();
     (wanted && !settings.generator.has_output()).then(|| {
-        "nothing switches the generator: set `generator.relay` or `generator.mqtt_topic`; on a GX device use Venus' own start and stop"
+        "nothing switches the generator: set `generator.relay`, `generator.mqtt_topic` or `generator.ags`; on a GX device use Venus' own start and stop"
             .to_owned()
     })
+}
+
+fn no_gateway(settings: &Settings) -> Option<String> {
+    (settings.generator.ags && settings.conext.host.is_none())
+        .then(|| "`generator.ags` needs the gateway of the AGS: set `conext.host`".to_owned())
+}
+
+fn no_serial(settings: &Settings) -> Option<String> {
+    let fine = |pair: &&String| {
+        let parts = pair.split_once('=').map(|(unit, serial)| (unit.trim().parse::<u8>(), serial.trim()));
+        parts.is_some_and(|(unit, serial)| unit.is_ok() && !serial.is_empty() && serial.chars().all(|c| c.is_ascii_alphanumeric()))
+    };
+    let wrong = settings.conext.serials.iter().find(|pair| !fine(pair))?;
+    Some(format!("`conext.serials` has {wrong:?}, which is no unit and serial number such as \"10=B1234567\""))
+}
+
+/// The bus of the inverter has another bit rate and is written to.
+fn xanbus_interface(settings: &Settings) -> Option<String> {
+    let name = settings.conext.can.as_ref()?;
+    let fine = name.starts_with('/') || (name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) && name.len() <= 15);
+    if !fine {
+        return Some(format!("`conext.can` = {name:?} is not an interface name; `ip link` lists them"));
+    }
+    (settings.can.interface.as_ref() == Some(name))
+        .then(|| format!("`conext.can` and `can.interface` are both {name:?}: Xanbus needs an interface of its own"))
 }

@@ -467,6 +467,8 @@ pub const KEYS: &[Key] = &[
          \"usb:///dev/ttyUSB3\" (LCUS relay board; with #2 at its end: the second relay). Not set: none."),
     key("generator.relay_active_low", File, Any, |s| &mut s.generator.relay_active_low, "",
         "true = the relay on the GPIO line closes at the low level."),
+    key("generator.ags", File, Any, |s| &mut s.generator.ags, "",
+        "true = switch it by the generator mode of the Conext AGS behind the gateway of [conext]: the only register that is ever written."),
     key("generator.mqtt_topic", File, Any, |s| &mut s.generator.topic, "\"cmnd/generator/POWER\"",
         "Topic on the broker of [mqtt] for commands to a relay; each is repeated every half minute, and the broker itself stops the \
          generator if this program is gone. Not set: none."),
@@ -474,6 +476,22 @@ pub const KEYS: &[Key] = &[
         "Message that starts it."),
     key("generator.mqtt_off", File, Any, |s| &mut s.generator.message_off, "",
         "Message that stops it."),
+    key("conext.host", File, Any, |s| &mut s.conext.host, "\"192.168.1.5\"",
+        "Address of the gateway of Schneider Conext devices (InsightHome, Conext Gateway, ComBox) with Modbus TCP; docs/conext.md. \
+         Not set: none is read."),
+    key("conext.port", File, Between(1.0, 65_535.0), |s| &mut s.conext.port, "",
+        "TCP port of its Modbus server."),
+    key("conext.units", File, Between(1.0, 247.0), |s| &mut s.conext.units, "",
+        "Units (slave addresses) of the devices to read, such as [10, 30, 190]. Empty: search the usual ones."),
+    key("conext.serials", File, Any, |s| &mut s.conext.serials, "",
+        "Serial numbers of devices that do not tell theirs (XW6848), such as [\"10=B1234567\"]: unit and number."),
+    key("conext.can", File, Any, |s| &mut s.conext.can, "\"can1\"",
+        "CAN interface on the Xanbus of Conext devices (250 kbit/s), to listen to, beside or in place of the gateway. Nothing is sent. \
+         Not set: none."),
+    key("conext.interval_s", File, Between(5.0, 3600.0), |s| &mut s.conext.interval, "",
+        "Time in s between two readings of all devices."),
+    key("conext.timeout_s", File, Between(1.0, 30.0), |s| &mut s.conext.timeout, "",
+        "Time in s to wait for an answer."),
     key("state.folder", File, Any, |s| &mut s.state_folder, "\"/data/conf/dbus-bms\"",
         "Folder for history and remembered ports. Not set: /data/conf/dbus-bms on a GX, else the user's state folder."),
 ];

@@ -72,6 +72,8 @@ pub struct Settings {
     pub domoticz: domoticz::Config,
     /// The generator.
     pub generator: Generator,
+    /// Schneider Conext devices.
+    pub conext: Conext,
     /// Folder of the state files; `None` = [`crate::config::Paths::state`].
     pub state_folder: Option<PathBuf>,
 }
@@ -108,6 +110,7 @@ impl Default for Settings {
             mqtt: mqtt::Config::default(),
             domoticz: domoticz::Config::default(),
             generator: Generator::default(),
+            conext: Conext::default(),
             state_folder: None,
         }
     }
@@ -219,6 +222,8 @@ pub struct Generator {
     pub relay: Option<Place>,
     /// The relay closes at the low level of its GPIO line.
     pub relay_active_low: bool,
+    /// It is switched by the AGS behind the Conext gateway.
+    pub ags: bool,
     /// A topic for commands to it.
     pub topic: Option<String>,
     /// Message that starts it.
@@ -234,6 +239,7 @@ impl Default for Generator {
             battery: None,
             relay: None,
             relay_active_low: false,
+            ags: false,
             topic: None,
             message_on: "ON".to_owned(),
             message_off: "OFF".to_owned(),
@@ -244,7 +250,48 @@ impl Default for Generator {
 impl Generator {
     /// There is something to switch it with.
     pub fn has_output(&self) -> bool {
-        self.relay.is_some() || self.topic.is_some()
+        self.relay.is_some() || self.topic.is_some() || self.ags
+    }
+}
+
+/// Schneider Conext devices behind a gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conext {
+    /// Name or address of the gateway; `None` = none.
+    pub host: Option<String>,
+    /// Its TCP port.
+    pub port: u16,
+    /// Units to read; empty = search the usual ones.
+    pub units: Vec<u8>,
+    /// Serial numbers of devices that do not tell them, as `UNIT=SERIAL`.
+    pub serials: Vec<String>,
+    /// Time between two readings.
+    pub interval: Duration,
+    /// CAN interface on their Xanbus, to listen to; `None` = none.
+    pub can: Option<String>,
+    /// Time to wait for an answer.
+    pub timeout: Duration,
+}
+
+impl Default for Conext {
+    fn default() -> Self {
+        Self {
+            host: None,
+            port: 503,
+            units: Vec::new(),
+            serials: Vec::new(),
+            can: None,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Conext {
+    /// The configured serial number of a unit.
+    pub fn serial_of(&self, unit: u8) -> Option<String> {
+        let pairs = self.serials.iter().filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(of, _)| of.trim().parse() == Ok(unit)).map(|(_, serial)| serial.trim().to_owned()).next()
     }
 }
 

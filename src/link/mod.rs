@@ -11,6 +11,7 @@ mod error;
 mod exchange;
 mod lag;
 mod listen;
+pub mod modbus_tcp;
 pub mod mqtt;
 mod poll;
 mod port;

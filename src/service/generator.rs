@@ -6,6 +6,7 @@
 //! ```
 //! The relay is off at the start, at the end and while the battery is silent.
 
+use super::conext::Ags;
 use crate::base::episode::Episode;
 use crate::base::runtime::{self, now};
 use crate::base::stop::Stop;
@@ -35,11 +36,12 @@ const BY_HAND: Quantity = Quantity::new("by_hand_s", "Remaining time of the requ
 const SOC: Quantity = Quantity::new("soc_pct", "State of charge that decides", "%");
 
 /// Starts the generator's task, if something switches it.
-pub(super) fn start(settings: &Settings, registry: &BatteryRegistry, stop: Stop) -> Option<JoinHandle<()>> {
-    let config::Generator { rule, battery, relay: place, relay_active_low, topic, message_on, message_off } =
+pub(super) fn start(settings: &Settings, registry: &BatteryRegistry, ags: Option<Ags>, stop: Stop) -> Option<JoinHandle<()>> {
+    let config::Generator { rule, battery, relay: place, relay_active_low, ags: by_ags, topic, message_on, message_off } =
         settings.generator.clone();
+    let ags = ags.filter(|_| by_ags);
     let connection = place.iter().map(ToString::to_string).chain(topic.iter().map(|topic| format!("MQTT topic {topic}")));
-    let connection: Vec<String> = connection.collect();
+    let connection: Vec<String> = connection.chain(ags.iter().map(|_| "Conext AGS".to_owned())).collect();
     if connection.is_empty() {
         return None;
     }
@@ -56,7 +58,7 @@ pub(super) fn start(settings: &Settings, registry: &BatteryRegistry, stop: Stop)
     let generator = Generator {
         rule: Rule::new(rule, now().at),
         battery,
-        outputs: Outputs { relay: place.map(|place| Relay::new(move || relay(place.clone(), relay_active_low))), topic },
+        outputs: Outputs { relay: place.map(|place| Relay::new(move || relay(place.clone(), relay_active_low))), topic, ags },
         device: registry.devices().add(info),
         failures: Episode::default(),
         told: None,
@@ -164,6 +166,7 @@ impl Generator {
 struct Outputs {
     relay: Option<Relay>,
     topic: Option<Topic>,
+    ags: Option<Ags>,
 }
 
 impl Outputs {
@@ -177,13 +180,22 @@ impl Outputs {
             Some(topic) => topic.set(on).await,
             None => Ok(()),
         };
-        relay.and(topic)
+        let ags = match &self.ags {
+            Some(ags) => ags.set(on).await,
+            None => Ok(()),
+        };
+        relay.and(topic).and(ags)
     }
 
     /// Switches off at the end of the program.
     async fn end(mut self) {
         if let Some(relay) = &mut self.relay
             && let Err(why) = relay.set(false).await
+        {
+            log::error!("the generator is not switched off at the end: {why}; switch it off by hand");
+        }
+        if let Some(ags) = &self.ags
+            && let Err(why) = ags.set(false).await
         {
             log::error!("the generator is not switched off at the end: {why}; switch it off by hand");
         }
@@ -306,7 +318,7 @@ mod tests {
             let generator = Generator {
                 rule: Rule::new(rule, now().at),
                 battery: None,
-                outputs: Outputs { relay: Some(Relay::new(move || Box::new(switch.clone()))), topic: None },
+                outputs: Outputs { relay: Some(Relay::new(move || Box::new(switch.clone()))), topic: None, ags: None },
                 device: registry.devices().add(info),
                 failures: Episode::default(),
                 told: None,

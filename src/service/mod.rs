@@ -12,6 +12,7 @@ mod battery_outputs;
 mod battery_task;
 mod bus_value;
 mod can_output;
+mod conext;
 mod dbus_supervisor;
 mod generator;
 mod grid_power;
@@ -24,6 +25,7 @@ mod partner;
 mod port;
 pub mod port_worker;
 mod rs485_output;
+mod xanbus;
 
 use crate::base::runtime::{self, StopSignals, now};
 use crate::base::time::Now;

@@ -2,7 +2,7 @@
 //!
 //! **A new output is one line in [`start`].** It receives the views, and a [`Stop`] that signals the end of the program.
 
-use super::generator;
+use super::{conext, generator, xanbus};
 use crate::base::stop::Stop;
 use crate::config::{Config, Settings};
 use crate::dbus::DeviceId;
@@ -27,7 +27,12 @@ pub(super) struct Outputs {
 
 /// Whether any output is configured.
 pub(super) fn any(settings: &Settings) -> bool {
-    settings.web.enabled || settings.mqtt.enabled || settings.domoticz.url.is_some() || settings.generator.has_output()
+    settings.web.enabled
+        || settings.mqtt.enabled
+        || settings.domoticz.url.is_some()
+        || settings.generator.has_output()
+        || settings.conext.host.is_some()
+        || settings.conext.can.is_some()
 }
 
 /// Starts the configured outputs; their files are in `folder`.
@@ -35,7 +40,10 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
     let settings = config.settings(None, None);
     let (stop, stopped) = Stop::new();
     let mut tasks = Vec::new();
-    tasks.extend(generator::start(&settings, registry, stopped.clone()));
+    let (reader, ags) = conext::start(&settings, registry, stopped.clone()).unzip();
+    tasks.extend(generator::start(&settings, registry, ags, stopped.clone()));
+    tasks.extend(reader);
+    tasks.extend(xanbus::start(&settings, registry, stopped.clone()));
     if settings.web.enabled {
         let courses = Courses::default();
         let kept =

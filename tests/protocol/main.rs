@@ -3,6 +3,7 @@
 
 mod ascii_packs;
 mod assumptions;
+mod conext;
 mod conformance;
 mod daly;
 mod daly_modbus;
@@ -20,3 +21,4 @@ mod simulator_jk;
 mod support;
 mod topbms;
 mod unknown_values;
+mod xanbus;

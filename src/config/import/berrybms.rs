@@ -50,7 +50,7 @@ pub fn migrate(text: &str) -> Migrated {
         }
     }
     if conext {
-        notes.push("conext (InsightHome, Xanbus): this driver does not read Schneider devices".to_owned());
+        notes.push("conext: write the gateway's address into `conext.host` and the units into `conext.units`, the CAN interface of Xanbus into `conext.can`; see docs/conext.md".to_owned());
     }
     Migrated { toml: toml(&ports, &listened, host, port), notes }
 }
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(settings.ports, ["/dev/ttyACM1", "/dev/ttyACM2"]);
         assert_eq!((settings.mqtt.enabled, settings.mqtt.berrybms, settings.mqtt.broker.port), (true, true, Some(1883)));
         let notes = migrated.notes.join("\n");
-        for words in ["`jk1` had address 1", "updateinterval = 300", "Schneider"] {
+        for words in ["`jk1` had address 1", "updateinterval = 300", "conext.host"] {
             assert!(notes.contains(words), "{notes}");
         }
     }

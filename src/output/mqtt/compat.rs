@@ -1,17 +1,19 @@
 //! Topics and payloads of other systems, for compatibility.
 
-use crate::base::units::round;
+use crate::base::units::{Moment, round};
 use crate::bms::bits::Bit;
 use crate::bms::jk_pb::alarms;
+use crate::conext;
 use crate::link::mqtt::Message;
+use crate::model::HouseDevice;
 use crate::output::api::{Kind, View};
 use crate::output::domoticz::Update;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
 /// BerryBMS publishes all its devices in one object on one topic; each battery is a `bms-ADDRESS`, or `bms-NUMBER` without an
-/// address. Unknown values are left out, as there.
-pub fn berrybms(views: &[Arc<View>]) -> Option<Message> {
+/// address, and Conext devices have their serial number. Unknown values are left out, as there.
+pub fn berrybms(views: &[Arc<View>], devices: &[Arc<HouseDevice>], now: Moment) -> Option<Message> {
     let mut all = Map::new();
     for (number, view) in (1u32..).zip(views.iter().filter(|view| view.identity.kind == Kind::Battery)) {
         if !view.is_fresh() {
@@ -24,6 +26,7 @@ pub fn berrybms(views: &[Arc<View>]) -> Option<Message> {
         }
         all.extend([(key, Json::Object(registers(view)))]);
     }
+    all.extend(devices.iter().filter_map(|device| conext::berrybms(device, now)).map(|(key, values)| (key, Json::Object(values))));
     (!all.is_empty()).then(|| Message::passing("berrybms", Json::Object(all).to_string()))
 }
 

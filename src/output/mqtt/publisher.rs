@@ -85,7 +85,7 @@ impl Publisher {
         }
         messages.extend(self.devices.step(&self.config, devices, now));
         if passed(&mut self.others_due, now, OTHER_LAYOUTS_INTERVAL) {
-            messages.extend(self.config.berrybms.then(|| compat::berrybms(views)).flatten());
+            messages.extend(self.config.berrybms.then(|| compat::berrybms(views, devices, now)).flatten());
             messages.extend(self.config.jk_pylon.then(|| compat::jk_pylon(views)).into_iter().flatten());
             messages.extend(self.config.jk_pylon.then(|| jk_pylon_devices(devices, now)).into_iter().flatten());
         }

@@ -2,6 +2,7 @@
 
 use crate::mqtt::messages::{numbers, view};
 use crate::support::snapshot;
+use dbus_bms::base::units::Moment;
 use dbus_bms::bms::json::SCHEMA;
 use dbus_bms::output::domoticz::{DEVICES, updates};
 use dbus_bms::output::mqtt::{self, Config, Kind, Shape, VALUES, announcement, berrybms, jk_pylon, single_values, state};
@@ -79,7 +80,7 @@ fn examples() -> String {
     let (config, view) = (Config::default(), view(&snapshot::discharging()));
     let views = [Arc::clone(&view)];
     let mut text = "```text\n".to_owned();
-    let messages = [state(&config, &view)].into_iter().chain(berrybms(&views)).chain(jk_pylon(&views));
+    let messages = [state(&config, &view)].into_iter().chain(berrybms(&views, &[], Moment::default())).chain(jk_pylon(&views));
     let domoticz = updates(&view, &numbers()).first().map(mqtt::domoticz);
     for message in messages.chain(domoticz) {
         writeln!(text, "{} {}", message.topic, message.payload).unwrap();

@@ -1,7 +1,7 @@
 //! Messages of batteries in typical states, as golden files; and properties of the power in any message.
 
 use crate::support::snapshot;
-use dbus_bms::base::units::Watts;
+use dbus_bms::base::units::{Moment, Watts};
 use dbus_bms::model::Snapshot;
 use dbus_bms::output::api::{BatteryInfo, View};
 use dbus_bms::output::domoticz::{Numbers, round};
@@ -79,7 +79,7 @@ fn typical_states_have_their_golden_messages() {
         let views = [Arc::clone(&view)];
         write(&mut text, [state(&config, &view)]);
         write(&mut text, single_values(&config, &view, shape));
-        write(&mut text, berrybms(&views));
+        write(&mut text, berrybms(&views, &[], Moment::default()));
         write(&mut text, jk_pylon(&views));
         write(&mut text, round(&views, |_| numbers()).0.iter().map(mqtt::domoticz));
         assert_golden(&format!("mqtt-{name}.txt"), &text);
@@ -91,7 +91,7 @@ fn two_batteries_keep_their_own_berrybms_device_and_give_no_common_limit() {
     let mut second = view(&snapshot::discharging()).as_ref().clone();
     second.identity.id = "jk_2".into();
     let views = [view(&snapshot::discharging()), Arc::new(second)];
-    let payload: serde_json::Value = serde_json::from_str(&berrybms(&views).unwrap().payload).unwrap();
+    let payload: serde_json::Value = serde_json::from_str(&berrybms(&views, &[], Moment::default()).unwrap().payload).unwrap();
     assert_eq!(payload.as_object().unwrap().keys().collect::<Vec<_>>(), ["bms-1", "bms-2"]);
     assert_eq!(jk_pylon(&views), [], "nobody's limits stand for both");
     let (updates, clash) = round(&views, |_| numbers());
