@@ -1,9 +1,12 @@
 //! The measured values of a bank: sums, means and extremes over the members whose data is fresh.
 
 use super::members::{MemberState, Members};
+use super::spread::{Charge, spread};
 use super::{Config, Layout};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
-use crate::model::{Alarm, AlarmName, Balancing, BankSummary, Derived, Device, Fets, Level, Reading, Temperatures};
+use crate::model::{
+    Alarm, AlarmName, Balancing, BankSummary, ChargeSpread, Derived, Device, Fets, Level, Reading, Snapshot, Temperatures,
+};
 
 /// The members as input of the sums.
 #[derive(Debug)]
@@ -34,7 +37,12 @@ pub(super) fn aggregate(config: &Config, all: &Members) -> Aggregate {
     Aggregate {
         derived: derived.0,
         alarms,
-        modules: BankSummary { in_series: config.layout == Layout::Series, own_alarms, ..modules(all, derived.1) },
+        modules: BankSummary {
+            in_series: config.layout == Layout::Series,
+            own_alarms,
+            charge_spread: charge_spread(config, &members),
+            ..modules(all, derived.1)
+        },
         cell_count: cell_count(config, &members),
         low_voltage: low_voltage(config, all),
         reading,
@@ -192,6 +200,26 @@ fn alarms(members: &[&MemberState], reading: &mut Reading) -> Vec<Alarm> {
         }
     }
     reading.alarms.clone().unwrap_or_default()
+}
+
+/// Only if all batteries tell their charge.
+fn charge_spread(config: &Config, members: &[&MemberState]) -> Option<ChargeSpread> {
+    let charge = |member: &&MemberState| {
+        let Snapshot { reading, derived, cell_count, since_full, .. } = &*member.last;
+        let mean = derived.cell_sum.zip(*cell_count).map(|(sum, count)| sum.get() / f64::from(count.max(1)));
+        Some(Charge {
+            label: "",
+            soc_pct: reading.soc?.get(),
+            capacity_ah: member.capacity()?,
+            since_full: *since_full,
+            mean_cell_v: mean,
+            current_a: reading.current.map(Amps::get),
+        })
+    };
+    let charges: Option<Vec<Charge<'_>>> = members.iter().map(charge).collect();
+    let mut charges = charges?;
+    charges.iter_mut().zip(members).for_each(|(charge, member)| charge.label = &member.label);
+    if config.layout == Layout::Parallel { spread(&charges) } else { None }
 }
 
 fn modules(members: &Members, places: ExtremeLabels) -> BankSummary {

@@ -18,6 +18,7 @@ mod liveness;
 mod members;
 mod ramp;
 mod restart;
+mod spread;
 mod voltage;
 
 pub use liveness::Liveness;

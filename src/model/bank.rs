@@ -42,6 +42,8 @@ pub struct BankSummary {
     pub own_alarms: Vec<Alarm>,
     /// Cable alarm for batteries that cannot show it themselves, because they are not there.
     pub own_cable: Option<Level>,
+    /// How much the charge of its batteries differs; `None`: unknown, or in series.
+    pub charge_spread: Option<ChargeSpread>,
     /// The batteries, in a fixed order.
     pub modules: Vec<BankModule>,
 }
@@ -50,6 +52,39 @@ impl BankSummary {
     /// Number of known batteries, silent and absent ones included.
     pub fn batteries(&self) -> u16 {
         self.online.saturating_add(self.offline)
+    }
+}
+
+/// Difference of charge between the fullest and the emptiest battery of a bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeSpread {
+    /// The difference by their states of charge, tenths of an Ah.
+    pub tenths_ah: u32,
+    /// How sure it is that this is charge and not an error of the counters.
+    pub confidence: Confidence,
+    /// What to do.
+    pub advice: String,
+}
+
+/// How sure a difference of charge is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confidence {
+    /// Only the counters say so.
+    Low,
+    /// The cell voltages at rest say so, too.
+    Medium,
+    /// All counters were set by a full charge in the last week.
+    High,
+}
+
+impl Confidence {
+    /// Its name in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
     }
 }
 

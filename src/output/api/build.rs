@@ -316,7 +316,7 @@ impl From<&BankSummary> for Modules {
     fn from(bank: &BankSummary) -> Self {
         #[rustfmt::skip]
         let BankSummary {
-            online, offline, blocking_charge, blocking_discharge, min_cell, max_cell, min_temperature, max_temperature,
+            online, offline, blocking_charge, blocking_discharge, min_cell, max_cell, min_temperature, max_temperature, charge_spread,
             // Included in the limits.
             reasons: _,
             // On D-Bus only: here each battery has a view of its own.
@@ -331,6 +331,9 @@ impl From<&BankSummary> for Modules {
             cell_max: max_cell.clone(),
             temperature_min: min_temperature.clone(),
             temperature_max: max_temperature.clone(),
+            charge_spread_ah: charge_spread.as_ref().map(|spread| f64::from(spread.tenths_ah) / 10.0),
+            charge_spread_confidence: charge_spread.as_ref().map(|spread| spread.confidence.key().into()),
+            charge_spread_advice: charge_spread.as_ref().map(|spread| spread.advice.clone()),
         }
     }
 }

@@ -423,6 +423,13 @@ object! {
         temperature_min: Option<String> = "text",
         /// Battery and number of the hottest sensor.
         temperature_max: Option<String> = "text",
+        /// Difference of charge between the fullest and the emptiest battery, by their states of charge; batteries in parallel only.
+        charge_spread_ah: Option<f64> = "Ah",
+        /// How sure it is that this is charge: `low` (only the counters say so), `medium` (the cell voltages at rest, too), `high` (all
+        /// counters were set by a full charge in the last week).
+        charge_spread_confidence: Option<Text> = "text",
+        /// What to do about it.
+        charge_spread_advice: Option<String> = "text",
     }
 }
 
