@@ -207,6 +207,26 @@ class Page(Case):
         self.browser.shows(".device .banner", "Keine Daten von diesem Gerät seit 1")
         self.browser.shows(".device dd", "–")
 
+    def test_the_house_is_shown_as_one_flow(self):
+        def device(id, kind, **values):
+            return dict(id=id, kind=kind, name=id, connection="x", fresh=True, age_s=0.4, timeout_s=30,
+                        values={key: dict(value=value, unit="W", name=key) for key, value in values.items()})
+        server = self.stand_in(battery())
+        self.open(server.address)
+        server.devices = [
+            device("mppt60", "solar", dc_power_w=466), device("mppt80", "solar", pv_power_w=479, dc_power_w=460, pv_energy_today_wh=8250),
+            device("xw", "inverter", grid_power_w=0, load_power_w=270, generator_power_w=0, load_today_wh=7700, load_week_wh=52100),
+            device("sums", "gateway", pv_power_w=945, load_power_w=270)]
+        self.browser.shows(".flow-sun", "945\u00a0W")
+        self.browser.shows(".flow-sun", "gives")
+        self.browser.shows(".flow-load", "270\u00a0W")
+        self.browser.shows(".flow-load", "takes")
+        self.browser.shows(".energies", "8.3\u00a0kWh")
+        self.browser.shows(".energies", "52.1\u00a0kWh")
+        server.devices = [device("xw", "inverter", load_power_w=270) | dict(fresh=False, values={})]
+        self.browser.shows(".device dd", "–")
+        self.assertFalse(self.browser.all(".flow-load")[0].is_displayed(), "an unknown power is not shown as one")
+
     def test_a_bms_that_tells_no_charge_left_and_settings_of_the_gx(self):
         view = battery(gx_settings=[
             dict(key="max_charge_current_a", name="MaxChargeCurrent", holds="gx", gx="80", configuration="100", text="…", remedy="…"),

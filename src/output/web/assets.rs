@@ -25,6 +25,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("/chart.js", "chart.js", "text/javascript; charset=utf-8"),
     asset!("/commands.js", "commands.js", "text/javascript; charset=utf-8"),
     asset!("/dom.js", "dom.js", "text/javascript; charset=utf-8"),
+    asset!("/flow.js", "flow.js", "text/javascript; charset=utf-8"),
     asset!("/history.js", "history.js", "text/javascript; charset=utf-8"),
     asset!("/house.js", "house.js", "text/javascript; charset=utf-8"),
     asset!("/limits.js", "limits.js", "text/javascript; charset=utf-8"),

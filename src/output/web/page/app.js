@@ -9,6 +9,7 @@ import { limits } from './limits.js';
 import { history } from './history.js';
 import { commands } from './commands.js';
 import { house } from './house.js';
+import { flow } from './flow.js';
 
 const $ = (id) => document.getElementById(id);
 const PANELS = [alarms, charge, limits, members, cells, temperatures, switches, link, history, about, commands];
@@ -18,6 +19,7 @@ const batteries = new Map();
 /** id → { device, at: time of arrival } */
 const devices = new Map();
 const drawHouse = house($('devices'));
+const drawFlow = flow($('flow'));
 let panels = [];
 /** All batteries were received once: before that, the selected one may still be missing. */
 let isComplete = false;
@@ -77,6 +79,7 @@ function draw() {
   document.body.classList.toggle('offline', gone >= 2);
   navigation();
   drawHouse(devices, language);
+  drawFlow([...devices.values()].map(({ device }) => device), ordered(), language);
 
   const id = chosen();
   const key = `${id} ${language}`;
