@@ -49,8 +49,9 @@ const FIRST_LISTEN: Duration = Duration::from_millis(250);
 
 /// Longest listening time once a master was heard: its cycle takes up to 15 s.
 const MASTER_CYCLE: Duration = Duration::from_secs(20);
-/// … but a line that is quiet for this long has none: what was heard was the last answer to a program that has just ended.
-const NO_MASTER: Duration = Duration::from_secs(1);
+/// … but a line without any request that is quiet for this long has none: what was heard was the last answer to a program that has
+/// just ended.
+const NO_MASTER: Duration = Duration::from_millis(2500);
 
 /// Time to wait for the first message on a topic; senders have their own pace.
 const MESSAGE_TIME: Duration = Duration::from_secs(25);
@@ -469,7 +470,9 @@ impl SearchRun<'_> {
         let mut whole_cycle = false;
         while !whole_cycle && self.link.now() < until {
             self.link.listen(&mut heard, until)?;
-            if !patient && (heard.requests() > 0 || heard.frames().0 > 0) {
+            if heard.requests() > 0 {
+                until = whole_time;
+            } else if !patient && heard.frames().0 > 0 {
                 let heard_at = self.link.heard_at().unwrap_or(start);
                 until = until.max(heard_at.after(NO_MASTER)).min(whole_time);
             }

@@ -468,6 +468,18 @@ fn an_answer_to_a_program_that_has_ended_is_no_master() {
     }
 }
 
+/// Between two rounds a master of a chain may be quiet for longer than between its requests.
+#[test]
+fn a_master_that_pauses_between_its_rounds_is_waited_for() {
+    let recorded = Recording::parse("cycle", include_str!("../vectors/jk-pb/sniff-phinix-cycle.json")).unwrap();
+    let clock = SimClock::default();
+    let port = ReplayPort::silent(&clock).at(Moment::from_secs(0.1), &[0x55]);
+    let port = port.repeating(Moment::from_secs(0.3), Duration::from_millis(4400), &recorded.received());
+    let (found, record) = run(port, &clock, &Scope { drivers: vec![&jk_pb::DRIVER], ..Scope::default() });
+    assert!(!found.unwrap().is_empty());
+    assert!(record.lock().unwrap().sent.is_empty(), "nothing is sent where another master polls");
+}
+
 /// Packs in parallel poll each other: nobody else may send there. The bytes are those that boards send.
 #[test]
 fn a_line_on_which_a_master_polls_its_packs_is_left_alone() {
