@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { keys: &["oscillation.mqtt_topic", "oscillation.dbus_power", "oscillation.sma_meter"], broken: two_powers },
     Rule {
-        keys: &["partner.dbus_power", "partner.mqtt_topic"],
+        keys: &["partner.dbus_power", "partner.mqtt_topic", "partner.goodwe"],
         broken: |settings| partner_without_grid(settings).or_else(|| two_partners(settings)),
     },
     Rule { keys: &["can.interface"], broken: no_interface },
@@ -136,7 +136,7 @@ fn two_powers(settings: &Settings) -> Option<String> {
 
 /// Without the power of the grid nobody knows whether the house needs what is held back.
 fn partner_without_grid(settings: &Settings) -> Option<String> {
-    let has_partner = settings.partner.dbus_power.is_some() || settings.partner.mqtt_topic.is_some();
+    let has_partner = settings.partner.dbus_power.is_some() || settings.partner.mqtt_topic.is_some() || settings.partner.goodwe;
     let has_grid = settings.sma_meter || settings.dbus_power.is_some() || settings.grid_topic.topic.is_some();
     (has_partner && !has_grid).then(|| {
         "[partner] needs the power at the grid connection: set `oscillation.sma_meter`, `oscillation.dbus_power` or \
@@ -146,8 +146,13 @@ fn partner_without_grid(settings: &Settings) -> Option<String> {
 }
 
 fn two_partners(settings: &Settings) -> Option<String> {
-    (settings.partner.dbus_power.is_some() && settings.partner.mqtt_topic.is_some())
-        .then(|| "`partner.dbus_power` and `partner.mqtt_topic` exclude each other: remove one".to_owned())
+    let partner = &settings.partner;
+    let sources = [partner.dbus_power.is_some(), partner.mqtt_topic.is_some(), partner.goodwe];
+    if partner.goodwe && settings.goodwe.is_none() {
+        return Some("`partner.goodwe` needs the inverter: set `goodwe.address`".to_owned());
+    }
+    (sources.into_iter().filter(|set| *set).count() > 1)
+        .then(|| "`partner.dbus_power`, `partner.mqtt_topic` and `partner.goodwe` exclude each other: keep one".to_owned())
 }
 
 /// `+` and `#` are wildcards; Home Assistant and BerryBMS have topics of their own.

@@ -285,6 +285,9 @@ pub const KEYS: &[Key] = &[
         "Divisor for the current limits."),
     key("oscillation.pause_s", Battery, Between(10.0, 3600.0), |s| &mut s.charge.oscillation.pause, "",
         "Duration of a reduction in s, and the minimum time between two."),
+    key("goodwe.address", File, Any, |s| &mut s.goodwe, "\"192.168.1.30\"",
+        "GoodWe inverter to read over the local network (docs/goodwe.md): its address, \"tcp://192.168.1.30\" for a dongle with Modbus \
+         TCP, or \"auto\" to search for it. It is only read. Not set: none."),
     key("partner.dbus_power", File, Any, |s| &mut s.partner.dbus_power, "\"com.victronenergy.battery.ttyUSB1/Dc/0/Power\"",
         "Battery of a second inverter at the same grid connection, as service and path of its power in W, or of its current in A if the \
          path ends in Current; positive charges. While it charges, the discharge limit falls to what the house needs, and the other way \
@@ -293,6 +296,8 @@ pub const KEYS: &[Key] = &[
         "The same with a topic on the broker of [mqtt]: power in W, positive charges. Not set: none."),
     key("partner.mqtt_key", File, Any, |s| &mut s.partner.mqtt_key, "\"power\"",
         "Key of the power if the message is a JSON object; \"a.b\" for a nested one. Not set: the message is the number."),
+    key("partner.goodwe", File, Any, |s| &mut s.partner.goodwe, "",
+        "true = the same with the inverter of goodwe.address."),
     key("partner.shares_battery", File, Any, |s| &mut s.charge.partner.shares_battery, "",
         "true = the second inverter is on the same battery: its current is part of the BMS's."),
     key("external_sensor.current", Battery, Any, |s| &mut s.external_current, "\"com.victronenergy.battery.ttyS5/Dc/0/Current\"",

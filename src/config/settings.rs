@@ -56,6 +56,8 @@ pub struct Settings {
     pub sma_meter_serial: Option<u32>,
     /// A power on D-Bus, for the oscillation guard.
     pub dbus_power: Option<DbusValue>,
+    /// A GoodWe inverter to read: a host, `tcp://HOST`, or `auto`.
+    pub goodwe: Option<String>,
     /// The battery of a partner inverter.
     pub partner: PartnerSource,
     /// Current of another device on D-Bus, used instead of the BMS's.
@@ -102,6 +104,7 @@ impl Default for Settings {
             sma_meter: false,
             sma_meter_serial: None,
             dbus_power: None,
+            goodwe: None,
             partner: PartnerSource::default(),
             external_current: None,
             external_soc: None,
@@ -134,6 +137,8 @@ pub struct PartnerSource {
     pub mqtt_topic: Option<String>,
     /// Key of a JSON object; `None` = the message is the number.
     pub mqtt_key: Option<String>,
+    /// The GoodWe inverter is the source.
+    pub goodwe: bool,
 }
 
 impl PartnerSource {

@@ -55,7 +55,7 @@ async fn serve(config: &Config, settings: Settings) -> Result<(), RunError> {
     let outputs = outputs::start(config, &registry, &folder);
     // Only shown here: the rules are those of the batteries' processes. The sources end when these are dropped.
     let _grid = grid_power::listen(&settings, &address, registry.devices());
-    let _partner = partner::listen(&settings, &address, registry.devices());
+    let _partner = partner::listen(&settings, &address, registry.devices(), true);
     let silence = settings.charge.silence;
     let following = async {
         let mut logged = Once::default();

@@ -15,6 +15,7 @@ mod can_output;
 mod conext;
 mod dbus_supervisor;
 mod generator;
+mod goodwe;
 mod grid_power;
 mod gx_settings;
 pub mod hub;
@@ -146,10 +147,11 @@ pub async fn serve(
         };
     }
     let (service_events, from_services) = mpsc::channel(16);
+    let is_shown = registry.is_some() && outputs::any(&settings);
     let outputs = registry.as_ref().map(|registry| outputs::start(&config, registry, &state_folder));
     let registry = registry.unwrap_or_default();
     let grid = grid_power::listen(&settings, &bus.address, registry.devices());
-    let partner = partner::listen(&settings, &bus.address, registry.devices());
+    let partner = partner::listen(&settings, &bus.address, registry.devices(), is_shown);
     let bank = LocalBank::new(settings, &state_folder, registry.clone(), now().at);
     let (request_sender, requests) = mpsc::channel(8);
     let (external_sender, external) = mpsc::channel(16);

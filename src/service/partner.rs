@@ -1,8 +1,9 @@
-//! Source of the power of a partner inverter's battery: a value on D-Bus or an MQTT topic; see [`crate::battery::partner`].
+//! Source of the power of a partner inverter's battery: a value on D-Bus, an MQTT topic, or a GoodWe inverter; see [`crate::battery::partner`].
 //!
-//! It is also a device of the house with the id [`ID`].
+//! It is also a device of the house with the id [`ID`], unless it is one already.
 
 use super::bus_value::{Source, follow};
+use super::goodwe;
 use crate::base::runtime::now;
 use crate::base::units::{Amps, Watts};
 use crate::battery::partner::PartnerValue;
@@ -19,9 +20,18 @@ const ID: &str = "partner";
 /// Older values are unknown.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Starts the configured source, which is also shown in `devices`.
-pub(super) fn listen(settings: &Settings, bus: &BusAddress, devices: &DeviceRegistry) -> mpsc::Receiver<PartnerValue> {
+/// Starts the configured source, which is also shown in `devices`; and the reading of a GoodWe inverter, if it is the source or
+/// `is_shown`: where another process shows it, it is not read twice without need.
+pub(super) fn listen(
+    settings: &Settings,
+    bus: &BusAddress,
+    devices: &DeviceRegistry,
+    is_shown: bool,
+) -> mpsc::Receiver<PartnerValue> {
     let (sender, received) = mpsc::channel(4);
+    if let Some(address) = settings.goodwe.as_ref().filter(|_| is_shown || settings.partner.goodwe) {
+        goodwe::start(address, devices, settings.partner.goodwe.then(|| sender.clone()));
+    }
     let connection = if let Some(place) = &settings.partner.dbus_power {
         let is_current = place.path.ends_with("Current");
         let source = Source {

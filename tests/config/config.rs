@@ -253,6 +253,7 @@ fn wrong_files_are_refused() {
         ("oscillation.dbus_power = \"grid/Ac Power\"", "a service and a path"),
         ("partner.mqtt_topic = \"shed/power\"", "needs the power at the grid connection"),
         ("[partner]\nmqtt_topic = \"a\"\ndbus_power = \"com.a/b\"\n[oscillation]\nsma_meter = true", "exclude each other"),
+        ("partner.goodwe = true\noscillation.sma_meter = true", "needs the inverter"),
         ("[oscillation]\nsma_meter = true\ndbus_power = \"com.victronenergy.grid.*/Ac/Power\"", "exclude each other"),
         ("name = \"a\\nb\"", "one line"),
         ("state.folder = \"here\"", "begins with /"),

@@ -37,6 +37,7 @@ const REASONS: &[(&str, &str)] = &[
     ("{error}; running without D-Bus", "the error says what to do"),
     ("{nothing_found}; searching again", "what was found says what to check"),
     ("some lines are not frames; {wrong}", "what is wrong says how a line is written"),
+    ("GoodWe inverter {}: {why}", "the reason says what to check (src/service/goodwe.rs)"),
     ("no message: {why}", "the reason says what to check (src/link/mqtt/port.rs)"),
     ("MQTT broker {}:{} {error}; retrying", "the error says what to check (src/link/mqtt/fault_text.rs)"),
     ("Domoticz at {url} {text}", "the text says what to check (src/output/domoticz/http.rs)"),

@@ -7,6 +7,7 @@ mod conext;
 mod conformance;
 mod daly;
 mod daly_modbus;
+mod goodwe;
 mod jbd;
 mod jbd_up16s;
 mod jk_layouts;

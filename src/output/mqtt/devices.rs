@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::message::{availability, level};
 use crate::base::units::{Moment, round};
+use crate::house::goodwe::BATTERY_CURRENT_AVERAGE;
 use crate::link::mqtt::Message;
 use crate::model::{DeviceKind, DeviceValue, HouseDevice, Quantity, quantity};
 use crate::output::api::device_value;
@@ -168,10 +169,19 @@ fn class(unit: &str) -> Option<&'static str> {
     })
 }
 
-/// Values of the devices on the topics of the JK to Pylontech translator: the mean power at the grid connection, positive to the
-/// grid there.
+/// Values of the devices on the topics of the JK to Pylontech translator: the mean power at the grid connection, there positive to
+/// the grid, and the battery of a GoodWe inverter.
 pub fn jk_pylon_devices(devices: &[Arc<HouseDevice>], now: Moment) -> Vec<Message> {
     let meter = devices.iter().find(|device| device.info.kind == DeviceKind::Meter);
     let power = meter.and_then(|meter| meter.number(quantity::GRID_POWER_AVERAGE.key, now));
-    power.map(|watts| Message::passing("jk_pylon/SMA_Average_W", round(0.0 - watts, 1).to_string())).into_iter().collect()
+    let goodwe = devices.iter().find(|device| device.info.id == "goodwe");
+    let of_battery = |quantity: &Quantity| goodwe.and_then(|goodwe| goodwe.number(quantity.key, now));
+    let values = [
+        ("jk_pylon/SMA_Average_W", power.map(|watts| 0.0 - watts)),
+        ("jk_pylon/HMC_Sems_Average_A", of_battery(&BATTERY_CURRENT_AVERAGE)),
+        ("sems/Ampere", of_battery(&quantity::BATTERY_CURRENT)),
+        ("sems/Watt", of_battery(&quantity::BATTERY_POWER)),
+        ("sems/soc", of_battery(&quantity::BATTERY_SOC)),
+    ];
+    values.into_iter().filter_map(|(topic, value)| Some(Message::passing(topic, round(value?, 1).to_string()))).collect()
 }

@@ -1,0 +1,3 @@
+//! Protocols of devices of the house beside the batteries. Pure: bytes in, values out.
+
+pub mod goodwe;
