@@ -1,6 +1,7 @@
 //! A port on Bluetooth, against a stand-in for BlueZ on a private bus.
 #![allow(clippy::disallowed_methods, reason = "the far end of a port lives in real time")]
 
+use crate::support::ble_boards::{BleBoard, all, jk};
 use crate::support::bluez::{ADDRESS, Bluez, Radio};
 
 use crate::support::board::{Answers, replay, vector};
@@ -237,34 +238,6 @@ fn a_password_is_given_once_and_a_wrong_one_is_named() {
     assert!(open(NAME, &with(&bus, "271828")).is_ok(), "a board without a password does not reply");
 }
 
-/// A JK board: device data when asked, settings once, then live data without asking.
-fn jk(settings: Vec<u8>, live: Vec<u8>, firmware: &'static [u8; 8]) -> Answers {
-    let acknowledge = [&[0xAA, 0x55, 0x90, 0xEB, 0xC8, 1, 1][..], &[0; 12], &[0x44]].concat();
-    let (mut started, mut turns) = (false, 0);
-    Box::new(move |written| match written {
-        [0xAA, 0x55, 0x90, 0xEB, 0x97, ..] => [&acknowledge[..], &device(firmware)].concat(),
-        [0xAA, 0x55, 0x90, 0xEB, 0x96, ..] => {
-            started = true;
-            [&acknowledge[..], &settings, &live].concat()
-        }
-        _ => {
-            turns += 1;
-            if started && turns % 5 == 0 { live.clone() } else { Vec::new() }
-        }
-    })
-}
-
-/// Device data of a board: model, versions, a name; the passwords are zeros.
-fn device(firmware: &[u8; 8]) -> Vec<u8> {
-    let mut frame = vec![0x55, 0xAA, 0xEB, 0x90, 3, 1];
-    frame.extend(b"JK_B2A20S20P\0\0\0\0");
-    frame.extend(b"15A\0\0\0\0\0");
-    frame.extend(firmware);
-    frame.resize(299, 0);
-    frame.push(frame.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)));
-    frame
-}
-
 fn searched(bus: &Bus, bms: &[&'static str]) -> Result<Vec<Found>, ProbeError> {
     let mut options = options(bus);
     options.bluetooth.families = bms.to_vec();
@@ -276,50 +249,7 @@ fn searched(bus: &Bus, bms: &[&'static str]) -> Result<Vec<Found>, ProbeError> {
 
 #[test]
 fn each_family_is_found_and_read_and_no_board_hears_the_requests_of_another() {
-    let pages = || {
-        let both = vector("ecoworthy/v1-4s").received();
-        let mut turns = 0;
-        let answers: Answers = Box::new(move |_| {
-            turns += 1;
-            if turns % 10 == 0 { both.clone() } else { Vec::new() }
-        });
-        answers
-    };
-    let frames = |name: &str| vector(&format!("jk-pb/{name}")).received();
-    let (poll, old) = (frames("v15.41-poll"), frames("24s-b1a20s15p-10.07"));
-    let jk_radio = || Radio { uuids: (0xFFE0, 0xFFE1, 0xFFE1), name: "JK_B2A20S20P", ..Radio::default() };
-    let new = jk(poll[309..609].to_vec(), frames("ble-16s-v15"), b"15.38\0\0\0");
-    let old = jk(old[..300].to_vec(), old[300..600].to_vec(), b"10.07\0\0\0");
-    let families: [(&str, Radio, Answers, &[&[u8]]); 7] = [
-        ("jbd", Radio::default(), board(), &[&[0xDD, 0xA5]]),
-        ("jk-pb", jk_radio(), new, &[&[0xAA, 0x55, 0x90, 0xEB]]),
-        ("jk-pb", jk_radio(), old, &[&[0xAA, 0x55, 0x90, 0xEB]]),
-        (
-            "daly-modbus",
-            Radio { uuids: (0xFFF0, 0xFFF1, 0xFFF2), name: "nameless", manufacturer: Some(0x0302), ..Radio::default() },
-            replay(&["daly-modbus/ble-d2-4s"]),
-            &[&[0xD2, 3]],
-        ),
-        (
-            "ant",
-            Radio { uuids: (0xFFE0, 0xFFE1, 0xFFE1), name: "ANT-BLE16ZMUB", ..Radio::default() },
-            replay(&["ant/ble-22s"]),
-            &[&[0x7E, 0xA1]],
-        ),
-        (
-            "litime",
-            Radio {
-                uuids: (0xFFE0, 0xFFE1, 0xFFE2),
-                name: "R-24100BNNA70",
-                write_flags: &["write-without-response"],
-                ..Radio::default()
-            },
-            replay(&["litime/redodo-8s"]),
-            &[&[0, 0, 4, 1, 0x13, 0x55, 0xAA, 0x17]],
-        ),
-        ("ecoworthy", Radio { uuids: (0xFFF0, 0xFFF1, 0xFFF2), name: "ECO-WORTHY 02_1234", ..Radio::default() }, pages(), &[]),
-    ];
-    for (family, radio, answers, starts) in families {
+    for BleBoard { family, radio, answers, starts, .. } in all() {
         let bus = Bus::start();
         let bluez = Bluez::start(&bus, radio, answers);
         let bms: &[&'static str] = match family {

@@ -1,5 +1,6 @@
 //! `run` and `scan-ble` with a battery on Bluetooth: the program, a stand-in for BlueZ, and a private bus.
 
+use crate::support::ble_boards::{BleBoard, all};
 use crate::support::bluez::{Bluez, Radio};
 use crate::support::board::{Answers, replay};
 use crate::support::bus::Bus;
@@ -32,6 +33,48 @@ async fn a_battery_on_bluetooth_is_on_the_bus_comes_back_after_a_drop_and_is_lef
     let ended = driver.stop();
     assert!(!bluez.is_connected(), "its app can connect now");
     assert!(!ended.log.iter().any(|line| line.contains("271828")), "{ended:#?}");
+}
+
+/// One thread for each, because a drop is followed by seconds of waiting.
+#[test]
+fn every_family_on_bluetooth_is_published_with_its_values_and_survives_a_drop() {
+    std::thread::scope(|scope| {
+        for board in all() {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(is_published_and_survives_a_drop(board));
+            });
+        }
+    });
+}
+
+async fn is_published_and_survives_a_drop(board: BleBoard) {
+    let BleBoard { family, radio, answers, values: (voltage, current, soc), cells, .. } = board;
+    let (home, bus) = (Home::new(), Bus::start());
+    home.configure(&format!("bms = [\"{family}\"]\n"));
+    let bluez = Bluez::start(&bus, radio, answers);
+    let mut watcher = bus.watch(NAME).await;
+    let driver = home.run(&bus, PORT, &[]);
+    until(&mut watcher, owner(true)).await;
+    let is_right = |items: &serde_json::Map<String, Json>| {
+        let value = |path: &str| items[path][1].as_f64().unwrap_or(f64::NAN);
+        (value("/Dc/0/Voltage") - voltage).abs() < 0.006
+            && (value("/Dc/0/Current") - current).abs() < 0.051
+            && (value("/Soc") - soc).abs() < 0.01
+            && items["/System/NrOfCellsPerBattery"][1] == cells
+            && items["/Connected"][1] == 1
+    };
+    let items = items_once(&bus, NAME, is_right).await;
+    for limit in ["/Info/MaxChargeVoltage", "/Info/MaxChargeCurrent", "/Info/MaxDischargeCurrent"] {
+        assert!(items[limit][1].is_number(), "{family}: {limit} is {}", items[limit]);
+    }
+    bluez.drop_connection();
+    driver.wait_for_log("the Bluetooth connection broke");
+    wait(|| (bluez.done().count("Connect") == 2).then_some(())).expect("another connection");
+    assert!(bus.items(NAME).await.is_some(), "{family}: the service stays on the bus");
+    items_once(&bus, NAME, is_right).await;
+    driver.stop();
+    assert!(!bluez.is_connected(), "{family}: its app can connect now");
 }
 
 #[tokio::test]

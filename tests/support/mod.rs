@@ -1,6 +1,7 @@
 //! Support shared by tests of several subjects.
 #![allow(dead_code, reason = "each target uses a part")]
 
+pub(crate) mod ble_boards;
 pub(crate) mod bluez;
 pub(crate) mod board;
 pub(crate) mod broker;
