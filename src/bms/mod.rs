@@ -41,6 +41,7 @@ pub mod pylontech;
 pub mod pylontech_can;
 pub mod redaction;
 pub mod renogy;
+pub mod rv_c;
 pub mod seplos;
 pub mod seplos_v3;
 pub mod sniffer;
@@ -87,6 +88,7 @@ pub const DRIVERS: &[&Driver] = &[
     &jk_can::DRIVER,
     &heltec::DRIVER,
     &pylontech_can::DRIVER,
+    &rv_c::DRIVER,
 ];
 
 /// Number of drivers at the start of [`DRIVERS`] that a search for any family asks twice.

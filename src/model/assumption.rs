@@ -67,8 +67,16 @@ pub static JK_CAN_DIRECTION: Question = Question {
     meanings: ["a current above 0 charges", "a current above 0 discharges, as in the manufacturer's document"],
 };
 
+/// RV-C: the same.
+pub static RV_C_DIRECTION: Question = Question {
+    family: "rv-c",
+    what: "the direction of the current is not known, so it stays unknown until the charge has clearly risen or fallen",
+    answers: ["rv-c-positive-charges", "rv-c-positive-discharges"],
+    meanings: ["a current above 0 charges", "a current above 0 discharges, as Lithionics and Renogy send it"],
+};
+
 /// All questions, in the order of the documentation.
-pub static QUESTIONS: [&Question; 7] = [
+pub static QUESTIONS: [&Question; 8] = [
     &DAREN_FETS,
     &SEPLOS_HOT_MOSFETS,
     &EG4_LL_CURRENT,
@@ -76,6 +84,7 @@ pub static QUESTIONS: [&Question; 7] = [
     &PYLONTECH_CAPACITY,
     &PYLONTECH_CURRENT,
     &JK_CAN_DIRECTION,
+    &RV_C_DIRECTION,
 ];
 
 impl Question {

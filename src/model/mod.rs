@@ -23,7 +23,7 @@ mod table;
 pub use alarm::{Alarm, AlarmName, Level};
 pub use assumption::{
     Assumption, DAREN_FETS, EG4_LL_CURRENT, JK_CAN_DIRECTION, Open, OpenValue, PYLONTECH_CAPACITY, PYLONTECH_CURRENT, QUESTIONS,
-    Question, RENOGY_CURRENT, SEPLOS_HOT_MOSFETS,
+    Question, RENOGY_CURRENT, RV_C_DIRECTION, SEPLOS_HOT_MOSFETS,
 };
 pub use bank::{BankModule, BankSummary, ChargeSpread, Confidence, MemberInfo, Reasons};
 pub use charge_excess::{CHARGE_EXCESS_REMEDY, ChargeExcess};

@@ -37,6 +37,7 @@ pub mod pylontech_can;
 pub mod random;
 pub mod renogy;
 mod requests;
+pub mod rv_c;
 pub mod scenario;
 pub mod seplos;
 pub mod seplos_v3;
@@ -157,6 +158,7 @@ pub const BOARDS: &[Board] = &[
     Board { name: "tianpower", driver: "tianpower", addresses: &[1], new: || Box::new(tianpower::TianPower::default()) },
     Board { name: "jk-can", driver: "jk-can", addresses: &[0], new: jk_can::boards },
     Board { name: "pylontech-can", driver: "pylontech-can", addresses: &[1], new: pylontech_can::battery },
+    Board { name: "rv-c", driver: "rv-c", addresses: &[1], new: rv_c::battery },
 ];
 
 /// Creates the responder of the board called `name`.

@@ -22,7 +22,7 @@ fn fields(reading: &Reading) -> Fields {
 }
 
 /// A recording in which a question is open, and the values unanswered and with the first and the second answer.
-const CASES: [(&str, &str, Fields, Fields, Fields); 7] = [
+const CASES: [(&str, &str, Fields, Fields, Fields); 8] = [
     (
         "daren/one-fet-off.json",
         "daren-fet-bit-0-is-charge",
@@ -71,6 +71,13 @@ const CASES: [(&str, &str, Fields, Fields, Fields); 7] = [
         ([None, None], None, [None, None], None),
         ([None, None], Some(56.7), [None, None], None),
         ([None, None], Some(-56.7), [None, None], None),
+    ),
+    (
+        "rv-c/rego-charging.json",
+        "rv-c-positive-charges",
+        ([Some(true), Some(true)], None, [Some(1044.0), Some(1200.0)], None),
+        ([Some(true), Some(true)], Some(-37.6), [Some(1044.0), Some(1200.0)], None),
+        ([Some(true), Some(true)], Some(37.6), [Some(1044.0), Some(1200.0)], None),
     ),
 ];
 

@@ -122,7 +122,9 @@ fn asked_boards() -> impl Iterator<Item = &'static dbus_bms::sim::Board> {
 
 #[test]
 fn boards_that_broadcast_are_found_recorded_and_replayed() {
-    for (board, addresses, found) in [("jk-can", &[0, 1][..], &[Some(0), Some(1)][..]), ("pylontech-can", &[1], &[None])] {
+    for (board, addresses, found) in
+        [("jk-can", &[0, 1][..], &[Some(0), Some(1)][..]), ("pylontech-can", &[1], &[None]), ("rv-c", &[1, 2], &[Some(1), Some(2)])]
+    {
         let (driver, clock) = (bms::driver(board).unwrap(), SimClock::default());
         let unit = |address: &u8| Unit::new(*address, &PackConfig::default(), Scenario::default());
         let units = addresses.iter().map(unit).collect();

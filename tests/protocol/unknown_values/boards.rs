@@ -10,7 +10,7 @@ pub(crate) fn all() -> Vec<Board> {
     all.push(ant_old());
     all.push(tianpower());
     all.extend(super::modbus_boards::all());
-    all.extend([litime(), ecoworthy(), pylontech_can(), jk_can()]);
+    all.extend([litime(), ecoworthy(), pylontech_can(), jk_can(), rv_c()]);
     all.push(json());
     all
 }
@@ -563,4 +563,33 @@ fn jk_can() -> Board {
         field("temperatures_c", (5, 9), &["FF"]),
     ];
     Board { family: "jk-can", replies, fields }
+}
+
+/// The contents are CAN frames; the set ends with the second frame of the measured values.
+fn rv_c() -> Board {
+    let frames = [
+        (0x99FF_FD8D, "01780A0120013577"),
+        (0x99FF_FC8D, "01783C25AEF40001"),
+        (0x99FF_FB8D, "0178C81404AEFFFF"),
+        (0x99FE_C98D, "0178072001709403"),
+        (0x99FE_C78D, "0178000000FFFFFF"),
+        (0x99FE_A58D, "017815B004F40100"),
+        (0x99FF_FD8D, "01780A0120013577"),
+    ];
+    let replies = frames.iter().map(|frame| reply(&[], can_records(&[*frame]), <[u8]>::to_vec)).collect();
+    const NO_WORD: &[&str] = &["FDFF", "FEFF", "FFFF"];
+    const NONE: &[&str] = &["0000", "FDFF", "FEFF", "FFFF"];
+    let fields = vec![
+        field("voltage_v", (6, 7), NONE),
+        field("temperatures_c", (1, 7), NO_WORD),
+        field("soc_pct", (1, 9), &["FD", "FE", "FF"]),
+        field("soh_pct", (2, 7), &["FD", "FE", "FF"]),
+        field("remaining_ah", (2, 8), NO_WORD),
+        field("bms_cvl_v", (3, 8), NONE),
+        field("bms_ccl_a", (3, 10), NO_WORD),
+        field("charge_fet", (5, 7), &["1D", "19"]),
+        field("discharge_fet", (5, 7), &["17", "16"]),
+        field("capacity_ah", (5, 8), NONE),
+    ];
+    Board { family: "rv-c", replies, fields }
 }

@@ -1,0 +1,198 @@
+//! RV-C, 250 kbit/s: the bus of motor homes, on which a battery monitor or BMS sends the state of a *DC source* by itself. Nothing is ever
+//! sent to it.
+//!
+//! ```text
+//! id       priority 3 bits · DGN 17 bits · sender 8 bits         all begin with u8 instance · u8 priority of the device
+//! 1FFFD    u16 0.05 V · u32 0.001 A + 2,000,000 A
+//! 1FFFC    u16 1/32 °C + 273 · u8 SoC 0.5 % · u16 minutes left
+//! 1FFFB    u8 SoH 0.5 % · u16 remaining Ah · u8 0.5 %
+//! 1FEC9    u8 desired state of charge (1: do not charge) · u16 desired 0.05 V · u16 desired 0.05 A + 1600 A · u8 type
+//! 1FEC7    pairs of bits: limit reached, disconnected; for voltage high and low, SoC low, cold, hot, current high
+//! 1FEA5    pairs of bits: discharge contactor, charge contactor, charge detected, reserve · u16 full capacity Ah · u16 W
+//! ```
+//! * The highest values of each width mean: not available, error, reserved.
+//! * Several devices may speak of the same instance: the highest priority counts (a BMS has 120). A device of a lower one that repeats
+//!   what another sends (a GX device has 119) is not read.
+//! * A document of one maker and one recorded bank count discharge as positive, other readers charge: the direction is left open, and
+//!   the charge decides it ([`RV_C_DIRECTION`](crate::model::RV_C_DIRECTION)).
+//! * There are no single cells and no number of cells: [charge control](crate::battery::charge) obeys the limits of 1FEC9.
+//!
+//! Source: the layout in linuxkidd/rvc-monitor-py, Lithionics' description of its messages, and public frames of a Renogy REGO bank. Words
+//! are little endian.
+
+mod values;
+
+use super::can::{IdFilter, Record};
+use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use crate::model::Reading;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+pub(crate) use values::ALARMS;
+use values::{CAPACITY, DESIRED, FLAGS, HEALTH, MEASURED, STATE};
+
+/// The registry entry. A battery's address is the instance of its DC source.
+pub const DRIVER: Driver = Driver {
+    name: "rv-c",
+    label: "RV-C",
+    boards: "battery monitors and BMS on the RV-C bus of a motor home (DC source), read only",
+    lines: &[Line::CAN],
+    listed_lines_only: true,
+    addresses: &[1, 2, 3, 4],
+    gap: Duration::ZERO,
+    listen: Duration::ZERO,
+    sharing: Sharing::Any,
+    evidence: Evidence::Untested,
+    transports: &[Transport::Can],
+    new: |address| Box::new(RvC { address, ..RvC::default() }),
+};
+
+/// Voltage and current, which come at least once a second.
+const PRESENT: Request =
+    Request { what: "status 1", bytes: Cow::Borrowed(&[]), timeout: Duration::from_millis(1500), required: true };
+/// All frames, of which the slowest come every five seconds.
+const FRAMES: Request = Request { what: "its frames", bytes: Cow::Borrowed(&[]), timeout: Duration::from_secs(4), required: true };
+
+/// Filters of the kernel: any priority and sender.
+const FILTERS: &[IdFilter] = &[
+    IdFilter { id: 0x81FF_FD00, mask: 0x01FF_FF00 },
+    IdFilter { id: 0x81FF_FC00, mask: 0x01FF_FF00 },
+    IdFilter { id: 0x81FF_FB00, mask: 0x01FF_FF00 },
+    IdFilter { id: 0x81FE_C900, mask: 0x01FF_FF00 },
+    IdFilter { id: 0x81FE_C700, mask: 0x01FF_FF00 },
+    IdFilter { id: 0x81FE_A500, mask: 0x01FF_FF00 },
+];
+
+/// A frame is no longer known after this number of frames with the measured values, which come once or twice a second: those that come
+/// as often, and the others, of which the limits come every five seconds.
+const FORGOTTEN_AFTER: (u8, u8) = (3, 20);
+/// A device that is silent for this number of frames of another one has left its task to that one.
+const REPLACED_AFTER: u8 = 10;
+
+/// The last frame of a kind.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    record: Record,
+    priority: u8,
+    sender: u8,
+    /// Number of frames with the measured values since.
+    age: u8,
+}
+
+/// Decoder state.
+#[derive(Debug, Default)]
+struct RvC {
+    /// `None` accepts every instance.
+    address: Option<u8>,
+    heard: BTreeMap<u32, Heard>,
+    /// A reading was planned: until then one frame identifies the source.
+    is_in_use: bool,
+    /// Number of frames with the measured values in this set.
+    measured: u8,
+    /// Number of such frames from another device since the last one of the known one.
+    others: u8,
+}
+
+/// The DGN of an id, if it is one of a DC source.
+fn dgn(id: u32) -> Option<u32> {
+    let dgn = id >> 8 & 0x1_FFFF;
+    (id & Record::EXTENDED != 0 && [MEASURED, STATE, HEALTH, DESIRED, FLAGS, CAPACITY].contains(&dgn)).then_some(dgn)
+}
+
+impl Codec for RvC {
+    fn framing(&self, buf: &[u8]) -> Framing {
+        let is_record = match *buf {
+            [] => true,
+            [first] => first & 0xE1 == 0x81,
+            [first, second] => first & 0xE1 == 0x81 && matches!(second, 0xFF | 0xFE),
+            [a, b, c] => dgn(u32::from_be_bytes([a, b, c, 0])).is_some() && a & 0x60 == 0,
+            [a, b, c, d] => dgn(u32::from_be_bytes([a, b, c, d])).is_some() && a & 0x60 == 0,
+            [a, b, c, d, length, ..] => dgn(u32::from_be_bytes([a, b, c, d])).is_some() && a & 0x60 == 0 && length <= 8,
+        };
+        match buf.get(..Record::LEN) {
+            _ if !is_record => Framing::Skip(1),
+            None => Framing::Incomplete,
+            Some(bytes) if Record::parse(bytes).is_some_and(|record| record.data().len() >= 3) => Framing::Frame(0..Record::LEN),
+            Some(_) => Framing::Skip(1),
+        }
+    }
+
+    fn source(&self, frame: &[u8]) -> Option<u8> {
+        Record::parse(frame)?.data().first().copied()
+    }
+
+    fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
+        if let Expected::Request(request) = expected
+            && !request.bytes.is_empty()
+        {
+            return Err(DecodeError::Foreign { what: "a frame that nobody asked for" });
+        }
+        let record = Record::parse(frame).ok_or(DecodeError::Foreign { what: "no CAN frame" })?;
+        let dgn = dgn(record.id()).ok_or(DecodeError::Foreign { what: "a frame about something else" })?;
+        let [instance, priority, ..] = *record.data() else { return Err(DecodeError::Short { field: "priority" }) };
+        if self.address.is_some_and(|own| own != instance) {
+            return Err(DecodeError::Foreign { what: "a frame about another battery" });
+        }
+        let [.., sender] = record.id().to_be_bytes();
+        let is_other = self.heard.get(&MEASURED).is_some_and(|known| (known.priority, known.sender) != (priority, sender));
+        if is_other && !self.is_chosen(dgn, priority, sender) {
+            return Ok(Progress::More);
+        }
+        self.heard.insert(dgn, Heard { record, priority, sender, age: 0 });
+        if dgn == MEASURED {
+            (self.measured, self.others) = (self.measured.saturating_add(1), 0);
+            self.heard.values_mut().for_each(|heard| heard.age = heard.age.saturating_add(1));
+            let often = |dgn: u32| [MEASURED, STATE, HEALTH].contains(&dgn);
+            self.heard.retain(|dgn, heard| heard.age <= if often(*dgn) { FORGOTTEN_AFTER.0 } else { FORGOTTEN_AFTER.1 });
+        }
+        let identifies = !self.is_in_use && matches!(expected, Expected::Request(_));
+        // The second frame with measured values ends a set: all that come as often have come.
+        let is_whole = dgn == MEASURED && self.heard.contains_key(&STATE) && self.measured >= 2;
+        let is_enough = is_whole || identifies && dgn == MEASURED;
+        if !is_enough {
+            return Ok(Progress::More);
+        }
+        values::show(&|dgn| self.heard.get(&dgn).map(|heard| heard.record), into);
+        self.measured = 1;
+        Ok(Progress::Done)
+    }
+
+    fn reset(&mut self) {
+        self.measured = 0;
+    }
+}
+
+impl RvC {
+    /// Another device speaks of the same battery: the higher priority counts, and of two equal ones the one that is known, while it is
+    /// heard.
+    fn is_chosen(&mut self, dgn: u32, priority: u8, sender: u8) -> bool {
+        let known = self.heard.get(&MEASURED).map_or(0, |known| known.priority);
+        self.others = self.others.saturating_add(u8::from(dgn == MEASURED));
+        if priority <= known && self.others < REPLACED_AFTER {
+            return false;
+        }
+        self.heard.retain(|_, heard| (heard.priority, heard.sender) == (priority, sender));
+        (self.measured, self.others) = (0, 0);
+        true
+    }
+}
+
+impl Protocol for RvC {
+    fn identify(&self) -> Request {
+        PRESENT
+    }
+
+    fn can_ids(&self) -> &'static [IdFilter] {
+        FILTERS
+    }
+
+    fn plan(&mut self, _: &Reading) -> Vec<Request> {
+        self.is_in_use = true;
+        vec![FRAMES]
+    }
+
+    /// The controller checks every frame by a CRC.
+    fn has_weak_checksum(&self) -> bool {
+        false
+    }
+}
