@@ -352,8 +352,12 @@ fn words_of_earlier_versions_and_other_usual_ones_are_read_but_not_written() {
 #[test]
 fn settings_written_out_give_the_same_settings() {
     let examples = KEYS.iter().filter(|key| !key.example.is_empty()).map(|key| {
-        // A partner inverter needs a source of the grid power.
-        let needed = if key.path.starts_with("partner.") { "oscillation.sma_meter = true\n" } else { "" };
+        // A partner inverter needs a source of the grid power, and a generator something that switches it.
+        let needed = match key.path {
+            path if path.starts_with("partner.") => "oscillation.sma_meter = true\n",
+            path if path.starts_with("generator.start_") => "generator.mqtt_topic = \"cmnd/generator/POWER\"\n",
+            _ => "",
+        };
         format!("{needed}{} = {}\n", key.path, key.example)
     });
     let names = [r#"name = "Bank \"south\" \\ shed""#, "name = \"a\u{200b}b\u{301} é\"", "name = 'C:\\new'"];
