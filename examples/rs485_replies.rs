@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let request = hex::decode(line["request"].as_str().unwrap_or_default())?;
         let known = line["protocol"].as_str().and_then(protocol).ok_or("unknown protocol")?;
         let reply = Responder::new(known, None, Moment::default()).receive(&request, Moment::default(), Some(&data));
-        writeln!(out, "{}", hex::encode(&reply.unwrap_or_default()))?;
+        writeln!(out, "{}", hex::encode(reply.unwrap_or_default()))?;
     }
     Ok(())
 }

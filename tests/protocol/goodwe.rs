@@ -44,8 +44,10 @@ fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
-/// The recordings: name, replies with their queries, expected values.
-fn recordings() -> Vec<(String, Vec<(Query, Vec<u8>)>, Json)> {
+/// A recording: name, replies with their queries, expected values.
+type Recording = (String, Vec<(Query, Vec<u8>)>, Json);
+
+fn recordings() -> Vec<Recording> {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protocol/goodwe")).unwrap();
     let read = |path: std::path::PathBuf| {
         let json: Json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();

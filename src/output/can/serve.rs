@@ -307,8 +307,9 @@ fn send_fault(interface: Option<CanFault>, error: &io::Error) -> (SendFault, boo
 fn bind(interface: &str, ids: Option<&[u16]>) -> io::Result<CanSocket> {
     let socket = CanSocket::bind(interface)?;
     if let Some(ids) = ids {
+        // Of either length: some gateways send these ids with 29 bits.
         let ids = ids.iter().filter_map(|id| StandardId::try_from(*id).ok());
-        let filters: Vec<_> = ids.map(|id| CanFilter::new_standard(id).match_exact_id()).collect();
+        let filters: Vec<_> = ids.map(|id| CanFilter::new_standard(id).match_id_value()).collect();
         socket.set_filters(&filters)?;
     }
     // Best effort: the default size also works.

@@ -39,7 +39,8 @@ mod tests {
     fn a_port_of_a_battery_or_of_serial_starter_is_not_for_an_inverter() {
         let folder = std::env::temp_dir().join(format!("dbus-bms-ownership-{}", std::process::id()));
         let (offered, given) = (folder.join("offered"), folder.join("given"));
-        [&offered, &given].map(|folder| std::fs::create_dir_all(folder).unwrap());
+        std::fs::create_dir_all(&offered).unwrap();
+        std::fs::create_dir_all(&given).unwrap();
         let path = |name: &str| folder.join(name).display().to_string();
         std::fs::write(path("ttyUSB0"), "").unwrap();
         std::fs::write(path("ttyUSB1"), "").unwrap();
