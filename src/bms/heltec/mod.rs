@@ -12,7 +12,7 @@
 //! The sign of the current: two sources negate it, one does not; the state tells which way it flows, and decides. What one source calls
 //! the remaining capacity (119), the others call the actual one: it is not read.
 //!
-//! Sources: mr-manuel/venus-os_dbus-serialbattery (heltecmodbus.py, Louisvdw pull request 658), timo-drick/bmsmonitor (YYBmsDecoder),
+//! Sources: mr-manuel/venus-os_dbus-serialbattery (heltecmodbus.py, Louisvdw pull request 658), the app de.drick.bmsmonitor (YYBmsDecoder),
 //! and a reader of the profile "YYBMS B" for browsers. They agree but for what is said here. There is no recording.
 
 pub(crate) mod alarms;
