@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Data of a battery that is constant or changed by its owner only.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BatteryInfo {
-    /// See [`View::id`].
+    /// See [`Identity::id`].
     pub id: String,
     /// Custom name set by the owner; may be empty.
     pub custom_name: String,
