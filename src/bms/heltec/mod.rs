@@ -54,6 +54,8 @@ struct Heltec {
     name: AskUntilKnown,
     fitted: AskUntilKnown,
     settings: AskUntilKnown,
+    /// Readings in a row whose current contradicts the state.
+    contradictions: u8,
 }
 
 impl Codec for Heltec {
@@ -84,7 +86,12 @@ impl Codec for Heltec {
                     asking.heard();
                 }
             }
-            STATUS => values::status(&registers, self.sensors, into)?,
+            STATUS => {
+                values::status(&registers, self.sensors, &mut self.contradictions, into)?;
+                let is_scaled = self.sensors.has_name() && self.sensors.are_counted();
+                into.awaited.temperatures = !is_scaled && (self.name.is_awaited() || self.fitted.is_awaited());
+                into.awaited.settings = into.settings.cell_ovp.is_none() && self.settings.is_awaited();
+            }
             SETTINGS => {
                 values::settings(&registers, into);
                 self.settings.answered();

@@ -19,6 +19,8 @@ const MAX_SENSORS: u8 = 8;
 const MOST_APART: f64 = 0.03;
 /// Currents below this say nothing about their direction.
 const NOTHING_FLOWS: f64 = 1.0;
+/// Contradictions in a row that are not the moment in which the current turns.
+const LASTING: u8 = 3;
 /// First bytes of the serial numbers of boards whose temperatures have another scale, which is not known.
 const OTHER_TEMPERATURES: [u16; 6] = [0x0001, 0x5948, 0x0008, 0x0009, 0x000A, 0x010A];
 
@@ -118,7 +120,12 @@ pub(super) fn pack(registers: &Registers<'_>, into: &mut Reading) -> Result<(), 
 }
 
 /// 80 to 159, after [`pack`].
-pub(super) fn status(registers: &Registers<'_>, sensors: Sensors, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn status(
+    registers: &Registers<'_>,
+    sensors: Sensors,
+    contradictions: &mut u8,
+    into: &mut Reading,
+) -> Result<(), DecodeError> {
     // Only the pack's registers tell that it is such a board.
     let count = into.cell_count.map(u16::from).ok_or(OTHER_BOARD)?;
     let cells: Vec<Option<u16>> = (81..81u16.saturating_add(count))
@@ -145,17 +152,23 @@ pub(super) fn status(registers: &Registers<'_>, sensors: Sensors, into: &mut Rea
     }
     if let (Some(state), Some(alarms)) = (long(registers, 152), long(registers, 156)) {
         alarms::alarms(state, alarms, into);
-        compare(alarms::direction(state), into);
+        compare(alarms::direction(state), contradictions, into);
     }
     Ok(())
 }
 
-/// A current that flows against the state is none: one of both is read wrongly, or it has just turned.
-fn compare(charges: Option<bool>, into: &mut Reading) {
+/// A current that flows against the state is none: one of both is read wrongly, or it has just turned. Only the former lasts, and is
+/// worth a note.
+fn compare(charges: Option<bool>, contradictions: &mut u8, into: &mut Reading) {
     let against = |amps: &Amps| charges.is_some_and(|charges| amps.get().abs() >= NOTHING_FLOWS && charges != (amps.get() > 0.0));
     if into.current.as_ref().is_some_and(against) {
         into.current = None;
-        into.note("the current flows against the state of the BMS: it is not used");
+        *contradictions = contradictions.saturating_add(1);
+        if *contradictions >= LASTING {
+            into.note("the current flows against the state of the BMS: it is not used");
+        }
+    } else {
+        *contradictions = 0;
     }
 }
 
