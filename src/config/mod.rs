@@ -24,7 +24,9 @@ pub use document::document;
 pub use paths::Paths;
 pub use problem::{ConfigError, Origin, Problem};
 pub use raw_value::RawValue;
-pub use settings::{Bank, Bluetooth, Conext, Dbus, DbusValue, Generator, GridTopic, PartnerSource, Serial, Settings};
+pub use settings::{
+    Bank, Bluetooth, Conext, Dbus, DbusValue, ExternalSensor, Generator, GridSource, GridTopic, PartnerSource, Serial, Settings,
+};
 
 use crate::base::printable::printable;
 use crate::battery::external::ExternalConfig;
@@ -142,7 +144,7 @@ impl Config {
         settings.apply(&self.layers(port, battery));
         settings.charge.phases.eases_float_current = !settings.member_of_bank;
         settings.soc.external =
-            ExternalConfig { current: settings.external_current.is_some(), soc: settings.external_soc.is_some() };
+            ExternalConfig { current: settings.external.current.is_some(), soc: settings.external.soc.is_some() };
         if let Some(quiet) = &mut settings.generator.rule.quiet {
             quiet.offset_h = settings.web.utc_offset_h;
         }

@@ -129,15 +129,15 @@ fn out_of_order(charge: &charge::Config) -> Option<String> {
 
 /// Alternating values of two sources would look like an oscillation.
 fn two_powers(settings: &Settings) -> Option<String> {
-    let other = if settings.dbus_power.is_some() { "oscillation.dbus_power" } else { "oscillation.mqtt_topic" };
-    let set = settings.dbus_power.is_some() || settings.grid_topic.topic.is_some();
-    (settings.sma_meter && set).then(|| format!("`{other}` and `oscillation.sma_meter` exclude each other: remove one"))
+    let other = if settings.grid.dbus_power.is_some() { "oscillation.dbus_power" } else { "oscillation.mqtt_topic" };
+    let set = settings.grid.dbus_power.is_some() || settings.grid.topic.topic.is_some();
+    (settings.grid.sma_meter && set).then(|| format!("`{other}` and `oscillation.sma_meter` exclude each other: remove one"))
 }
 
 /// Without the power of the grid nobody knows whether the house needs what is held back.
 fn partner_without_grid(settings: &Settings) -> Option<String> {
     let has_partner = settings.partner.dbus_power.is_some() || settings.partner.mqtt_topic.is_some() || settings.partner.goodwe;
-    let has_grid = settings.sma_meter || settings.dbus_power.is_some() || settings.grid_topic.topic.is_some();
+    let has_grid = settings.grid.sma_meter || settings.grid.dbus_power.is_some() || settings.grid.topic.topic.is_some();
     (has_partner && !has_grid).then(|| {
         "[partner] needs the power at the grid connection: set `oscillation.sma_meter`, `oscillation.dbus_power` or \
          `oscillation.mqtt_topic`"
@@ -160,7 +160,7 @@ fn no_topic(settings: &Settings) -> Option<String> {
     let mut topics =
         vec![("mqtt.topic", &settings.mqtt.topic), ("mqtt.home_assistant_prefix", &settings.mqtt.home_assistant_prefix)];
     topics.extend(settings.generator.topic.as_ref().map(|topic| ("generator.mqtt_topic", topic)));
-    topics.extend(settings.grid_topic.topic.as_ref().map(|topic| ("oscillation.mqtt_topic", topic)));
+    topics.extend(settings.grid.topic.topic.as_ref().map(|topic| ("oscillation.mqtt_topic", topic)));
     topics.extend(settings.partner.mqtt_topic.as_ref().map(|topic| ("partner.mqtt_topic", topic)));
     let wrong = |topic: &str| topic.contains(['+', '#']) || topic.starts_with('/') || topic.ends_with('/') || topic.len() > 200;
     let (key, topic) = topics.into_iter().find(|(_, topic)| wrong(topic))?;

@@ -50,24 +50,16 @@ pub struct Settings {
     pub rs485: rs485::Config,
     /// Commands to the BMS are allowed.
     pub commands: bool,
-    /// Listen to an SMA energy meter's multicast, for the oscillation guard.
-    pub sma_meter: bool,
-    /// The only meter to listen to; `None` = any.
-    pub sma_meter_serial: Option<u32>,
-    /// A power on D-Bus, for the oscillation guard.
-    pub dbus_power: Option<DbusValue>,
+    /// The power at the grid connection.
+    pub grid: GridSource,
     /// A GoodWe inverter to read: a host, `tcp://HOST`, or `auto`.
     pub goodwe: Option<String>,
     /// The battery of a partner inverter.
     pub partner: PartnerSource,
-    /// Current of another device on D-Bus, used instead of the BMS's.
-    pub external_current: Option<DbusValue>,
-    /// SoC of another device on D-Bus, used instead of the BMS's.
-    pub external_soc: Option<DbusValue>,
+    /// Values of another device, used instead of the BMS's.
+    pub external: ExternalSensor,
     /// The web server.
     pub web: web::Config,
-    /// A topic with the grid's power, for the same.
-    pub grid_topic: GridTopic,
     /// The connection to an MQTT broker.
     pub mqtt: mqtt::Config,
     /// Domoticz over HTTP, and the numbers of a battery's values there.
@@ -101,15 +93,11 @@ impl Default for Settings {
             can: can::Config::default(),
             rs485: rs485::Config::default(),
             commands: false,
-            sma_meter: false,
-            sma_meter_serial: None,
-            dbus_power: None,
+            grid: GridSource::default(),
             goodwe: None,
             partner: PartnerSource::default(),
-            external_current: None,
-            external_soc: None,
+            external: ExternalSensor::default(),
             web: web::Config::default(),
-            grid_topic: GridTopic::default(),
             mqtt: mqtt::Config::default(),
             domoticz: domoticz::Config::default(),
             generator: Generator::default(),
@@ -126,6 +114,28 @@ pub struct DbusValue {
     pub service: String,
     /// Its path.
     pub path: String,
+}
+
+/// Source of the power at the grid connection, for the oscillation guard, a partner inverter and the page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GridSource {
+    /// Listen to an SMA energy meter's multicast.
+    pub sma_meter: bool,
+    /// The only meter to listen to; `None` = any.
+    pub sma_meter_serial: Option<u32>,
+    /// A power on D-Bus.
+    pub dbus_power: Option<DbusValue>,
+    /// A topic on the MQTT broker.
+    pub topic: GridTopic,
+}
+
+/// Values of another device on D-Bus.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExternalSensor {
+    /// Its current.
+    pub current: Option<DbusValue>,
+    /// Its SoC.
+    pub soc: Option<DbusValue>,
 }
 
 /// Source of the power of a partner inverter's battery, see [`crate::battery::partner`].

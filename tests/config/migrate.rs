@@ -137,9 +137,9 @@ fn thresholds_of_the_low_soc_alarm_are_taken_over() {
 fn the_external_sensor_is_taken_over() {
     let old = "EXTERNAL_SENSOR_DBUS_DEVICE = com.victronenergy.battery.ttyS5\nEXTERNAL_SENSOR_DBUS_PATH_CURRENT = /Dc/0/Current\n";
     let new = settings(&migrate(old).unwrap());
-    let place = new.external_current.unwrap();
+    let place = new.external.current.unwrap();
     assert_eq!((place.service.as_str(), place.path.as_str()), ("com.victronenergy.battery.ttyS5", "/Dc/0/Current"));
-    assert_eq!((new.external_soc, new.soc.external.current, new.soc.external.soc), (None, true, false));
+    assert_eq!((new.external.soc, new.soc.external.current, new.soc.external.soc), (None, true, false));
     let migration =
         migrate("EXTERNAL_CURRENT_SENSOR_DBUS_DEVICE = com.x.y\nEXTERNAL_CURRENT_SENSOR_DBUS_PATH = nonsense\n").unwrap();
     assert_eq!(remarks(&migration, "EXTERNAL_CURRENT_SENSOR_DBUS_PATH")[0].0, OptionOutcome::Refused);

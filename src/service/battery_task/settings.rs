@@ -21,7 +21,7 @@ impl BatterySettings {
     pub(super) fn new(file: &Config, port: &str, id: &str) -> (Self, Settings) {
         let settings = file.settings(Some(port), Some(id));
         let (file, port) = (file.clone(), port.to_owned());
-        let external = (settings.external_current.clone(), settings.external_soc.clone());
+        let external = (settings.external.current.clone(), settings.external.soc.clone());
         (Self { file, port, gx: GxSettingValues::default(), soc: settings.soc.clone(), external }, settings)
     }
 

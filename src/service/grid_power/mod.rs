@@ -27,8 +27,8 @@ const MEAN_OF: usize = 10;
 /// Starts the configured source, which is also shown in `devices`; positive is from the grid.
 pub(super) fn listen(settings: &Settings, bus: &BusAddress, devices: &DeviceRegistry) -> mpsc::Receiver<Watts> {
     let (power_sender, received) = mpsc::channel(4);
-    let connection = if let Some(place) = &settings.dbus_power {
-        if settings.grid_topic.topic.is_some() {
+    let connection = if let Some(place) = &settings.grid.dbus_power {
+        if settings.grid.topic.topic.is_some() {
             // Alternating values of two sources would look like an oscillation.
             log::warn!("`oscillation.mqtt_topic` is ignored because `oscillation.dbus_power` is also set; remove one of them");
         }
@@ -40,13 +40,13 @@ pub(super) fn listen(settings: &Settings, bus: &BusAddress, devices: &DeviceRegi
         };
         tokio::spawn(follow(bus.clone(), source, power_sender, Watts::new));
         format!("D-Bus {}{}", place.service, place.path)
-    } else if let Some(source) = settings.grid_topic.source() {
+    } else if let Some(source) = settings.grid.topic.source() {
         let connection = format!("MQTT {}", source.topic);
         tokio::spawn(mqtt::listen(settings.mqtt.clone(), source, mqtt::GRID, power_sender, |power| power));
         connection
-    } else if settings.sma_meter {
-        tokio::spawn(sma_meter::listen(settings.sma_meter_serial, power_sender));
-        match settings.sma_meter_serial {
+    } else if settings.grid.sma_meter {
+        tokio::spawn(sma_meter::listen(settings.grid.sma_meter_serial, power_sender));
+        match settings.grid.sma_meter_serial {
             Some(serial) => format!("SMA energy meter {serial}"),
             None => "SMA energy meter".to_owned(),
         }
