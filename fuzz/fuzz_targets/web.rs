@@ -25,7 +25,10 @@ fuzz_target!(|input: &[u8]| {
         let told = text().unwrap_or_default();
         let rest = parts.next().unwrap_or_default();
         let registry = BatteryRegistry::default();
-        registry.publish(View { id: "jbd_1".into(), soc_pct: Some(62.0), ..View::default() });
+        let mut view = View::default();
+        view.identity.id = "jbd_1".into();
+        view.pack.soc_pct = Some(62.0);
+        registry.publish(view);
         if let Ok(view) = serde_json::from_str::<View>(told) {
             registry.publish(view);
         }
