@@ -19,7 +19,7 @@ const FIT: f64 = 2.0;
 /// Least part of the charge that has flown in either direction that must remain of it.
 const MOSTLY_ONE_WAY: f64 = 0.5;
 /// A state of charge drifts by itself: a longer stretch proves nothing.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
+const MAX_STRETCH: Duration = Duration::from_secs(6 * 3600);
 /// A step that is larger than this multiple of the charge that has flown, and than the resolution (Ah, %), is a correction.
 const JUMP: f64 = 4.0;
 const RESOLUTION_AH: f64 = 1.0;
@@ -198,7 +198,7 @@ impl Stretch {
         self.question == question
             && self.measure == measure
             && now.since(self.at) <= longest
-            && now.since(self.began) <= LONGEST
+            && now.since(self.began) <= MAX_STRETCH
             && self.amps.is_finite()
     }
 

@@ -91,7 +91,7 @@ const MAX_MISSED: u8 = 1;
 
 /// The last frame of a kind.
 #[derive(Debug, Clone, Copy)]
-struct Heard {
+struct LastFrame {
     record: Record,
     missed: u8,
     /// Number of them in this set.
@@ -103,7 +103,7 @@ struct Heard {
 struct JkCan {
     /// `None` accepts every board.
     address: Option<u8>,
-    heard: BTreeMap<u32, Heard>,
+    heard: BTreeMap<u32, LastFrame>,
     /// A reading was planned: until then one frame identifies the board.
     is_in_use: bool,
     /// A whole set has passed: which frames come is known.
@@ -166,7 +166,7 @@ impl Codec for JkCan {
             return Err(DecodeError::Foreign { what: "a frame of another board" });
         }
         let before = self.heard.get(&kind).map_or(0, |heard| heard.now);
-        self.heard.insert(kind, Heard { record, missed: 0, now: before.saturating_add(1) });
+        self.heard.insert(kind, LastFrame { record, missed: 0, now: before.saturating_add(1) });
         self.has_cells |= (CELLS..=LAST_CELLS).contains(&kind);
         if !self.is_in_use && matches!(expected, Expected::Request(_)) {
             return Ok(if kind == PACK { self.show(into) } else { Progress::More });

@@ -64,7 +64,7 @@ const MAX_MISSED: u8 = 3;
 
 /// A frame with the number of sets since that it was missing in.
 #[derive(Debug, Clone, Copy)]
-struct Heard {
+struct LastFrame {
     record: Record,
     missed: u8,
     /// It has arrived in the present set.
@@ -74,7 +74,7 @@ struct Heard {
 /// Decoder state: the last frame of each id. A set is complete once every frame that usually comes has come.
 #[derive(Debug, Default)]
 struct PylontechCan {
-    heard: BTreeMap<u16, Heard>,
+    heard: BTreeMap<u16, LastFrame>,
     /// A set was complete before: which frames come is known.
     knows_set: bool,
     /// Number of frames with the measured values in this set: with the second one a whole set has passed.
@@ -105,7 +105,7 @@ impl Codec for PylontechCan {
         }
         let record = Record::parse(frame).ok_or(DecodeError::Foreign { what: "no CAN frame" })?;
         let id = record.frame().ok_or(DecodeError::Foreign { what: "a frame with an id of 29 bits" })?.id();
-        self.heard.insert(id, Heard { record, missed: 0, now: true });
+        self.heard.insert(id, LastFrame { record, missed: 0, now: true });
         self.measured = self.measured.saturating_add(u8::from(id == MEASURED));
         let frame = |id| self.heard.get(&id).map(|heard| heard.record);
         values::refuse(&frame)?;

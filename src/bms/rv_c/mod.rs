@@ -71,7 +71,7 @@ const REPLACED_AFTER: u8 = 10;
 
 /// The last frame of a kind.
 #[derive(Debug, Clone, Copy)]
-struct Heard {
+struct LastFrame {
     record: Record,
     priority: u8,
     sender: u8,
@@ -84,7 +84,7 @@ struct Heard {
 struct RvC {
     /// `None` accepts every instance.
     address: Option<u8>,
-    heard: BTreeMap<u32, Heard>,
+    heard: BTreeMap<u32, LastFrame>,
     /// A reading was planned: until then one frame identifies the source.
     is_in_use: bool,
     /// Number of frames with the measured values in this set.
@@ -138,7 +138,7 @@ impl Codec for RvC {
         if is_other && !self.is_chosen(dgn, priority, sender) {
             return Ok(Progress::More);
         }
-        self.heard.insert(dgn, Heard { record, priority, sender, age: 0 });
+        self.heard.insert(dgn, LastFrame { record, priority, sender, age: 0 });
         if dgn == MEASURED {
             (self.measured, self.others) = (self.measured.saturating_add(1), 0);
             self.heard.values_mut().for_each(|heard| heard.age = heard.age.saturating_add(1));
