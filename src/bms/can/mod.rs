@@ -7,10 +7,12 @@
 //! ```
 //! The check of a frame is that of the CAN controller, which passes on whole frames only.
 
+mod broadcast;
 mod bus_error;
 mod frame;
 mod record;
 
+pub(crate) use broadcast::{framing, received};
 pub use bus_error::BusError;
 pub use frame::{Frame, Line, LineError, parse_line, parse_record};
 pub use record::{IdFilter, Record, signed_word, word};

@@ -25,7 +25,7 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::can::{IdFilter, Record};
+use super::can::{self, IdFilter, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
 use std::borrow::Cow;
@@ -139,12 +139,7 @@ impl Codec for JkCan {
             [a, b, c, d, length, ..] => kind(u32::from_be_bytes([a, b, c, d])).is_some() && length <= 8,
             _ => false,
         };
-        match buf.get(..Record::LEN) {
-            _ if !is_record => Framing::Skip(1),
-            None => Framing::Incomplete,
-            Some(bytes) if Record::parse(bytes).is_some() => Framing::Frame(0..Record::LEN),
-            Some(_) => Framing::Skip(1),
-        }
+        can::framing(buf, is_record, |_| true)
     }
 
     fn source(&self, frame: &[u8]) -> Option<u8> {
@@ -152,12 +147,7 @@ impl Codec for JkCan {
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        if let Expected::Request(request) = expected
-            && !request.bytes.is_empty()
-        {
-            return Err(DecodeError::Foreign { what: "a frame that nobody asked for" });
-        }
-        let record = Record::parse(frame).ok_or(DecodeError::Foreign { what: "no CAN frame" })?;
+        let record = can::received(expected, frame)?;
         let (kind, address) = kind(record.id()).ok_or(DecodeError::Foreign { what: "a frame of another device" })?;
         if kind == OTHER_PROTOCOL {
             return Err(DecodeError::Layout { what: "JK's protocol BMS_BB_PKG, which has other meanings behind the same ids" });

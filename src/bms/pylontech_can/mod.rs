@@ -25,7 +25,7 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::can::{IdFilter, Record};
+use super::can::{self, IdFilter, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
 use std::borrow::Cow;
@@ -89,21 +89,11 @@ impl Codec for PylontechCan {
             3 => IDS.contains(&u16::from_be_bytes([3, *byte])),
             _ => *byte <= 8,
         });
-        match buf.get(..Record::LEN) {
-            _ if !is_header => Framing::Skip(1),
-            None => Framing::Incomplete,
-            Some(bytes) if Record::parse(bytes).is_some() => Framing::Frame(0..Record::LEN),
-            Some(_) => Framing::Skip(1),
-        }
+        can::framing(buf, is_header, |_| true)
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        if let Expected::Request(request) = expected
-            && !request.bytes.is_empty()
-        {
-            return Err(DecodeError::Foreign { what: "a frame that nobody asked for" });
-        }
-        let record = Record::parse(frame).ok_or(DecodeError::Foreign { what: "no CAN frame" })?;
+        let record = can::received(expected, frame)?;
         let id = record.frame().ok_or(DecodeError::Foreign { what: "a frame with an id of 29 bits" })?.id();
         self.heard.insert(id, LastFrame { record, missed: 0, now: true });
         self.measured = self.measured.saturating_add(u8::from(id == MEASURED));

@@ -22,7 +22,7 @@
 
 mod values;
 
-use super::can::{IdFilter, Record};
+use super::can::{self, IdFilter, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
 use std::borrow::Cow;
@@ -109,12 +109,7 @@ impl Codec for RvC {
             [a, b, c, d] => dgn(u32::from_be_bytes([a, b, c, d])).is_some() && a & 0x60 == 0,
             [a, b, c, d, length, ..] => dgn(u32::from_be_bytes([a, b, c, d])).is_some() && a & 0x60 == 0 && length <= 8,
         };
-        match buf.get(..Record::LEN) {
-            _ if !is_record => Framing::Skip(1),
-            None => Framing::Incomplete,
-            Some(bytes) if Record::parse(bytes).is_some_and(|record| record.data().len() >= 3) => Framing::Frame(0..Record::LEN),
-            Some(_) => Framing::Skip(1),
-        }
+        can::framing(buf, is_record, |record| record.data().len() >= 3)
     }
 
     fn source(&self, frame: &[u8]) -> Option<u8> {
@@ -122,12 +117,7 @@ impl Codec for RvC {
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        if let Expected::Request(request) = expected
-            && !request.bytes.is_empty()
-        {
-            return Err(DecodeError::Foreign { what: "a frame that nobody asked for" });
-        }
-        let record = Record::parse(frame).ok_or(DecodeError::Foreign { what: "no CAN frame" })?;
+        let record = can::received(expected, frame)?;
         let dgn = dgn(record.id()).ok_or(DecodeError::Foreign { what: "a frame about something else" })?;
         let [instance, priority, ..] = *record.data() else { return Err(DecodeError::Short { field: "priority" }) };
         if self.address.is_some_and(|own| own != instance) {
