@@ -10,10 +10,9 @@
 //! Source: Growatt's paper, and a JK board in this mode (tests/rs485/vectors), whose cells begin at 70, where the paper has 71.
 
 use super::Protocol;
-use super::words::{at_most, bits, percent, signed, unsigned, with_alarms};
-use crate::bms::Framing;
-use crate::bms::bytes::crc_frame;
-use crate::bms::modbus::{Function, Read, with_crc};
+use super::registers::{asked, framing, words};
+use super::words::{at_most, bits, percent, signed, unsigned};
+use crate::bms::modbus::with_crc;
 use crate::output::can::growatt::status;
 use crate::output::can::{CellNumber, InverterData, Item};
 
@@ -21,10 +20,6 @@ use crate::output::can::{CellNumber, InverterData, Item};
 pub(super) static PROTOCOL: Protocol =
     Protocol { name: "growatt", label: "Growatt 1xSxxP ESS over RS485", baud: 9600, address: 1, framing, answer };
 
-/// Length of a request.
-pub(super) const REQUEST: usize = 8;
-/// Registers in a reply at most.
-const MAX_COUNT: u16 = 125;
 /// Registers that are measured and have no mark for "unknown".
 const MEASURED: std::ops::RangeInclusive<u16> = 0x15..=0x18;
 /// The first register of the cells, and the last that this program fills.
@@ -46,22 +41,6 @@ const ERRORS: &[(Item, u16)] = &[
     (Item::HighChargeCurrent, 1 << 11),
 ];
 
-/// A request of Modbus RTU to any address.
-pub(super) fn framing(buf: &[u8]) -> Framing {
-    if buf.len() < REQUEST { Framing::Incomplete } else { crc_frame(buf, REQUEST) }
-}
-
-/// The registers that a request reads; an error code for one that cannot be answered.
-pub(super) fn asked(request: &[u8]) -> Result<Read, u8> {
-    match Read::of(request) {
-        Some(read) if read.function == Function::HoldingRegisters => {
-            let fits = (1..=MAX_COUNT).contains(&read.count) && read.first.checked_add(read.count).is_some();
-            if fits { Ok(read) } else { Err(3) }
-        }
-        _ => Err(1),
-    }
-}
-
 fn answer(request: &[u8], address: u8, data: &InverterData) -> Option<Vec<u8>> {
     let (&from, function) = (request.first()?, request.get(1)?);
     if from != address {
@@ -71,13 +50,7 @@ fn answer(request: &[u8], address: u8, data: &InverterData) -> Option<Vec<u8>> {
         Ok(read) => read,
         Err(code) => return Some(with_crc(vec![address, function | 0x80, code])),
     };
-    let registers = read.first..read.first.saturating_add(read.count);
-    let is_measured = data.state.voltage.is_some() && data.state.current.is_some() && data.state.soc.is_some();
-    if !is_measured && registers.clone().any(|register| MEASURED.contains(&register)) {
-        return None;
-    }
-    let data = with_alarms(data);
-    let words: Vec<[u8; 2]> = registers.map(|register| value(register, &data).to_be_bytes()).collect();
+    let words = words(&read, data, MEASURED, value)?;
     let length = u8::try_from(words.len().saturating_mul(2)).ok()?;
     Some(with_crc([&[address, *function, length], words.as_flattened()].concat()))
 }

@@ -11,6 +11,7 @@ mod config;
 mod growatt;
 mod ownership;
 mod pylontech;
+mod registers;
 mod responder;
 mod serve;
 mod voltronic;

@@ -16,8 +16,8 @@
 //! board in this mode (tests/rs485/vectors).
 
 use super::Protocol;
-use super::growatt::{asked, framing};
-use super::words::{at_least, at_most, at_most_current, bits, deci_kelvin, percent, unsigned, with_alarms};
+use super::registers::{asked, framing, words};
+use super::words::{at_least, at_most, at_most_current, bits, deci_kelvin, percent, unsigned};
 use crate::bms::modbus::with_crc;
 use crate::output::can::pylontech::requests;
 use crate::output::can::{InverterData, Item};
@@ -69,13 +69,7 @@ fn answer(request: &[u8], address: u8, data: &InverterData) -> Option<Vec<u8>> {
         return None;
     }
     let Ok(read) = asked(request) else { return Some(with_crc(vec![address, 0x83, 2])) };
-    let registers = read.first..read.first.saturating_add(read.count);
-    let is_measured = data.state.voltage.is_some() && data.state.current.is_some() && data.state.soc.is_some();
-    if !is_measured && registers.clone().any(|register| MEASURED.contains(&register)) {
-        return None;
-    }
-    let data = with_alarms(data);
-    let words: Vec<[u8; 2]> = registers.map(|register| value(register, &data).to_be_bytes()).collect();
+    let words = words(&read, data, MEASURED, value)?;
     let [high, low] = read.count.to_be_bytes();
     Some(with_crc([&[address, 3, high, low], words.as_flattened()].concat()))
 }
