@@ -1,21 +1,23 @@
 //! A serial port of this computer: exclusive, raw, 8N1, and restored on close.
 //!
-//! The crate is serial2 and not serialport (4.10): the latter has no RS485 mode, does not implement `AsFd` (so that locks, settings
-//! and that mode would need unsafe code here), always marks a locked pty as exclusive, and drops the error number of a missing
-//! device.
+//! serialport (4.10) opens it and moves the bytes. It hands out no `AsFd` and drops error numbers, so the device is opened a second
+//! time beside it: for the found settings, the reason why it cannot be opened, and the mark of a pty. The kernel's RS485 mode comes
+//! from the crate rs485.
 
 use super::bluetooth::BluetoothOptions;
 use super::error::OpenError;
 use super::mqtt::Broker;
 use super::{Port, vanished};
 use crate::bms::Line;
-use rustix::fs::{FlockOperation, flock, fstat, major};
+use rs485::SerialRs485;
+use rustix::fs::{FlockOperation, OFlags, flock, fstat, major};
 use rustix::io::Errno;
-use rustix::termios::{ControlModes, OptionalActions, ioctl_tiocexcl, ioctl_tiocnxcl, tcgetattr, tcsetattr};
-use serial2::rs4xx::{Rs485Config, TransceiverMode};
-use serial2::{KeepSettings, SerialPort, Settings};
-use std::fs;
-use std::io;
+use rustix::termios::{OptionalActions, Termios, ioctl_tiocnxcl, tcgetattr, tcsetattr};
+use serialport::{ClearBuffer, SerialPort, TTYPort};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,10 +57,12 @@ impl Default for PortOptions {
 /// An open serial port.
 pub struct Serial {
     name: String,
-    port: SerialPort,
+    port: TTYPort,
+    /// The same device, opened a second time.
+    control: File,
     /// The original settings, restored on close.
-    found: Settings,
-    found_mode: Option<TransceiverMode>,
+    found: Termios,
+    found_mode: Option<SerialRs485>,
     _latency: Option<Latency>,
 }
 
@@ -69,12 +73,15 @@ impl Serial {
     /// One sentence for each reason that an owner can fix.
     pub fn open(name: &str, options: &PortOptions) -> Result<Self, OpenError> {
         let failed = |error: io::Error| explain(name, error);
-        let mut port = SerialPort::open(name, KeepSettings).map_err(failed)?;
-        lock(&port).map_err(failed)?;
-        port.set_write_timeout(SEND_TIMEOUT).map_err(failed)?;
-        let found = port.get_configuration().map_err(failed)?;
-        let mut serial = Self { name: name.to_owned(), port, found, found_mode: None, _latency: None };
-        serial.set_line(options.line).map_err(failed)?;
+        let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
+        let control =
+            OpenOptions::new().read(true).write(true).custom_flags(flags.bits().cast_signed()).open(name).map_err(failed)?;
+        let found = tcgetattr(&control).map_err(|errno| failed(errno.into()))?;
+        check_free(&control).map_err(failed)?;
+        // Raw, 8N1, no flow control, without regard to the carrier, locked in the kernel and by a file lock.
+        let port = serialport::new(name, options.line.baud).open_native().map_err(|error| failed(error.into()))?;
+        let mut serial = Self { name: name.to_owned(), port, control, found, found_mode: None, _latency: None };
+        serial.unmark_pty().and_then(|()| serial.set_line(options.line)).map_err(failed)?;
         if options.rs485 {
             serial.drive_rs485().map_err(|source| OpenError::Rs485 { name: name.to_owned(), source })?;
         }
@@ -86,32 +93,27 @@ impl Serial {
 
     /// Lets the kernel control the transceiver's direction.
     fn drive_rs485(&mut self) -> io::Result<()> {
-        let found = self.port.get_rs4xx_mode()?;
-        self.port.set_rs4xx_mode(Rs485Config::new())?;
+        let found = SerialRs485::from_fd(self.control.as_raw_fd())?;
+        SerialRs485::new().set_enabled(true).set_rts_on_send(true).set_on_fd(self.control.as_raw_fd())?;
         self.found_mode = Some(found);
         Ok(())
     }
 
+    /// Takes the mark of exclusive use from a pty, which keeps it as long as its other end is open: after a kill it could not be
+    /// opened again. The file lock remains.
+    fn unmark_pty(&self) -> io::Result<()> {
+        if is_pty(&self.control)? { Ok(ioctl_tiocnxcl(&self.control)?) } else { Ok(()) }
+    }
+
     /// Distinguishes a missing device from other faults.
     fn classify(&self, error: io::Error) -> io::Error {
-        let gone = Errno::from_io_error(&error).is_some_and(|errno| matches!(errno, Errno::IO | Errno::NODEV | Errno::NXIO));
+        // The kernel's EIO, ENODEV and ENXIO arrive without their number; nothing else on an open port is of these kinds.
+        let gone = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::NotFound | io::ErrorKind::Other);
         if gone || !self.is_there() { vanished(&self.name) } else { error }
     }
 
     fn is_there(&self) -> bool {
         Path::new(&self.name).exists()
-    }
-
-    fn configure(&mut self, line: Line) -> io::Result<()> {
-        // Without CLOCAL an adapter whose carrier line is open would look hung up; without CREAD nothing is received.
-        let mut modes = tcgetattr(&self.port)?;
-        modes.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
-        tcsetattr(&self.port, OptionalActions::Now, &modes)?;
-        let mut settings = self.port.get_configuration()?;
-        settings.set_raw();
-        settings.set_baud_rate(line.baud)?;
-        self.port.set_configuration(&settings)?;
-        self.port.discard_input_buffer()
     }
 }
 
@@ -121,25 +123,17 @@ impl Port for Serial {
     }
 
     fn set_line(&mut self, line: Line) -> io::Result<()> {
-        self.configure(line).map_err(|error| self.classify(error))
+        self.port.set_baud_rate(line.baud).map_err(|error| self.classify(error.into()))?;
+        self.clear()
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // Usually the kernel takes it at once, without waiting.
-        let sent = rustix::io::write(&self.port, bytes).unwrap_or(0);
-        let rest = bytes.get(sent..).unwrap_or_default();
-        if rest.is_empty() { Ok(()) } else { self.port.write_all(rest).map_err(|error| self.classify(error)) }
+        self.port.set_timeout(SEND_TIMEOUT)?;
+        self.port.write_all(bytes).map_err(|error| self.classify(error))
     }
 
     fn receive(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<usize> {
-        // After sleeping until the answer is due, read without polling first. Faults are handled below.
-        match rustix::io::read(&self.port, &mut *buf) {
-            Ok(n @ 1..) => return Ok(n),
-            Err(Errno::AGAIN) if wait.is_zero() => return Ok(0),
-            _ => {}
-        }
-        // The port counts whole milliseconds; rounding down would busy-wait in the last one.
-        self.port.set_read_timeout(wait.saturating_add(Duration::from_micros(999)))?;
+        self.port.set_timeout(wait)?;
         match self.port.read(buf) {
             Ok(0) => Err(vanished(&self.name)),
             Ok(n) => Ok(n),
@@ -153,7 +147,7 @@ impl Port for Serial {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.port.discard_input_buffer().map_err(|error| self.classify(error))
+        self.port.clear(ClearBuffer::Input).map_err(|error| self.classify(error.into()))
     }
 }
 
@@ -161,28 +155,24 @@ impl Drop for Serial {
     fn drop(&mut self) {
         // Best effort: the device may be gone.
         if let Some(mode) = self.found_mode.take() {
-            let _ = self.port.set_rs4xx_mode(mode);
+            let _ = mode.set_on_fd(self.control.as_raw_fd());
         }
-        let _ = self.port.set_configuration(&self.found);
-        let _ = ioctl_tiocnxcl(&self.port);
+        let _ = tcsetattr(&self.control, OptionalActions::Now, &self.found);
     }
 }
 
-/// Locks the port, both in the kernel (TIOCEXCL) and by a file lock.
-fn lock(port: &SerialPort) -> io::Result<()> {
-    flock(port, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
+/// Fails if another program holds the port's lock: an attempt of serialport to open it would take away that program's mark of
+/// exclusive use.
+fn check_free(control: &File) -> io::Result<()> {
+    flock(control, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
         Errno::WOULDBLOCK => io::Error::from(Errno::BUSY),
         errno => errno.into(),
     })?;
-    // A pty keeps this mark as long as its other end is open: after a kill it could not be opened again.
-    if !is_pty(port)? {
-        ioctl_tiocexcl(port)?;
-    }
-    Ok(())
+    Ok(flock(control, FlockOperation::Unlock)?)
 }
 
 /// Whether the port is the slave end of a pty (`/dev/pts/*`, device numbers 136 to 143).
-fn is_pty(port: &SerialPort) -> io::Result<bool> {
+fn is_pty(port: &File) -> io::Result<bool> {
     Ok((136..=143).contains(&major(fstat(port)?.st_rdev)))
 }
 
