@@ -29,22 +29,27 @@ step "MQTT broker" env PATH="$PATH:/usr/sbin" tests/need.sh mosquitto=mosquitto
 # Each test is a process of its own.
 PATH=$PATH:$PWD/target/tools/bin
 step "cargo-nextest" tests/cargo-tool.sh cargo-nextest
-# Most tests wait: for time that must pass, or for a program that starts and stops.
-step "tests" cargo nextest run --locked --all-features --test-threads $((4 * $(nproc)))
-step "examples in the documentation" cargo test --locked --all-features --doc
 
-# together LANE…: functions of steps, in parallel; each output line names its step. If one fails, the others still finish.
-together() {
-    local lane failed=0 running=()
+# start LANE…: functions of steps, in the background; each output line names its lane. finish waits for all that were started.
+running=()
+start() {
+    local lane
     for lane; do
         ("$lane" 2>&1 | sed -u "s/^/$lane: /") &
         running+=($!)
     done
+}
+finish() {
+    local lane failed=0
     for lane in "${running[@]}"; do wait "$lane" || failed=1; done
+    running=()
     [ "$failed" -eq 0 ] || { echo "== FAILED after $SECONDS s" >&2; exit 1; }
 }
 
 host() {
+    # Most tests wait: for time that must pass, or for a program that starts and stops.
+    step "tests" cargo nextest run --locked --all-features --test-threads $((4 * $(nproc)))
+    step "examples in the documentation" cargo test --locked --all-features --doc
     step "fuzz targets" fuzz/run.sh --short
     step "installations" tests/install.sh
     step "CAN frames read by cantools" tests/can/cantools.sh
@@ -54,11 +59,12 @@ host() {
     step "pages for the GX's screen in Qt" tests/gui/run.sh
 }
 
-# Each build ends in a single thread that takes minutes: run two of them in parallel, with low priority.
+# Each build ends in a single thread that takes minutes. At the lowest priority they take only what the tests leave, for these wait
+# much of the time.
 ARMV7=armv7-unknown-linux-musleabihf
 AARCH64=aarch64-unknown-linux-musl
-armv7() { step "static armv7 binary" nice cross/build.sh "$ARMV7"; }
-aarch64() { step "static aarch64 binary" nice cross/build.sh "$AARCH64"; }
+armv7() { step "static armv7 binary" nice -n 19 cross/build.sh "$ARMV7"; }
+aarch64() { step "static aarch64 binary" nice -n 19 cross/build.sh "$AARCH64"; }
 
 # An emulated GX waits most of the time, as the real one does: two of them need half a processor. A third one would affect the
 # measured periods of frames.
@@ -66,21 +72,24 @@ life() {
     step "emulated GX" env GX_HOST=tests/gx/host.sh tests/gx/run.sh
     step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
         tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 900 tests/gx/venus cross/out/release
+    step "emulated GX: two adapters, four packs, one bank" env GX_BMS="jk-pb --addresses 1,2" GX_SECOND="jk-pb --addresses 1,2 --seed 9" \
+        GX_HOST=tests/gx/host.sh tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/bank.sh 480 tests/gx/venus cross/out/release
 }
 
 can() {
     step "inverter over CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can.sh 480
-    step "emulated GX: two adapters, four packs, one bank" env GX_BMS="jk-pb --addresses 1,2" GX_SECOND="jk-pb --addresses 1,2 --seed 9" \
-        GX_HOST=tests/gx/host.sh tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/bank.sh 480 tests/gx/venus cross/out/release
+    step "a charging day over CAN on the emulated GX" tests/can/day.sh
 }
 
 if [ -n "$quick" ]; then
     host
 else
-    together host armv7 aarch64
+    start armv7 aarch64
+    (host) || { finish; exit 1; }
+    finish
     step "release" cross/package.sh
     step "packages of the emulated GX" cross/prepare.sh vm
-    together life can
-    step "a charging day over CAN on the emulated GX" tests/can/day.sh
+    start life can
+    finish
 fi
 echo "all tests passed in $SECONDS s"
