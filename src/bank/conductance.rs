@@ -42,6 +42,11 @@ impl MemberCurrent {
         self.current += (current - self.current) * reached(seconds, SMOOTH_S);
     }
 
+    /// The smoothed current, A, once there was one.
+    pub(super) fn known(&self) -> Option<f64> {
+        self.known.then_some(self.current)
+    }
+
     /// Learns its covariance with the bank's current.
     pub(super) fn learn(&mut self, total: f64, before: &BankCurrent, seconds: f64) {
         let new = reached(seconds, MEMORY_S);

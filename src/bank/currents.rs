@@ -2,7 +2,7 @@
 //!
 //! In parallel: if the bank's current changes, each pack takes its share of the change (by conductance). So the bank may carry its
 //! present current plus the minimum, over its members, of a member's headroom divided by its share; and never more than the plain
-//! sum. A pack that is switched off for the present direction takes no part in it, so its headroom counts from a current of 0. A known
+//! sum. A current whose direction is not known counts as the worse of both for each pack. A pack that is switched off for the present direction takes no part in it, so its headroom counts from a current of 0. A known
 //! but silent pack may or may not be connected to the busbar: both cases are computed, the lower result counts.
 
 use super::members::{MemberState, Members};
@@ -26,8 +26,10 @@ struct Branch<'a> {
     member: &'a MemberState,
     /// Its limit, A.
     limit: f64,
-    /// Its smoothed current in this direction, A.
-    current: f64,
+    /// Bounds of its smoothed current in this direction, A.
+    current: (f64, f64),
+    /// Both bounds are its current.
+    is_measured: bool,
     /// Its relative conductance.
     weight: f64,
     /// It has fresh data.
@@ -83,11 +85,13 @@ impl Direction {
         let all: f64 = members.all().map(|(_, member)| members.capacity_of(member)).sum();
         let part = members.capacity_of(member) / all.max(f64::MIN_POSITIVE);
         let weight = member.current.conductance(&members.total, part, all);
-        let sign = if self == Self::Charge { 1.0 } else { -1.0 };
+        let range = member.current_range();
+        let (low, high) = range.as_ref().map_or((0.0, 0.0), |range| (*range.start(), *range.end()));
         Some(Branch {
             member,
             limit: self.limit(&member.last),
-            current: sign * member.current.current,
+            current: if self == Self::Charge { (low, high) } else { (-high, -low) },
+            is_measured: range.is_some_and(|range| range.start() == range.end()),
             weight,
             is_fresh,
             is_one_way: self.opposite().is_open(member),
@@ -175,18 +179,21 @@ fn whole_sum(members: &Members, direction: Direction, present: &[Branch<'_>], va
 /// Total current allowed by the branch with the least headroom.
 fn weakest<'a>(branches: &[Branch<'a>]) -> Option<(f64, Branch<'a>)> {
     let weights: f64 = branches.iter().map(|branch| branch.weight).sum();
-    let total: f64 = branches.iter().map(|branch| branch.current).sum();
-    // Present current in the other direction does not flow through a pack that is switched off there.
-    let conducts = |branch: &Branch<'_>| total >= 0.0 || !branch.is_one_way;
-    let conducting: f64 = branches.iter().filter(|branch| conducts(branch)).map(|branch| branch.weight).sum();
+    let least: f64 = branches.iter().map(|branch| branch.current.0).sum();
+    let all_measured = branches.iter().all(|branch| branch.is_measured);
     let carried = |branch: &Branch<'a>| {
         let share = branch.weight / weights.max(f64::MIN_POSITIVE);
+        // The worst for this branch: it carries the most that is possible, the others the least.
+        let current = branch.current.1;
+        let total = least - branch.current.0 + current;
+        // Present current in the other direction does not flow through a pack that is switched off there.
+        let conducts = |branch: &Branch<'_>| total >= 0.0 || !branch.is_one_way;
+        let conducting: f64 = branches.iter().filter(|branch| conducts(branch)).map(|branch| branch.weight).sum();
         // Equalising current between packs, independent of the bank's current.
-        let excess = if conducts(branch) {
-            branch.current - branch.weight / conducting.max(f64::MIN_POSITIVE) * total
-        } else {
-            branch.current.max(0.0)
-        };
+        let excess =
+            if conducts(branch) { current - branch.weight / conducting.max(f64::MIN_POSITIVE) * total } else { current.max(0.0) };
+        // One in the other direction gives headroom only if it is measured.
+        let excess = if all_measured { excess } else { excess.max(0.0) };
         // A limit of 0 stays 0: an equalising current gives no headroom.
         if branch.limit > 0.0 { ((branch.limit - excess) / share.max(f64::MIN_POSITIVE)).max(0.0) } else { 0.0 }
     };

@@ -2,8 +2,10 @@
 
 use super::Member;
 use super::conductance::{BankCurrent, MemberCurrent};
+use crate::base::units::Amps;
 use crate::model::{BankModule, Freshness, Level, MemberInfo, Reasons, Snapshot};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,14 @@ impl MemberState {
     /// It is online, or was stopped a moment ago and fades out.
     pub(super) fn is_counted(&self) -> bool {
         self.is_online() || self.leaving > 0.0
+    }
+
+    /// Bounds of its current, A; `None` if nothing is known about it.
+    pub(super) fn current_range(&self) -> Option<RangeInclusive<f64>> {
+        match self.last.reading.undirected_current().map(Amps::get).filter(|amps| amps.is_finite()) {
+            Some(strength) => Some(-strength..=strength),
+            None => self.current.known().map(|current| current..=current),
+        }
     }
 
     pub(super) fn member_info(&self) -> MemberInfo {
@@ -134,8 +144,8 @@ impl Members {
         }
     }
 
-    /// Tracks the currents and learns how they divide; does not learn while a member is missing, or switched off in one direction:
-    /// then the currents divide otherwise.
+    /// Tracks the currents and learns how they divide; does not learn while a member or its current is missing, or a member is switched
+    /// off in one direction: then the currents divide otherwise.
     fn measure(&mut self, elapsed: Duration) {
         let seconds = elapsed.as_secs_f64();
         for state in self.states.values_mut().filter(|state| state.is_online()) {
@@ -143,7 +153,9 @@ impl Members {
                 state.current.measure(current.get(), seconds);
             }
         }
-        if self.states.values().any(|state| !state.is_online() || state.is_switched_off()) {
+        let is_partial =
+            |state: &MemberState| !state.is_online() || state.is_switched_off() || state.last.reading.current.is_none();
+        if self.states.values().any(is_partial) {
             return;
         }
         let total: f64 = self.states.values().map(|state| state.current.current).sum();

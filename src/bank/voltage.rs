@@ -8,7 +8,7 @@
 use super::aggregate::Aggregate;
 use super::members::{MemberState, Members};
 use super::{Config, Layout, ReasonedLimit};
-use crate::base::units::{Volts, at_least_zero};
+use crate::base::units::{Amps, Volts, at_least_zero};
 use crate::battery::charge::at_voltage::{AtVoltage, VoltageStep};
 use crate::battery::charge::hold::{CHARGE_FORBIDDEN, PackState, USUAL_CELL};
 use crate::model::{Mode, Reading};
@@ -90,11 +90,21 @@ pub(super) fn present(config: &Config, members: &Members, aggregate: &Aggregate)
     };
     Some(PackState {
         voltage: Volts::new(voltage),
-        current: aggregate.reading.current,
+        current: aggregate.reading.current.or_else(|| most_current(config, members)),
         capacity: aggregate.reading.capacity,
         cells: aggregate.cell_count.map_or(voltage / USUAL_CELL, f64::from),
         lowest: aggregate.low_voltage.get(),
     })
+}
+
+/// The highest charge current that is possible while that of a member is not known, as far as something is known about it.
+fn most_current(config: &Config, members: &Members) -> Option<Amps> {
+    let most = members.online().filter_map(|member| member.current_range()).map(|range| *range.end());
+    match config.layout {
+        Layout::Parallel => most.reduce(|one, other| one + other),
+        Layout::Series => most.reduce(f64::max),
+    }
+    .map(Amps::new)
 }
 
 impl Phases {

@@ -172,6 +172,10 @@ impl Battery {
         }
         // Before the guard, so that all later steps use the same current and state of health.
         reading.current = reading.current.map(|current| self.soc.config().correct(current));
+        let undirected = reading.undirected_current().map(|amps| {
+            let config = self.soc.config();
+            config.correct(amps).max(config.correct(Amps::new(-amps.get())))
+        });
         reading.soh = health::state_of_health(&reading);
         let guarded = self.guard.check(reading.multiplied(self.config.parallel_blocks), now.at);
         self.notices.held(&guarded.held);
@@ -190,6 +194,7 @@ impl Battery {
         self.both_views(|inputs| inputs.unix = now.unix);
         // Energy that flowed during a gap is unknown and not counted.
         let longest = self.config.silence.stale_after(self.cadence.period());
+        self.assume_charging(undirected);
         self.use_external_current(now.at);
         self.current_avg.add(self.reading.current, self.soc.config().average_over, longest, now.at);
         self.watch_chargers(longest, now.at);
@@ -209,6 +214,17 @@ impl Battery {
     /// Takes a value of another device, see [`soc::Config::external`].
     pub fn external_value(&mut self, quantity: ExternalQuantity, value: f64, now: Moment) {
         self.external.receive(quantity, value, now);
+    }
+
+    /// Lets the limits take a current of unknown direction as charging, which delays the end of a charge and lowers the voltage while
+    /// charging is forbidden. The published current stays unknown.
+    fn assume_charging(&mut self, strength: Option<Amps>) {
+        let Some(strength) =
+            strength.map(|amps| amps * f64::from(self.config.parallel_blocks)).filter(|amps| amps.get().is_finite())
+        else {
+            return;
+        };
+        self.both_views(|inputs| inputs.current = Some(inputs.current.map_or(strength, |before| before.max(strength))));
     }
 
     /// Replaces the BMS's current by that of another device, if it is configured and usable. The limits use the higher of both: a
@@ -351,13 +367,14 @@ impl Battery {
     }
 
     /// Whether the data is complete enough to publish: voltage, current, SoC and every cell (if the BMS reports cells), except for
-    /// values that the BMS permanently reports as impossible.
+    /// values that the BMS permanently reports as impossible, and for a current whose direction is still to be decided: the limits hold
+    /// without it.
     pub fn is_presentable(&self, now: Moment) -> bool {
         let Reading { voltage, current, soc, .. } = &self.reading;
         let waited = self.first_read_at.is_some_and(|first| now.since(first) >= MAX_WAIT_FOR_POSSIBLE);
         let known = |known: bool, name: &str| known || (waited && self.missing.contains(&name));
         known(voltage.is_some(), "pack voltage")
-            && known(current.is_some(), "current")
+            && (known(current.is_some(), "current") || self.reading.open_direction().is_some())
             && known(soc.is_some(), "SoC")
             && self.reading.has_its_cells()
     }

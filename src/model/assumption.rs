@@ -168,6 +168,12 @@ impl Reading {
         })
     }
 
+    /// The strength of the current, never negative, while its direction is open and it is not known otherwise.
+    pub fn undirected_current(&self) -> Option<Amps> {
+        let (_, amps) = self.open_direction().filter(|_| self.current.is_none())?;
+        Some(Amps::new(amps.get().abs()))
+    }
+
     /// With the fields that these answers of the owner decide. All others stay as they are.
     pub fn assuming(self, answers: &[Assumption]) -> Self {
         self.answering(answers, "assumed as set")

@@ -63,6 +63,36 @@ fn current_between_packs_takes_its_room() {
 }
 
 #[test]
+fn a_current_of_unknown_direction_counts_as_the_worse_of_both() {
+    // The strength, and the limits with both directions.
+    for (strength, other) in [(20.0, -20.0), (20.0, 20.0), (50.0, 0.0), (80.0, -10.0)] {
+        let allowed = |current: f64, undirected: bool| {
+            let mut rig = Rig::parallel(&["a", "b"]);
+            rig.says("a").current = current;
+            rig.says("a").undirected = undirected;
+            rig.says("b").current = other;
+            let current = rig.run(120).reading.current;
+            assert_eq!(current.is_none(), undirected, "the bank's current is not known either");
+            (rig.ccl(), rig.dcl())
+        };
+        let (open, charges, discharges) = (allowed(strength, true), allowed(strength, false), allowed(-strength, false));
+        assert!(open.0 <= charges.0.min(discharges.0) + 0.1, "{strength} {other}: {open:?} {charges:?} {discharges:?}");
+        assert!(open.1 <= charges.1.min(discharges.1) + 0.1, "{strength} {other}: {open:?} {charges:?} {discharges:?}");
+        assert!(open.0 > 0.0 && open.1 > 0.0, "not locked out: {open:?}");
+    }
+}
+
+#[test]
+fn nothing_is_learned_while_a_direction_is_not_known() {
+    let mut rig = Rig::parallel(&["a", "b"]);
+    rig.says("a").undirected = true;
+    flow(&mut rig, 0.7, 80.0, 3600);
+    rig.says("a").undirected = false;
+    rig.run(120);
+    assert!(rig.ccl() > 195.0, "the capacity counts: {}", rig.ccl());
+}
+
+#[test]
 fn a_full_pack_that_takes_little_leaves_room_for_the_others() {
     let mut rig = Rig::parallel(&["full", "empty"]);
     *rig.says("full") = Says { current: 1.0, ccl: 5.0, ..Says::default() };

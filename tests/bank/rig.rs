@@ -3,7 +3,9 @@
 use dbus_bms::bank::{Bank, Config, Layout, Member};
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
-use dbus_bms::model::{Alarm, Derived, Fets, Freshness, History, Limit, Limits, MemberInfo, Mode, Reading, Snapshot};
+use dbus_bms::model::{
+    Alarm, Derived, Fets, Freshness, History, JK_CAN_DIRECTION, Limit, Limits, MemberInfo, Mode, OpenValue, Reading, Snapshot,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use std::time::Duration;
 pub(crate) struct Says {
     pub(crate) voltage: f64,
     pub(crate) current: f64,
+    /// The direction of the current is not known.
+    pub(crate) undirected: bool,
     pub(crate) soc: f64,
     pub(crate) capacity: Option<f64>,
     pub(crate) tells_remaining: bool,
@@ -39,6 +43,7 @@ impl Default for Says {
         Self {
             voltage: 53.0,
             current: 0.0,
+            undirected: false,
             soc: 50.0,
             capacity: Some(280.0),
             tells_remaining: true,
@@ -64,10 +69,10 @@ impl Default for Says {
 impl Says {
     pub(crate) fn member(&self, name: &str) -> Member {
         let why = "its rule";
-        let reading = Reading {
+        let mut reading = Reading {
             voltage: Some(Volts::new(self.voltage)),
-            current: Some(Amps::new(self.current)),
-            power: Some(Watts::new(self.voltage * self.current)),
+            current: Some(Amps::new(self.current)).filter(|_| !self.undirected),
+            power: Some(Watts::new(self.voltage * self.current)).filter(|_| !self.undirected),
             soc: Some(Percent::new(self.soc)),
             remaining: self.capacity.filter(|_| self.tells_remaining).map(|capacity| AmpHours::new(capacity * self.soc / 100.0)),
             capacity: self.capacity.map(AmpHours::new),
@@ -75,6 +80,10 @@ impl Says {
             alarms: Some(self.alarms.clone()),
             ..Reading::new("jk", None)
         };
+        if self.undirected {
+            let answers = [self.current, -self.current].map(|amps| OpenValue::Current(Amps::new(amps)));
+            reading.leave_open(&JK_CAN_DIRECTION, answers);
+        }
         let snapshot = Snapshot {
             reading,
             derived: Derived {

@@ -30,6 +30,7 @@ const RULES: &[(&str, &str)] = &[
     ("packs share the current unequally", "the_weakest_pack_limits_the_sum"),
     ("a pack's share of a change", "conductance_is_learned_from_how_the_currents_move"),
     ("current flows from pack to pack", "current_between_packs_takes_its_room"),
+    ("the direction of a pack's current is not known", "a_current_of_unknown_direction_counts_as_the_worse_of_both"),
     ("a full pack takes less than its share", "a_full_pack_that_takes_little_leaves_room_for_the_others"),
     ("a pack has switched its FET off", "a_pack_that_has_switched_off_takes_no_part"),
     (
@@ -37,6 +38,7 @@ const RULES: &[(&str, &str)] = &[
         "current_that_a_pack_has_switched_off_takes_no_room_of_its_other_direction",
     ),
     ("a pack's share while one of its FETs is off", "nothing_is_learned_from_a_pack_that_is_switched_off_in_one_direction"),
+    ("a pack's share while the direction of a current is not known", "nothing_is_learned_while_a_direction_is_not_known"),
     ("a pack forbids (limit 0), but its FET is on or unknown", "a_pack_that_forbids_with_its_switch_closed_forbids_the_bank"),
     ("a pack is silent", "a_silent_pack_counts_no_more_at_once"),
     ("a silent pack had little headroom left", "the_last_word_of_a_silent_pack_stands"),
@@ -71,6 +73,10 @@ const RULES: &[(&str, &str)] = &[
     ("a full member is lost in float", "float_does_not_end_because_a_full_member_is_lost"),
     ("`phases.enabled = false`", "phases_can_be_switched_off"),
     ("the bank must not be charged (CCL 0)", "a_bank_that_may_not_be_charged_does_not_invite_it"),
+    (
+        "charging is forbidden while the direction of a current is not known",
+        "charge_that_is_forbidden_holds_the_voltage_as_if_an_unknown_current_charged",
+    ),
     ("one pack is silent", "a_silent_member_holds_the_voltage_at_float"),
     ("a pack of `bank.members` was never found", "a_member_that_is_missing_since_the_start_holds_the_voltage_at_float"),
     ("packs in series", "charge_voltages_of_a_chain_add_up"),

@@ -268,6 +268,20 @@ fn a_bank_that_may_not_be_charged_does_not_invite_it() {
 }
 
 #[test]
+fn charge_that_is_forbidden_holds_the_voltage_as_if_an_unknown_current_charged() {
+    let held = |undirected: bool| {
+        let mut rig = Rig::parallel(&["a", "b"]);
+        for name in ["a", "b"] {
+            rig.says(name).current = 60.0;
+            rig.says(name).ccl = 0.0;
+        }
+        rig.says("a").undirected = undirected;
+        rig.run(120).limits.cvl.value.get()
+    };
+    assert!(held(true) < 53.0 - 0.1 && held(true) <= held(false), "{} {}", held(true), held(false));
+}
+
+#[test]
 fn a_silent_member_holds_the_voltage_at_float() {
     for lose in [|says: &mut Says| says.freshness = Freshness::Stale, |says: &mut Says| says.there = false] {
         let mut rig = Rig::parallel(&["a", "b"]);

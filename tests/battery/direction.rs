@@ -1,10 +1,10 @@
 //! The direction of a current whose sign is disputed: decided by the charge, by nothing less, and kept.
 
 use dbus_bms::base::time::Now;
-use dbus_bms::base::units::{AmpHours, Amps, Moment, Percent, Volts};
+use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use dbus_bms::battery::charge::Config;
 use dbus_bms::battery::{Battery, PersistedState};
-use dbus_bms::model::{Assumption, JK_CAN_DIRECTION, LinkStats, OpenValue, Reading};
+use dbus_bms::model::{Assumption, Freshness, JK_CAN_DIRECTION, Limits, LinkStats, OpenValue, Reading, Snapshot};
 
 const CAPACITY: f64 = 280.0;
 
@@ -43,6 +43,11 @@ impl Pack {
     }
 
     fn reads(&mut self, amps: f64) -> Option<f64> {
+        self.shows(amps, |_| {}).reading.current.map(Amps::get)
+    }
+
+    /// A reading that `change` has changed.
+    fn shows(&mut self, amps: f64, change: impl Fn(&mut Reading)) -> Snapshot {
         self.second += 2;
         let sent = Amps::new(if self.positive_charges { amps } else { -amps });
         let mut reading = Reading {
@@ -56,10 +61,11 @@ impl Pack {
             ..Reading::default()
         };
         reading.leave_open(&JK_CAN_DIRECTION, [OpenValue::Current(sent), OpenValue::Current(Amps::new(-sent.get()))]);
+        change(&mut reading);
         let now = Now { at: Moment::from_secs(f64::from(self.second)), unix: None };
         let snapshot = self.battery.read(reading, LinkStats::default(), now);
         self.log.extend(self.battery.take_notices());
-        snapshot.reading.current.map(Amps::get)
+        snapshot
     }
 
     fn said(&self, part: &str) -> usize {
@@ -73,14 +79,13 @@ fn the_charge_decides_in_both_directions_and_the_log_says_it_once() {
         for (charge, by_soc) in [(40.0, false), (-40.0, false), (40.0, true), (-40.0, true)] {
             let mut pack = if by_soc { Pack::new(positive_charges).by_soc() } else { Pack::new(positive_charges) };
             assert_eq!(pack.flows(charge, 6.0), None, "one movement is no proof");
-            assert!(!pack.battery.is_presentable(Moment::from_secs(f64::from(pack.second))), "not published without a current");
+            assert!(pack.battery.is_presentable(Moment::from_secs(f64::from(pack.second))), "published without a current");
             assert_eq!(pack.flows(charge, 30.0), Some(charge), "{positive_charges} {charge} {by_soc}: {:?}", pack.log);
             pack.flows(charge, 20.0);
             let answer = if positive_charges { "jk-can-positive-charges" } else { "jk-can-positive-discharges" };
             assert_eq!(pack.said("decides the direction of the current"), 1, "{:?}", pack.log);
             assert_eq!(pack.said(&format!("(\"{answer}\")")), 1, "{:?}", pack.log);
             assert_eq!(pack.said("then set assume"), 1, "asked once: {:?}", pack.log);
-            assert!(pack.battery.is_presentable(Moment::from_secs(f64::from(pack.second))));
         }
     }
 }
@@ -156,4 +161,44 @@ fn the_owners_answer_is_obeyed_and_a_contradiction_is_named_once() {
         assert_eq!(pack.flows(40.0, 60.0), Some(expected));
         assert_eq!(pack.said("remove it from the configuration"), contradicts, "{:?}", pack.log);
     }
+}
+
+#[test]
+fn while_the_direction_is_open_no_limit_is_above_that_of_either_answer() {
+    let cells = |volts: f64| move |reading: &mut Reading| reading.cells = vec![Volts::new(volts); 16];
+    let frost = |reading: &mut Reading| reading.temperatures.sensors = Some(vec![Celsius::new(-15.0)]);
+    let no_charge = |reading: &mut Reading| reading.fets.charge = Some(false);
+    let courses: [&dyn Fn(&mut Reading); 5] = [&cells(3.3125), &cells(3.45), &cells(2.75), &frost, &no_charge];
+    for (number, change) in courses.into_iter().enumerate() {
+        for amps in [-60.0, -1.0, 0.0, 1.0, 60.0] {
+            let limits = |assume: Vec<Assumption>| {
+                let config = Config { assume, ..Config::default() };
+                let mut pack = Pack { battery: Battery::new(config, PersistedState::default()), ..Pack::new(true) };
+                let shown: Vec<Snapshot> = (0..600).map(|_| pack.shows(amps, change)).collect();
+                let last = shown.last().unwrap();
+                let Limits { cvl, ccl, dcl, .. } = last.limits;
+                (
+                    [cvl.value.get(), ccl.value.get(), dcl.value.get()],
+                    last.reading.current,
+                    pack.battery.is_presentable(Moment::from_secs(1200.0)),
+                )
+            };
+            let answer = |is_second| limits(vec![Assumption { question: &JK_CAN_DIRECTION, is_second }]).0;
+            let (open, current, is_shown) = limits(Vec::new());
+            assert_eq!((current, is_shown), (None, true), "published, without a current");
+            for decided in [answer(false), answer(true)] {
+                let higher = open.iter().zip(decided).any(|(open, decided)| *open > decided + 1e-9);
+                assert!(!higher, "course {number}, {amps} A: {open:?} {decided:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bms_that_hangs_is_noticed_before_the_direction_is_decided() {
+    let mut pack = Pack::new(true);
+    let same = |reading: &mut Reading| reading.voltage = Some(Volts::new(53.0));
+    let stages: Vec<Freshness> = (0..150).map(|_| pack.shows(40.0, same).freshness).collect();
+    assert_eq!((stages[0], stages[149]), (Freshness::Fresh, Freshness::Silent), "{:?}", pack.log);
+    assert_eq!(pack.said("although current flows"), 1, "{:?}", pack.log);
 }

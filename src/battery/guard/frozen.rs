@@ -50,7 +50,8 @@ impl MeasuredValues {
         let Reading { voltage, current, soc, remaining, cells, highest_cell, lowest_cell, .. } = reading;
         Self {
             voltage: *voltage,
-            current: *current,
+            // One whose direction is still open flows, too.
+            current: current.or_else(|| reading.undirected_current()),
             soc: *soc,
             remaining: *remaining,
             cells: cells.clone(),
