@@ -8,7 +8,7 @@
 //! accepts only INFO whose counts fit its length to the byte.
 
 use super::ascii::{self, Header};
-use super::asking::{AskUntilKnown, CHANGING, Schedule};
+use super::asking::{Asked, When};
 use super::bytes::{Reader, show_cells, u16s_be, unless};
 use super::{Codec, DecodeError, Expected, Framing, Progress, Protocol, Request, Sniff};
 use crate::base::units::{AmpHours, Percent, Volts, round};
@@ -55,23 +55,6 @@ pub(super) enum RequestInfo {
     Address,
 }
 
-/// Which readings contain a request.
-#[derive(Debug)]
-pub(super) enum When {
-    /// All; there is no reading without the reply.
-    Always,
-    /// All, once the pack has provided it.
-    Changing,
-    /// Those until the value is known, by the schedule; names and versions not in the first reading, which should be short.
-    Unknown(fn(&Reading) -> bool, &'static Schedule),
-    /// As `Unknown`, from the first reading on.
-    UnknownAtOnce(fn(&Reading) -> bool, &'static Schedule),
-    /// As `Changing`, but only of the pack at this address.
-    ChangingAt(u8),
-    /// None: other programs request it, so it is in recordings.
-    Never,
-}
-
 /// Length of a request without INFO.
 const EMPTY_REQUEST: usize = 18;
 /// A request for all packs has this in place of the address in INFO.
@@ -90,12 +73,12 @@ pub(super) const NO_SENSOR: [u16; 3] = [0x0000, 0x8000, 0xFFFF];
 pub(super) struct AsciiPack {
     family: &'static Family,
     address: u8,
-    asked: Vec<AskUntilKnown>,
+    asked: Asked,
 }
 
 impl AsciiPack {
     pub(super) fn new(family: &'static Family, address: u8) -> Self {
-        Self { family, address, asked: family.blocks.iter().map(|_| AskUntilKnown::default()).collect() }
+        Self { family, address, asked: Asked::new(address, family.blocks.iter().map(|block| block.when)) }
     }
 
     fn request(&self, block: &Block) -> Request {
@@ -110,18 +93,6 @@ impl AsciiPack {
 
     fn is_own(&self, header: &Header) -> bool {
         (header.version, header.cid1) == (self.family.version, self.family.cid1)
-    }
-
-    /// Settings or limits that packs of this family have, and that this one has not sent yet: until then limits are cautious.
-    fn awaits_limits(&self, known: &Reading) -> bool {
-        self.family.blocks.iter().zip(&self.asked).any(|(block, state)| {
-            let missing = match block.when {
-                When::UnknownAtOnce(is_known, _) => !is_known(known),
-                When::ChangingAt(address) => address == self.address,
-                _ => false,
-            };
-            missing && state.is_awaited()
-        })
     }
 
     /// The command of the request that a reply from `pack` answers; `None` if no request is known.
@@ -160,9 +131,9 @@ impl Codec for AsciiPack {
         let info = ascii::info(frame)?;
         let asked = self.asked(expected, (self.family.pack)(header, &info))?;
         if header.cid2 != 0 {
-            // A pack that refuses a request does not provide the data: nothing is awaited.
-            let blocks = self.family.blocks.iter().zip(&mut self.asked);
-            blocks.filter(|(block, _)| asked == Some(block.command)).for_each(|(_, state)| state.answered());
+            if let Some(refused) = self.family.blocks.iter().position(|block| asked == Some(block.command)) {
+                self.asked.refused(refused);
+            }
             return Err(DecodeError::Refused { code: header.cid2 });
         }
         let blocks = self.family.blocks.iter().enumerate();
@@ -170,10 +141,8 @@ impl Codec for AsciiPack {
             let mut merged = into.clone();
             if (block.decode)(&info, &mut merged).is_ok() {
                 *into = merged;
-                for (other, state) in self.asked.iter_mut().enumerate() {
-                    if other == index { state.answered() } else { state.heard() }
-                }
-                into.awaited.settings = self.awaits_limits(into);
+                self.asked.answered(index);
+                into.awaited.settings = self.asked.awaits_limits(into, |_| true);
                 return Ok(Progress::Done);
             }
         }
@@ -184,22 +153,12 @@ impl Codec for AsciiPack {
 
 impl Protocol for AsciiPack {
     fn identify(&self) -> Request {
-        self.family.blocks.first().map_or_else(listen, |block| self.request(block))
+        self.family.blocks.first().map_or_else(|| Request::only_listen("values", Duration::ZERO), |block| self.request(block))
     }
 
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        let (first, own) = (known.cell_count.is_none(), self.address);
-        let due = |block: &Block, state: &mut AskUntilKnown| match block.when {
-            When::Always => true,
-            When::Changing => state.is_due(&CHANGING),
-            When::ChangingAt(address) => address == own && state.is_due(&CHANGING),
-            When::Never => false,
-            When::Unknown(is_known, schedule) => !first && !is_known(known) && state.is_due(schedule),
-            When::UnknownAtOnce(is_known, schedule) => !is_known(known) && state.is_due(schedule),
-        };
-        let blocks = self.family.blocks.iter().zip(&mut self.asked);
-        let due: Vec<&Block> = blocks.filter_map(|(block, state)| due(block, state).then_some(block)).collect();
-        due.into_iter().map(|block| self.request(block)).collect()
+        let due = self.asked.due(known, |_| true);
+        due.into_iter().filter_map(|index| self.family.blocks.get(index)).map(|block| self.request(block)).collect()
     }
 
     fn sniff(&self) -> Option<&dyn Sniff> {
@@ -221,11 +180,6 @@ impl Sniff for AsciiPack {
     }
 }
 
-/// Only listens: for a family without requests.
-fn listen() -> Request {
-    Request { what: "values", bytes: Cow::Borrowed(&[]), timeout: Duration::ZERO, required: true }
-}
-
 /// A command in place of RTN: a request, an echo of one, or the reply of a Seplos pack to its master (5A).
 fn is_command(cid2: u8) -> bool {
     matches!(cid2, 0x40..=0x8F | 0x92..=0xDF)
@@ -245,21 +199,6 @@ pub(super) fn pack_of_header(header: Header, _: &[u8]) -> u8 {
 /// For a family whose replies have one pack each.
 pub(super) fn one_pack(_: &[u8]) -> Vec<Vec<u8>> {
     Vec::new()
-}
-
-/// The pack's settings are known.
-pub(super) fn has_settings(known: &Reading) -> bool {
-    known.settings.cell_ovp.is_some()
-}
-
-/// Its serial number is known.
-pub(super) fn has_serial(known: &Reading) -> bool {
-    known.device.serial_number.is_some()
-}
-
-/// Its firmware is known.
-pub(super) fn has_version(known: &Reading) -> bool {
-    known.device.sw_version.is_some()
 }
 
 /// A number of entries, 1 to `most`.

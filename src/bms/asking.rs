@@ -1,5 +1,7 @@
 //! How often data is requested that a board may not provide, counted in readings because a protocol has no clock.
 
+use crate::model::Reading;
+
 /// How often a request is part of a reading.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -113,6 +115,116 @@ impl Refresh {
     }
 }
 
+/// Which readings contain a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    /// All; there is no reading without the reply.
+    Always,
+    /// All, once the board has provided it; see [`CHANGING`].
+    Changing,
+    /// As `Changing`, but only of the board at this address, whose limits it has.
+    ChangingAt(u8),
+    /// Those until the name or version is known, by [`NAMES`]; not the first one, which should be short.
+    Name(fn(&Reading) -> bool),
+    /// Those until the value is known, by [`LIMITS`], from the first one on: other values depend on it.
+    Needed(fn(&Reading) -> bool),
+    /// The protection settings: those until they are known, and again from time to time, as owners may change them.
+    Settings,
+    /// None: other programs request it, so it is in recordings.
+    Never,
+}
+
+/// The requests of a family to one board, and which of them it has answered. They are numbered in the family's order.
+#[derive(Debug)]
+pub(super) struct Asked {
+    address: u8,
+    requests: Vec<(When, AskUntilKnown)>,
+    refresh: Refresh,
+}
+
+impl Asked {
+    /// For the board at `address`.
+    pub(super) fn new(address: u8, requests: impl Iterator<Item = When>) -> Self {
+        let requests = requests.map(|when| (when, AskUntilKnown::default())).collect();
+        Self { address, requests, refresh: Refresh::of_board(address) }
+    }
+
+    /// The requests of the next reading, without those that the board is known not to need; call once per reading.
+    pub(super) fn due(&mut self, known: &Reading, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+        let is_first = known.cell_count.is_none() && known.cells.is_empty();
+        let Self { address, requests, refresh } = self;
+        let mut is_due = |when: When, asking: &mut AskUntilKnown| match when {
+            When::Always => true,
+            When::Changing => asking.is_due(&CHANGING),
+            When::ChangingAt(only) => only == *address && asking.is_due(&CHANGING),
+            When::Name(is_known) => !is_first && !is_known(known) && asking.is_due(&NAMES),
+            When::Needed(is_known) => !is_known(known) && asking.is_due(&LIMITS),
+            When::Settings if has_settings(known) => refresh.is_due(),
+            When::Settings => asking.is_due(&LIMITS),
+            When::Never => false,
+        };
+        let wanted = requests.iter_mut().enumerate().filter(|(number, _)| is_wanted(*number));
+        wanted.filter_map(|(number, (when, asking))| is_due(*when, asking).then_some(number)).collect()
+    }
+
+    /// The board has replied to this request.
+    pub(super) fn answered(&mut self, number: usize) {
+        for (other, (when, asking)) in self.requests.iter_mut().enumerate() {
+            if other != number {
+                asking.heard();
+                continue;
+            }
+            asking.answered();
+            if matches!(when, When::Settings) {
+                self.refresh.answered();
+            }
+        }
+    }
+
+    /// The board refuses this request. Limits that it does not provide are not awaited; all else is requested by its schedule.
+    pub(super) fn refused(&mut self, number: usize) {
+        if let Some((When::Settings | When::ChangingAt(_), asking)) = self.requests.get_mut(number) {
+            asking.answered();
+        }
+    }
+
+    /// Whether a reply to this request is still expected.
+    pub(super) fn is_awaited(&self, number: usize) -> bool {
+        self.requests.get(number).is_some_and(|(_, asking)| asking.is_awaited())
+    }
+
+    /// Settings or limits that boards of this family have, and that this one has not sent yet: until then limits are cautious.
+    pub(super) fn awaits_limits(&self, known: &Reading, is_wanted: impl Fn(usize) -> bool) -> bool {
+        self.requests.iter().enumerate().any(|(number, (when, asking))| {
+            let is_missing = match when {
+                When::Settings => !has_settings(known),
+                When::ChangingAt(only) => *only == self.address,
+                _ => false,
+            };
+            is_missing && is_wanted(number) && asking.is_awaited()
+        })
+    }
+}
+
+fn has_settings(known: &Reading) -> bool {
+    known.settings.cell_ovp.is_some()
+}
+
+/// The serial number is known: for [`When::Name`], as those below.
+pub(super) fn has_serial(known: &Reading) -> bool {
+    known.device.serial_number.is_some()
+}
+
+/// The firmware is known.
+pub(super) fn has_version(known: &Reading) -> bool {
+    known.device.sw_version.is_some()
+}
+
+/// The model is known.
+pub(super) fn has_model(known: &Reading) -> bool {
+    known.device.model.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +280,56 @@ mod tests {
             recurring.heard();
             recurring.is_due(&CHANGING)
         }));
+    }
+
+    fn due(asked: &mut Asked, known: &Reading) -> Vec<usize> {
+        asked.answered(0);
+        asked.due(known, |_| true)
+    }
+
+    #[test]
+    fn a_name_can_wait_until_the_second_reading_and_settings_cannot() {
+        let mut asked = Asked::new(1, [When::Always, When::Name(has_model), When::Settings, When::Never].into_iter());
+        let mut known = Reading::default();
+        assert_eq!(due(&mut asked, &known), [0, 2]);
+        known.cell_count = Some(16);
+        assert_eq!(due(&mut asked, &known), [0, 1, 2]);
+        known.device.model = Some("P16S100A".into());
+        assert_eq!(due(&mut asked, &known), [0, 2]);
+        assert!(asked.awaits_limits(&known, |_| true) && !asked.awaits_limits(&known, |number| number != 2), "not of this board");
+    }
+
+    #[test]
+    fn settings_are_read_again_from_time_to_time() {
+        let mut asked = Asked::new(1, [When::Always, When::Settings].into_iter());
+        let mut known = Reading::default();
+        known.settings.cell_ovp = Some(crate::base::units::Volts::new(3.65));
+        let mut times = 0;
+        for _ in 0..3 * usize::from(Refresh::READINGS) {
+            if due(&mut asked, &known).contains(&1) {
+                times += 1;
+                asked.answered(1);
+            }
+        }
+        assert_eq!(times, 3);
+        assert!(!asked.awaits_limits(&known, |_| true));
+    }
+
+    #[test]
+    fn refused_settings_are_not_awaited_and_refused_values_become_rare() {
+        let mut asked = Asked::new(1, [When::Always, When::Settings, When::Changing].into_iter());
+        let known = Reading::default();
+        let mut times = [0; 3];
+        for _ in 0..48 {
+            for number in due(&mut asked, &known) {
+                times[number] += 1;
+                if number > 0 {
+                    asked.refused(number);
+                }
+            }
+        }
+        assert!(!asked.awaits_limits(&known, |_| true));
+        assert_eq!(times, [48, 2, 6], "settings once in 30, values four times and once in 16");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod json;
 pub mod lifepower4;
 pub mod litime;
 pub mod modbus;
+mod modbus_pack;
 pub mod modbus_tcp;
 pub mod pace;
 pub mod pace_modbus;
@@ -337,6 +338,13 @@ pub struct Request {
     pub timeout: Duration,
     /// Without this reply the reading fails.
     pub required: bool,
+}
+
+impl Request {
+    /// Sends nothing, for boards that send by themselves.
+    const fn only_listen(what: &'static str, timeout: Duration) -> Self {
+        Self { what, bytes: Cow::Borrowed(&[]), timeout, required: true }
+    }
 }
 
 /// Content of the start of a buffer.

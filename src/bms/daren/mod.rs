@@ -17,8 +17,8 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::ascii_pack::{AsciiPack, Block, Family, RequestInfo, UNFIT, When, has_settings, has_version, one_pack, pack_of_header};
-use super::asking::{LIMITS, NAMES};
+use super::ascii_pack::{AsciiPack, Block, Family, RequestInfo, UNFIT, one_pack, pack_of_header};
+use super::asking::{When, has_version};
 use super::bytes::{Reader, text, unless};
 use super::{DecodeError, Driver, Evidence, Line, Sharing, Transport};
 use crate::base::units::{AmpHours, Amps, Volts};
@@ -46,14 +46,8 @@ const FAMILY: Family = Family {
     cid1: 0x4A,
     blocks: &[
         Block { what: "values", command: 0x42, info: RequestInfo::Address, when: When::Always, decode: values::values },
-        Block {
-            what: "limits",
-            command: 0x47,
-            info: RequestInfo::Address,
-            when: When::UnknownAtOnce(has_settings, &LIMITS),
-            decode: limits,
-        },
-        Block { what: "names", command: 0x51, info: RequestInfo::Nothing, when: When::Unknown(has_version, &NAMES), decode: names },
+        Block { what: "limits", command: 0x47, info: RequestInfo::Address, when: When::Settings, decode: limits },
+        Block { what: "names", command: 0x51, info: RequestInfo::Nothing, when: When::Name(has_version), decode: names },
         Block { what: "registers", command: 0xB0, info: RequestInfo::Nothing, when: When::Never, decode: capacities },
     ],
     timeout: Duration::from_millis(600),

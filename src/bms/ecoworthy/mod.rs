@@ -13,7 +13,6 @@ use super::bytes::{Reader, crc_frame, show_cells, unless};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::model::{AlarmName, Level, Reading};
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// The registry entry.
@@ -33,7 +32,7 @@ pub const DRIVER: Driver = Driver {
 };
 
 /// Both pages, which the battery sends by itself.
-const PAGES: Request = Request { what: "its pages", bytes: Cow::Borrowed(&[]), timeout: Duration::from_secs(5), required: true };
+const PAGES: Request = Request::only_listen("its pages", Duration::from_secs(5));
 
 const STATE: u8 = 0xA1;
 const CELLS: u8 = 0xA2;

@@ -14,10 +14,10 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::asking::{AskUntilKnown, NAMES};
-use super::modbus::{self, Function, Read};
-use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
-use crate::model::Reading;
+use super::asking::{When, has_model};
+use super::modbus::Read;
+use super::modbus_pack::{Block, Board, ModbusPack};
+use super::{Driver, Evidence, Line, Sharing, Transport};
 use std::time::Duration;
 
 /// The registry entry. A battery's address is its DIP address; 16 is a master at 0.
@@ -33,7 +33,7 @@ pub const DRIVER: Driver = Driver {
     sharing: Sharing::Numbered(16),
     evidence: Evidence::Recordings,
     transports: &[Transport::Serial],
-    new: |address| Box::new(Eg4Ll { address: address.unwrap_or(1), ..Eg4Ll::default() }),
+    new: |address| Box::new(ModbusPack::<Eg4Ll>::new(address.unwrap_or(1))),
 };
 
 const VALUES: Read = Read::holding(0, 0x27);
@@ -41,54 +41,21 @@ const TEXTS: Read = Read::holding(0x69, 0x17);
 
 #[derive(Debug, Default)]
 struct Eg4Ll {
-    address: u8,
     /// Places of sensors that have shown a temperature: 0 °C is one there, and no sensor elsewhere.
     fitted: [bool; 6],
-    texts: AskUntilKnown,
 }
 
-impl Codec for Eg4Ll {
-    fn framing(&self, buf: &[u8]) -> Framing {
-        modbus::framing(buf, &[Function::HoldingRegisters], |from| matches!(from, 1..=16))
+impl Board for Eg4Ll {
+    const BLOCKS: &'static [Block<Self>] = &[
+        Block::new("values", VALUES, When::Always, values::values),
+        Block::new("texts", TEXTS, When::Name(has_model), values::texts),
+    ];
+
+    fn is_sender(byte: u8) -> bool {
+        matches!(byte, 1..=16)
     }
 
-    fn source(&self, frame: &[u8]) -> Option<u8> {
-        frame.first().copied()
-    }
-
-    fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let read = Read::answered(expected, frame, |frame| Read::by_length(&[VALUES, TEXTS], frame))?;
-        let registers = read.registers(frame)?;
-        match read.first {
-            0 => {
-                values::values(&registers, &mut self.fitted, into)?;
-                self.texts.heard();
-            }
-            0x69 => {
-                values::texts(&registers, into);
-                self.texts.answered();
-            }
-            _ => return Err(DecodeError::Foreign { what: "unknown registers" }),
-        }
-        Ok(Progress::Done)
-    }
-}
-
-impl Protocol for Eg4Ll {
-    fn identify(&self) -> Request {
-        VALUES.ask("values", self.address, true)
-    }
-
-    fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        let mut plan = vec![self.identify()];
-        // Keeps the first reading short; this can wait for the second.
-        if known.cell_count.is_some() && known.device.model.is_none() && self.texts.is_due(&NAMES) {
-            plan.push(TEXTS.ask("texts", self.address, false));
-        }
-        plan
-    }
-
-    fn has_weak_checksum(&self) -> bool {
-        false
+    fn unasked(frame: &[u8]) -> Option<Read> {
+        Read::by_length(&[VALUES, TEXTS], frame)
     }
 }

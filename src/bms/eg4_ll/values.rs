@@ -1,6 +1,6 @@
 //! Meaning of the registers.
 
-use super::alarms;
+use super::{Eg4Ll, alarms};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::bytes::{show_balancing, show_cells, unless};
@@ -13,7 +13,7 @@ const MOST_APART: f64 = 0.03;
 const OTHER_BOARD: DecodeError = DecodeError::Layout { what: "values of another board (a meter, or PACE: try --bms pace-modbus)" };
 
 /// 0000: everything measured.
-pub(super) fn values(registers: &Registers<'_>, fitted: &mut [bool; 6], into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn values(board: &mut Eg4Ll, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let get = |register| unless(&[0xFFFF], registers.u16(register)?);
     let whole = |register| get(register).map(f64::from);
     let count = registers.u16(36).filter(|count| (1..=MAX_CELLS).contains(count)).ok_or(OTHER_BOARD)?;
@@ -41,7 +41,7 @@ pub(super) fn values(registers: &Registers<'_>, fitted: &mut [bool; 6], into: &m
     into.remaining = whole(21).map(AmpHours::new);
     into.soh = whole(23).filter(|soh| *soh > 0.0).map(Percent::new);
     into.cycles = registers.u32_high_first(29).and_then(|raw| unless(&[u32::MAX], raw));
-    temperatures(registers, fitted, into);
+    temperatures(registers, &mut board.fitted, into);
     if let Some(balancing) = registers.u16(38) {
         show_balancing(u32::from(balancing), into);
     }
@@ -67,9 +67,10 @@ fn temperatures(registers: &Registers<'_>, fitted: &mut [bool; 6], into: &mut Re
 }
 
 /// 0069. The last text is a date, or filled with FF, on recorded boards: no serial number to rely on.
-pub(super) fn texts(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn texts(_: &mut Eg4Ll, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.device.model = registers.text(0x69, 12);
     into.device.sw_version = registers.text(0x75, 3);
     let is_date = |text: &String| matches!(text.as_bytes(), [_, _, _, _, b'-', _, _, b'-', _, _]);
     into.device.production_date = registers.text(0x78, 8).filter(is_date).map(ProductionDate::Day);
+    Ok(())
 }

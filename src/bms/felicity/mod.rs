@@ -13,10 +13,10 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::asking::{AskUntilKnown, CHANGING, NAMES};
-use super::modbus::{self, Function, Read};
-use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
-use crate::model::Reading;
+use super::asking::{When, has_serial, has_version};
+use super::modbus::Read;
+use super::modbus_pack::{Block, Board, ModbusPack};
+use super::{Driver, Evidence, Line, Sharing, Transport};
 use std::time::Duration;
 
 /// The registry entry. A battery's address is its DIP address.
@@ -32,7 +32,7 @@ pub const DRIVER: Driver = Driver {
     sharing: Sharing::Numbered(15),
     evidence: Evidence::Untested,
     transports: &[Transport::Serial],
-    new: |address| Box::new(Felicity { address: address.unwrap_or(1), ..Felicity::default() }),
+    new: |address| Box::new(ModbusPack::<Felicity>::new(address.unwrap_or(1))),
 };
 
 const STATUS: Read = Read::holding(0x1302, 3);
@@ -46,94 +46,27 @@ const SERIAL: Read = Read::holding(0xF804, 5);
 const FIRMWARE: Read = Read::holding(0xF80B, 1);
 
 #[derive(Debug, Default)]
-struct Felicity {
-    address: u8,
-    limits: AskUntilKnown,
-    sensors: AskUntilKnown,
-    board: AskUntilKnown,
-    serial: AskUntilKnown,
-    firmware: AskUntilKnown,
-}
+struct Felicity;
 
-impl Codec for Felicity {
-    fn framing(&self, buf: &[u8]) -> Framing {
-        modbus::framing(buf, &[Function::HoldingRegisters], |from| matches!(from, 1..=15))
+impl Board for Felicity {
+    const BLOCKS: &'static [Block<Self>] = &[
+        Block::new("cells", CELLS, When::Always, values::cells),
+        Block::new("pack", PACK, When::Always, values::pack),
+        Block::new("SoC", SOC, When::Always, values::soc),
+        Block::new("status", STATUS, When::Always, alarms::status),
+        Block::new("limits", LIMITS, When::Changing, values::limits),
+        Block::new("sensors", SENSORS, When::Changing, values::sensors),
+        Block::new("board temperature", BOARD, When::Changing, values::board),
+        Block::new("serial number", SERIAL, When::Name(has_serial), values::serial),
+        Block::new("firmware", FIRMWARE, When::Name(has_version), values::firmware),
+    ];
+
+    fn is_sender(byte: u8) -> bool {
+        matches!(byte, 1..=15)
     }
 
-    fn source(&self, frame: &[u8]) -> Option<u8> {
-        frame.first().copied()
-    }
-
-    fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        // Without the request only these have lengths of their own.
-        let read = Read::answered(expected, frame, |frame| Read::by_length(&[STATUS, PACK, LIMITS, CELLS], frame))?;
-        let registers = read.registers(frame)?;
-        match read.first {
-            0x1302 => alarms::status(&registers, into),
-            0x1306 => values::pack(&registers, into)?,
-            0x130A => {
-                values::board(&registers, into);
-                self.board.answered();
-            }
-            0x130B => values::soc(&registers, into)?,
-            0x131C => {
-                values::limits(&registers, into);
-                self.limits.answered();
-            }
-            0x132A => {
-                values::cells(&registers, into)?;
-                for asking in [&mut self.limits, &mut self.sensors, &mut self.board, &mut self.serial, &mut self.firmware] {
-                    asking.heard();
-                }
-            }
-            0x1339 => {
-                values::sensors(&registers, into);
-                self.sensors.answered();
-            }
-            0xF804 => {
-                values::serial(&registers, into);
-                self.serial.answered();
-            }
-            0xF80B => {
-                values::firmware(&registers, into);
-                self.firmware.answered();
-            }
-            _ => return Err(DecodeError::Foreign { what: "unknown registers" }),
-        }
-        Ok(Progress::Done)
-    }
-}
-
-impl Protocol for Felicity {
-    fn identify(&self) -> Request {
-        CELLS.ask("cells", self.address, true)
-    }
-
-    fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        let ask = |what, read: Read, required| read.ask(what, self.address, required);
-        let mut plan = vec![ask("cells", CELLS, true), ask("pack", PACK, true), ask("SoC", SOC, true), ask("status", STATUS, true)];
-        for (what, read, asking) in [
-            ("limits", LIMITS, &mut self.limits),
-            ("sensors", SENSORS, &mut self.sensors),
-            ("board temperature", BOARD, &mut self.board),
-        ] {
-            if asking.is_due(&CHANGING) {
-                plan.push(ask(what, read, false));
-            }
-        }
-        // Keeps the first reading short; these can wait for the second.
-        if known.cell_count.is_some() {
-            if known.device.serial_number.is_none() && self.serial.is_due(&NAMES) {
-                plan.push(ask("serial number", SERIAL, false));
-            }
-            if known.device.sw_version.is_none() && self.firmware.is_due(&NAMES) {
-                plan.push(ask("firmware", FIRMWARE, false));
-            }
-        }
-        plan
-    }
-
-    fn has_weak_checksum(&self) -> bool {
-        false
+    /// Only these have lengths of their own.
+    fn unasked(frame: &[u8]) -> Option<Read> {
+        Read::by_length(&[STATUS, PACK, LIMITS, CELLS], frame)
     }
 }

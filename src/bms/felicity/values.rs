@@ -1,5 +1,6 @@
 //! Meaning of the registers.
 
+use super::Felicity;
 use crate::base::units::{Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::bytes::{show_cells, unless};
@@ -12,7 +13,7 @@ const NOT_FITTED: u16 = 0x7FFF;
 const MOST_APART: f64 = 0.03;
 
 /// 1306.
-pub(super) fn pack(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn pack(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.voltage = registers.u16(0x1306).and_then(|raw| unless(&[0xFFFF, NOT_FITTED], raw)).map(Volts::centi);
     let current = registers.i16(0x1307).and_then(|raw| unless(&[i16::MIN, i16::MAX], raw));
     into.current = current.map(|raw| Amps::deci(-f64::from(raw)));
@@ -28,7 +29,7 @@ fn compare(into: &Reading) -> Result<(), DecodeError> {
 }
 
 /// 130B.
-pub(super) fn soc(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn soc(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let raw = registers.u16(0x130B).and_then(|raw| unless(&[0xFFFF, NOT_FITTED], raw));
     if raw.is_some_and(|raw| raw > 100) {
         return Err(OTHER_BOARD);
@@ -38,19 +39,21 @@ pub(super) fn soc(registers: &Registers<'_>, into: &mut Reading) -> Result<(), D
 }
 
 /// 130A.
-pub(super) fn board(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn board(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.temperatures.mos = celsius(registers, 0x130A);
+    Ok(())
 }
 
 /// 131C: the currents only; of the voltages it is not known whether they are wishes or protections.
-pub(super) fn limits(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn limits(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let amps = |register| registers.u16(register).and_then(|raw| unless(&[0xFFFF, NOT_FITTED], raw)).map(Amps::deci);
     into.settings.charge_limit = amps(0x131E);
     into.settings.discharge_limit = amps(0x131F);
+    Ok(())
 }
 
 /// 132A: as many cells as show a voltage.
-pub(super) fn cells(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn cells(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let raws: Vec<u16> = (0x132A..0x133A).filter_map(|register| registers.u16(register)).collect();
     let fitted = |raw: &u16| unless(&[NOT_FITTED, 0xFFFF], *raw);
     let count = raws.iter().rposition(|raw| fitted(raw).is_some()).map_or(0, |last| last.saturating_add(1));
@@ -65,8 +68,9 @@ pub(super) fn cells(registers: &Registers<'_>, into: &mut Reading) -> Result<(),
 }
 
 /// 1339; the first register is the last cell.
-pub(super) fn sensors(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn sensors(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.temperatures.sensors = Some((0x133A..0x133D).filter_map(|register| celsius(registers, register)).collect());
+    Ok(())
 }
 
 fn celsius(registers: &Registers<'_>, register: u16) -> Option<Celsius> {
@@ -74,13 +78,15 @@ fn celsius(registers: &Registers<'_>, register: u16) -> Option<Celsius> {
 }
 
 /// F804: five words, each written as a decimal number.
-pub(super) fn serial(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn serial(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let words: Vec<u16> = (0xF804..0xF809).filter_map(|register| registers.u16(register)).collect();
     let is_told = words.iter().any(|word| !matches!(word, 0 | 0xFFFF | &NOT_FITTED));
     into.device.serial_number = is_told.then(|| words.iter().map(u16::to_string).collect());
+    Ok(())
 }
 
 /// F80B.
-pub(super) fn firmware(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn firmware(_: &mut Felicity, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.device.sw_version = registers.u16(0xF80B).and_then(|raw| unless(&[0, 0xFFFF, NOT_FITTED], raw)).map(|raw| raw.to_string());
+    Ok(())
 }

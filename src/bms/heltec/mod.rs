@@ -18,12 +18,12 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::asking::{AskUntilKnown, LIMITS, NAMES};
-use super::modbus::{self, Function, Read};
-use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use super::asking::When;
+use super::modbus::Read;
+use super::modbus_pack::{Block, Board, ModbusPack};
+use super::{Driver, Evidence, Line, Sharing, Transport};
 use crate::model::Reading;
 use std::time::Duration;
-use values::Sensors;
 
 /// The registry entry. A battery's address is the one set in its app.
 pub const DRIVER: Driver = Driver {
@@ -38,7 +38,7 @@ pub const DRIVER: Driver = Driver {
     sharing: Sharing::Numbered(15),
     evidence: Evidence::Untested,
     transports: &[Transport::Serial],
-    new: |address| Box::new(Heltec { address: address.unwrap_or(1), ..Heltec::default() }),
+    new: |address| Box::new(ModbusPack::<Heltec>::new(address.unwrap_or(1))),
 };
 
 const NAME: Read = Read::holding(2, 18);
@@ -49,82 +49,41 @@ const SETTINGS: Read = Read::holding(169, 26);
 
 #[derive(Debug, Default)]
 struct Heltec {
-    address: u8,
-    sensors: Sensors,
-    name: AskUntilKnown,
-    fitted: AskUntilKnown,
-    settings: AskUntilKnown,
+    /// The temperatures have the known scale; `None` until the serial number is read.
+    has_scale: Option<bool>,
+    /// Battery sensors, MOSFET sensors, balancer sensors.
+    sensors: Option<[u8; 3]>,
     /// Readings in a row whose current contradicts the state.
     contradictions: u8,
 }
 
-impl Codec for Heltec {
-    fn framing(&self, buf: &[u8]) -> Framing {
-        modbus::framing(buf, &[Function::HoldingRegisters], |from| matches!(from, 1..=15))
-    }
-
-    fn source(&self, frame: &[u8]) -> Option<u8> {
-        frame.first().copied()
-    }
-
-    fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let unasked = |frame: &[u8]| values::signed(frame).or_else(|| Read::by_length(&[STATUS, SETTINGS], frame));
-        let read = Read::answered(expected, frame, unasked)?;
-        let registers = read.registers(frame)?;
-        match read {
-            NAME => {
-                self.sensors.name(&registers, into);
-                self.name.answered();
-            }
-            FITTED => {
-                self.sensors.fitted(&registers)?;
-                self.fitted.answered();
-            }
-            PACK => {
-                values::pack(&registers, into)?;
-                for asking in [&mut self.name, &mut self.fitted, &mut self.settings] {
-                    asking.heard();
-                }
-            }
-            STATUS => {
-                values::status(&registers, self.sensors, &mut self.contradictions, into)?;
-                let is_scaled = self.sensors.has_name() && self.sensors.are_counted();
-                into.awaited.temperatures = !is_scaled && (self.name.is_awaited() || self.fitted.is_awaited());
-                into.awaited.settings = into.settings.cell_ovp.is_none() && self.settings.is_awaited();
-            }
-            SETTINGS => {
-                values::settings(&registers, into);
-                self.settings.answered();
-            }
-            _ => return Err(DecodeError::Foreign { what: "unknown registers" }),
-        }
-        Ok(Progress::Done)
-    }
-}
-
-impl Protocol for Heltec {
-    fn identify(&self) -> Request {
-        PACK.ask("pack", self.address, true)
-    }
-
-    fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        let mut plan = vec![PACK.ask("pack", self.address, true)];
+impl Board for Heltec {
+    const BLOCKS: &'static [Block<Self>] = &[
+        Block::new("pack", PACK, When::Always, values::pack),
         // The temperatures in the status need these two.
-        let optional = [
-            ("name", NAME, !self.sensors.has_name(), &mut self.name, &NAMES),
-            ("sensors", FITTED, !self.sensors.are_counted(), &mut self.fitted, &LIMITS),
-            ("settings", SETTINGS, known.settings.cell_ovp.is_none(), &mut self.settings, &LIMITS),
-        ];
-        for (what, read, missing, asking, schedule) in optional {
-            if missing && asking.is_due(schedule) {
-                plan.push(read.ask(what, self.address, false));
-            }
-        }
-        plan.push(STATUS.ask("status", self.address, true));
-        plan
+        Block::new("name", NAME, When::Needed(|_| false), values::name),
+        Block::new("sensors", FITTED, When::Needed(|_| false), values::fitted),
+        Block::new("settings", SETTINGS, When::Settings, values::settings),
+        Block::new("status", STATUS, When::Always, values::status),
+    ];
+
+    fn is_sender(byte: u8) -> bool {
+        matches!(byte, 1..=15)
     }
 
-    fn has_weak_checksum(&self) -> bool {
-        false
+    fn unasked(frame: &[u8]) -> Option<Read> {
+        values::signed(frame).or_else(|| Read::by_length(&[STATUS, SETTINGS], frame))
+    }
+
+    fn is_wanted(&self, read: Read, _: &Reading) -> bool {
+        match read {
+            NAME => self.has_scale.is_none(),
+            FITTED => self.sensors.is_none(),
+            _ => true,
+        }
+    }
+
+    fn mark_awaited(&self, is_awaited: &dyn Fn(Read) -> bool, into: &mut Reading) {
+        into.awaited.temperatures = is_awaited(NAME) || is_awaited(FITTED);
     }
 }

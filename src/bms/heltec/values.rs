@@ -1,6 +1,6 @@
 //! Meaning of the registers.
 
-use super::{FITTED, PACK, alarms};
+use super::{FITTED, Heltec, PACK, alarms};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::bytes::{show_balancing, show_cells, unless};
@@ -45,62 +45,45 @@ pub(super) fn signed(frame: &[u8]) -> Option<Read> {
     (long(&registers, 63) == Some(SIGNATURE)).then_some(PACK)
 }
 
-/// What tells how the temperatures are to be read.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Sensors {
-    /// The temperatures have the known scale; `None` until the serial number is read.
-    has_scale: Option<bool>,
-    /// Battery sensors, MOSFET sensors, balancer sensors.
-    count: Option<[u8; 3]>,
+/// 2 to 19.
+pub(super) fn name(board: &mut Heltec, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    let serial: Option<Vec<u16>> = (2..6).map(|register| registers.u16(register)).collect();
+    let serial = serial.ok_or(OTHER_BOARD)?;
+    board.has_scale = serial.first().map(|first| !OTHER_TEMPERATURES.contains(first));
+    let is_told = serial.iter().any(|word| !matches!(word, 0 | 0xFFFF));
+    into.device.serial_number = is_told.then(|| serial.iter().map(|word| format!("{word:04X}")).collect());
+    into.device.model = registers.text(7, 13);
+    Ok(())
 }
 
-impl Sensors {
-    pub(super) fn has_name(self) -> bool {
-        self.has_scale.is_some()
+/// 52 and 53.
+pub(super) fn fitted(board: &mut Heltec, registers: &Registers<'_>, _: &mut Reading) -> Result<(), DecodeError> {
+    let (Some([_, battery]), Some([mosfets, balancer])) = (bytes(registers, FITTED.first), bytes(registers, 53)) else {
+        return Err(OTHER_BOARD);
+    };
+    if battery > MAX_SENSORS || mosfets > 1 || balancer > 1 {
+        return Err(OTHER_BOARD);
     }
+    board.sensors = Some([battery, mosfets, balancer]);
+    Ok(())
+}
 
-    pub(super) fn are_counted(self) -> bool {
-        self.count.is_some()
-    }
-
-    /// 2 to 19.
-    pub(super) fn name(&mut self, registers: &Registers<'_>, into: &mut Reading) {
-        let serial: Vec<u16> = (2..6).filter_map(|register| registers.u16(register)).collect();
-        self.has_scale = serial.first().map(|first| !OTHER_TEMPERATURES.contains(first));
-        let is_told = serial.iter().any(|word| !matches!(word, 0 | 0xFFFF));
-        into.device.serial_number = is_told.then(|| serial.iter().map(|word| format!("{word:04X}")).collect());
-        into.device.model = registers.text(7, 13);
-    }
-
-    /// 52 and 53.
-    pub(super) fn fitted(&mut self, registers: &Registers<'_>) -> Result<(), DecodeError> {
-        let (Some([_, battery]), Some([mosfets, balancer])) = (bytes(registers, FITTED.first), bytes(registers, 53)) else {
-            return Err(OTHER_BOARD);
-        };
-        if battery > MAX_SENSORS || mosfets > 1 || balancer > 1 {
-            return Err(OTHER_BOARD);
-        }
-        self.count = Some([battery, mosfets, balancer]);
-        Ok(())
-    }
-
-    /// 112 to 116.
-    fn show(self, registers: &Registers<'_>, into: &mut Reading) {
-        let (Some(true), Some(count)) = (self.has_scale, self.count) else { return };
-        let [battery, mosfets, balancer] = count.map(usize::from);
-        let raws: Vec<u8> = (112..117).filter_map(|register| bytes(registers, register)).flatten().collect();
-        let celsius = |raw: &u8| unless(&[0, 166], *raw).map(|raw| Celsius::new(f64::from(raw) - 40.0));
-        let sensors: Vec<Celsius> = raws.iter().skip(2).take(battery).filter_map(celsius).collect();
-        // If all that are fitted are broken, the temperature is unknown.
-        into.temperatures.sensors = (battery == 0 || !sensors.is_empty()).then_some(sensors);
-        // Sources disagree which of both is the MOSFETs': the warmer one counts.
-        let board = raws.iter().take(mosfets.saturating_add(balancer)).filter_map(celsius);
-        into.temperatures.mos = board.fold(None, |warmest, next| Some(warmest.map_or(next, |warmest: Celsius| warmest.max(next))));
-    }
+/// 112 to 116.
+fn temperatures(board: &Heltec, registers: &Registers<'_>, into: &mut Reading) {
+    let (Some(true), Some(count)) = (board.has_scale, board.sensors) else { return };
+    let [battery, mosfets, balancer] = count.map(usize::from);
+    let raws: Vec<u8> = (112..117).filter_map(|register| bytes(registers, register)).flatten().collect();
+    let celsius = |raw: &u8| unless(&[0, 166], *raw).map(|raw| Celsius::new(f64::from(raw) - 40.0));
+    let sensors: Vec<Celsius> = raws.iter().skip(2).take(battery).filter_map(celsius).collect();
+    // If all that are fitted are broken, the temperature is unknown.
+    into.temperatures.sensors = (battery == 0 || !sensors.is_empty()).then_some(sensors);
+    // Sources disagree which of both is the MOSFETs': the warmer one counts.
+    let board = raws.iter().take(mosfets.saturating_add(balancer)).filter_map(celsius);
+    into.temperatures.mos = board.fold(None, |warmest, next| Some(warmest.map_or(next, |warmest: Celsius| warmest.max(next))));
 }
 
 /// 62 to 79.
-pub(super) fn pack(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn pack(_: &mut Heltec, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let [cells, chemistry] = bytes(registers, 75).ok_or(OTHER_BOARD)?;
     if long(registers, 63) != Some(SIGNATURE) || !CELLS.contains(&cells) {
         return Err(OTHER_BOARD);
@@ -120,12 +103,7 @@ pub(super) fn pack(registers: &Registers<'_>, into: &mut Reading) -> Result<(), 
 }
 
 /// 80 to 159, after [`pack`].
-pub(super) fn status(
-    registers: &Registers<'_>,
-    sensors: Sensors,
-    contradictions: &mut u8,
-    into: &mut Reading,
-) -> Result<(), DecodeError> {
+pub(super) fn status(board: &mut Heltec, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     // Only the pack's registers tell that it is such a board.
     let count = into.cell_count.map(u16::from).ok_or(OTHER_BOARD)?;
     let cells: Vec<Option<u16>> = (81..81u16.saturating_add(count))
@@ -146,13 +124,13 @@ pub(super) fn status(
     into.soh = unless(&[0, u8::MAX], soh).map(|raw| Percent::new(f64::from(raw)));
     into.capacity = word(registers, 118).and_then(|raw| unless(&[0, 0xFFFF], raw)).map(AmpHours::deci);
     into.cycles = bytes(registers, 127).and_then(|[_, cycles]| unless(&[u8::MAX], cycles)).map(u32::from);
-    sensors.show(registers, into);
+    temperatures(board, registers, into);
     if let Some(balanced) = long(registers, 139) {
         show_balancing(balanced, into);
     }
     if let (Some(state), Some(alarms)) = (long(registers, 152), long(registers, 156)) {
         alarms::alarms(state, alarms, into);
-        compare(alarms::direction(state), contradictions, into);
+        compare(alarms::direction(state), &mut board.contradictions, into);
     }
     Ok(())
 }
@@ -173,10 +151,11 @@ fn compare(charges: Option<bool>, contradictions: &mut u8, into: &mut Reading) {
 }
 
 /// 169 to 194.
-pub(super) fn settings(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn settings(_: &mut Heltec, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let known = |register| word(registers, register).and_then(|raw| unless(&[0, 0xFFFF], raw));
     into.settings.cell_ovp = known(169).map(Volts::milli);
     into.settings.cell_uvp = known(172).map(Volts::milli);
     into.settings.charge_ocp = known(191).map(Amps::centi);
     into.settings.discharge_ocp = known(194).map(Amps::centi);
+    Ok(())
 }

@@ -28,7 +28,6 @@ mod values;
 use super::can::{self, IdFilter, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -49,9 +48,9 @@ pub const DRIVER: Driver = Driver {
 };
 
 /// A frame of a board: that of the pack's values, which every board sends several times a second.
-const STATUS: Request = Request { what: "status", bytes: Cow::Borrowed(&[]), timeout: Duration::from_millis(400), required: true };
+const STATUS: Request = Request::only_listen("status", Duration::from_millis(400));
 /// All frames of a board, of which the slowest come once a second.
-const FRAMES: Request = Request { what: "its frames", bytes: Cow::Borrowed(&[]), timeout: Duration::from_secs(4), required: true };
+const FRAMES: Request = Request::only_listen("its frames", Duration::from_secs(4));
 
 /// Last byte of the ids of address 0.
 const BASE: u8 = 0xF4;

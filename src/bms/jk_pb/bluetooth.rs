@@ -35,7 +35,7 @@ const DEVICE: u8 = 0x97;
 const START: u8 = 0x96;
 
 /// Live data comes about twice a second.
-const LISTEN: Request = Request { what: "live data", bytes: Cow::Borrowed(&[]), timeout: Duration::from_secs(2), required: true };
+const LISTEN: Request = Request::only_listen("live data", Duration::from_secs(2));
 
 fn request(what: &'static str, command: u8) -> Request {
     let mut bytes = vec![0xAA, 0x55, 0x90, 0xEB, command];

@@ -84,7 +84,7 @@ impl JkPb {
             }
             _ => {
                 let (what, timeout) = ("what the master says unasked", Duration::from_secs(20));
-                Request { what, bytes: Cow::Borrowed(&[]), timeout, required: true }
+                Request::only_listen(what, timeout)
             }
         }
     }

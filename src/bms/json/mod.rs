@@ -19,7 +19,6 @@ use crate::model::Reading;
 pub use keys::{Key, SCHEMA};
 use object::Object;
 use serde::de::IgnoredAny;
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// The registry entry.
@@ -86,7 +85,7 @@ impl Codec for Json {
 
 impl Protocol for Json {
     fn identify(&self) -> Request {
-        Request { what: "message", bytes: Cow::Borrowed(&[]), timeout: MESSAGE_TIMEOUT, required: true }
+        Request::only_listen("message", MESSAGE_TIMEOUT)
     }
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {

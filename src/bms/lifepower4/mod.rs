@@ -13,9 +13,8 @@
 
 pub(crate) mod alarms;
 
-use super::ascii_pack::{
-    AsciiPack, Block, Family, NO_SENSOR, RequestInfo, UNFIT, When, cells, head, one_pack, pack_of_header, sensors,
-};
+use super::ascii_pack::{AsciiPack, Block, Family, NO_SENSOR, RequestInfo, UNFIT, cells, head, one_pack, pack_of_header, sensors};
+use super::asking::When;
 use super::bytes::{Reader, unless};
 use super::{DecodeError, Driver, Evidence, Line, Sharing, Transport};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};

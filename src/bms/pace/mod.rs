@@ -19,8 +19,8 @@ pub(crate) mod alarms;
 mod values;
 
 use super::ascii::Header;
-use super::ascii_pack::{AsciiPack, Block, Family, MAX_FLAG, RequestInfo, UNFIT, When, has_serial};
-use super::asking::NAMES;
+use super::ascii_pack::{AsciiPack, Block, Family, MAX_FLAG, RequestInfo, UNFIT};
+use super::asking::{When, has_model, has_serial};
 use super::bytes::text;
 use super::{DecodeError, Driver, Evidence, Line, Sharing, Transport};
 use crate::model::Reading;
@@ -49,20 +49,8 @@ const FAMILY: Family = Family {
     blocks: &[
         Block { what: "values", command: 0x42, info: RequestInfo::Address, when: When::Always, decode: values::values },
         Block { what: "alarms", command: 0x44, info: RequestInfo::Address, when: When::Changing, decode: alarms::alarms },
-        Block {
-            what: "version",
-            command: 0xC1,
-            info: RequestInfo::Nothing,
-            when: When::Unknown(has_model, &NAMES),
-            decode: version,
-        },
-        Block {
-            what: "serial number",
-            command: 0xC2,
-            info: RequestInfo::Nothing,
-            when: When::Unknown(has_serial, &NAMES),
-            decode: serial,
-        },
+        Block { what: "version", command: 0xC1, info: RequestInfo::Nothing, when: When::Name(has_model), decode: version },
+        Block { what: "serial number", command: 0xC2, info: RequestInfo::Nothing, when: When::Name(has_serial), decode: serial },
     ],
     timeout: Duration::from_millis(600),
     pack,
@@ -97,10 +85,6 @@ fn packs(info: &[u8]) -> Vec<Vec<u8>> {
         (fits && parts.iter().all(|part| is_one(part))).then_some(parts)
     });
     several.unwrap_or_default()
-}
-
-fn has_model(known: &Reading) -> bool {
-    known.device.model.is_some()
 }
 
 fn version(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {

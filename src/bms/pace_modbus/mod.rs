@@ -14,9 +14,10 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::asking::{AskUntilKnown, LIMITS, NAMES, Refresh};
-use super::modbus::{self, Function, Read};
-use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use super::asking::{When, has_model};
+use super::modbus::Read;
+use super::modbus_pack::{Block, Board, ModbusPack};
+use super::{Driver, Evidence, Line, Sharing, Transport};
 use crate::model::Reading;
 use std::time::Duration;
 
@@ -33,10 +34,7 @@ pub const DRIVER: Driver = Driver {
     sharing: Sharing::Numbered(15),
     evidence: Evidence::Untested,
     transports: &[Transport::Serial],
-    new: |address| {
-        let address = address.unwrap_or(1);
-        Box::new(PaceModbus { address, refresh: Refresh::of_board(address), ..PaceModbus::default() })
-    },
+    new: |address| Box::new(ModbusPack::<PaceModbus>::new(address.unwrap_or(1))),
 };
 
 const VALUES: Read = Read::holding(0, 0x27);
@@ -54,86 +52,29 @@ enum Map {
 
 #[derive(Debug, Default)]
 struct PaceModbus {
-    address: u8,
     map: Option<Map>,
     /// Places that have shown a cell: no register has their number.
     cells: usize,
-    settings: AskUntilKnown,
-    refresh: Refresh,
-    texts: AskUntilKnown,
 }
 
-impl Codec for PaceModbus {
-    fn framing(&self, buf: &[u8]) -> Framing {
-        modbus::framing(buf, &[Function::HoldingRegisters], |from| matches!(from, 0..=16))
+impl Board for PaceModbus {
+    const BLOCKS: &'static [Block<Self>] = &[
+        Block::new("values", VALUES, When::Always, values::values),
+        Block::new("values", WIDE_VALUES, When::Always, values::values),
+        Block::new("settings", SETTINGS, When::Settings, values::settings),
+        Block::new("texts", TEXTS, When::Name(has_model), values::texts),
+    ];
+
+    fn is_sender(byte: u8) -> bool {
+        matches!(byte, 0..=16)
     }
 
-    fn source(&self, frame: &[u8]) -> Option<u8> {
-        frame.first().copied()
+    fn unasked(frame: &[u8]) -> Option<Read> {
+        Read::by_length(&[VALUES, WIDE_VALUES, SETTINGS, TEXTS], frame)
     }
 
-    fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let read = Read::answered(expected, frame, |frame| Read::by_length(&[VALUES, WIDE_VALUES, SETTINGS, TEXTS], frame))?;
-        let registers = match read.registers(frame) {
-            Err(refused @ DecodeError::Refused { .. }) if read.first == SETTINGS.first => {
-                self.settings.answered();
-                return Err(refused);
-            }
-            registers => registers?,
-        };
-        match read.first {
-            0 => {
-                self.map = Some(values::values(&registers, &mut self.cells, into)?);
-                [&mut self.settings, &mut self.texts].into_iter().for_each(AskUntilKnown::heard);
-            }
-            0x3C => {
-                values::settings(&registers, into);
-                self.settings.answered();
-                self.refresh.answered();
-            }
-            0x96 => {
-                values::texts(&registers, into)?;
-                self.texts.answered();
-            }
-            _ => return Err(DecodeError::Foreign { what: "unknown registers" }),
-        }
-        into.awaited.settings = into.settings.cell_ovp.is_none() && self.is_published() && self.settings.is_awaited();
-        Ok(Progress::Done)
-    }
-}
-
-impl Protocol for PaceModbus {
-    fn identify(&self) -> Request {
-        VALUES.ask("values", self.address, true)
-    }
-
-    fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        if !self.is_published() {
-            return vec![WIDE_VALUES.ask("values", self.address, true)];
-        }
-        let mut plan = vec![self.identify()];
-        let is_settings_due = match known.settings.cell_ovp {
-            None => self.settings.is_due(&LIMITS),
-            Some(_) => self.refresh.is_due(),
-        };
-        if is_settings_due {
-            plan.push(SETTINGS.ask("settings", self.address, false));
-        }
-        // Keeps the first reading short; this can wait for the second.
-        if !known.cells.is_empty() && known.device.model.is_none() && self.texts.is_due(&NAMES) {
-            plan.push(TEXTS.ask("texts", self.address, false));
-        }
-        plan
-    }
-
-    fn has_weak_checksum(&self) -> bool {
-        false
-    }
-}
-
-impl PaceModbus {
-    /// The board is not known to have another map.
-    fn is_published(&self) -> bool {
-        self.map != Some(Map::Gobel)
+    /// A board has the published map until it shows another.
+    fn is_wanted(&self, read: Read, _: &Reading) -> bool {
+        (read == WIDE_VALUES) == (self.map == Some(Map::Gobel))
     }
 }

@@ -1,6 +1,6 @@
 //! Meaning of the registers.
 
-use super::{Map, alarms};
+use super::{Map, PaceModbus, alarms};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::bytes::{show_cells, unless};
@@ -19,8 +19,8 @@ const CONNECTED: Range<u16> = 500..5000;
 const MOST_APART: f64 = 0.03;
 const OTHER_BOARD: DecodeError = DecodeError::Layout { what: "values of another board (EG4 LL, or a meter)" };
 
-/// 0000: everything measured. `places` is the number of cells seen so far; until there are any, the cells must fit the voltage.
-pub(super) fn values(registers: &Registers<'_>, places: &mut usize, into: &mut Reading) -> Result<Map, DecodeError> {
+/// 0000: everything measured. Until cells were seen, they must fit the voltage.
+pub(super) fn values(board: &mut PaceModbus, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let get = |register| unless(&[0xFFFF], registers.u16(register)?);
     let percent = |register| get(register).map(|raw| Percent::new(f64::from(raw)));
     let charge = |register| get(register).map(AmpHours::centi);
@@ -42,21 +42,22 @@ pub(super) fn values(registers: &Registers<'_>, places: &mut usize, into: &mut R
         None => (Map::Published, CELLS),
     };
     let mut cells: Vec<Option<u16>> = cells.map(get).collect();
-    if *places == 0 && !fits(&cells, into.voltage) {
+    if board.cells == 0 && !fits(&cells, into.voltage) {
         return Err(OTHER_BOARD);
     }
     if map == Map::Published {
         let shown = cells.iter().rposition(|cell| !matches!(cell, None | Some(0))).map_or(0, |last| last.saturating_add(1));
-        *places = shown.max(*places);
-        cells.truncate(*places);
+        board.cells = shown.max(board.cells);
+        cells.truncate(board.cells);
         published(registers, into);
     } else {
-        *places = cells.len();
+        board.cells = cells.len();
         into.cell_count = count.and_then(|count| u8::try_from(count).ok());
         gobel(registers, into);
     }
     show_cells(cells.into_iter().map(|cell| cell.map(Volts::milli)), into);
-    Ok(map)
+    board.map = Some(map);
+    Ok(())
 }
 
 /// All cells that are connected have the voltage of one, and together with those that are not, that of the pack.
@@ -106,7 +107,7 @@ fn gobel(registers: &Registers<'_>, into: &mut Reading) {
 }
 
 /// 003C: protections.
-pub(super) fn settings(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn settings(_: &mut PaceModbus, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let get = |register| unless(&[0, 0xFFFF], registers.u16(register)?);
     let settings = &mut into.settings;
     settings.pack_ovp = get(61).map(Volts::milli);
@@ -115,10 +116,11 @@ pub(super) fn settings(registers: &Registers<'_>, into: &mut Reading) {
     settings.cell_uvp = get(73).map(Volts::milli);
     settings.charge_ocp = get(77).map(|amps| Amps::new(f64::from(amps)));
     settings.discharge_ocp = get(80).map(|amps| Amps::new(f64::from(amps)));
+    Ok(())
 }
 
 /// 0096. The third text is the pack's serial number, which may be a date or empty.
-pub(super) fn texts(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn texts(_: &mut PaceModbus, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.device.model = Some(registers.text(0x96, 10).ok_or(DecodeError::Foreign { what: "no text" })?);
     into.device.serial_number = registers.text(0xA0, 10);
     Ok(())

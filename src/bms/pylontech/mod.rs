@@ -18,10 +18,8 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::ascii_pack::{
-    AsciiPack, Block, Family, MAX_FLAG, RequestInfo, UNFIT, When, has_serial, has_settings, has_version, pack_of_header,
-};
-use super::asking::{LIMITS, NAMES};
+use super::ascii_pack::{AsciiPack, Block, Family, MAX_FLAG, RequestInfo, UNFIT, pack_of_header};
+use super::asking::{When, has_serial, has_version};
 use super::bytes::{Reader, text, unless};
 use super::{DecodeError, Driver, Evidence, Line, Sharing, Transport};
 use crate::base::units::{Amps, Volts};
@@ -56,27 +54,9 @@ const FAMILY: Family = Family {
         Block { what: "values", command: 0x42, info: RequestInfo::Address, when: When::Always, decode: values::values },
         Block { what: "alarms", command: 0x44, info: RequestInfo::Address, when: When::Changing, decode: alarms::alarms },
         Block { what: "limits", command: 0x92, info: RequestInfo::Address, when: When::ChangingAt(MASTER), decode: values::limits },
-        Block {
-            what: "settings",
-            command: 0x47,
-            info: RequestInfo::Nothing,
-            when: When::UnknownAtOnce(has_settings, &LIMITS),
-            decode: settings,
-        },
-        Block {
-            what: "serial number",
-            command: 0x93,
-            info: RequestInfo::Address,
-            when: When::Unknown(has_serial, &NAMES),
-            decode: serial,
-        },
-        Block {
-            what: "firmware",
-            command: 0x96,
-            info: RequestInfo::Address,
-            when: When::Unknown(has_version, &NAMES),
-            decode: version,
-        },
+        Block { what: "settings", command: 0x47, info: RequestInfo::Nothing, when: When::Settings, decode: settings },
+        Block { what: "serial number", command: 0x93, info: RequestInfo::Address, when: When::Name(has_serial), decode: serial },
+        Block { what: "firmware", command: 0x96, info: RequestInfo::Address, when: When::Name(has_version), decode: version },
     ],
     timeout: Duration::from_millis(600),
     pack: pack_of_header,

@@ -28,7 +28,6 @@ mod values;
 use super::can::{self, IdFilter, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use values::{ALARMS, CHARGE, LIMITS, MEASURED};
@@ -50,7 +49,7 @@ pub const DRIVER: Driver = Driver {
 };
 
 /// The frames, which the battery sends by itself once a second.
-const FRAMES: Request = Request { what: "its frames", bytes: Cow::Borrowed(&[]), timeout: Duration::from_secs(4), required: true };
+const FRAMES: Request = Request::only_listen("its frames", Duration::from_secs(4));
 
 /// The ids that are read.
 const IDS: [u16; 14] = [LIMITS, 0x354, CHARGE, MEASURED, 0x359, ALARMS, 0x35C, 0x35E, 0x370, 0x371, 0x373, 0x379, 0x380, 0x381];

@@ -1,6 +1,7 @@
 //! Registers 13EC to 13F3: two bits for each cell (13EC) and sensor (13EE), ten for the rest, and the state words, as the document
 //! V1.7 has them.
 
+use super::Renogy;
 use crate::bms::DecodeError;
 use crate::bms::bits::{Bit, apply_word, l1, l2};
 use crate::bms::modbus::Registers;
@@ -31,7 +32,7 @@ pub(crate) const PROTECTIONS: [[Bit; 8]; 2] = [
 /// Bits 1 to 3 of 13F2.
 const STATES: u16 = 0x000E;
 
-pub(super) fn alarms(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn alarms(_: &mut Renogy, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     if registers.data.iter().all(|byte| matches!(byte, 0x20..=0x7E)) {
         return Err(DecodeError::Foreign { what: "a text" });
     }

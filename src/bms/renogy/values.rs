@@ -1,6 +1,6 @@
 //! Meaning of the registers.
 
-use super::{ALARMS, CELLS, MODEL, STATE};
+use super::{ALARMS, CELLS, MODEL, Renogy, STATE};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::bytes::{show_cells, unless};
@@ -31,7 +31,7 @@ fn unit(model: &str) -> Option<f64> {
 }
 
 /// 13B2.
-pub(super) fn state(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn state(_: &mut Renogy, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let charge = |register| registers.u32_high_first(register).and_then(|raw| unless(&[u32::MAX], raw));
     let (remaining, full) = (charge(0x13B4), charge(0x13B6).and_then(|raw| unless(&[0], raw)));
     if remaining.zip(full).is_some_and(|(remaining, full)| f64::from(remaining) > 1.2 * f64::from(full)) {
@@ -59,7 +59,7 @@ pub(super) fn state(registers: &Registers<'_>, into: &mut Reading) -> Result<(),
 }
 
 /// 1388: cells in steps of 0.1 V.
-pub(super) fn cells(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn cells(_: &mut Renogy, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let count = |register| registers.u16(register).filter(|count| *count <= MAX_CELLS).ok_or(OTHER_BOARD);
     let (cells, sensors) = (count(0x1388)?, count(0x1399)?);
     into.cell_count = u8::try_from(cells).ok().filter(|count| *count > 0);
@@ -67,5 +67,24 @@ pub(super) fn cells(registers: &Registers<'_>, into: &mut Reading) -> Result<(),
     show_cells(cells.map(|cell| cell.and_then(|raw| unless(&[0xFFFF], raw)).map(Volts::deci)), into);
     let sensors = (0x139A..0x13AAu16).take(usize::from(sensors)).filter_map(|register| registers.i16(register));
     into.temperatures.sensors = Some(sensors.filter_map(|raw| unless(&[i16::MIN, i16::MAX, -1], raw)).map(Celsius::deci).collect());
+    Ok(())
+}
+
+/// 13F6.
+pub(super) fn serial(_: &mut Renogy, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    into.device.serial_number = registers.text(0x13F6, 8);
+    Ok(())
+}
+
+/// 1402. Serial number and alarms have the same length.
+pub(super) fn model(_: &mut Renogy, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    let model = registers.text(0x1402, 8).filter(|model| model.starts_with(|c: char| c.is_ascii_alphabetic()));
+    into.device.model = Some(model.ok_or(DecodeError::Foreign { what: "no model" })?);
+    Ok(())
+}
+
+/// 140A.
+pub(super) fn firmware(_: &mut Renogy, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    into.device.sw_version = registers.text(0x140A, 2);
     Ok(())
 }

@@ -25,7 +25,6 @@ mod values;
 use super::can::{self, IdFilter, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 pub(crate) use values::ALARMS;
@@ -48,10 +47,9 @@ pub const DRIVER: Driver = Driver {
 };
 
 /// Voltage and current, which come at least once a second.
-const PRESENT: Request =
-    Request { what: "status 1", bytes: Cow::Borrowed(&[]), timeout: Duration::from_millis(1500), required: true };
+const PRESENT: Request = Request::only_listen("status 1", Duration::from_millis(1500));
 /// All frames, of which the slowest come every five seconds.
-const FRAMES: Request = Request { what: "its frames", bytes: Cow::Borrowed(&[]), timeout: Duration::from_secs(4), required: true };
+const FRAMES: Request = Request::only_listen("its frames", Duration::from_secs(4));
 
 /// Filters of the kernel: any priority and sender.
 const FILTERS: &[IdFilter] = &[

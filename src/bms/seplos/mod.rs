@@ -18,8 +18,8 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::ascii_pack::{AsciiPack, Block, Family, RequestInfo, UNFIT, When, has_version, one_pack, pack_of_header};
-use super::asking::NAMES;
+use super::ascii_pack::{AsciiPack, Block, Family, RequestInfo, UNFIT, one_pack, pack_of_header};
+use super::asking::{When, has_version};
 use super::bytes::{Reader, text};
 use super::{DecodeError, Driver, Evidence, Line, Sharing, Transport};
 use crate::model::Reading;
@@ -48,7 +48,7 @@ const FAMILY: Family = Family {
     blocks: &[
         Block { what: "values", command: 0x42, info: RequestInfo::Address, when: When::Always, decode: values::values },
         Block { what: "alarms", command: 0x44, info: RequestInfo::Address, when: When::Changing, decode: alarms::alarms },
-        Block { what: "names", command: 0x51, info: RequestInfo::Nothing, when: When::Unknown(has_version, &NAMES), decode: names },
+        Block { what: "names", command: 0x51, info: RequestInfo::Nothing, when: When::Name(has_version), decode: names },
     ],
     timeout: Duration::from_millis(600),
     pack: pack_of_header,

@@ -1,5 +1,6 @@
 //! The event bytes, which also contain the FET states. Source: the tables TB02 to TB16 of the manufacturer's document.
 
+use super::SeplosV3;
 use crate::bms::DecodeError;
 use crate::bms::bits::{Bit, apply_word, l1, l2};
 use crate::bms::bytes::show_balancing;
@@ -36,8 +37,13 @@ pub(crate) const BITS: [[Bit; 8]; 10] = [
      l2(CellImbalance), l2(BmsInternal), Bit::Note("the BMS's key does not work"), l2(BmsInternal)],
 ];
 
+/// 2200: of all packs, if there are several.
+pub(super) fn events(_: &mut SeplosV3, bits: &Bits<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    events_from(0x2200, bits, into)
+}
+
 /// Ten event bytes from this bit on.
-pub(super) fn events(bits: &Bits<'_>, first: u16, into: &mut Reading) -> Result<(), DecodeError> {
+fn events_from(first: u16, bits: &Bits<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let mut bytes = [0; 10];
     for (byte, number) in bytes.iter_mut().zip(0u16..) {
         *byte = bits.byte(first.saturating_add(number.saturating_mul(8))).ok_or(DecodeError::Short { field: "events" })?;
@@ -51,8 +57,9 @@ pub(super) fn events(bits: &Bits<'_>, first: u16, into: &mut Reading) -> Result<
 }
 
 /// 1200: cells and sensors with an alarm, the cells being balanced, and the events of this pack.
-pub(super) fn pack_events(bits: &Bits<'_>, into: &mut Reading) -> Result<(), DecodeError> {
-    events(bits, 0x1240, into)?;
+pub(super) fn pack_events(board: &mut SeplosV3, bits: &Bits<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    events_from(0x1240, bits, into)?;
+    board.has_pack_events = true;
     let [low, high] = [0x1230, 0x1238].map(|at| bits.byte(at).unwrap_or(0));
     let balancing = u16::from_le_bytes([low, high]);
     show_balancing(u32::from(balancing), into);

@@ -18,9 +18,10 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::asking::{AskUntilKnown, CHANGING, LIMITS, NAMES, Refresh};
-use super::modbus::{self, Function, Read};
-use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use super::asking::{When, has_model};
+use super::modbus::{Function, Read};
+use super::modbus_pack::{Block, Board, ModbusPack};
+use super::{Driver, Evidence, Line, Sharing, Transport};
 use crate::model::Reading;
 use std::time::Duration;
 
@@ -37,10 +38,7 @@ pub const DRIVER: Driver = Driver {
     sharing: Sharing::Numbered(15),
     evidence: Evidence::Recordings,
     transports: &[Transport::Serial],
-    new: |address| {
-        let address = address.unwrap_or(0);
-        Box::new(SeplosV3 { address, refresh: Refresh::of_board(address), ..SeplosV3::default() })
-    },
+    new: |address| Box::new(ModbusPack::<SeplosV3>::new(address.unwrap_or(0))),
 };
 
 const PACK: Read = Read::input(0x1000, 0x11);
@@ -51,117 +49,41 @@ const TEXTS: Read = Read::input(0x1700, 0x33);
 const BANK: Read = Read::input(0x2000, 0x1A);
 const EVENTS: Read = Read::coils(0x2200, 0x50);
 
+/// Which places of the cells' block are in use, and which events the board has.
 #[derive(Debug, Default)]
 struct SeplosV3 {
-    address: u8,
-    fitted: Fitted,
-    pack_events: AskUntilKnown,
-    has_pack_events: bool,
-    events: AskUntilKnown,
-    settings: AskUntilKnown,
-    refresh: Refresh,
-    texts: AskUntilKnown,
-}
-
-/// Which places of the cells' block are in use.
-#[derive(Debug, Default)]
-struct Fitted {
     /// Numbers of sensors and cells, from the settings.
     sensors: Option<usize>,
     cells: Option<usize>,
     /// Without the settings: places that have shown a cell so far. One whose sense wire is broken may show none at first.
     shown: usize,
+    has_pack_events: bool,
 }
 
-impl Codec for SeplosV3 {
-    fn framing(&self, buf: &[u8]) -> Framing {
-        // E0 is the address of a display or Bluetooth module.
-        modbus::framing(buf, &[Function::InputRegisters, Function::Coils], |from| matches!(from, 0..=15 | 0xE0))
+impl Board for SeplosV3 {
+    const BLOCKS: &'static [Block<Self>] = &[
+        Block::new("pack values", PACK, When::Always, values::pack),
+        // Before the cells, as they have their number.
+        Block::new("settings", SETTINGS, When::Settings, values::settings),
+        Block::new("cells", CELLS, When::Always, values::cells),
+        Block::bits("events of the pack", PACK_EVENTS, When::Changing, alarms::pack_events),
+        Block::bits("events", EVENTS, When::Changing, alarms::events),
+        Block::new("texts", TEXTS, When::Name(has_model), values::texts),
+        Block::new("bank", BANK, When::Never, values::bank),
+    ];
+    const FUNCTIONS: &'static [Function] = &[Function::InputRegisters, Function::Coils];
+
+    /// E0 is the address of a display or Bluetooth module.
+    fn is_sender(byte: u8) -> bool {
+        matches!(byte, 0..=15 | 0xE0)
     }
 
-    fn source(&self, frame: &[u8]) -> Option<u8> {
-        frame.first().copied()
+    fn unasked(frame: &[u8]) -> Option<Read> {
+        values::unasked(frame)
     }
 
-    fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let read = Read::answered(expected, frame, values::unasked)?;
-        let first = read.first;
-        if read.function == Function::Coils {
-            let bits = read.bits(frame)?;
-            match first {
-                0x1200 => {
-                    alarms::pack_events(&bits, into)?;
-                    self.pack_events.answered();
-                    self.has_pack_events = true;
-                }
-                0x2200 => {
-                    alarms::events(&bits, 0x2200, into)?;
-                    self.events.answered();
-                }
-                _ => return Err(DecodeError::Foreign { what: "unknown bits" }),
-            }
-            return Ok(Progress::Done);
-        }
-        let registers = match read.registers(frame) {
-            Err(refused @ DecodeError::Refused { .. }) if first == SETTINGS.first => {
-                self.settings.answered();
-                return Err(refused);
-            }
-            registers => registers?,
-        };
-        match first {
-            0x1000 => values::pack(&registers, into)?,
-            0x1100 => values::cells(&registers, &mut self.fitted, into),
-            0x1300 => {
-                values::settings(&registers, &mut self.fitted, into);
-                self.settings.answered();
-                self.refresh.answered();
-            }
-            0x1700 => values::texts(&registers, into),
-            0x2000 => values::bank(&registers, into),
-            _ => return Err(DecodeError::Foreign { what: "unknown registers" }),
-        }
-        if first == PACK.first {
-            [&mut self.pack_events, &mut self.events, &mut self.settings, &mut self.texts]
-                .into_iter()
-                .for_each(AskUntilKnown::heard);
-        }
-        into.awaited.settings = into.settings.cell_ovp.is_none() && self.settings.is_awaited();
-        Ok(Progress::Done)
-    }
-}
-
-impl Protocol for SeplosV3 {
-    fn identify(&self) -> Request {
-        PACK.ask("pack values", self.address, true)
-    }
-
-    fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        let mut plan = vec![self.identify()];
-        let is_settings_due = match known.settings.cell_ovp {
-            None => self.settings.is_due(&LIMITS),
-            Some(_) => self.refresh.is_due(),
-        };
-        if is_settings_due {
-            // Before the cells, as they have their number.
-            plan.push(SETTINGS.ask("settings", self.address, false));
-        }
-        plan.push(CELLS.ask("cells", self.address, true));
-        let is_known = known.cell_count.is_some();
-        if self.pack_events.is_due(&CHANGING) {
-            plan.push(PACK_EVENTS.ask("events of the pack", self.address, false));
-        }
-        if is_known && !self.has_pack_events && self.events.is_due(&CHANGING) {
-            plan.push(EVENTS.ask("events", self.address, false));
-        }
-        // Keeps the first reading short; this can wait for the second.
-        if is_known && known.device.model.is_none() && self.texts.is_due(&NAMES) {
-            plan.push(TEXTS.ask("texts", self.address, false));
-        }
-        plan
-    }
-
-    fn has_weak_checksum(&self) -> bool {
-        false
+    /// The events of all packs are in place of the pack's own, which are asked for first.
+    fn is_wanted(&self, read: Read, known: &Reading) -> bool {
+        read != EVENTS || known.cell_count.is_some() && !self.has_pack_events
     }
 }

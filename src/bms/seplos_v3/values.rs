@@ -1,6 +1,6 @@
 //! Meaning of the registers.
 
-use super::{BANK, CELLS, EVENTS, Fitted, PACK, PACK_EVENTS, TEXTS};
+use super::{BANK, CELLS, EVENTS, PACK, PACK_EVENTS, SeplosV3, TEXTS};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::bytes::{show_cells, unless};
@@ -33,7 +33,7 @@ fn word(registers: &Registers<'_>, register: u16) -> Option<u16> {
 }
 
 /// 1000: one pack. The cells' extremes tell this block from those of other families.
-pub(super) fn pack(registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+pub(super) fn pack(_: &mut SeplosV3, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let get = |register| word(registers, register);
     let [mean, highest, lowest] = [0x1008, 0x100A, 0x100B].map(|register| get(register).unwrap_or(0));
     let in_order = lowest <= mean && mean <= highest && highest <= MAX_CELL;
@@ -54,16 +54,17 @@ pub(super) fn pack(registers: &Registers<'_>, into: &mut Reading) -> Result<(), 
 
 /// 1100: cells and temperatures. The number of cells is in the settings; without them the last ones that have never shown a voltage do
 /// not count.
-pub(super) fn cells(registers: &Registers<'_>, fitted: &mut Fitted, into: &mut Reading) {
+pub(super) fn cells(board: &mut SeplosV3, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let all: Vec<Option<u16>> = (0x1100..0x1100 + MAX_CELLS).map(|register| registers.u16(register)).collect();
     let used = all.iter().rposition(|cell| !matches!(cell, None | Some(0))).map_or(0, |last| last.saturating_add(1));
-    fitted.shown = fitted.shown.max(used);
-    let count = fitted.cells.unwrap_or(fitted.shown);
+    board.shown = board.shown.max(used);
+    let count = board.cells.unwrap_or(board.shown);
     into.cell_count = u8::try_from(count).ok().filter(|count| *count > 0);
     show_cells(all.into_iter().take(count).map(|cell| cell.and_then(|raw| unless(&[0xFFFF], raw)).map(Volts::milli)), into);
-    let sensors = (0x1110..0x1114).take(fitted.sensors.unwrap_or(MAX_SENSORS));
+    let sensors = (0x1110..0x1114).take(board.sensors.unwrap_or(MAX_SENSORS));
     into.temperatures.sensors = Some(sensors.filter_map(|register| celsius(registers, register)).collect());
     into.temperatures.mos = celsius(registers, 0x1119);
+    Ok(())
 }
 
 /// Tenths of a kelvin, 2731.5 is 0 °C.
@@ -73,12 +74,12 @@ fn celsius(registers: &Registers<'_>, register: u16) -> Option<Celsius> {
 }
 
 /// 1300: protections, numbers of cells and sensors.
-pub(super) fn settings(registers: &Registers<'_>, fitted: &mut Fitted, into: &mut Reading) {
+pub(super) fn settings(board: &mut SeplosV3, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let get = |register| unless(&[0], word(registers, register)?);
     let cells = get(0x1301).filter(|count| *count <= MAX_CELLS);
-    fitted.cells = cells.map(usize::from).or(fitted.cells);
+    board.cells = cells.map(usize::from).or(board.cells);
     into.cell_count = cells.and_then(|count| u8::try_from(count).ok()).or(into.cell_count);
-    fitted.sensors = registers.u16(0x1300).map(usize::from).filter(|sensors| (1..=MAX_SENSORS).contains(sensors));
+    board.sensors = registers.u16(0x1300).map(usize::from).filter(|sensors| (1..=MAX_SENSORS).contains(sensors));
     let settings = &mut into.settings;
     settings.pack_ovp = get(0x1305).map(Volts::centi);
     settings.pack_uvp = get(0x1309).map(Volts::centi);
@@ -88,17 +89,19 @@ pub(super) fn settings(registers: &Registers<'_>, fitted: &mut Fitted, into: &mu
     let amps = |register| registers.i16(register).and_then(|raw| unless(&[0, -1], raw)).map(|raw| Amps::new(f64::from(raw)).abs());
     settings.charge_ocp = amps(0x1317);
     settings.discharge_ocp = amps(0x131D);
+    Ok(())
 }
 
 /// 1700.
-pub(super) fn texts(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn texts(_: &mut SeplosV3, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     into.device.model = registers.text(0x170A, 10);
     into.device.sw_version = registers.text(0x1714, 1);
     into.device.serial_number = registers.text(0x1715, 15);
+    Ok(())
 }
 
 /// 2000: the sum of all packs.
-pub(super) fn bank(registers: &Registers<'_>, into: &mut Reading) {
+pub(super) fn bank(_: &mut SeplosV3, registers: &Registers<'_>, into: &mut Reading) -> Result<(), DecodeError> {
     let get = |register| unless(&[u32::MAX], registers.u32_low_first(register)?);
     into.voltage = get(0x2000).map(Volts::centi);
     into.current = get(0x2002).map(|raw| Amps::deci(raw.cast_signed()));
@@ -109,4 +112,5 @@ pub(super) fn bank(registers: &Registers<'_>, into: &mut Reading) {
     into.cycles = word(registers, 0x2017).map(u32::from);
     into.soc = word(registers, 0x2018).map(Percent::deci);
     into.soh = word(registers, 0x2019).map(Percent::deci);
+    Ok(())
 }
