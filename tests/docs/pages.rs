@@ -1,8 +1,9 @@
 //! The generated tables of `docs/settings.md`, `docs/alarms.md` and the pages of the BMS families (`docs/bms`) match the code.
 //! `WRITE_PAGES=1 cargo test --test docs pages::` rewrites them.
 
+use dbus_bms::base::hex;
 use dbus_bms::base::units::Percent;
-use dbus_bms::bms::{DRIVERS, Driver, Evidence, Line, Sharing, Transport};
+use dbus_bms::bms::{DRIVERS, Driver, Evidence, Framing, Line, Sharing, Transport};
 use dbus_bms::config::schema::{KEYS, Key, KeyScope};
 use dbus_bms::model::{AlarmName, Command, Reading, Switch};
 use serde_json::Value;
@@ -110,6 +111,72 @@ fn families() -> String {
     text
 }
 
+/// Recordings of a family's boards.
+#[derive(Default)]
+struct Recordings {
+    files: usize,
+    /// Frames with a valid check; the same one counts once.
+    frames: BTreeSet<Vec<u8>>,
+    /// Repositories or projects that they were published in.
+    published: BTreeSet<String>,
+}
+
+fn recordings(driver: &Driver) -> Recordings {
+    let mut all = Recordings::default();
+    for vector in vectors(driver).filter(|vector| vector["recorded"] == true) {
+        all.files += 1;
+        let source = vector["source"].as_str().unwrap();
+        let place = source.split([':', '#', ' ', ',', ';']).next().filter(|place| place.contains('/'));
+        all.published.insert(place.map_or("elsewhere".to_owned(), |place| format!("`{place}`")));
+        let received = vector["traffic"].as_array().unwrap().iter().filter_map(|bytes| bytes["received"].as_str());
+        all.frames.extend(frames(driver, &received.flat_map(|text| hex::decode(text).unwrap()).collect::<Vec<_>>()));
+    }
+    all
+}
+
+/// The valid frames in `bytes`.
+fn frames(driver: &Driver, mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let (protocol, mut frames) = ((driver.new)(None), Vec::new());
+    while !bytes.is_empty() {
+        match protocol.framing_at_end(bytes) {
+            Framing::Frame(range) => {
+                frames.push(bytes[range.clone()].to_vec());
+                bytes = &bytes[range.end..];
+            }
+            Framing::Skip(count) => bytes = &bytes[count.min(bytes.len())..],
+            Framing::Incomplete => break,
+        }
+    }
+    frames
+}
+
+/// What each family was tested with, and what of it was not.
+fn evidence() -> String {
+    let mut text = "| BMS | recordings | frames | published in | untested |\n|---|--:|--:|---|---|\n".to_owned();
+    for driver in DRIVERS {
+        let all = recordings(driver);
+        let published: Vec<_> = all.published.into_iter().collect();
+        let untested = match driver.evidence {
+            Evidence::Recordings => "",
+            Evidence::RecordingsExcept(what) => what,
+            Evidence::OwnFormat => "nothing: the format is defined here",
+            Evidence::Untested if all.frames.is_empty() => "everything",
+            Evidence::Untested => "all that its recordings do not show",
+        };
+        writeln!(
+            text,
+            "| [{}]({}.md) | {} | {} | {} | {untested} |",
+            driver.label,
+            driver.name,
+            all.files,
+            all.frames.len(),
+            published.join(", ")
+        )
+        .unwrap();
+    }
+    text
+}
+
 /// What can be switched in a board at the first address.
 fn commands(driver: &Driver) -> String {
     let protocol = (driver.new)(driver.addresses.first().copied());
@@ -121,15 +188,17 @@ fn commands(driver: &Driver) -> String {
     switches.chain(soc).collect::<Vec<_>>().join(", ")
 }
 
+/// The test vectors of a family.
+fn vectors(driver: &Driver) -> impl Iterator<Item = Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(driver.name);
+    let texts = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    texts.map(|text| serde_json::from_str(&text).unwrap())
+}
+
 /// Numbers of cells and firmware in the recordings of real boards.
 fn recorded(driver: &Driver) -> (BTreeSet<u64>, BTreeSet<String>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(driver.name);
     let (mut cells, mut firmware) = (BTreeSet::new(), BTreeSet::new());
-    for entry in fs::read_dir(folder).unwrap() {
-        let vector: Value = serde_json::from_str(&fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap();
-        if vector["recorded"] != true {
-            continue;
-        }
+    for vector in vectors(driver).filter(|vector| vector["recorded"] == true) {
         for reading in vector["readings"].as_array().into_iter().flatten() {
             cells.extend(reading["cell_count"].as_u64());
             firmware.extend(reading["sw_version"].as_str().map(|text| format!("`{}`", text.trim_matches(['_', ' ']))));
@@ -178,6 +247,7 @@ fn facts(driver: &Driver) -> String {
 #[test]
 fn the_pages_of_the_families_are_those_of_the_registry() {
     compare("bms/index.md", "the registry", &families());
+    compare("bms/index.md", "the recordings", &evidence());
     for driver in DRIVERS {
         compare(&format!("bms/{}.md", driver.name), "the registry", &facts(driver));
     }
@@ -191,6 +261,27 @@ fn the_page_of_settings_is_the_table_of_keys() {
 #[test]
 fn the_page_of_alarms_is_the_table_of_alarms() {
     compare("alarms.md", "the table of alarms", &alarms());
+}
+
+#[test]
+fn what_counts_as_tested_has_recordings() {
+    for driver in DRIVERS {
+        let all = recordings(driver);
+        match driver.evidence {
+            Evidence::Recordings => {
+                assert!(
+                    all.files >= 2 && all.frames.len() >= 2,
+                    "{}: {} files, {} frames",
+                    driver.name,
+                    all.files,
+                    all.frames.len()
+                );
+            }
+            Evidence::RecordingsExcept(_) => assert!(!all.frames.is_empty(), "{}", driver.name),
+            Evidence::OwnFormat => assert_eq!(all.files, 0, "{}", driver.name),
+            Evidence::Untested => {}
+        }
+    }
 }
 
 /// The tables are not trivially equal: every key and alarm has a row, with content in the relevant columns.

@@ -38,7 +38,7 @@ pub const DRIVER: Driver = Driver {
     gap: Duration::from_millis(20),
     listen: Duration::ZERO,
     sharing: Sharing::Numbered(16),
-    evidence: Evidence::Recordings,
+    evidence: Evidence::RecordingsExcept("alarms (reply 44), which one document describes; one reply of one pack is recorded"),
     transports: &[Transport::Serial],
     new: |address| Box::new(TopBms { address: address.unwrap_or(1), alarms: AskUntilKnown::default() }),
 };
