@@ -12,6 +12,10 @@ pub(super) struct ExpectedAnswer {
     pub(super) bytes: usize,
 }
 
+/// What a read is too late or too early by costs at most this time: on a line with many batteries it adds up.
+const MAX_LATER: Duration = Duration::from_millis(15);
+const MAX_EARLIER: Duration = Duration::from_millis(3);
+
 /// Response times of one line.
 #[derive(Debug, Default)]
 pub(super) struct ResponseTimes {
@@ -27,11 +31,12 @@ impl ResponseTimes {
     /// Learns from an answer. One that was complete at the first read may have been ready earlier: the next read is a little
     /// earlier. One that was incomplete shows the time it takes: the next read is a little later, to find all of it.
     pub(super) fn learn(&mut self, what: &'static str, took: Duration, bytes: usize, at_first_look: bool) {
-        let late = took.mul_f64(1.1);
+        let late = took.saturating_add(took.mul_f64(0.1).min(MAX_LATER));
         match self.known.iter_mut().find(|known| known.what == what) {
             Some(known) => {
                 known.bytes = bytes;
-                known.time = if at_first_look { known.time.mul_f64(0.98) } else { late };
+                known.time =
+                    if at_first_look { known.time.saturating_sub(known.time.mul_f64(0.02).min(MAX_EARLIER)) } else { late };
             }
             None => self.known.push(ExpectedAnswer { what, time: late, bytes }),
         }

@@ -9,6 +9,7 @@
 mod hang;
 mod optional;
 mod oracle;
+mod round;
 mod several;
 mod table;
 mod trial;
