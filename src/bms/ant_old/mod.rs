@@ -4,7 +4,7 @@
 //! request  DB DB 00 00 00 00
 //! reply    AA 55 AA FF, 134 bytes, u16 sum of these, 140 bytes in all:
 //!   4 voltage 0.1 V    6 cells, 32 × mV     70 i32 current 0.1 A     74 SoC %       75 capacity, 79 remaining in 1e-6 Ah
-//!  83 throughput       87 run time          91 six sensors, i16 °C  103 charge FET, 104 discharge FET, 105 balancer
+//!  83 throughput mAh   87 run time          91 six sensors, i16 °C  103 charge FET, 104 discharge FET, 105 balancer
 //! 111 power           115 extremes         123 number of cells      132 cells being balanced
 //! ```
 //! A positive current discharges, as on newer boards: in a recording of -10.7 A the cells of an LFP pack at 41 % have 3.34 V, which

@@ -21,7 +21,8 @@ pub(super) fn status(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decod
     into.soc = unless(&[0xFF], r.u8("SoC")?).map(|raw| Percent::new(f64::from(raw)));
     into.capacity = unless(&[0, u32::MAX], r.u32_be("capacity")?).map(micro);
     into.remaining = unless(&[u32::MAX], r.u32_be("remaining")?).map(micro);
-    r.skip(8, "throughput, run time")?;
+    into.throughput = unless(&[u32::MAX], r.u32_be("throughput")?).map(AmpHours::milli);
+    r.skip(4, "run time")?;
     let sensors = u16s_be(r.bytes(12, "temperatures")?).map(u16::cast_signed).take(SENSORS);
     let fitted = sensors.filter(|raw| *raw > NO_SENSOR && *raw != i16::MAX);
     into.temperatures.sensors = Some(fitted.map(|raw| Celsius::new(f64::from(raw))).collect());

@@ -421,6 +421,7 @@ fn ant_old() -> Board {
         field("soc_pct", (0, 70), &["FF"]),
         field("capacity_ah", (0, 71), &["00000000", "FFFFFFFF"]),
         field("remaining_ah", (0, 75), &["FFFFFFFF"]),
+        field("throughput_ah", (0, 79), &["FFFFFFFF"]),
         field("temperatures_c", (0, 89), &["FFD8", "7FFF"]),
         field("charge_fet", (0, 99), &["0B"]),
         field("discharge_fet", (0, 100), &["10"]),
