@@ -48,6 +48,16 @@ pub(super) fn live(frame: &[u8], further: &mut bool, into: &mut Reading) -> Resu
     }
 }
 
+/// Seconds until a protection is released. The document and the app's list of fields name them; in every recording they are 0.
+const RELEASES: [(usize, &str); 6] = [
+    (202, "discharge current protection"),
+    (204, "discharge short-circuit protection"),
+    (206, "charge current protection"),
+    (208, "charge short-circuit protection"),
+    (210, "cell under-voltage protection"),
+    (212, "cell over-voltage protection"),
+];
+
 /// What boards since about firmware 11 report besides. Older ones leave it 0, which is why only what is on becomes a note. Source:
 /// RS485 Modbus V1.1 document, syssi/esphome-jk-bms (jk_bms_ble.cpp), and recordings with each of these states.
 fn states(frame: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
@@ -57,6 +67,13 @@ fn states(frame: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
         2 => Some(Chemistry::Lto),
         _ => None,
     };
+    for (offset, what) in RELEASES {
+        let seconds = unless(&[0, 0xFFFF], at(frame, offset).u16_le("release time")?);
+        // In steps of ten, so that it is not another text every second.
+        if let Some(tens) = seconds.map(|seconds| seconds.div_ceil(10)) {
+            into.note(format!("{what}: released in {} s at most", u32::from(tens).saturating_mul(10)));
+        }
+    }
     into.heating = unless(&[0xFF], at(frame, 215).u8("heater")?).map(|on| on != 0);
     let heater = unless(&[i16::MIN, i16::MAX], at(frame, 236).i16_le("heater current")?);
     into.heating_current = heater.filter(|_| into.heating == Some(true)).map(Amps::milli);
