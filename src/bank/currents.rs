@@ -6,7 +6,7 @@
 //! but silent pack may or may not be connected to the busbar: both cases are computed, the lower result counts.
 
 use super::members::{MemberState, Members};
-use super::{Config, Layout, MemberShare, ReasonedLimit};
+use super::{Config, Layout, MemberShare, ReasonedLimit, Switched, switching};
 use crate::base::units::{Amps, round_down};
 use crate::model::{ByDirection, Reasons};
 use std::borrow::Cow;
@@ -77,25 +77,35 @@ impl Direction {
         }
     }
 
-    /// The branch of a member whose switch for this direction is closed; `None` if open.
+    /// The branch of a member whose switch for this direction is closed; `None` if open. One that is switched off for equal charge
+    /// carries nothing in either direction: it would conduct through a diode only.
     fn branch<'a>(self, members: &Members, member: &'a MemberState, is_fresh: bool) -> Option<Branch<'a>> {
-        if self.is_open(member) {
-            return None;
-        }
+        if member.switched == Switched::No { self.shown_branch(members, member, is_fresh) } else { None }
+    }
+
+    /// The branch of a member by what its switches show, also if it is switched off for equal charge.
+    fn shown_branch<'a>(self, members: &Members, member: &'a MemberState, is_fresh: bool) -> Option<Branch<'a>> {
+        let branch = self.closed_branch(members, member, is_fresh);
+        (!self.is_open(member)).then(|| Branch { is_one_way: self.opposite().is_open(member), ..branch })
+    }
+
+    /// The branch of a member as if its switches were closed; one that is open for equal charge counts with the limit that it had
+    /// before.
+    fn closed_branch<'a>(self, members: &Members, member: &'a MemberState, is_fresh: bool) -> Branch<'a> {
         let all: f64 = members.all().map(|(_, member)| members.capacity_of(member)).sum();
         let part = members.capacity_of(member) / all.max(f64::MIN_POSITIVE);
         let weight = member.current.conductance(&members.total, part, all);
         let range = member.current_range();
         let (low, high) = range.as_ref().map_or((0.0, 0.0), |range| (*range.start(), *range.end()));
-        Some(Branch {
+        Branch {
             member,
-            limit: self.limit(&member.last),
+            limit: self.limit(if self.is_open(member) { &member.unswitched } else { &member.last }),
             current: if self == Self::Charge { (low, high) } else { (-high, -low) },
             is_measured: range.is_some_and(|range| range.start() == range.end()),
             weight,
             is_fresh,
-            is_one_way: self.opposite().is_open(member),
-        })
+            is_one_way: false,
+        }
     }
 }
 
@@ -105,6 +115,9 @@ pub(super) fn allowed(config: &Config, members: &Members, direction: Direction) 
         Layout::Parallel => parallel(members, direction),
         Layout::Series => series(members, direction),
     };
+    if let Some(most) = returning(members).filter(|_| direction == Direction::Charge) {
+        ruled.lower(most, RETURNING);
+    }
     if let Some(most) = direction.configured(config) {
         ruled.lower(most.get(), CONFIGURED);
     }
@@ -114,6 +127,8 @@ pub(super) fn allowed(config: &Config, members: &Members, direction: Direction) 
 const CONFIGURED: &str = "configured maximum of the bank";
 const NO_MEMBER: &str = "no battery of the bank answers";
 const ALL_OPEN: &str = "every battery that answers has switched off";
+const SWITCHED: &str = "a battery is switched off for equal charge; the others would allow more than all together";
+const RETURNING: &str = "a battery that was switched off for equal charge returns";
 const SUM: &str = "sum of the batteries";
 const WEAKEST: &str = "weakest battery";
 const LAST_LIMIT: &str = "last limit of a silent battery";
@@ -134,10 +149,33 @@ fn parallel(members: &Members, direction: Direction) -> ReasonedLimit {
     if members.online().next().is_some() { ReasonedLimit { value, ..online } } else { fading(members, direction, value) }
 }
 
-/// The limit with the members for which `counts` is true; the others are silent, but perhaps still on the busbar.
+/// Charge current while a battery that was switched off returns to the others.
+fn returning(members: &Members) -> Option<f64> {
+    members.all().find(|(_, member)| member.switched == Switched::Returns)?;
+    let others = members.online().filter(|member| member.switched == Switched::No);
+    Some(switching::RETURN_C * others.map(|member| members.capacity_of(member)).sum::<f64>())
+}
+
+/// The limit with the members for which `counts` is true; the others are silent, but perhaps still on the busbar. While one is
+/// switched off for equal charge, the lowest of the limits without it, by what its switches show, and as if they were closed: nothing
+/// rises because it is off.
 fn rule(members: &Members, direction: Direction, counts: impl Fn(&MemberState) -> bool) -> ReasonedLimit {
-    let branches: Vec<Branch<'_>> =
-        members.all().filter_map(|(_, member)| direction.branch(members, member, counts(member))).collect();
+    let without = branches(members, direction, |member| direction.branch(members, member, counts(member)));
+    if members.all().all(|(_, member)| member.switched == Switched::No) {
+        return without;
+    }
+    let shown = branches(members, direction, |member| direction.shown_branch(members, member, counts(member)));
+    let closed = branches(members, direction, |member| match member.switched {
+        Switched::No => direction.branch(members, member, counts(member)),
+        Switched::Off | Switched::Returns => Some(direction.closed_branch(members, member, counts(member))),
+    });
+    [shown, closed]
+        .into_iter()
+        .fold(without, |least, with| if with.value < least.value { ReasonedLimit { rule: SWITCHED, ..with } } else { least })
+}
+
+fn branches<'a>(members: &'a Members, direction: Direction, of: impl Fn(&'a MemberState) -> Option<Branch<'a>>) -> ReasonedLimit {
+    let branches: Vec<Branch<'_>> = members.all().filter_map(|(_, member)| of(member)).collect();
     let present: Vec<Branch<'_>> = branches.iter().copied().filter(|branch| branch.is_fresh).collect();
     if present.is_empty() {
         return ReasonedLimit::new(0.0, ALL_OPEN);

@@ -1,7 +1,7 @@
 //! The members of the bank: which are present, and the last data of the others.
 
-use super::Member;
 use super::conductance::{BankCurrent, MemberCurrent};
+use super::{Member, Switched};
 use crate::base::units::Amps;
 use crate::model::{BankModule, Freshness, Level, MemberInfo, Reasons, Snapshot};
 use std::collections::BTreeMap;
@@ -23,6 +23,10 @@ pub(super) struct MemberState {
     pub(super) last: Arc<Snapshot>,
     pub(super) reasons: Reasons,
     pub(super) current: MemberCurrent,
+    /// Whether it is switched off for equal charge.
+    pub(super) switched: Switched,
+    /// Its limits before that: a BMS that is switched off allows nothing.
+    pub(super) unswitched: Arc<Snapshot>,
     /// Weight from 1 to 0 while a member that was stopped deliberately fades out.
     pub(super) leaving: f64,
     /// Since when it is not fresh.
@@ -39,7 +43,7 @@ impl MemberState {
     /// One of its switches is open.
     fn is_switched_off(&self) -> bool {
         let reading = &self.last.reading;
-        reading.fets.charge == Some(false) || reading.fets.discharge == Some(false)
+        self.switched != Switched::No || reading.fets.charge == Some(false) || reading.fets.discharge == Some(false)
     }
 
     /// It is online, or was stopped a moment ago and fades out.
@@ -87,6 +91,10 @@ impl Members {
     pub(super) fn update(&mut self, members: &[Member], leave: Duration, elapsed: Duration) {
         for (name, state) in &mut self.states {
             let member = members.iter().find(|member| member.name == *name);
+            if state.switched == Switched::No {
+                state.unswitched = state.last.clone();
+            }
+            state.switched = member.map_or(state.switched, |member| member.switched);
             let is_leaving = member.is_some_and(|member| member.leaving);
             // The data of a stopped member is outdated.
             state.now = member.filter(|_| !is_leaving).and_then(|member| member.snapshot.clone());
@@ -136,6 +144,8 @@ impl Members {
                 last: snapshot.clone(),
                 reasons: member.reasons.clone(),
                 current: MemberCurrent::default(),
+                switched: member.switched,
+                unswitched: snapshot.clone(),
                 leaving: 0.0,
                 away_for: Duration::ZERO,
                 readings_at_rise: None,

@@ -19,9 +19,11 @@ mod members;
 mod ramp;
 mod restart;
 mod spread;
+mod switching;
 mod voltage;
 
 pub use liveness::Liveness;
+pub use switching::{PackSwitching, REQUESTER, SwitchOrder, Switched};
 
 use crate::base::time::Now;
 use crate::base::units::{Amps, Moment, Percent, round_down};
@@ -30,7 +32,9 @@ use crate::battery::charge::hold::HeldVoltage;
 use crate::battery::charge::{PhaseConfig, Recovery, Silence};
 use crate::battery::counters;
 use crate::battery::soc::forecast;
-use crate::model::{BankSummary, ByDirection, Freshness, History, Level, Limit, Limits, MemberInfo, Reading, Reasons, Snapshot};
+use crate::model::{
+    BankSummary, ByDirection, Freshness, History, Level, Limit, Limits, MemberInfo, PackSwitch, Reading, Reasons, Snapshot,
+};
 use limits::Ramps;
 use members::Members;
 use restart::Restart;
@@ -103,6 +107,8 @@ pub struct Member {
     pub reasons: Reasons,
     /// It leaves deliberately: its driver was stopped.
     pub leaving: bool,
+    /// Whether it is switched off for equal charge.
+    pub switched: Switched,
 }
 
 impl Member {
@@ -110,7 +116,7 @@ impl Member {
     pub fn local(name: impl Into<String>, snapshot: Arc<Snapshot>) -> Self {
         let (name, Limits { cvl, ccl, dcl, .. }) = (name.into(), snapshot.limits);
         let reasons = Reasons { cvl: cvl.why.into(), ccl: ccl.why.into(), dcl: dcl.why.into() };
-        Self { label: name.clone(), name, snapshot: Some(snapshot), reasons, leaving: false }
+        Self { label: name.clone(), name, snapshot: Some(snapshot), reasons, leaving: false, switched: Switched::No }
     }
 }
 
@@ -148,6 +154,7 @@ pub struct Bank {
     /// The charge current limit published last.
     published: Option<Limit<Amps>>,
     notices: Vec<String>,
+    switching: Option<PackSwitch>,
 }
 
 impl Bank {
@@ -170,7 +177,13 @@ impl Bank {
             charger_watch: ChargerWatch::default(),
             published: None,
             notices: Vec::new(),
+            switching: None,
         }
+    }
+
+    /// Sets how far the switching of packs is, to be shown from the next step on.
+    pub fn show_switching(&mut self, switching: Option<PackSwitch>) {
+        self.switching = switching;
     }
 
     /// Lines for the log since the last call.
@@ -226,6 +239,7 @@ impl Bank {
         let modules = BankSummary {
             reasons: limits.1,
             own_cable: self.own_cable(freshness),
+            switching: self.switching.clone(),
             modules: self.members.modules(self.config.silence.cable_warning_after()),
             ..aggregate.modules
         };

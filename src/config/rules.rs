@@ -1,6 +1,7 @@
 //! Checks across keys: settings that contradict each other.
 
 use super::settings::Settings;
+use crate::bank::Layout;
 use crate::base::units::Volts;
 use crate::battery::charge;
 use crate::battery::charge::chemistry::preset;
@@ -20,6 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { keys: &["max_cell_voltage_v", "chemistry"], broken: |settings| too_high(&settings.charge) },
     Rule { keys: &["max_cell_voltage_v", "charge_by_cell_voltage", "chemistry"], broken: |settings| never_full(&settings.charge) },
     Rule { keys: &["bank.name"], broken: no_name },
+    Rule { keys: &["bank.equal_charge", "bank.in_run", "bank.layout"], broken: cannot_switch },
     Rule { keys: &["soc_full_cell_voltage_v", "max_cell_voltage_v", "chemistry"], broken: never_counted_full },
     Rule { keys: &["low_soc_alarm_pct", "low_soc_warning_pct"], broken: alarm_before_warning },
     Rule {
@@ -94,6 +96,22 @@ fn no_name(settings: &Settings) -> Option<String> {
     let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
     (!fits)
         .then(|| format!("`bank.name` = {name:?} is not valid in a D-Bus name; use letters, digits and _, starting with a letter"))
+}
+
+/// Packs are switched by the process that has their ports, and only in parallel.
+fn cannot_switch(settings: &Settings) -> Option<String> {
+    let bank = &settings.bank;
+    if !bank.equal_charge {
+        return None;
+    }
+    let wrong = match () {
+        () if !bank.in_run => {
+            "`bank.equal_charge` needs `bank.in_run`: only one `run` with all ports switches packs; set it, or remove this"
+        }
+        () if bank.layout == Layout::Series => "`bank.equal_charge` is for batteries in parallel; remove it",
+        () => return None,
+    };
+    Some(wrong.to_owned())
 }
 
 fn never_counted_full(settings: &Settings) -> Option<String> {

@@ -253,6 +253,9 @@ pub const KEYS: &[Key] = &[
          them; this needs no D-Bus. false = `dbus-bms bank` forms it from the batteries on D-Bus."),
     key("bank.layout", File, Any, |s| &mut s.bank.layout, "",
         "\"parallel\" = batteries in parallel: currents add up; \"series\" = batteries in series: voltages add up."),
+    key("bank.equal_charge", File, Any, |s| &mut s.bank.equal_charge, "",
+        "true = switches charging of the fullest pack, or discharging of the emptiest, off for up to two hours while their charge \
+         differs by 5 % or more. Needs `in_run`, batteries in parallel and [commands] enabled. See docs/bank.md."),
     key("bank.max_charge_current_a", File, Between(0.0, 5000.0), |s| &mut s.bank.max_charge_current, "200.0",
         "Maximum charge current in A of the whole bank, given by its fuse and cables. Not set: as its batteries allow."),
     key("bank.max_discharge_current_a", File, Between(0.0, 5000.0), |s| &mut s.bank.max_discharge_current, "300.0",

@@ -188,6 +188,8 @@ pub struct Bank {
     pub in_run: bool,
     /// How they are wired.
     pub layout: Layout,
+    /// Packs are switched off for a while so that their charge becomes equal.
+    pub equal_charge: bool,
     /// Maximum charge current of the bank.
     pub max_charge_current: Option<Amps>,
     /// Maximum discharge current of the bank.
@@ -201,6 +203,7 @@ impl Default for Bank {
             members: Vec::new(),
             in_run: false,
             layout: Layout::default(),
+            equal_charge: false,
             max_charge_current: None,
             max_discharge_current: None,
         }

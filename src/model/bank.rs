@@ -44,6 +44,8 @@ pub struct BankSummary {
     pub own_cable: Option<Level>,
     /// How much the charge of its batteries differs; `None`: unknown, or in series.
     pub charge_spread: Option<ChargeSpread>,
+    /// Which battery is switched off so that their charge becomes equal; `None` unless configured.
+    pub switching: Option<PackSwitch>,
     /// The batteries, in a fixed order.
     pub modules: Vec<BankModule>,
 }
@@ -66,8 +68,47 @@ pub struct ChargeSpread {
     pub advice: String,
 }
 
-/// How sure a difference of charge is.
+/// How far the switching of packs is, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackSwitch {
+    /// The state.
+    pub state: SwitchingState,
+    /// The battery that is switched.
+    pub battery: Option<String>,
+    /// Why it is in this state.
+    pub reason: String,
+}
+
+/// States of the switching of packs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwitchingState {
+    /// No battery is switched off.
+    Waiting,
+    /// One is about to be switched off.
+    Preparing,
+    /// One does not charge.
+    ChargeOff,
+    /// One does not discharge.
+    DischargeOff,
+    /// One is about to be switched on again.
+    Returning,
+}
+
+impl SwitchingState {
+    /// Its name in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Preparing => "preparing",
+            Self::ChargeOff => "charge_off",
+            Self::DischargeOff => "discharge_off",
+            Self::Returning => "returning",
+        }
+    }
+}
+
+/// How sure a difference of charge is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
     /// Only the counters say so.
     Low,

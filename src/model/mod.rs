@@ -25,7 +25,7 @@ pub use assumption::{
     Assumption, DAREN_FETS, EG4_LL_CURRENT, JK_CAN_DIRECTION, Open, OpenValue, PYLONTECH_CAPACITY, PYLONTECH_CURRENT, QUESTIONS,
     Question, RENOGY_CURRENT, RV_C_DIRECTION, SEPLOS_HOT_MOSFETS,
 };
-pub use bank::{BankModule, BankSummary, ChargeSpread, Confidence, MemberInfo, Reasons};
+pub use bank::{BankModule, BankSummary, ChargeSpread, Confidence, MemberInfo, PackSwitch, Reasons, SwitchingState};
 pub use charge_excess::{CHARGE_EXCESS_REMEDY, ChargeExcess};
 pub use command::{Command, Outcome, Reply, Switch};
 pub use gx_setting::GxSetting;

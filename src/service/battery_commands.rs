@@ -1,14 +1,18 @@
 //! The commands of one battery: permission, the command in progress, and what is persisted.
 
 use super::port_worker::PortCommand;
+use crate::bank;
 use crate::base::state_file::StateFile;
 use crate::base::time::Now;
+use crate::base::units::Moment;
 use crate::battery::Battery;
 use crate::control::{Abilities, ControlRequest, Override, PendingRequest, PersistedCommands, RateLimiter};
 use crate::model::{Command, GxSetting, Mode, Outcome, Reading, Reply, Snapshot, Switch, UserOverrides};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Consecutive readings with the switch on that prove it was switched on from elsewhere.
 const READINGS_SHOWING_ON: u8 = 5;
@@ -30,7 +34,12 @@ pub(super) struct BatteryCommands {
     /// Consecutive readings that showed a switch on although it is persisted as off, in the order of [`Switch::ALL`].
     shown_on: [u8; 3],
     user_overrides: Arc<UserOverrides>,
+    /// What the last run had switched off for equal charge of a bank's packs is to be switched on again, and when next.
+    undo: Option<Moment>,
 }
+
+/// Time between two attempts to switch on again what the last run had switched off.
+const UNDO_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Location of a battery: its port as named by the owner, its number there, its address.
 pub(super) struct BatteryLocation<'a> {
@@ -69,7 +78,9 @@ impl BatteryCommands {
             under_way: None,
             shown_on: [0; 3],
             user_overrides: Arc::default(),
+            undo: None,
         };
+        commands.undo = commands.switched_for_bank().map(|_| now.at);
         commands.describe();
         for text in commands.user_overrides.switched_off_text.iter().chain(&commands.user_overrides.overrides) {
             log::warn!("{label}: still in effect: {text}; release it with `dbus-bms set` or `dbus-bms override clear`");
@@ -101,6 +112,40 @@ impl BatteryCommands {
             },
         };
         self.answer(pending, outcome);
+    }
+
+    /// A switch that is off for equal charge of a bank's packs.
+    fn switched_for_bank(&self) -> Option<Switch> {
+        self.persisted.off.iter().find(|(_, off)| off.by == bank::REQUESTER).map(|(switch, _)| *switch)
+    }
+
+    /// Switches on again what the last run had switched off for equal charge, also where commands are not enabled any more. Repeated
+    /// until the BMS shows it.
+    fn undo(&mut self, now: Now) {
+        let Some(due) = self.undo else { return };
+        let Some(switch) = self.switched_for_bank() else {
+            self.undo = None;
+            return;
+        };
+        if self.under_way.is_some() || self.persisted.under_way || now.at < due {
+            return;
+        }
+        self.undo = Some(now.at.after(UNDO_INTERVAL));
+        let command = switch.to(true);
+        log::warn!(
+            "{}: {} was off for equal charge when the last run ended; switching it on again. Check that it is on, or switch it on in the \
+             maker's app",
+            self.label,
+            switch.name()
+        );
+        let pending = PendingRequest {
+            request: ControlRequest::Command(command),
+            by: bank::REQUESTER.to_owned(),
+            answer: oneshot::channel().0,
+        };
+        if self.rate_limiter.try_acquire(true, now.at).is_ok() {
+            self.begin(command, pending, now);
+        }
     }
 
     fn begin(&mut self, command: Command, pending: PendingRequest, now: Now) {
@@ -159,6 +204,7 @@ impl BatteryCommands {
 
     /// Applies the active overrides before the battery computes its limits.
     pub(super) fn apply(&mut self, battery: &mut Battery, now: Now) {
+        self.undo(now);
         if self.persisted.overrides.expire(now) {
             self.report_overrides();
             self.save(now);

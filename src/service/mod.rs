@@ -130,7 +130,7 @@ pub async fn serve(
     let settings = config.settings(None, None);
     let state_folder = settings.state_folder.clone().unwrap_or_else(|| Paths::detect().state);
     let watchdog = Arc::new(Watchdog::default());
-    let (in_use, port_events) = start_ports(&config, ports, &state_folder, &watchdog)?;
+    let (in_use, mut port_events) = start_ports(&config, ports, &state_folder, &watchdog)?;
     let connected: Vec<_> = in_use.iter().filter(|port| port.is_wireless()).map(|port| port.name.clone()).collect();
     let connected: Vec<_> =
         connected.into_iter().map(|name| (bluetooth_options(&config.settings(Some(&name), None)), name)).collect();
@@ -174,7 +174,8 @@ pub async fn serve(
         partner,
         watchdog,
     };
-    let ended = run.until_ended(&mut signals, port_events, from_services).await;
+    let ended = run.until_ended(&mut signals, &mut port_events, from_services).await;
+    run.switch_packs_on(&mut port_events).await;
     run.shut_down(if ended.is_ok() { charge::STOPPED } else { charge::ENDED }).await;
     if let Some(outputs) = outputs {
         outputs.shut_down().await;
@@ -295,7 +296,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
     async fn until_ended(
         &mut self,
         signals: &mut StopSignals,
-        mut from_ports: PortEvents,
+        from_ports: &mut PortEvents,
         mut from_services: mpsc::Receiver<(EventSource, ServiceEvent)>,
     ) -> Result<(), RunError> {
         let turns = self.watchdog.watch("the loop that serves batteries", watchdog::EVENT_LOOP);
@@ -338,6 +339,24 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         let Self { bank, ports, batteries, bus, service_events, shown, .. } = self;
         if let Some(bank) = bank {
             bank.step(ports, batteries, now(), (bus, service_events), shown);
+        }
+    }
+
+    /// Switches on the packs that are off for equal charge, while the ports still answer.
+    async fn switch_packs_on(&mut self, from_ports: &mut PortEvents) {
+        loop {
+            let Some(bank) = &mut self.bank else { return };
+            if !bank.switch_on(&mut self.batteries, now()) {
+                return;
+            }
+            tokio::select! {
+                Some((port, event)) = from_ports.recv() => {
+                    // Errors of ports do not matter any more.
+                    let _ = self.on_port(port, event);
+                }
+                () = runtime::sleep_until(now().at.after(Duration::from_millis(100))) => {}
+            }
+            self.step_bank();
         }
     }
 

@@ -1,7 +1,7 @@
 //! The current limits of a bank.
 
 use crate::rig::{Rig, Says};
-use dbus_bms::bank::Config;
+use dbus_bms::bank::{Config, Switched};
 use dbus_bms::base::units::Amps;
 use dbus_bms::model::{Freshness, Reading};
 
@@ -370,4 +370,31 @@ fn shares_add_up_to_the_limit_at_most_and_no_member_gets_more_than_it_allows() {
     assert!(charge.iter().sum::<f64>() <= rig.ccl() && charge.iter().sum::<f64>() > rig.ccl() - 0.5, "{charge:?}");
     assert_eq!(charge[2], 0.0, "it has switched off");
     assert!((charge[1] - 30.0).abs() < 0.2, "{charge:?}");
+}
+
+#[test]
+fn a_pack_that_is_switched_off_for_equal_charge_does_not_count_and_raises_nothing() {
+    let mut rig = Rig::parallel(&["a", "b", "c"]);
+    rig.run(5);
+    rig.says("a").switched = Switched::Off;
+    rig.step(1.0);
+    assert_eq!((rig.ccl(), rig.dcl()), (200.0, 240.0), "before its switch is open");
+    // Its driver says that the BMS forbids charging: that is this switch.
+    rig.says("a").fets = (Some(false), Some(true));
+    rig.says("a").ccl = 0.0;
+    rig.run(60);
+    assert_eq!((rig.ccl(), rig.dcl()), (200.0, 240.0), "nor through the diode");
+    // It was the weakest: the others are not allowed more because it is off.
+    let mut rig = Rig::parallel(&["a", "b", "c"]);
+    rig.says("a").ccl = 30.0;
+    rig.run(5);
+    assert_eq!(rig.ccl(), 90.0);
+    rig.says("a").switched = Switched::Off;
+    rig.says("a").fets = (Some(false), Some(true));
+    rig.says("a").ccl = 0.0;
+    rig.run(60);
+    assert_eq!(rig.ccl(), 90.0);
+    rig.says("a").switched = Switched::Returns;
+    rig.step(1.0);
+    assert_eq!((rig.ccl(), &rig.why()[1][..]), (14.0, "a battery that was switched off for equal charge returns"));
 }

@@ -1,7 +1,7 @@
 //! Properties that hold for any behaviour of the members.
 
 use crate::rig::{Rig, Says};
-use dbus_bms::bank::{Bank, Config, Layout, Member};
+use dbus_bms::bank::{Bank, Config, Layout, Member, Switched};
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::Moment;
 use dbus_bms::model::{Freshness, History, Limits, Mode};
@@ -143,6 +143,25 @@ proptest! {
             let after = values(&rig.last.as_ref().unwrap().limits);
             for (after, before) in after.iter().zip(before) {
                 prop_assert!(*after <= before + 0.11, "{after} after {before}");
+            }
+        }
+    }
+
+    /// A member that is switched off for equal charge, or about to be, raises no limit: not against the same data without that.
+    #[test]
+    fn switching_a_pack_never_raises_a_limit(
+        course in course(), after in prop::collection::vec((0.1..15.0f64, prop::collection::vec(says(), NAMES.len()), any::<bool>()), 1..6),
+        chosen in 0..NAMES.len(), fets in (fet(), fet()),
+    ) {
+        let ((mut marked, _), (mut plain, _)) = (bank_after(course.clone()), bank_after(course));
+        for (seconds, mut members, returns) in after {
+            (members[chosen].switched, members[chosen].fets) = (if returns { Switched::Returns } else { Switched::Off }, fets);
+            set(&mut marked, &members);
+            members[chosen].switched = Switched::No;
+            set(&mut plain, &members);
+            let (marked, plain) = (values(&marked.step(seconds).limits), values(&plain.step(seconds).limits));
+            for (with, without) in marked.iter().zip(plain) {
+                prop_assert!(*with <= without + 1e-6, "{marked:?} {plain:?}");
             }
         }
     }

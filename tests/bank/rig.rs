@@ -1,6 +1,6 @@
 //! A bank with members whose data is set by the test.
 
-use dbus_bms::bank::{Bank, Config, Layout, Member};
+use dbus_bms::bank::{Bank, Config, Layout, Member, Switched};
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
 use dbus_bms::model::{
@@ -33,6 +33,7 @@ pub(crate) struct Says {
     pub(crate) freshness: Freshness,
     pub(crate) there: bool,
     pub(crate) leaving: bool,
+    pub(crate) switched: Switched,
     /// The member publishes limits.
     pub(crate) limits: bool,
     pub(crate) readings: u16,
@@ -60,6 +61,7 @@ impl Default for Says {
             freshness: Freshness::Fresh,
             there: true,
             leaving: false,
+            switched: Switched::No,
             limits: true,
             readings: 0,
         }
@@ -111,7 +113,7 @@ impl Says {
             },
             ..Snapshot::default()
         };
-        let mut member = Member { leaving: self.leaving, ..Member::local(name, Arc::new(snapshot)) };
+        let mut member = Member { leaving: self.leaving, switched: self.switched, ..Member::local(name, Arc::new(snapshot)) };
         if !self.there || !self.limits {
             member.snapshot = None;
         }

@@ -7,8 +7,14 @@ use crate::support::driver;
 
 use board::{Board, nobody, simulated};
 use bus::Bus;
-use driver::{Driver, Home, items_once};
+use dbus_bms::sim::pack::{Demand, PackConfig};
+use dbus_bms::sim::scenario::Scenario;
+use dbus_bms::sim::{Responder, Unit, responder};
+use driver::{Driver, Home, items_once, wait};
+use rustix::process::Signal;
 use serde_json::{Map, Value as Json, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 const BANK: &str = "com.victronenergy.battery.bank";
 const A: &str = "com.victronenergy.battery.ttyA";
@@ -154,4 +160,68 @@ fn the_service_of_the_bank_ends_where_none_is_configured() {
     for config in ["member_of_bank = true\n", "[port.ttyUSB1]\nmember_of_bank = true\n", "[bank]\nmembers = [\"ttyUSB0\"]\n"] {
         asked(config).assert(5, &["no D-Bus at"]);
     }
+}
+
+/// A simulated battery with a BMS that obeys, and the moment until which it was simulated.
+type Simulated = Arc<Mutex<(Box<dyn Responder>, [Unit; 1], Instant)>>;
+
+/// A JBD board that charges with 5 A.
+fn pack(home: &Home, name: &str, soc_pct: f64) -> (Simulated, Board) {
+    let mut unit = Unit::new(1, &PackConfig { soc_pct, ..PackConfig::default() }, Scenario::default());
+    unit.pack.demand = Demand::Constant(5.0);
+    let sim: Simulated = Arc::new(Mutex::new((responder("jbd").unwrap(), [unit], Instant::now())));
+    let answering = Arc::clone(&sim);
+    let answers = move |input: &[u8]| -> Vec<u8> {
+        let mut guard = answering.lock().unwrap();
+        let (board, units, last) = &mut *guard;
+        let passed = last.elapsed();
+        *last += passed;
+        units[0].advance(passed);
+        board.answer(input, units).into_iter().flat_map(|reply| reply.bytes).collect()
+    };
+    (sim, Board::on_pty(&home.path(name), Box::new(answers)))
+}
+
+fn charges(sim: &Simulated) -> bool {
+    !sim.lock().unwrap().1[0].pack.charge_off
+}
+
+/// Two packs whose rest voltages differ, with a bank that switches them, until the fuller one does not charge.
+fn one_is_off(home: &Home) -> (Driver, Simulated, [Board; 2]) {
+    let (full, a) = pack(home, "ttyA", 80.0);
+    let (empty, b) = pack(home, "ttyB", 60.0);
+    let config = format!("bank.equal_charge = true\n{CONFIG}[commands]\nenabled = true\n");
+    let driver = run(home, &config, &[&a, &b], &["--no-dbus"]);
+    // A minute of watching, and a quarter of one for the lower limits.
+    let end = Instant::now() + Duration::from_secs(240);
+    while charges(&full) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!charges(&full) && charges(&empty), "{:#?}", driver.log());
+    (driver, full, [a, b])
+}
+
+#[test]
+fn a_pack_that_is_off_for_equal_charge_is_on_after_a_stop() {
+    let home = Home::new();
+    let (driver, full, _boards) = one_is_off(&home);
+    let log = driver.stop().log.join("\n");
+    assert!(charges(&full), "{log}");
+    for words in ["equal charge: preparing", "charge off requested by equal charge", "on before the end", "charge on: done"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+}
+
+/// Also where neither the bank nor commands are configured any more.
+#[test]
+fn a_pack_that_is_off_for_equal_charge_is_on_after_the_start_that_follows_a_kill() {
+    let home = Home::new();
+    let (driver, full, [a, _b]) = one_is_off(&home);
+    driver.signal(Signal::KILL);
+    driver.end();
+    assert!(!charges(&full));
+    let driver = run(&home, "", &[&a], &["--no-dbus"]);
+    driver.wait_for_log("charge was off for equal charge when the last run ended");
+    assert!(wait(|| charges(&full).then_some(())).is_some(), "{:#?}", driver.log());
+    driver.stop();
 }

@@ -135,6 +135,7 @@ impl RemoteBattery {
             snapshot: self.snapshot(freshness).map(Arc::new),
             reasons: self.reasons(),
             leaving: self.is_leaving(),
+            ..Member::default()
         }
     }
 

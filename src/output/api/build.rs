@@ -316,7 +316,7 @@ impl From<&BankSummary> for Modules {
     fn from(bank: &BankSummary) -> Self {
         #[rustfmt::skip]
         let BankSummary {
-            online, offline, blocking_charge, blocking_discharge, min_cell, max_cell, min_temperature, max_temperature, charge_spread,
+            online, offline, blocking_charge, blocking_discharge, min_cell, max_cell, min_temperature, max_temperature, charge_spread, switching,
             // Included in the limits.
             reasons: _,
             // On D-Bus only: here each battery has a view of its own.
@@ -334,6 +334,9 @@ impl From<&BankSummary> for Modules {
             charge_spread_ah: charge_spread.as_ref().map(|spread| f64::from(spread.tenths_ah) / 10.0),
             charge_spread_confidence: charge_spread.as_ref().map(|spread| spread.confidence.key().into()),
             charge_spread_advice: charge_spread.as_ref().map(|spread| spread.advice.clone()),
+            switching_state: switching.as_ref().map(|switching| switching.state.key().into()),
+            switching_battery: switching.as_ref().and_then(|switching| switching.battery.clone()),
+            switching_reason: switching.as_ref().map(|switching| switching.reason.clone()),
         }
     }
 }

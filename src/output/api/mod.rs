@@ -430,6 +430,13 @@ object! {
         charge_spread_confidence: Option<Text> = "text",
         /// What to do about it.
         charge_spread_advice: Option<String> = "text",
+        /// Switching of packs for equal charge: `waiting`, `preparing`, `charge_off`, `discharge_off` or `returning`. Missing unless
+        /// `bank.equal_charge` is set.
+        switching_state: Option<Text> = "text",
+        /// The battery that is switched.
+        switching_battery: Option<String> = "text",
+        /// Why the switching is in this state.
+        switching_reason: Option<String> = "text",
     }
 }
 

@@ -1,13 +1,14 @@
 //! A bank of this process's batteries: `run` with several ports, without D-Bus.
 
 use super::task::BankTask;
-use crate::bank::Member;
+use crate::bank::{Layout, Member, PackSwitching, REQUESTER, SwitchOrder};
 use crate::base::episode::Once;
 use crate::base::time::Now;
 use crate::base::units::Moment;
 use crate::config::Settings;
+use crate::control::{ControlRequest, PendingRequest};
 use crate::dbus::{BATTERY_PREFIX, BankClaim, BusAddress};
-use crate::model::{Freshness, Reasons, Snapshot};
+use crate::model::{Freshness, Reply, Snapshot, Switch};
 use crate::output::registry::BatteryRegistry;
 use crate::service::battery_task::BatteryTask;
 use crate::service::dbus_supervisor::{Bus, EventSource, ServiceEvent};
@@ -15,7 +16,7 @@ use crate::service::port::PortInUse;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Maximum wait for the search on a port, or for the first reading of a battery.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,13 +49,27 @@ pub(in crate::service) struct LocalBank {
     pub(in crate::service) task: BankTask,
     started: Moment,
     logged_empty: Once,
+    /// Switches packs for equal charge, if configured, and the answer to the last order.
+    switching: Option<PackSwitching>,
+    answer: Option<oneshot::Receiver<Reply>>,
+    layout: Layout,
+    /// Since when the program ends.
+    ending: Option<Moment>,
 }
+
+/// Time for a pack to be switched on at the end; else the next start does it.
+const SWITCH_ON_TIMEOUT: Duration = Duration::from_secs(12);
 
 impl LocalBank {
     /// The bank, if the settings ask for one.
     pub(in crate::service) fn new(settings: Settings, state_folder: &Path, registry: BatteryRegistry, now: Moment) -> Option<Self> {
         let wanted = settings.bank.in_run;
+        let (switching, layout) = (settings.bank.equal_charge.then(PackSwitching::default), settings.bank.layout);
         wanted.then(|| Self {
+            switching,
+            answer: None,
+            layout,
+            ending: None,
             task: BankTask::new(settings, "batteries of this driver", state_folder, registry),
             started: now,
             logged_empty: Once::default(),
@@ -70,7 +85,7 @@ impl LocalBank {
     pub(in crate::service) fn step(
         &mut self,
         ports: &[PortInUse],
-        batteries: &[BatteryTask],
+        batteries: &mut [BatteryTask],
         now: Now,
         (bus, event_sender): (&Bus, &mpsc::Sender<(EventSource, ServiceEvent)>),
         shown: &mut impl FnMut(&str, watch::Receiver<Arc<Snapshot>>),
@@ -89,6 +104,7 @@ impl LocalBank {
                 return;
             }
         }
+        self.switch_packs(&mut members, batteries, now);
         self.task.step(&members, now);
         if let Some(snapshots) = self.task.serve(bus, event_sender) {
             shown(self.task.name(), snapshots);
@@ -96,6 +112,62 @@ impl LocalBank {
     }
 }
 
+impl LocalBank {
+    /// Advances the switching of packs, which marks the member concerned.
+    fn switch_packs(&mut self, members: &mut [Member], batteries: &mut [BatteryTask], now: Now) {
+        let Some(switching) = &mut self.switching else { return };
+        take_answer(&mut self.answer, switching);
+        let is_able = |name: &str, switch: Switch| batteries.iter().any(|battery| battery.is_member(name) && battery.obeys(switch));
+        let before = switching.shown().state;
+        let order = switching.step(self.layout, members, is_able, now.at);
+        let shown = switching.shown();
+        if shown.state != before {
+            log::info!("bank {}: equal charge: {}: {}", self.task.name(), shown.state.key(), shown.reason);
+        }
+        // Marked before the command is sent, so that the limits never count on a pack that is off.
+        switching.mark(members);
+        self.task.show_switching(Some(shown));
+        if let Some(order) = order {
+            self.answer = Some(send(batteries, order, now));
+        }
+    }
+
+    /// Switches on what is off, before the ports are closed. True if there is something to wait for; to be called again after each
+    /// step.
+    pub(in crate::service) fn switch_on(&mut self, batteries: &mut [BatteryTask], now: Now) -> bool {
+        let Some(switching) = &mut self.switching else { return false };
+        if self.ending.is_none()
+            && let Some(order) = switching.stop(now.at)
+        {
+            log::info!("bank {}: equal charge: switching {} on before the end", self.task.name(), order.member);
+            self.answer = Some(send(batteries, order, now));
+        }
+        let since = *self.ending.get_or_insert(now.at);
+        switching.is_off() && now.at.since(since) < SWITCH_ON_TIMEOUT
+    }
+}
+
+/// Hands the outcome of the last order to the rule, once there is one.
+fn take_answer(answer: &mut Option<oneshot::Receiver<Reply>>, switching: &mut PackSwitching) {
+    let Some(pending) = answer else { return };
+    let done = match pending.try_recv() {
+        Ok(reply) => reply.is_done(),
+        Err(oneshot::error::TryRecvError::Empty) => return,
+        Err(oneshot::error::TryRecvError::Closed) => false,
+    };
+    *answer = None;
+    switching.answered(done);
+}
+
+/// Sends an order the way of all commands: persisted before it goes out, confirmed by what the BMS shows afterwards.
+fn send(batteries: &mut [BatteryTask], order: SwitchOrder, now: Now) -> oneshot::Receiver<Reply> {
+    let (answer, answered) = oneshot::channel();
+    if let Some(battery) = batteries.iter_mut().find(|battery| battery.is_member(&order.member)) {
+        battery.submit(PendingRequest { request: ControlRequest::Command(order.command), by: REQUESTER.to_owned(), answer }, now);
+    }
+    answered
+}
+
 fn missing(name: &str) -> Member {
-    Member { name: name.to_owned(), label: name.to_owned(), snapshot: None, reasons: Reasons::default(), leaving: false }
+    Member { name: name.to_owned(), label: name.to_owned(), ..Member::default() }
 }

@@ -7,7 +7,7 @@ use crate::battery::charge;
 use crate::battery::guard::ChangeTimer;
 use crate::config::Settings;
 use crate::dbus::{BANK_HEARTBEAT_INTERVAL, BATTERY_PREFIX, RemoteBattery, RemoteEvent};
-use crate::model::{ByDirection, Freshness, Reasons};
+use crate::model::{ByDirection, Freshness};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,9 +140,7 @@ impl Members {
         members.extend(unseen.map(|name| Member {
             label: name.trim_start_matches(BATTERY_PREFIX).to_owned(),
             name: name.clone(),
-            snapshot: None,
-            reasons: Reasons::default(),
-            leaving: false,
+            ..Member::default()
         }));
         members
     }

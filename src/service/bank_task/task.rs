@@ -9,7 +9,7 @@ use crate::base::time::Now;
 use crate::base::units::Moment;
 use crate::config::Settings;
 use crate::dbus::{self, Context, DeviceId, bank_service};
-use crate::model::{History, Snapshot};
+use crate::model::{History, PackSwitch, Snapshot};
 use crate::output::api::BatteryInfo;
 use crate::output::registry::BatteryRegistry;
 use crate::service::battery_outputs::BatteryOutputs;
@@ -102,6 +102,11 @@ impl BankTask {
     /// When to call [`step`](Self::step) at the latest; `None` before it was shown.
     pub(super) fn due(&self) -> Option<Moment> {
         self.throttle.next()
+    }
+
+    /// Sets how far the switching of packs is, to be shown from the next step on.
+    pub(super) fn show_switching(&mut self, switching: Option<PackSwitch>) {
+        self.bank.show_switching(switching);
     }
 
     /// Each member's share of the present limits.

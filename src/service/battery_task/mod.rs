@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::control::{Abilities, CommandHandle, PendingRequest};
 use crate::dbus::{self, BatteryServiceEvent, BusAddress, Context, GxSettingValues, Takeover};
 use crate::link::PollError;
-use crate::model::{Freshness, LinkStats, Outcome, Reading, Snapshot};
+use crate::model::{Freshness, LinkStats, Outcome, Reading, Snapshot, Switch};
 use crate::output::api::BatteryInfo;
 use crate::output::registry::BatteryRegistry;
 use crate::probe::Found;
@@ -240,6 +240,16 @@ impl BatteryTask {
         let unknown = Member { snapshot: None, ..Member::default() };
         let (name, label) = (self.names.id().to_owned(), self.names.shown().to_owned());
         Some(Member { name, label, ..member.unwrap_or(unknown) })
+    }
+
+    /// Whether it is the member of the bank with this name.
+    pub(super) fn is_member(&self, name: &str) -> bool {
+        self.membership.bank().is_some() && self.names.id() == name
+    }
+
+    /// Whether commands for this switch are enabled and known to its BMS.
+    pub(super) fn obeys(&self, switch: Switch) -> bool {
+        self.commands.offers().has(switch)
     }
 
     /// Starts the battery's service as soon as there is a complete reading to show.

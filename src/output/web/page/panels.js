@@ -102,6 +102,10 @@ export function charge() {
 const spreadText = (modules) => known(modules?.charge_spread_ah, (ah) =>
   t('charge_spread', { ah: number(ah, 1, 'Ah'), confidence: t(`confidence_${modules.charge_spread_confidence}`), advice: phrase(modules.charge_spread_advice) }));
 
+/** Which battery is switched off for equal charge, and why. */
+const switchingText = (modules) => known(modules?.switching_state, (state) =>
+  t('equal_charge', { state: t(`switching_${state}`, { name: modules.switching_battery ?? '' }), why: phrase(modules.switching_reason) }));
+
 /** The batteries of a bank. */
 export function members(id) {
   const list = html('ul', { class: 'plain modules' });
@@ -118,7 +122,7 @@ export function members(id) {
       const own = named.length || others.length !== view.modules?.online + view.modules?.offline ? named : others;
       const { online, offline, blocking_charge, blocking_discharge } = view.modules ?? {};
       put(summary, [known(online, (n) => t('online', { n })), offline && t('offline', { n: offline }), blocking_charge && t('blocking_charge', { n: blocking_charge }),
-        blocking_discharge && t('blocking_discharge', { n: blocking_discharge }), spreadText(view.modules)].filter(Boolean).join(' · '));
+        blocking_discharge && t('blocking_discharge', { n: blocking_discharge }), spreadText(view.modules), switchingText(view.modules)].filter(Boolean).join(' · '));
       keyed(list, own.map((other) => `${other.id} ${other.name}`).join(), () => own.map((other) => html('li', {},
         html('a', { href: `#${other.id}` }, other.name), html('span', { class: 'bar', 'aria-hidden': 'true' }, html('i')), html('span', { class: 'values' }))));
       own.forEach((other, index) => {
