@@ -24,6 +24,7 @@
 //! output, takeover                     CAN, RS485, MQTT, dashboard, API; what dbus-serialbattery left behind
 //! bank, conext, control, generator, probe, sim, terminal  several batteries as one; Schneider's devices; requests of owners; when a generator runs; search for a BMS; simulated batteries; tables
 //! battery, house, link                 one battery over time; devices of the house; one request to a port and its answer
+//! health                               health of the cells from everyday readings
 //! bms                                  protocols of the BMS families
 //! model                                readings, alarms, limits, commands
 //! base                                 units, time, files, text
@@ -48,6 +49,7 @@ pub mod config;
 pub mod control;
 pub mod dbus;
 pub mod generator;
+pub mod health;
 pub mod house;
 pub mod link;
 pub mod model;

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 mod exit;
 mod failure;
+pub mod health;
 pub mod hub;
 pub mod limits;
 pub mod options;
@@ -39,6 +40,7 @@ use day::SimulateDayArgs;
 use decode::DecodeArgs;
 use demo::DemoArgs;
 use doctor::DoctorArgs;
+use health::HealthArgs;
 use hub::HubArgs;
 use limits::LimitsArgs;
 use log::LevelFilter;
@@ -89,6 +91,8 @@ pub enum Command {
     Override(OverrideCommand),
     /// Run charge control as a filter: measured values in, limits with reasons out (JSON lines); or plot its curves
     Limits(LimitsArgs),
+    /// Estimate the health of each cell from readings: resistance, charge offset, self-discharge, capacity
+    Health(HealthArgs),
     /// Simulate a BMS of family NAME and its cells on a pseudo terminal
     Simulate(SimulateArgs),
     /// Simulate a day of a battery with sun, loads and chargers under charge control
@@ -154,6 +158,7 @@ impl Command {
             Self::Set(args) => args.run(out),
             Self::Override(command) => command.run(out),
             Self::Limits(args) => args.run(io::stdin().lock(), out),
+            Self::Health(args) => args.run(io::stdin().lock(), out),
             Self::Simulate(args) => args.run(),
             Self::SimulateDay(args) => args.run(out, Show::choose(args.json)),
             Self::Demo(args) => args.run(Show::choose(false)),

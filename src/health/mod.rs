@@ -1,0 +1,311 @@
+//! Health of the cells from everyday readings: resistances, charge offsets, self-discharge, capacities, and findings.
+//!
+//! Pure: readings with their time go in, estimates and findings come out. Every reading costs a fixed number of steps per cell, the
+//! memory is fixed (below 4 kB for 16 cells) and can be saved. Made for LFP cells; for others only the resistances become known.
+//!
+//! ```text
+//! Observation ─▶ clock ─▶ count ───────────────┐
+//!        │                balance (booked) ────┤
+//!        ├─▶ moment ─▶ resistance (steps)      ├─▶ ends: top (offsets, anchor) ─▶ bottom (capacities)
+//!        └─▶ deviation (open voltages) ────────┘   fit (does the curve fit?)
+//!                     estimates ─▶ findings ─▶ words
+//! ```
+//!
+//! `docs/health.md` tells the owner what the estimates mean, how good they are and what is never claimed.
+
+mod balance;
+mod cell;
+mod clock;
+mod count;
+mod curve;
+mod deviation;
+mod ends;
+mod estimates;
+mod findings;
+mod fit;
+mod line;
+mod moment;
+mod observation;
+mod resistance;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use estimates::{BatteryEstimates, CellEstimates, Estimate, Estimates};
+pub use findings::{Cause, Certainty, Finding, Kind};
+pub use observation::{Balancer, Observation};
+
+use cell::Cell;
+use clock::{Clock, DAY, Interval};
+use count::Count;
+use deviation::{Deviations, Polarisation};
+use ends::bottom::{Bottom, Known};
+use ends::top::Top;
+use ends::{CurrentOffset, Look};
+use findings::Watch;
+use fit::Fit;
+use line::median;
+use moment::Moment;
+use observation::Sample;
+use resistance::Steps;
+use serde::{Deserialize, Serialize};
+
+/// Fewest cells of a battery.
+pub const MIN_CELLS: usize = 4;
+/// Most cells of a battery.
+pub const MAX_CELLS: usize = 32;
+/// What is forgotten exponentially is so this often, s.
+const FORGET_EVERY: f64 = 600.0;
+/// Deviations on the plateau are sampled this often, s.
+const SAMPLE_EVERY: f64 = 10.0;
+/// Forgetting, days: deviations, offsets, count at full, capacities.
+const FORGET_DEVIATIONS: f64 = 7.0;
+const FORGET_OFFSETS: f64 = 10.0;
+const FORGET_COUNTS: f64 = 20.0;
+const FORGET_CAPACITIES: f64 = 120.0;
+/// Steps and days before the ends of the curve count.
+const SETTLED_STEPS: f32 = 60.0;
+const SETTLED_AFTER: f64 = 2.0 * DAY;
+/// Temperature until one is known, °C.
+const USUAL_TEMPERATURE: f64 = 25.0;
+
+/// The estimators of one battery.
+///
+/// What is saved with serde is all but the last seconds: estimates and findings are the same afterwards, and the first reading
+/// after loading is like that after a gap.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Health {
+    /// Capacity as installed, Ah.
+    nominal: f32,
+    clock: Clock,
+    forgotten: f64,
+    temperature: Option<f32>,
+    count: Count,
+    polarisation: Polarisation,
+    steps: Steps,
+    deviations: Deviations,
+    top: Top,
+    bottom: Bottom,
+    fit: Fit,
+    watch: Watch,
+    /// There was no reading since the last review.
+    reviewed: bool,
+    cells: Vec<Cell>,
+    #[serde(skip)]
+    moment: Moment,
+}
+
+impl Health {
+    /// Estimators that know nothing yet, of a battery with so many cells and this capacity as installed.
+    ///
+    /// A number of cells outside [`MIN_CELLS`] to [`MAX_CELLS`] is the nearest in it; a capacity outside 1 to 10 000 Ah too.
+    pub fn new(cells: usize, capacity: crate::base::units::AmpHours) -> Self {
+        let nominal = if capacity.get().is_finite() { capacity.get().clamp(1.0, 10_000.0) } else { 10_000.0 };
+        Self {
+            nominal: nominal as f32,
+            clock: Clock::default(),
+            forgotten: 0.0,
+            temperature: None,
+            count: Count::default(),
+            polarisation: Polarisation::default(),
+            steps: Steps::new(nominal),
+            deviations: Deviations::default(),
+            top: Top::default(),
+            bottom: Bottom::default(),
+            fit: Fit::default(),
+            watch: Watch::default(),
+            reviewed: true,
+            cells: vec![Cell::default(); cells.clamp(MIN_CELLS, MAX_CELLS)],
+            moment: Moment::default(),
+        }
+    }
+
+    /// Whether this is the state of a battery with so many cells and this capacity. If not, start anew.
+    pub fn is_of(&self, cells: usize, capacity: crate::base::units::AmpHours) -> bool {
+        self.cells.len() == cells && (f64::from(self.nominal) - capacity.get()).abs() < 0.001 * capacity.get()
+    }
+
+    /// Takes a reading. Those with another number of cells, without current or with impossible values are ignored.
+    ///
+    /// With the first reading of a day (of the told time, UTC) the findings of the day before are reviewed.
+    pub fn update(&mut self, observation: &Observation) {
+        let nominal = self.nominal();
+        let Some(sample) = observation.sample(self.cells.len(), nominal) else { return };
+        if self.clock.is_started() && day_of(sample.t) != day_of(self.clock.told()) {
+            self.review();
+        }
+        self.reviewed = false;
+        let dt = match self.clock.advance(&sample) {
+            Interval::Stale => return,
+            Interval::First => self.start(&sample),
+            Interval::Gap(dt) => self.bridge(dt, &sample),
+            Interval::Regular(dt) if self.moment.filled == 0 => self.bridge(dt, &sample),
+            Interval::Regular(dt) => {
+                self.count.add(dt, sample.current + self.moment.current());
+                dt
+            }
+        };
+        self.count.remember(sample.remaining);
+        if let Some(temperature) = sample.temperature {
+            self.temperature = Some(temperature as f32);
+        }
+        self.forget();
+        self.moment.push(dt, sample.current, sample.cells);
+        balance::book(sample.balancing, dt, &mut self.cells);
+        self.fit.flow(dt, sample.current, nominal);
+        self.look_at_steps(dt);
+        self.look_at_voltages(dt, &sample);
+    }
+
+    /// Reviews the findings of the day of the last reading; [`Health::update`] does so after each day. Without a reading since the
+    /// last review it does nothing.
+    pub fn review(&mut self) {
+        if std::mem::replace(&mut self.reviewed, true) {
+            return;
+        }
+        let estimates = self.estimates();
+        let mut watch = std::mem::take(&mut self.watch);
+        watch.review(&estimates, f64::from(self.nominal), [self.top.count, self.bottom.count], self.clock.days());
+        self.watch = watch;
+    }
+
+    /// What is known now.
+    pub fn estimates(&self) -> Estimates {
+        Estimates::of(self)
+    }
+
+    /// The findings of the last review, those found first leading.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.watch.findings(&self.clock)
+    }
+
+    fn nominal(&self) -> f64 {
+        f64::from(self.nominal)
+    }
+
+    fn start(&mut self, sample: &Sample) -> f64 {
+        self.polarisation = Polarisation::settled(sample.current);
+        self.moment.restart(self.cells.len());
+        0.0
+    }
+
+    /// Goes on after a gap; returns the time that counts for flows, s: none.
+    fn bridge(&mut self, dt: f64, sample: &Sample) -> f64 {
+        self.count.bridge(dt, sample.remaining, self.nominal());
+        self.polarisation.step(sample.current, dt);
+        self.moment.restart(self.cells.len());
+        0.0
+    }
+
+    fn forget(&mut self) {
+        let dt = self.clock.elapsed() - self.forgotten;
+        if dt < FORGET_EVERY {
+            return;
+        }
+        self.forgotten = self.clock.elapsed();
+        let keep = |days: f64| (-dt / (days * DAY)).exp();
+        let (offsets, capacities) = (keep(FORGET_OFFSETS), keep(FORGET_CAPACITIES) as f32);
+        self.top.counts.forget(keep(FORGET_COUNTS));
+        self.top.spreads.forget(offsets);
+        for cell in &mut self.cells {
+            cell.top.line.forget(offsets);
+            cell.bottom.line.forget(offsets);
+            cell.bottom.weight *= capacities;
+            cell.bottom.weighted *= capacities;
+        }
+        self.deviations.solve(keep(FORGET_DEVIATIONS), &mut self.cells);
+        self.steps.forget(dt, f64::from(self.nominal), &mut self.cells);
+    }
+
+    fn look_at_steps(&mut self, dt: f64) {
+        let (days, temperature) = (self.clock.days(), self.temperature());
+        self.steps.look_for_slow_part(dt, days, temperature, &mut self.moment, &mut self.cells);
+        self.steps.look(days, self.clock.period(), temperature, &mut self.moment, &mut self.cells);
+    }
+
+    fn look_at_voltages(&mut self, dt: f64, sample: &Sample) {
+        let share = if self.moment.is_filtered {
+            self.polarisation.step(sample.current, dt)
+        } else {
+            self.polarisation.smoothed = sample.current as f32;
+            1.0
+        };
+        self.moment.filter(sample.cells, share);
+        let is_still = self.moment.is_still(sample.current, &self.polarisation);
+        let is_due = self.moment.since_sample >= SAMPLE_EVERY;
+        if self.moment.is_filtered && (is_still || is_due) {
+            self.look_at_open_voltages(is_still, is_due);
+        }
+        self.moment.is_filtered = true;
+    }
+
+    fn look_at_open_voltages(&mut self, is_still: bool, is_due: bool) {
+        let count = self.cells.len();
+        let (mut smooth, mut open) = ([0.0; MAX_CELLS], [0.0; MAX_CELLS]);
+        for (place, cell) in smooth.iter_mut().zip(&self.moment.cells) {
+            *place = f64::from(cell.smooth);
+        }
+        let (Some(smooth), Some(open)) = (smooth.get(..count), open.get_mut(..count)) else { return };
+        let temperature = self.temperature();
+        deviation::open_voltages(&self.polarisation, temperature, &self.steps, &self.cells, smooth, open);
+        if is_due {
+            self.moment.since_sample = 0.0;
+            self.deviations.learn(&self.polarisation, temperature, smooth, open, &mut self.cells);
+            self.look_at_fit(open);
+        }
+        if is_still {
+            self.look_at_ends(open);
+        }
+    }
+
+    fn look_at_fit(&mut self, open: &[f64]) {
+        let (Some(anchor), Some(open), true) = (self.top.anchor, median(open.iter().copied()), self.is_settled()) else { return };
+        let drop = deviation::usual_drop(&self.polarisation, self.temperature(), &self.steps);
+        self.fit.look(open, drop, (anchor.charge - self.count.charge) / self.nominal());
+    }
+
+    fn look_at_ends(&mut self, open: &[f64]) {
+        let mut last_open = [0.0; MAX_CELLS];
+        for (place, cell) in last_open.iter_mut().zip(&self.moment.cells) {
+            *place = f64::from(cell.seen);
+        }
+        let look = Look {
+            elapsed: self.clock.elapsed(),
+            current: f64::from(self.polarisation.smoothed),
+            charge: self.count.charge,
+            doubt: f64::from(self.count.doubt),
+            last_charge: self.moment.seen_at,
+            open,
+            last_open: &last_open,
+            nominal: self.nominal(),
+            is_settled: self.is_settled(),
+        };
+        self.top.look(&look, &mut self.cells);
+        let known = Known { top: &self.top, steps: &self.steps, temperature: self.temperature() };
+        self.bottom.look(&look, &known, &mut self.cells);
+        self.moment.seen_at = Some(self.count.charge);
+        for (cell, open) in self.moment.cells.iter_mut().zip(open) {
+            cell.seen = *open as f32;
+        }
+    }
+
+    /// Resistances and deviations are known well enough for the ends of the curve.
+    fn is_settled(&self) -> bool {
+        self.steps.count >= SETTLED_STEPS && self.clock.elapsed() > SETTLED_AFTER
+    }
+
+    fn temperature(&self) -> f64 {
+        self.temperature.map_or(USUAL_TEMPERATURE, f64::from)
+    }
+
+    /// What the count gains from full to full.
+    fn current_offset(&self) -> CurrentOffset {
+        CurrentOffset::of(&self.top.counts)
+    }
+}
+
+/// Number of the day that a time (s) lies in.
+fn day_of(t: f64) -> i64 {
+    (t / DAY).floor() as i64
+}
