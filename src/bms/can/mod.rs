@@ -10,9 +10,11 @@
 mod broadcast;
 mod bus_error;
 mod frame;
+mod last_frames;
 mod record;
 
 pub(crate) use broadcast::{framing, received};
 pub use bus_error::BusError;
 pub use frame::{Frame, Line, LineError, parse_line, parse_record};
+pub(crate) use last_frames::LastFrames;
 pub use record::{IdFilter, Record, signed_word, word};

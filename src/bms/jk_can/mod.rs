@@ -25,10 +25,9 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::can::{self, IdFilter, Record};
+use super::can::{self, IdFilter, LastFrames, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The registry entry. A battery's address is that of its DIP switches.
@@ -88,25 +87,14 @@ const LEAST: u8 = 4;
 /// A frame that is missing in more than this number of sets is no longer known.
 const MAX_MISSED: u8 = 1;
 
-/// The last frame of a kind.
-#[derive(Debug, Clone, Copy)]
-struct LastFrame {
-    record: Record,
-    missed: u8,
-    /// Number of them in this set.
-    now: u8,
-}
-
 /// Decoder state.
 #[derive(Debug, Default)]
 struct JkCan {
     /// `None` accepts every board.
     address: Option<u8>,
-    heard: BTreeMap<u32, LastFrame>,
+    frames: LastFrames,
     /// A reading was planned: until then one frame identifies the board.
     is_in_use: bool,
-    /// A whole set has passed: which frames come is known.
-    knows_set: bool,
     /// Cells were heard before.
     has_cells: bool,
 }
@@ -154,8 +142,7 @@ impl Codec for JkCan {
         if self.address.is_some_and(|own| own != address) {
             return Err(DecodeError::Foreign { what: "a frame of another board" });
         }
-        let before = self.heard.get(&kind).map_or(0, |heard| heard.now);
-        self.heard.insert(kind, LastFrame { record, missed: 0, now: before.saturating_add(1) });
+        self.frames.take(kind, record);
         self.has_cells |= (CELLS..=LAST_CELLS).contains(&kind);
         if !self.is_in_use && matches!(expected, Expected::Request(_)) {
             return Ok(if kind == PACK { self.show(into) } else { Progress::More });
@@ -164,48 +151,33 @@ impl Codec for JkCan {
             return Ok(Progress::More);
         }
         self.show(into);
-        self.begin_next();
+        self.frames.end_set(|_| MAX_MISSED);
         Ok(Progress::Done)
     }
 
     fn reset(&mut self) {
-        self.heard.values_mut().for_each(|heard| heard.now = 0);
+        self.frames.restart_set();
     }
 }
 
 impl JkCan {
-    fn count(&self, kind: u32) -> u8 {
-        self.heard.get(&kind).map_or(0, |heard| heard.now)
-    }
-
     /// Every frame that comes regularly was heard; in the first set twice, because then it is a whole one.
     fn is_complete(&self) -> bool {
-        let regular = || self.heard.iter().filter(|(kind, _)| ![ALARMS, CHARGER].contains(kind)).map(|(_, heard)| heard.now);
-        let required = self.count(PACK) > 0 && self.count(EXTREMES) >= LEAST;
-        let is_long = WHOLE_SET.iter().any(|(kind, count)| self.count(*kind) >= *count);
-        let is_endless = self.count(EXTREMES) >= 60 || self.count(HEAT) >= 6;
+        let regular = || self.frames.counts().filter(|(kind, _)| ![ALARMS, CHARGER].contains(kind)).map(|(_, count)| count);
+        let required = self.frames.count(PACK) > 0 && self.frames.count(EXTREMES) >= LEAST;
+        let is_long = WHOLE_SET.iter().any(|(kind, count)| self.frames.count(*kind) >= *count);
+        let is_endless = self.frames.count(EXTREMES) >= 60 || self.frames.count(HEAT) >= 6;
         let regular =
-            if self.knows_set { is_long || regular().all(|now| now > 0) } else { is_long && regular().all(|now| now > 1) };
+            if self.frames.knows_set() { is_long || regular().all(|count| count > 0) } else { is_long && regular().all(|count| count > 1) };
         required && (regular || is_endless)
     }
 
-    fn begin_next(&mut self) {
-        self.heard.retain(|_, heard| {
-            heard.missed = if heard.now > 0 { 0 } else { heard.missed.saturating_add(1) };
-            heard.now = 0;
-            heard.missed <= MAX_MISSED
-        });
-        self.knows_set = true;
-    }
-
     fn show(&self, into: &mut Reading) -> Progress {
-        let data = |kind: u32| self.heard.get(&kind).map(|heard| heard.record);
-        let now = |kind: u32| self.heard.get(&kind).filter(|heard| heard.now > 0).map(|heard| heard.record);
-        values::show(&data, into);
+        values::show(&|kind| self.frames.get(kind), into);
         into.without_cells = !self.has_cells;
         // Sent only while there are some.
         into.alarms = Some(Vec::new());
-        if let Some(record) = now(ALARMS) {
+        if let Some(record) = self.frames.get_new(ALARMS) {
             alarms::show(record.data(), into);
         }
         Progress::Done
@@ -223,6 +195,7 @@ impl Protocol for JkCan {
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {
         self.is_in_use = true;
+        self.frames.begin_poll();
         vec![FRAMES]
     }
 

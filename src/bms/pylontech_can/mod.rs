@@ -25,10 +25,9 @@
 pub(crate) mod alarms;
 mod values;
 
-use super::can::{self, IdFilter, Record};
+use super::can::{self, IdFilter, LastFrames};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use values::{ALARMS, CHARGE, LIMITS, MEASURED};
 
@@ -61,23 +60,10 @@ const REQUIRED: [u16; 3] = [LIMITS, CHARGE, MEASURED];
 /// A frame that is missing in more than this number of sets is no longer known.
 const MAX_MISSED: u8 = 3;
 
-/// A frame with the number of sets since that it was missing in.
-#[derive(Debug, Clone, Copy)]
-struct LastFrame {
-    record: Record,
-    missed: u8,
-    /// It has arrived in the present set.
-    now: bool,
-}
-
 /// Decoder state: the last frame of each id. A set is complete once every frame that usually comes has come.
 #[derive(Debug, Default)]
 struct PylontechCan {
-    heard: BTreeMap<u16, LastFrame>,
-    /// A set was complete before: which frames come is known.
-    knows_set: bool,
-    /// Number of frames with the measured values in this set: with the second one a whole set has passed.
-    measured: u8,
+    frames: LastFrames,
 }
 
 impl Codec for PylontechCan {
@@ -94,38 +80,28 @@ impl Codec for PylontechCan {
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
         let record = can::received(expected, frame)?;
         let id = record.frame().ok_or(DecodeError::Foreign { what: "a frame with an id of 29 bits" })?.id();
-        self.heard.insert(id, LastFrame { record, missed: 0, now: true });
-        self.measured = self.measured.saturating_add(u8::from(id == MEASURED));
-        let frame = |id| self.heard.get(&id).map(|heard| heard.record);
+        self.frames.take(id.into(), record);
+        let frame = |id: u16| self.frames.get(id.into());
         values::refuse(&frame)?;
         if !self.is_complete() {
             return Ok(Progress::More);
         }
         values::show(&frame, into);
-        self.begin_next();
+        self.frames.end_set(|_| MAX_MISSED);
         Ok(Progress::Done)
     }
 
     fn reset(&mut self) {
-        self.heard.values_mut().for_each(|heard| heard.now = false);
-        self.measured = 0;
+        self.frames.restart_set();
     }
 }
 
 impl PylontechCan {
     fn is_complete(&self) -> bool {
-        let required = REQUIRED.iter().all(|id| self.heard.get(id).is_some_and(|heard| heard.now));
-        let usual = self.knows_set && self.heard.values().all(|heard| heard.now);
-        required && (usual || self.measured >= 2)
-    }
-
-    fn begin_next(&mut self) {
-        self.heard.retain(|_, heard| {
-            heard.missed = if heard.now { 0 } else { heard.missed.saturating_add(1) };
-            heard.now = false;
-            heard.missed <= MAX_MISSED
-        });
-        (self.knows_set, self.measured) = (true, 0);
+        let required = REQUIRED.iter().all(|id| self.frames.count((*id).into()) > 0);
+        let usual = self.frames.knows_set() && self.frames.counts().all(|(_, count)| count > 0);
+        // With the second frame of the measured values a whole set has passed.
+        required && (usual || self.frames.count(MEASURED.into()) >= 2)
     }
 }
 
@@ -139,6 +115,7 @@ impl Protocol for PylontechCan {
     }
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {
+        self.frames.begin_poll();
         vec![FRAMES]
     }
 

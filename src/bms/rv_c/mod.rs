@@ -22,10 +22,9 @@
 
 mod values;
 
-use super::can::{self, IdFilter, Record};
+use super::can::{self, IdFilter, LastFrames, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
 use crate::model::Reading;
-use std::collections::BTreeMap;
 use std::time::Duration;
 pub(crate) use values::ALARMS;
 use values::{CAPACITY, DESIRED, FLAGS, HEALTH, MEASURED, STATE};
@@ -61,28 +60,20 @@ const FILTERS: &[IdFilter] = &[
     IdFilter { id: 0x81FE_A500, mask: 0x01FF_FF00 },
 ];
 
-/// A frame is no longer known after this number of frames with the measured values, which come once or twice a second: those that come
+/// A frame is no longer known if it is missing in more than this number of sets, of which one or two come in a second: those that come
 /// as often, and the others, of which the limits come every five seconds.
-const FORGOTTEN_AFTER: (u8, u8) = (3, 20);
+const MAX_MISSED: (u8, u8) = (2, 19);
 /// A device that is silent for this number of frames of another one has left its task to that one.
 const REPLACED_AFTER: u8 = 10;
-
-/// The last frame of a kind.
-#[derive(Debug, Clone, Copy)]
-struct LastFrame {
-    record: Record,
-    priority: u8,
-    sender: u8,
-    /// Number of frames with the measured values since.
-    age: u8,
-}
 
 /// Decoder state.
 #[derive(Debug, Default)]
 struct RvC {
     /// `None` accepts every instance.
     address: Option<u8>,
-    heard: BTreeMap<u32, LastFrame>,
+    frames: LastFrames,
+    /// Priority and address of the device whose frames these are.
+    source: Option<(u8, u8)>,
     /// A reading was planned: until then one frame identifies the source.
     is_in_use: bool,
     /// Number of frames with the measured values in this set.
@@ -122,25 +113,24 @@ impl Codec for RvC {
             return Err(DecodeError::Foreign { what: "a frame about another battery" });
         }
         let [.., sender] = record.id().to_be_bytes();
-        let is_other = self.heard.get(&MEASURED).is_some_and(|known| (known.priority, known.sender) != (priority, sender));
-        if is_other && !self.is_chosen(dgn, priority, sender) {
+        let is_other = self.source.is_some_and(|known| known != (priority, sender));
+        if is_other && !self.is_chosen(dgn, priority) {
             return Ok(Progress::More);
         }
-        self.heard.insert(dgn, LastFrame { record, priority, sender, age: 0 });
+        self.source = Some((priority, sender));
+        self.frames.take(dgn, record);
         if dgn == MEASURED {
             (self.measured, self.others) = (self.measured.saturating_add(1), 0);
-            self.heard.values_mut().for_each(|heard| heard.age = heard.age.saturating_add(1));
-            let often = |dgn: u32| [MEASURED, STATE, HEALTH].contains(&dgn);
-            self.heard.retain(|dgn, heard| heard.age <= if often(*dgn) { FORGOTTEN_AFTER.0 } else { FORGOTTEN_AFTER.1 });
         }
         let identifies = !self.is_in_use && matches!(expected, Expected::Request(_));
         // The second frame with measured values ends a set: all that come as often have come.
-        let is_whole = dgn == MEASURED && self.heard.contains_key(&STATE) && self.measured >= 2;
+        let is_whole = dgn == MEASURED && self.frames.get(STATE).is_some() && self.measured >= 2;
         let is_enough = is_whole || identifies && dgn == MEASURED;
         if !is_enough {
             return Ok(Progress::More);
         }
-        values::show(&|dgn| self.heard.get(&dgn).map(|heard| heard.record), into);
+        values::show(&|dgn| self.frames.get(dgn), into);
+        self.frames.end_set(|dgn| if [MEASURED, STATE, HEALTH].contains(&dgn) { MAX_MISSED.0 } else { MAX_MISSED.1 });
         self.measured = 1;
         Ok(Progress::Done)
     }
@@ -151,15 +141,16 @@ impl Codec for RvC {
 }
 
 impl RvC {
-    /// Another device speaks of the same battery: the higher priority counts, and of two equal ones the one that is known, while it is
-    /// heard.
-    fn is_chosen(&mut self, dgn: u32, priority: u8, sender: u8) -> bool {
-        let known = self.heard.get(&MEASURED).map_or(0, |known| known.priority);
+    /// Another device speaks of the same battery: the higher priority counts, and of two equal ones the one that is known, while its
+    /// measured values are heard.
+    fn is_chosen(&mut self, dgn: u32, priority: u8) -> bool {
+        let (known, _) = self.source.unwrap_or_default();
         self.others = self.others.saturating_add(u8::from(dgn == MEASURED));
-        if priority <= known && self.others < REPLACED_AFTER {
+        let is_silent = if self.frames.get(MEASURED).is_some() { self.others >= REPLACED_AFTER } else { dgn == MEASURED };
+        if priority <= known && !is_silent {
             return false;
         }
-        self.heard.retain(|_, heard| (heard.priority, heard.sender) == (priority, sender));
+        self.frames.forget();
         (self.measured, self.others) = (0, 0);
         true
     }
@@ -176,6 +167,9 @@ impl Protocol for RvC {
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {
         self.is_in_use = true;
+        if self.frames.begin_poll() {
+            (self.source, self.measured, self.others) = (None, 0, 0);
+        }
         vec![FRAMES]
     }
 
