@@ -24,6 +24,7 @@ pub mod jk;
 pub mod jk_can;
 pub mod jk_chain;
 pub mod jk_pb;
+mod json;
 pub mod lifepower4;
 pub mod line;
 mod modbus;
@@ -158,6 +159,7 @@ pub const BOARDS: &[Board] = &[
     Board { name: "tianpower", driver: "tianpower", addresses: &[1], new: || Box::new(tianpower::TianPower::default()) },
     Board { name: "jk-can", driver: "jk-can", addresses: &[0], new: jk_can::boards },
     Board { name: "pylontech-can", driver: "pylontech-can", addresses: &[1], new: pylontech_can::battery },
+    Board { name: "json", driver: "json", addresses: &[1], new: json::battery },
     Board { name: "rv-c", driver: "rv-c", addresses: &[1], new: rv_c::battery },
 ];
 

@@ -618,7 +618,10 @@ fn slow_board(clock: &SimClock, board: &Board, ms: u64) -> ReplayPort {
 #[test]
 fn the_slowest_board_of_every_family_is_found_among_all_families() {
     let every = Scope::default();
-    let searched = |board: &&Board| every.drivers.iter().any(|driver| driver.name == board.driver) && board.name != "jk-pb-chain";
+    let is_serial = |board: &Board| bms::driver(board.driver).is_some_and(|driver| driver.transports.contains(&Transport::Serial));
+    let searched = |board: &&Board| {
+        every.drivers.iter().any(|driver| driver.name == board.driver) && is_serial(board) && board.name != "jk-pb-chain"
+    };
     for board in BOARDS.iter().filter(searched).filter(|board| !(board.new)().line().is_can()) {
         let slowest = match board.driver {
             "jk-pb" => 60,

@@ -35,7 +35,7 @@ fn unit_of(kind: &Board) -> Unit {
 
 /// Whether boards of this family send by themselves and answer nothing.
 fn is_broadcast(driver: &bms::Driver) -> bool {
-    driver.transports == [Transport::Can]
+    [[Transport::Can], [Transport::Mqtt]].iter().any(|transports| driver.transports == transports)
 }
 
 /// The next reading from what `board` sends by itself, with a disputed direction as simulated boards send it.

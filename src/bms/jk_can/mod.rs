@@ -167,8 +167,11 @@ impl JkCan {
         let required = self.frames.count(PACK) > 0 && self.frames.count(EXTREMES) >= LEAST;
         let is_long = WHOLE_SET.iter().any(|(kind, count)| self.frames.count(*kind) >= *count);
         let is_endless = self.frames.count(EXTREMES) >= 60 || self.frames.count(HEAT) >= 6;
-        let regular =
-            if self.frames.knows_set() { is_long || regular().all(|count| count > 0) } else { is_long && regular().all(|count| count > 1) };
+        let regular = if self.frames.knows_set() {
+            is_long || regular().all(|count| count > 0)
+        } else {
+            is_long && regular().all(|count| count > 1)
+        };
         required && (regular || is_endless)
     }
 
