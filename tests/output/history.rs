@@ -300,3 +300,35 @@ proptest! {
         let _ = json(&course, "month", at(5, Some(START)));
     }
 }
+
+#[test]
+fn a_quarter_that_is_partly_in_minutes_counts_once() {
+    // The program starts anew within a quarter, in which it has run before.
+    for begin in [0_u64, 120, 299, 300, 420, 660, 890] {
+        let mut before = Course::new(0.0);
+        for second in 0..1800 + begin {
+            before.add(&sample(3600.0), at(second, Some(START + second)));
+        }
+        let folder = folder(&format!("partly-{begin}"));
+        let mut file = CourseFile::new(&folder, "x", Moment::default());
+        let job = file.begin(&mut before, at(1800 + begin, Some(START + 1800 + begin)), true).unwrap();
+        job.run().unwrap();
+        let mut course = Course::new(0.0);
+        CourseFile::new(&folder, "x", Moment::default()).load(&mut course).unwrap();
+        for second in 0..3600 {
+            course.add(&sample(3600.0), at(second, Some(START + 1800 + begin + second)));
+        }
+        let day = json(&course, "day", at(3600, Some(START + 1800 + begin + 3600)));
+        // One watt hour per second, less the second without a successor at each end.
+        let (all, charged) = ((1800 + begin + 3600) as f64, sum(&day, "charged_wh"));
+        assert!((charged - all).abs() < 5.0, "{charged} of {all} Wh, {begin} s after the quarter began");
+    }
+    // A first start within a quarter: nothing is known of the time before.
+    let mut course = Course::new(0.0);
+    for second in 0..3600 {
+        course.add(&sample(3600.0), at(second, Some(START + 420 + second)));
+    }
+    let day = json(&course, "day", at(3600, Some(START + 420 + 3600)));
+    assert!((sum(&day, "charged_wh") - 3600.0).abs() < 5.0, "{}", sum(&day, "charged_wh"));
+    assert_eq!(day["t"][0].as_u64(), Some(START + 300), "the first five minutes with data");
+}

@@ -235,6 +235,21 @@ pub(super) fn known_signed(value: i16) -> Option<f64> {
 }
 
 impl Bin {
+    /// Adds the energy of another bin and its time; nothing else.
+    pub(super) fn add_energy(&mut self, other: &Self) {
+        self.charged = self.charged.saturating_add(other.charged);
+        self.discharged = self.discharged.saturating_add(other.discharged);
+        self.covered = self.covered.saturating_add(other.covered);
+    }
+
+    /// The bin without the energy of `part` and its time; `None` if no time is left.
+    pub(super) fn without(&self, part: Option<&Self>) -> Option<Self> {
+        let Some(part) = part else { return Some(*self) };
+        let covered = self.covered.saturating_sub(part.covered);
+        let (charged, discharged) = (self.charged.saturating_sub(part.charged), self.discharged.saturating_sub(part.discharged));
+        (covered > 0).then_some(Self { charged, discharged, covered, ..*self })
+    }
+
     /// The share of one of `parts` equal pieces of its time.
     pub(super) fn part(&self, parts: u64) -> Self {
         let share = |whole: u32| u32::try_from(u64::from(whole).checked_div(parts).unwrap_or(0)).unwrap_or(u32::MAX);

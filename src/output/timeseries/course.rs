@@ -139,6 +139,11 @@ impl Course {
         self.quarters.range(first..).map(|(quarter, bin)| (u64::from(*quarter).saturating_mul(QUARTER), bin))
     }
 
+    /// The local day of a time, counted from 1970.
+    pub(super) fn day_of(&self, unix: u64) -> u32 {
+        local_day(unix, self.offset)
+    }
+
     /// Energy per day up to `unix`, days counted from 1970.
     pub fn days(&self, unix: u64) -> impl Iterator<Item = (u32, Day)> {
         let today = local_day(unix, self.offset);

@@ -84,6 +84,9 @@ struct DayRow {
 struct Year<'a> {
     id: &'a str,
     range: &'a str,
+    /// The present day; absent while the clock is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    today: Option<String>,
     days: Vec<DayRow>,
 }
 
@@ -105,7 +108,7 @@ impl Course {
             charged_kwh: round(kwh(energy.charged), 3),
             discharged_kwh: round(kwh(energy.discharged), 3),
         };
-        Year { id, range: name, days: days.map(row).collect() }
+        Year { id, range: name, today: now.unix.map(|unix| date(self.day_of(unix))), days: days.map(row).collect() }
     }
 
     fn series<'a>(&self, id: &'a str, name: &'a str, range: Range, now: Now) -> Series<'a> {
@@ -116,6 +119,7 @@ impl Course {
         let begin = end.saturating_sub(length);
         let mut cells: BTreeMap<u64, Bin> = BTreeMap::new();
         let mut fine = None;
+        let mut in_minutes: BTreeMap<u64, Bin> = BTreeMap::new();
         if step < 900 {
             for (at, bin) in self.minutes() {
                 let at = end.saturating_sub(uptime.saturating_sub(at));
@@ -123,6 +127,7 @@ impl Course {
                 if at >= begin {
                     cells.entry(at / step).or_default().join(bin);
                 }
+                in_minutes.entry(at / 900).or_default().add_energy(bin);
             }
         }
         if now.unix.is_some() && step > 60 {
@@ -130,8 +135,17 @@ impl Course {
             let known_from = fine.map_or(u64::MAX, |first| first / step);
             for (at, bin) in self.quarters(begin).filter(|(at, _)| *at <= end) {
                 let parts = (900 / step).max(1);
-                let part = bin.part(parts);
-                for place in (0..parts).map(|number| at / step + number).filter(|place| *place < known_from) {
+                // Minutes are in their quarter as well; each counts once.
+                let Some(rest) = bin.without(in_minutes.get(&(at / 900))) else { continue };
+                let of_quarter = (0..parts).map(|number| at / step + number).filter(|place| *place >= begin / step);
+                let places: Vec<u64> = of_quarter.clone().filter(|place| *place < known_from).collect();
+                if places.is_empty() && of_quarter.clone().any(|place| place == known_from) {
+                    cells.entry(known_from).or_default().add_energy(&rest);
+                }
+                // What is not in minutes was before the first of them.
+                let is_cut = of_quarter.clone().any(|place| place >= known_from);
+                let part = rest.part(if is_cut { places.len() as u64 } else { parts });
+                for place in places {
                     cells.entry(place).or_default().join(&part);
                 }
             }
