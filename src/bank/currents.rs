@@ -8,7 +8,7 @@
 use super::members::{MemberState, Members};
 use super::{Config, Layout, MemberShare, ReasonedLimit, Switched, switching};
 use crate::base::units::{Amps, round_down};
-use crate::model::{ByDirection, Reasons};
+use crate::model::{ByDirection, LimitingBattery, Reasons};
 use std::borrow::Cow;
 
 /// Direction of the current.
@@ -192,10 +192,34 @@ fn branches<'a>(members: &'a Members, direction: Direction, of: impl Fn(&'a Memb
             } else {
                 (LAST_LIMIT, format!("{label} is silent, its last limit applies: {reason}"))
             };
-            ReasonedLimit { value, rule, why: Cow::Owned(why) }
+            ReasonedLimit { value, rule, why: Cow::Owned(why), by: Some(limiting(branch.member, direction)) }
         }
         Some((value, _)) => whole_sum(members, direction, &present, value.min(sum)),
         None => ReasonedLimit::new(0.0, ALL_OPEN),
+    }
+}
+
+/// The battery that sets a limit, with its own reason.
+fn limiting(member: &MemberState, direction: Direction) -> LimitingBattery {
+    let why = direction.reason(&member.reasons).to_owned();
+    LimitingBattery { label: member.label.clone(), why: Cow::Owned(why) }
+}
+
+/// The most that the members and the bank are configured for: of those in parallel the sum, in series the lowest; `None` unless all
+/// are known.
+pub(super) fn maximum(config: &Config, members: &Members) -> ByDirection<Option<Amps>> {
+    let of = |pick: fn(&MemberState) -> Option<Amps>, most: Option<Amps>| {
+        let known: Option<Vec<Amps>> = members.online().map(pick).collect();
+        let all = known.filter(|known| !known.is_empty())?;
+        let all = match config.layout {
+            Layout::Parallel => Amps::new(all.iter().map(|amps| amps.get()).sum()),
+            Layout::Series => all.into_iter().reduce(Amps::min)?,
+        };
+        Some(most.map_or(all, |most| most.min(all)))
+    };
+    ByDirection {
+        charge: of(|member| member.last.maximum.charge, config.max_charge_current),
+        discharge: of(|member| member.last.maximum.discharge, config.max_discharge_current),
     }
 }
 
@@ -211,7 +235,7 @@ fn whole_sum(members: &Members, direction: Direction, present: &[Branch<'_>], va
     };
     let count = present.len();
     let batteries = if count == 1 { "battery" } else { "batteries" };
-    ReasonedLimit { value, rule: SUM, why: Cow::Owned(format!("{SUM}: {count} {batteries}, {missing}")) }
+    ReasonedLimit { why: Cow::Owned(format!("{SUM}: {count} {batteries}, {missing}")), ..ReasonedLimit::new(value, SUM) }
 }
 
 /// Total current allowed by the branch with the least headroom.
@@ -261,11 +285,12 @@ fn series(members: &Members, direction: Direction) -> ReasonedLimit {
         None => ReasonedLimit::new(0.0, NO_MEMBER),
         Some(_) if members.unseen().next().is_some() => ReasonedLimit::new(0.0, "a battery of the chain was never heard"),
         Some((value, member)) if member.now.is_none() => {
-            ReasonedLimit { value, rule: LAST_LIMIT, why: Cow::Owned(format!("{} of the chain is not there", member.label)) }
+            let by = Some(limiting(member, direction));
+            ReasonedLimit { value, rule: LAST_LIMIT, why: Cow::Owned(format!("{} of the chain is not there", member.label)), by }
         }
         Some((value, member)) => {
             let why = format!("{} allows least: {}", member.label, direction.reason(&member.reasons));
-            ReasonedLimit { value, rule: WEAKEST, why: Cow::Owned(why) }
+            ReasonedLimit { value, rule: WEAKEST, why: Cow::Owned(why), by: Some(limiting(member, direction)) }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{Bank, ReasonedLimit, aggregate, voltage};
 use crate::base::units::{Amps, Moment, Volts, round_down};
 use crate::battery::charge::hold::HeldVoltage;
 use crate::battery::charge::phase;
-use crate::model::{Freshness, Limit, Limits, Mode, Reasons};
+use crate::model::{ByDirection, Freshness, Limit, LimitingBattery, Limits, Mode, Reasons};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -25,6 +25,12 @@ pub(super) struct Ramps {
     pub(super) dcl: Ramp,
     /// Start of the present rise of limits.
     from: Moment,
+}
+
+/// Why the limits of a bank are as they are.
+pub(super) struct BankReasons {
+    pub(super) reasons: Reasons,
+    pub(super) limited_by: ByDirection<Option<LimitingBattery>>,
 }
 
 impl Bank {
@@ -98,7 +104,7 @@ impl Bank {
         freshness: Freshness,
         elapsed: Duration,
         now: Moment,
-    ) -> (Limits, Reasons) {
+    ) -> (Limits, BankReasons) {
         let mut charge = currents::allowed(&self.config, &self.members, Direction::Charge);
         let discharge = currents::allowed(&self.config, &self.members, Direction::Discharge);
         let voltage = self.charge_voltage(aggregate, &charge, freshness, elapsed);
@@ -115,8 +121,8 @@ impl Bank {
         };
         let reasons = Reasons {
             cvl: reason(cvl, voltage.value, voltage.why),
-            ccl: reason(ccl, charge.value, charge.why),
-            dcl: reason(dcl, discharge.value, discharge.why),
+            ccl: reason(ccl, charge.value, charge.why.clone()),
+            dcl: reason(dcl, discharge.value, discharge.why.clone()),
         };
         let limits = Limits {
             cvl: Limit { value: Volts::new(round_down(cvl, 2)), why: voltage.rule },
@@ -126,6 +132,9 @@ impl Bank {
             mode: voltage.mode,
         };
         self.shares = currents::split(&self.members, limits.currents());
-        (limits, reasons)
+        // While a limit rises, no battery but the ramp sets it.
+        let by = |value: f64, target: &ReasonedLimit| target.by.clone().filter(|_| value + 0.05 >= target.value);
+        let limited_by = ByDirection { charge: by(ccl, &charge), discharge: by(dcl, &discharge) };
+        (limits, BankReasons { reasons, limited_by })
     }
 }

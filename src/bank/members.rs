@@ -222,10 +222,11 @@ impl Members {
         let seen = self.states.iter().map(|(name, state)| {
             let alarms = state.last.reading.alarms.is_some().then(|| state.last.alarms.clone());
             let cable = level(!state.is_online() && state.away_for >= cable);
-            (name, BankModule { label: state.label.clone(), alarms, cable })
+            (name, BankModule { name: name.clone(), label: state.label.clone(), alarms, cable, online: state.is_online() })
         });
         let unseen = self.unseen.iter().map(|(name, unseen)| {
-            (name, BankModule { label: unseen.label.clone(), alarms: None, cable: level(unseen.away_for >= cable) })
+            let cable = level(unseen.away_for >= cable);
+            (name, BankModule { name: name.clone(), label: unseen.label.clone(), alarms: None, cable, online: false })
         });
         let by_name: BTreeMap<_, _> = seen.chain(unseen).collect();
         by_name.into_values().collect()

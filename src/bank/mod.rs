@@ -33,7 +33,8 @@ use crate::battery::charge::{PhaseConfig, Recovery, Silence};
 use crate::battery::counters;
 use crate::battery::soc::forecast;
 use crate::model::{
-    BankSummary, ByDirection, Freshness, History, Level, Limit, Limits, MemberInfo, PackSwitch, Reading, Reasons, Snapshot,
+    BankSummary, ByDirection, Freshness, History, Level, Limit, LimitingBattery, Limits, MemberInfo, PackSwitch, Reading, Reasons,
+    Snapshot,
 };
 use limits::Ramps;
 use members::Members;
@@ -237,7 +238,8 @@ impl Bank {
         }
         let since_full = self.history.since_full(now.unix);
         let modules = BankSummary {
-            reasons: limits.1,
+            reasons: limits.1.reasons,
+            limited_by: limits.1.limited_by,
             own_cable: self.own_cable(freshness),
             switching: self.switching.clone(),
             modules: self.members.modules(self.config.silence.cable_warning_after()),
@@ -252,6 +254,7 @@ impl Bank {
             history: self.history.clone(),
             since_full,
             cell_count: aggregate.cell_count,
+            maximum: currents::maximum(&self.config, &self.members),
             limits: limits.0,
             member_info: MemberInfo { readings: self.readings, ..MemberInfo::default() },
             bank_summary: Some(Arc::new(modules)),
@@ -288,7 +291,9 @@ impl Bank {
             ..last.limits
         };
         let words = Reasons { cvl: why.into(), ccl: why.into(), dcl: why.into() };
-        last.bank_summary = last.bank_summary.map(|modules| Arc::new(BankSummary { reasons: words, ..(*modules).clone() }));
+        last.bank_summary = last
+            .bank_summary
+            .map(|modules| Arc::new(BankSummary { reasons: words, limited_by: ByDirection::default(), ..(*modules).clone() }));
         last
     }
 
@@ -338,12 +343,14 @@ struct ReasonedLimit {
     rule: &'static str,
     /// The same, naming the battery.
     why: Cow<'static, str>,
+    /// The battery that sets it, if one does.
+    by: Option<LimitingBattery>,
 }
 
 impl ReasonedLimit {
     /// A limit of the whole bank.
     fn new(value: f64, rule: &'static str) -> Self {
-        Self { value, rule, why: Cow::Borrowed(rule) }
+        Self { value, rule, why: Cow::Borrowed(rule), by: None }
     }
 
     /// Lowers it to `value` if that is lower.

@@ -87,6 +87,8 @@ pub struct Battery {
     own_alarms: Vec<Alarm>,
     cell_count: Option<u8>,
     member_info: MemberInfo,
+    /// The most that the currents may be by configuration.
+    maximum: ByDirection<Option<Amps>>,
     /// Log messages since the last [`take_notices`](Self::take_notices).
     notices: Notices,
     oscillation_guard: OscillationGuard,
@@ -126,6 +128,7 @@ impl Battery {
             own_alarms: Vec::new(),
             cell_count: None,
             member_info: MemberInfo::default(),
+            maximum: ByDirection::default(),
             notices: Notices::default(),
             oscillation_guard: OscillationGuard::default(),
             partner: Partner::default(),
@@ -394,6 +397,7 @@ impl Battery {
         self.became_full |= outcome.full;
         self.own_alarms = outcome.alarms;
         self.cell_count = outcome.cell_count.or(self.cell_count);
+        self.maximum = outcome.maximum.map(Some);
         (self.member_info.ceiling, self.member_info.float) = (Some(outcome.ceiling), outcome.float.or(self.member_info.float));
         self.notices.extend(outcome.notices);
         let own = self.own_battery(now);

@@ -90,6 +90,7 @@ impl Battery {
             line: self.line.state(),
             reply_rates: self.line.reply_rates(),
             cell_count: self.cell_count,
+            maximum: self.maximum,
             limits,
             member_info: self.member_info,
             bank_summary: None,

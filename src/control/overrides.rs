@@ -7,7 +7,7 @@
 use crate::base::calendar::utc;
 use crate::base::time::Now;
 use crate::base::units::{Amps, Moment};
-use crate::model::ByDirection;
+use crate::model::{ActiveOverride, ByDirection};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -160,6 +160,21 @@ impl Overrides {
         let dcl = self.dcl.as_ref().map(|set| limit("discharge", set));
         let full = self.full_charge.as_ref().map(|set| format!("charge to 100 % now, by {}", set.by));
         [ccl, dcl, full].into_iter().flatten().collect()
+    }
+
+    /// The active overrides.
+    pub fn active(&self) -> Vec<ActiveOverride> {
+        let one = |kind, set: &Option<Set>| {
+            let set = set.as_ref()?;
+            Some(ActiveOverride {
+                kind,
+                limit: (kind != "full").then(|| Amps::new(set.amps)),
+                duration: Duration::from_secs(set.seconds),
+                until_unix: set.until_unix,
+                by: set.by.clone(),
+            })
+        };
+        [one("ccl", &self.ccl), one("dcl", &self.dcl), one("full", &self.full_charge)].into_iter().flatten().collect()
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Option<Set>> {

@@ -3,7 +3,7 @@
 use super::Overrides;
 use crate::base::calendar::utc;
 use crate::base::state_file::{StateError, StateFile};
-use crate::model::{Command, Outcome, Switch};
+use crate::model::{Command, Outcome, Switch, SwitchOff};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -114,6 +114,17 @@ impl PersistedCommands {
         let address = self.address.map(|address| format!(" --address {address}")).unwrap_or_default();
         let release = format!("dbus-bms set {} on {}{address}", switch.name(), self.port);
         SwitchedOff { since_unix: unix, by: by.to_owned(), release, uncertain: false }
+    }
+
+    /// The switches that are off.
+    pub fn switches_off(&self) -> Vec<SwitchOff> {
+        let off = self.off.iter().map(|(switch, off)| SwitchOff {
+            switch: *switch,
+            since_unix: off.since_unix,
+            by: off.by.clone(),
+            uncertain: off.uncertain,
+        });
+        off.collect()
     }
 
     /// The switches that are off, one line each.

@@ -1,6 +1,6 @@
 //! Data exchanged between batteries and their bank, and the summary of a bank.
 
-use super::{Alarm, Level};
+use super::{Alarm, ByDirection, Level};
 use crate::base::units::Volts;
 use std::borrow::Cow;
 
@@ -48,6 +48,8 @@ pub struct BankSummary {
     pub switching: Option<PackSwitch>,
     /// The batteries, in a fixed order.
     pub modules: Vec<BankModule>,
+    /// The batteries that set CCL and DCL; `None`: the bank itself does.
+    pub limited_by: ByDirection<Option<LimitingBattery>>,
 }
 
 impl BankSummary {
@@ -129,15 +131,28 @@ impl Confidence {
     }
 }
 
+/// The battery that sets a limit of its bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitingBattery {
+    /// Its name shown to the owner.
+    pub label: String,
+    /// The rule that sets its own limit, as text for the owner.
+    pub why: Cow<'static, str>,
+}
+
 /// One battery of a bank.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BankModule {
+    /// Its permanent name: the id of a battery of this process, the D-Bus service of another one.
+    pub name: String,
     /// Name shown to the owner.
     pub label: String,
     /// Its active alarms as last known; `None` if it never reported any, nor that there are none.
     pub alarms: Option<Vec<Alarm>>,
     /// Cable alarm: it has been silent or absent for long.
     pub cable: Option<Level>,
+    /// Its data is fresh.
+    pub online: bool,
 }
 
 /// Reasons of CVL, CCL and DCL, as text for the owner.

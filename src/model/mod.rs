@@ -25,7 +25,9 @@ pub use assumption::{
     Assumption, DAREN_FETS, EG4_LL_CURRENT, JK_CAN_DIRECTION, Open, OpenValue, PYLONTECH_CAPACITY, PYLONTECH_CURRENT, QUESTIONS,
     Question, RENOGY_CURRENT, RV_C_DIRECTION, SEPLOS_HOT_MOSFETS,
 };
-pub use bank::{BankModule, BankSummary, ChargeSpread, Confidence, MemberInfo, PackSwitch, Reasons, SwitchingState};
+pub use bank::{
+    BankModule, BankSummary, ChargeSpread, Confidence, LimitingBattery, MemberInfo, PackSwitch, Reasons, SwitchingState,
+};
 pub use charge_excess::{CHARGE_EXCESS_REMEDY, ChargeExcess};
 pub use command::{Command, Outcome, Reply, Switch};
 pub use gx_setting::GxSetting;
@@ -37,5 +39,5 @@ pub use production_date::ProductionDate;
 pub use reading::{Awaited, Balancing, Device, Fets, Reading, ReadingFields, Temperatures};
 pub use reply_rates::{ReplyRates, SuccessRate};
 pub use settings::{BmsSettings, BmsSettingsFields, Chemistry};
-pub use snapshot::{Derived, Freshness, Snapshot, UserOverrides};
+pub use snapshot::{ActiveOverride, Derived, Freshness, Snapshot, SwitchOff, UserOverrides};
 pub use table::{FieldInfo, Lasting};

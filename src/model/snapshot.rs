@@ -1,8 +1,8 @@
 //! The snapshot of a battery, for all outputs.
 
 use super::{
-    Alarm, BankSummary, ChargeExcess, GxSetting, History, Level, Limits, LineState, LinkStats, MemberInfo, Reading, ReplyRates,
-    Switch,
+    Alarm, BankSummary, ByDirection, ChargeExcess, GxSetting, History, Level, Limits, LineState, LinkStats, MemberInfo, Reading,
+    ReplyRates, Switch,
 };
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub reply_rates: ReplyRates,
     /// Cells in series that charge control has accepted.
     pub cell_count: Option<u8>,
+    /// The most that the currents may be by configuration and protections of the BMS, before any other rule; `None`: unknown.
+    pub maximum: ByDirection<Option<Amps>>,
     /// The limits, with their reasons.
     pub limits: Limits,
     /// Data for its bank.
@@ -110,7 +112,7 @@ pub struct Derived {
 }
 
 /// Switches and temporary limits set by the owner through this driver.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct UserOverrides {
     /// Switches switched off.
     pub switched_off: Vec<Switch>,
@@ -120,4 +122,36 @@ pub struct UserOverrides {
     pub overrides: Vec<String>,
     /// Settings that differ between the GX and the configuration.
     pub gx_settings: Vec<GxSetting>,
+    /// The temporary limits, one by one.
+    pub active: Vec<ActiveOverride>,
+    /// What is switched off, one by one.
+    pub off: Vec<SwitchOff>,
+}
+
+/// A temporary limit, or the request for a full charge, that is in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveOverride {
+    /// `ccl`, `dcl` or `full`.
+    pub kind: &'static str,
+    /// The limit; `None` for a full charge.
+    pub limit: Option<Amps>,
+    /// Its whole duration.
+    pub duration: Duration,
+    /// Its end, seconds since 1970, if the clock is set.
+    pub until_unix: Option<u64>,
+    /// Who set it.
+    pub by: String,
+}
+
+/// A switch that was switched off through this driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchOff {
+    /// The switch.
+    pub switch: Switch,
+    /// When, seconds since 1970, if the clock was set.
+    pub since_unix: Option<u64>,
+    /// By whom.
+    pub by: String,
+    /// The BMS has not shown it.
+    pub uncertain: bool,
 }

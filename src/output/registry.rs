@@ -6,6 +6,7 @@
 //! ```
 //! A slow output misses intermediate views, but never the last one: nothing waits for it and nothing is queued.
 
+use crate::base::runtime::now;
 use crate::control::CommandHandle;
 use crate::generator::ByHand;
 use crate::output::api::View;
@@ -82,9 +83,12 @@ impl BatteryRegistry {
     }
 
     /// Publishes a view, replacing the one with the same id.
-    pub fn publish(&self, view: View) {
+    pub fn publish(&self, mut view: View) {
+        let unix = now().unix;
         self.views.send_modify(|views| {
             let views = Arc::make_mut(views);
+            let old = views.iter().find(|old| old.identity.id == view.identity.id);
+            view.note_since(old.map(|old| &**old), unix);
             match views.iter_mut().find(|old| old.identity.id == view.identity.id) {
                 Some(old) => *old = Arc::new(view),
                 None => {

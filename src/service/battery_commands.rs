@@ -264,6 +264,8 @@ impl BatteryCommands {
             switched_off_text: self.persisted.describe(),
             overrides: self.persisted.overrides.describe(),
             gx_settings: self.user_overrides.gx_settings.clone(),
+            active: self.persisted.overrides.active(),
+            off: self.persisted.switches_off(),
         };
         if *self.user_overrides != user_overrides {
             self.user_overrides = Arc::new(user_overrides);

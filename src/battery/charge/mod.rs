@@ -117,6 +117,8 @@ pub struct Outcome {
     pub ceiling: Volts,
     /// The float voltage, once cells and chemistry are known.
     pub float: Option<Volts>,
+    /// The currents by configuration and over-current protection alone.
+    pub maximum: ByDirection<Amps>,
 }
 
 /// Age of the data, and period of the readings.
@@ -197,6 +199,7 @@ pub fn step(
         full: proposed.full,
         ceiling: ramps.ceiling(left),
         float: proposed.float,
+        maximum: proposed.maximum,
     }
 }
 

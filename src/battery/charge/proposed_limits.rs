@@ -31,6 +31,8 @@ pub(super) struct ProposedLimits {
     /// Currents allowed by the comfort parts of the curves over SoC and cell voltage; a configured minimum may
     /// raise them.
     pub comfort: ByDirection<Limit<Amps>>,
+    /// Currents by configuration and over-current protection alone.
+    pub maximum: ByDirection<Amps>,
     pub cell_count: Option<u8>,
     pub chemistry: Option<Chemistry>,
     pub alarms: Vec<Alarm>,

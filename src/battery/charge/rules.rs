@@ -114,6 +114,7 @@ fn start(context: &RuleContext<'_>, cell_count: Option<u8>, known: Option<Chemis
     ProposedLimits {
         limits: Limits { cvl, ccl: none, dcl: none, low_voltage, mode: Mode::Bulk },
         comfort: ByDirection::both(none),
+        maximum: ByDirection::both(none.value),
         cell_count,
         chemistry: known,
         alarms: Vec::new(),
@@ -208,7 +209,6 @@ fn currents(context: &RuleContext<'_>, proposed: &mut ProposedLimits) {
     proposed.limit_ccl(ccl, why);
     let (dcl, why) = maximum(set(config.max_discharge_current, ClientLimit::DischargeCurrent), context.capacity(), 60.0);
     proposed.limit_dcl(dcl, why);
-    proposed.limit_known_currents(inputs.owner_limits, "limit set by the owner for now");
     let protections = [(inputs.settings.charge_ocp, true), (inputs.settings.discharge_ocp, false)];
     for (protection, charge) in protections {
         let Some(protection) = protection else { continue };
@@ -223,6 +223,8 @@ fn currents(context: &RuleContext<'_>, proposed: &mut ProposedLimits) {
         let why = "BMS over-current protection";
         if charge { proposed.limit_ccl(protection * 0.9, why) } else { proposed.limit_dcl(protection * 0.9, why) }
     }
+    proposed.maximum = proposed.limits.currents();
+    proposed.limit_known_currents(inputs.owner_limits, "limit set by the owner for now");
 }
 
 /// Applies the comfort limits. A configured minimum may raise these, up to the maxima in `full`, for inverters that misread 0 A. It

@@ -98,7 +98,7 @@ impl super::Alarm {
     /// The alarm with its text and remedy.
     pub fn new(name: AlarmName, level: Level) -> Self {
         let Words { key, text, remedy } = name.words();
-        Self { name: key.into(), level: Some(level), text: text.into(), remedy: remedy.into() }
+        Self { name: key.into(), level: Some(level), text: text.into(), remedy: remedy.into(), ..Self::default() }
     }
 }
 

@@ -1,14 +1,15 @@
 //! A view of a battery of this process.
 
-use super::field::Shown;
 use super::{
-    Can, Cells, CellsKeys, Device, GxSetting, History, Identity, IdentityKeys, Kind, Known, Limits, Line, Modules, Notices,
-    NoticesKeys, Pack, PackKeys, Settings, State, Switches, SwitchesKeys, Temperatures, TemperaturesKeys, Text, View,
+    Alarm, BankMember, Can, Cells, CellsKeys, Device, GxSetting, History, Identity, IdentityKeys, Kind, Known, LimitDetail, Limits,
+    Line, Modules, Notices, NoticesKeys, OverrideSet, Pack, PackKeys, Settings, State, SwitchedOff, Switches, SwitchesKeys,
+    Temperatures, TemperaturesKeys, Text, View,
 };
-use crate::base::units::{Celsius, Moment, Volts, round};
+use crate::base::units::{Amps, Celsius, Moment, Volts, round};
 use crate::control::Abilities;
 use crate::model::{
-    self, BankSummary, ChargeExcess, Derived, Freshness, LineState, LinkStats, Reading, ReplyRates, Snapshot, UserOverrides,
+    self, AlarmName, BankSummary, ByDirection, ChargeExcess, Derived, Freshness, LineState, LinkStats, Reading, ReplyRates,
+    Snapshot, UserOverrides,
 };
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ impl View {
     pub fn new(info: &BatteryInfo, snapshot: &Snapshot, age: Option<Duration>, can: Option<Can>) -> Self {
         #[rustfmt::skip]
         let Snapshot {
-            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, bank_summary, user_overrides,
+            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, maximum, bank_summary, user_overrides,
             // For charge control and the bank only.
             cell_count: _, member_info: _,
         } = snapshot;
@@ -88,9 +89,8 @@ impl View {
             // On D-Bus only.
             time_to_soc: _, bms_remaining: _,
         } = derived;
-        let UserOverrides { switched_off: _, switched_off_text, overrides, gx_settings } = &**user_overrides;
+        let UserOverrides { switched_off: _, switched_off_text, overrides, gx_settings, active, off } = &**user_overrides;
         let alarms_known = *freshness == Freshness::Fresh && (reading.alarms.is_some() || !alarms.is_empty());
-        let cell_number = |extreme: &Option<(Volts, usize)>| number(extreme.map(|(_, number)| number).filter(|number| *number > 0));
         Self {
             identity: identity(info, reading, bank_summary.is_some()),
             state: State { freshness: *freshness, age_s: age.map(|age| round(age.as_secs_f64(), 1)), cable: *cable },
@@ -113,9 +113,9 @@ impl View {
                 reading,
                 CellsKeys {
                     cell_min_v: value(min_cell.map(|(cell, _)| cell)),
-                    cell_min_no: cell_number(min_cell),
+                    cell_min_no: number_of(min_cell),
                     cell_max_v: value(max_cell.map(|(cell, _)| cell)),
-                    cell_max_no: cell_number(max_cell),
+                    cell_max_no: number_of(max_cell),
                     cell_delta_v: rounded(max_cell.zip(*min_cell).map(|((max, _), (min, _))| max - min), 4),
                     cell_sum_v: rounded(*cell_sum, 3),
                 },
@@ -138,11 +138,13 @@ impl View {
                     commands: info.commands.names().map(Into::into).collect(),
                     switched_off: switched_off_text.iter().cloned().map(Into::into).collect(),
                     overrides: overrides.iter().cloned().map(Into::into).collect(),
+                    overrides_set: active.iter().map(OverrideSet::from).collect(),
+                    switched_off_by: off.iter().map(SwitchedOff::from).collect(),
                 },
             ),
             notices: Notices {
                 // Including those of this driver.
-                alarms: alarms_known.then(|| Known(alarms.iter().map(Shown::shown).collect())),
+                alarms: alarms_known.then(|| Known(alarms.iter().map(|alarm| detailed(alarm, snapshot)).collect())),
                 ..Notices::of(
                     reading,
                     NoticesKeys {
@@ -153,7 +155,7 @@ impl View {
             },
             device: Device::of(&reading.device),
             settings: Settings::of(&reading.settings),
-            limits: Limits::new(limits, bank_summary.as_deref()),
+            limits: Limits::new(limits, *maximum, derived, bank_summary.as_deref()),
             history: History::new(history, *since_full),
             line: Line::new(*link, *line, *reply_rates),
             can,
@@ -212,15 +214,109 @@ fn number(number: Option<usize>) -> Option<u16> {
     number.and_then(|number| u16::try_from(number).ok())
 }
 
+fn number_of(extreme: &Option<(Volts, usize)>) -> Option<u16> {
+    number(extreme.map(|(_, number)| number).filter(|number| *number > 0))
+}
+
+/// A rule's words as a name for programs: `highest_cell_voltage`.
+fn rule_name(words: &str) -> String {
+    let words = words.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("_").to_ascii_lowercase()
+}
+
+/// An alarm with where it is and what value it is about, as far as the reading tells.
+fn detailed(alarm: &model::Alarm, snapshot: &Snapshot) -> Alarm {
+    let (reading, derived) = (&snapshot.reading, &snapshot.derived);
+    let mut shown = Alarm::new(alarm.name, alarm.level);
+    let raises = |module: &&model::BankModule| module.alarms.iter().flatten().any(|own| own.name == alarm.name);
+    if let Some(bank) = &snapshot.bank_summary {
+        shown.batteries = bank.modules.iter().filter(raises).map(|module| module.label.clone()).collect();
+        // Whether the extreme of the bank is that of this battery is not certain.
+        return shown;
+    }
+    let cell = |extreme: &Option<(Volts, usize)>| (number_of(extreme), value(extreme.map(|(volts, _)| volts)));
+    let sensor = |extreme: &Option<(Celsius, usize)>| {
+        (number(extreme.map(|(_, number)| number).filter(|number| *number > 0)), value(extreme.map(|(heat, _)| heat)))
+    };
+    match alarm.name {
+        AlarmName::CellHighVoltage => (shown.cell, shown.value) = cell(&derived.max_cell),
+        AlarmName::CellLowVoltage => (shown.cell, shown.value) = cell(&derived.min_cell),
+        AlarmName::HighTemperature | AlarmName::HighChargeTemperature => {
+            (shown.sensor, shown.value) = sensor(&derived.max_temperature);
+        }
+        AlarmName::LowTemperature | AlarmName::LowChargeTemperature => {
+            (shown.sensor, shown.value) = sensor(&derived.min_temperature);
+        }
+        AlarmName::HighVoltage | AlarmName::LowVoltage => shown.value = value(reading.voltage),
+        AlarmName::HighMosTemperature => shown.value = value(reading.temperatures.mos),
+        AlarmName::HighChargeCurrent | AlarmName::HighDischargeCurrent => shown.value = value(reading.current),
+        AlarmName::LowSoc => shown.value = rounded(reading.soc, 1),
+        _ => {}
+    }
+    shown
+}
+
+impl From<&model::ActiveOverride> for OverrideSet {
+    fn from(set: &model::ActiveOverride) -> Self {
+        let model::ActiveOverride { kind, limit, duration, until_unix, by } = set;
+        Self { kind: (*kind).into(), value_a: value(*limit), of_s: duration.as_secs(), until: *until_unix, by: by.clone() }
+    }
+}
+
+impl From<&model::SwitchOff> for SwitchedOff {
+    fn from(off: &model::SwitchOff) -> Self {
+        let model::SwitchOff { switch, since_unix, by, uncertain } = off;
+        Self { what: switch.name().into(), since: *since_unix, by: by.clone(), uncertain: *uncertain }
+    }
+}
+
+impl From<&model::BankModule> for BankMember {
+    fn from(module: &model::BankModule) -> Self {
+        // Its alarms are in its own view.
+        let model::BankModule { name, label, alarms: _, cable, online } = module;
+        // An id has no dots, the name of a service has.
+        let on_bus = name.contains('.');
+        Self {
+            id: (!on_bus).then(|| name.clone()),
+            service: on_bus.then(|| name.clone()),
+            name: label.clone(),
+            online: *online,
+            cable: *cable,
+        }
+    }
+}
+
 impl Limits {
-    fn new(limits: &model::Limits, bank: Option<&BankSummary>) -> Self {
+    fn new(limits: &model::Limits, maximum: ByDirection<Option<Amps>>, derived: &Derived, bank: Option<&BankSummary>) -> Self {
         // The end-of-discharge voltage is for inverters only.
         let model::Limits { cvl, ccl, dcl, mode, low_voltage: _ } = limits;
         // A bank's reason contains the battery that sets the limit.
         let model::Reasons { cvl: bank_cvl, ccl: bank_ccl, dcl: bank_dcl } =
             bank.map(|bank| bank.reasons.clone()).unwrap_or_default();
         let why = |own: &'static str, bank: Text| if bank.is_empty() { own.into() } else { bank };
+        let by = bank.map(|bank| bank.limited_by.clone()).unwrap_or_default();
+        // Which cell of a bank it is is told by the battery itself.
+        let cells = if bank.is_none() { (number_of(&derived.max_cell), number_of(&derived.min_cell)) } else { (None, None) };
+        let detail = |value: f64, own: &'static str, by: Option<model::LimitingBattery>, max: Option<Amps>| {
+            let rule = by.as_ref().map_or(Text::from(own), |by| by.why.clone());
+            LimitDetail {
+                value: Some(value),
+                cell: match &*rule {
+                    phrase if phrase.contains("highest cell") || phrase.contains("cell is at its limit") => cells.0,
+                    phrase if phrase.contains("lowest cell") || phrase.contains("under its damage") => cells.1,
+                    _ => None,
+                },
+                rule: rule_name(&rule).into(),
+                battery: by.map(|by| by.label),
+                max: max.map(Amps::get).filter(|max| max.is_finite()).map(|max| round(max, 2)),
+                since: None,
+            }
+        };
+        let (cvl_v, ccl_a, dcl_a) = (round(cvl.value.get(), 3), round(ccl.value.get(), 2), round(dcl.value.get(), 2));
         Self {
+            cvl: Some(detail(cvl_v, cvl.why, None, None)),
+            ccl: Some(detail(ccl_a, ccl.why, by.charge, maximum.charge)),
+            dcl: Some(detail(dcl_a, dcl.why, by.discharge, maximum.discharge)),
             cvl_v: Some(round(cvl.value.get(), 3)),
             ccl_a: Some(round(ccl.value.get(), 2)),
             dcl_a: Some(round(dcl.value.get(), 2)),
@@ -320,9 +416,10 @@ impl From<&BankSummary> for Modules {
             // Included in the limits.
             reasons: _,
             // On D-Bus only: here each battery has a view of its own.
-            in_series: _, own_alarms: _, own_cable: _, modules: _,
+            in_series: _, own_alarms: _, own_cable: _, limited_by: _, modules,
         } = bank;
         Self {
+            members: modules.iter().map(BankMember::from).collect(),
             online: *online,
             offline: *offline,
             blocking_charge: *blocking_charge,

@@ -226,6 +226,10 @@ object! {
         switched_off: Vec<Text> = "text",
         /// Temporary limits set by the owner.
         overrides: Vec<Text> = "text",
+        /// The same one by one.
+        overrides_set: Vec<OverrideSet> = "list",
+        /// What was switched off, one by one.
+        switched_off_by: Vec<SwitchedOff> = "list",
     }
 }
 
@@ -269,6 +273,70 @@ object! {
 }
 
 object! {
+    /// A temporary limit, or the request for a full charge.
+    pub struct OverrideSet {
+        /// `ccl`, `dcl` or `full`.
+        kind: Text = "text",
+        /// The limit; absent for a full charge.
+        value_a: Option<f64> = "A",
+        /// Its whole duration.
+        of_s: u64 = "s",
+        /// Its end, since 1970; absent while the clock is not set.
+        until: Option<u64> = "s",
+        /// Who set it.
+        by: String = "text",
+    }
+}
+
+object! {
+    /// A switch that was switched off.
+    pub struct SwitchedOff {
+        /// `charge`, `discharge` or `balance`.
+        what: Text = "text",
+        /// When, since 1970, if the clock was set.
+        since: Option<u64> = "s",
+        /// By whom.
+        by: String = "text",
+        /// The BMS has not shown it.
+        uncertain: bool = "bool",
+    }
+}
+
+object! {
+    /// A limit with what sets it.
+    pub struct LimitDetail {
+        /// The limit, in A or V.
+        value: Option<f64> = "number",
+        /// The rule that sets it, as a name: the words of its reason with `_` between them.
+        rule: Text = "text",
+        /// The battery of a bank that sets it; absent: the bank itself.
+        battery: Option<String> = "text",
+        /// The cell by which the rule acts, from 1.
+        cell: Option<u16> = "number",
+        /// What it is without any rule: configuration and over-current protection.
+        max: Option<f64> = "number",
+        /// Since when this rule sets it, since 1970; absent while the clock is not set.
+        since: Option<u64> = "s",
+    }
+}
+
+object! {
+    /// A battery of a bank.
+    pub struct BankMember {
+        /// Its `id`, if it is served by the same process.
+        id: Option<String> = "text",
+        /// Its D-Bus service otherwise.
+        service: Option<String> = "text",
+        /// Its name.
+        name: String = "text",
+        /// Its data is fresh.
+        online: bool = "bool",
+        /// It has been silent or absent for long: `warning`.
+        cable: Option<Level> = "text",
+    }
+}
+
+object! {
     /// An active alarm.
     pub struct Alarm {
         /// Name, as in the list below.
@@ -279,6 +347,16 @@ object! {
         text: Text = "text",
         /// What to do.
         remedy: Text = "text",
+        /// Names of the batteries of a bank that raise it.
+        batteries: Vec<String> = "text",
+        /// Number of the cell, from 1.
+        cell: Option<u16> = "number",
+        /// Number of the temperature sensor, from 1.
+        sensor: Option<u16> = "number",
+        /// The value that it is about, in V, A, °C or %.
+        value: Option<f64> = "number",
+        /// Since when it has been active, since 1970; absent while the clock is not set.
+        since: Option<u64> = "s",
     }
 }
 
@@ -321,6 +399,12 @@ object! {
         ccl_why: Text = "text",
         /// The rule that sets DCL.
         dcl_why: Text = "text",
+        /// CVL with what sets it.
+        cvl: Option<LimitDetail> = "object",
+        /// CCL with what sets it.
+        ccl: Option<LimitDetail> = "object",
+        /// DCL with what sets it.
+        dcl: Option<LimitDetail> = "object",
     }
 }
 
@@ -407,6 +491,8 @@ object! {
 object! {
     /// Members of a bank.
     pub struct Modules {
+        /// All of them, by their permanent names.
+        members: Vec<BankMember> = "list",
         /// Batteries with fresh data.
         online: u16 = "number",
         /// Batteries that are silent or missing.
@@ -481,6 +567,10 @@ pub fn sections() -> Vec<Section> {
     }
     let mut lister = Lister(Vec::new());
     each_object(&mut lister);
+    lister.0.push(("modules.members[]", "A battery of a bank", rows(BankMember::FIELDS)));
+    lister.0.push(("limits.ccl", "A limit with what sets it; `limits.cvl` and `limits.dcl` likewise", rows(LimitDetail::FIELDS)));
+    lister.0.push(("overrides_set[]", "A temporary limit", rows(OverrideSet::FIELDS)));
+    lister.0.push(("switched_off_by[]", "A switch that is off", rows(SwitchedOff::FIELDS)));
     lister.0.push(("alarms[]", "An alarm", rows(Alarm::FIELDS)));
     lister.0.push(("gx_settings[]", "A setting that differs on the GX", rows(GxSetting::FIELDS)));
     lister.0

@@ -9,6 +9,25 @@ impl View {
         self.state.freshness == Freshness::Fresh
     }
 
+    /// Notes since when its alarms and the rules of its limits have been in force, from the view before.
+    pub(crate) fn note_since(&mut self, before: Option<&Self>, unix: Option<u64>) {
+        let old = |name: &str| before?.notices.alarms.as_ref()?.0.iter().find(|old| old.name == name)?.since;
+        for alarm in self.notices.alarms.iter_mut().flat_map(|alarms| &mut alarms.0) {
+            alarm.since = old(&alarm.name).or(alarm.since).or(unix);
+        }
+        let limits = before.map(|before| &before.limits);
+        let pairs = [
+            (&mut self.limits.cvl, limits.and_then(|limits| limits.cvl.as_ref())),
+            (&mut self.limits.ccl, limits.and_then(|limits| limits.ccl.as_ref())),
+            (&mut self.limits.dcl, limits.and_then(|limits| limits.dcl.as_ref())),
+        ];
+        for (limit, old) in pairs {
+            let Some(limit) = limit else { continue };
+            let same = old.filter(|old| old.rule == limit.rule && old.battery == limit.battery);
+            limit.since = same.and_then(|same| same.since).or(limit.since).or(unix);
+        }
+    }
+
     /// The highest level of its alarms, including the cable alarm; `ok` only if the BMS reports its alarms.
     pub(crate) fn alarm_level(&self) -> Option<&'static str> {
         let alarms = self.notices.alarms.iter().flat_map(|alarms| &alarms.0).filter_map(|alarm| alarm.level);
