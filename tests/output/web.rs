@@ -72,6 +72,19 @@ fn the_page_the_api_and_the_metrics_show_the_battery() {
     let hour = get(site.page, "/api/v1/history?id=jbd_ttyA&range=hour");
     assert_eq!((hour.status, hour.json()["step_s"].as_u64()), (200, Some(60)));
     assert!(!hour.json()["soc_pct"].as_array().unwrap().is_empty());
+    let csv = get(site.page, "/api/v1/history?id=jbd_ttyA&range=hour&format=csv");
+    assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+    let mut lines = csv.body.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let row = lines.next().unwrap();
+    assert_eq!((head.len(), row[head.iter().position(|key| *key == "soc_pct").unwrap()]), (row.len(), "62.0"), "{}", csv.body);
+    assert_eq!(
+        get(site.page, "/api/v1/history?id=jbd_ttyA&range=year&format=csv").body.lines().next(),
+        Some("date,charged_kwh,discharged_kwh")
+    );
+    let about = get(site.page, "/api/v1/about").json();
+    assert_eq!((&about["version"], &about["can_command"]), (&env!("CARGO_PKG_VERSION").into(), &false.into()));
+    assert!(about["languages"].as_array().unwrap().contains(&"de".into()), "{about}");
     for (target, status) in [
         ("/api/v1/history?id=jbd_ttyA&range=decade", 400),
         ("/api/v1/history", 400),
@@ -265,4 +278,100 @@ fn a_port_that_is_taken_is_said_once_and_waited_for() {
     http::until(site.page, "it is there after all", |all| all.len() == 1);
     assert_eq!(driver.log().iter().filter(|line| line.contains("cannot serve the dashboard")).count(), 1);
     driver.stop();
+}
+
+/// The status line and header lines, and the body as bytes.
+fn raw(page: SocketAddr, target: &str, lines: &str) -> (String, Vec<u8>) {
+    let mut stream = http::connect(page);
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: {page}\r\nConnection: close\r\n{lines}\r\n").unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let body = bytes.split_off(end + 4);
+    (String::from_utf8(bytes).unwrap().to_ascii_lowercase(), body)
+}
+
+fn unpacked(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn what_is_sent_is_compressed_for_those_who_take_it() {
+    let site = Site::new("");
+    let driver = site.run();
+    http::until(site.page, "the battery", |all| all.len() == 1);
+    let mut all = 0;
+    for target in ["/", "/app.js", "/style.css", "/api/v1/batteries", "/metrics"] {
+        let (plain_head, plain) = raw(site.page, target, "");
+        let (head, packed) = raw(site.page, target, "Accept-Encoding: gzip, br\r\n");
+        assert!(!plain_head.contains("content-encoding"), "{plain_head}");
+        assert!(head.contains("content-encoding: gzip") && head.contains("vary: accept-encoding"), "{head}");
+        assert!(packed.len() < plain.len() * 2 / 3, "{target}: {} of {}", packed.len(), plain.len());
+        if !target.starts_with("/api") && target != "/metrics" {
+            assert_eq!(unpacked(&packed).as_bytes(), plain, "{target}");
+        }
+        assert!(!raw(site.page, target, "Accept-Encoding: gzip;q=0\r\n").0.contains("content-encoding"), "{target}");
+        all += packed.len();
+    }
+    println!("page, script, style, batteries and metrics: {all} bytes compressed");
+    // The compressed form has a tag of its own, by which the browser finds it unchanged.
+    let (head, _) = raw(site.page, "/app.js", "Accept-Encoding: gzip\r\n");
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
+    let (again, body) = raw(site.page, "/app.js", &format!("Accept-Encoding: gzip\r\nIf-None-Match: {tag}\r\n"));
+    assert!(again.starts_with("http/1.1 304") && body.is_empty(), "{again}");
+    let (other, _) = raw(site.page, "/app.js", "");
+    assert!(!other.contains(&tag), "{other}");
+    driver.stop().assert(0, &[]);
+}
+
+#[test]
+fn a_page_by_a_foreign_name_says_what_to_do_in_words() {
+    let site = Site::new("");
+    let driver = site.run();
+    http::until(site.page, "the battery", |all| all.len() == 1);
+    let by = |target: &str| {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: gx.fritz.box:8080\r\nConnection: close\r\n\r\n");
+        http::send(site.page, request.as_bytes()).unwrap()
+    };
+    let page = by("/");
+    assert_eq!((page.status, page.header("content-type")), (421, Some("text/html; charset=utf-8")));
+    assert!(page.body.contains("hosts = [\"gx.fritz.box\"]") && page.body.contains("IP address"), "{}", page.body);
+    assert!(!page.body.contains("jbd_ttyA"), "nothing of the battery");
+    let api = by("/api/v1/batteries");
+    assert_eq!((api.status, api.header("content-type")), (421, Some("application/json")));
+    driver.stop().assert(0, &[]);
+}
+
+#[test]
+fn the_token_is_checked_when_it_is_entered_and_guessing_is_slow() {
+    let site = Site::new(&format!("web.token = \"{TOKEN}\"\n"));
+    let driver = site.run();
+    http::until(site.page, "the battery", |all| all.len() == 1);
+    let ask = |token: &str| request(site.page, "POST", "/api/v1/token", &format!("Authorization: Bearer {token}\r\n"), "").status;
+    let since = Instant::now();
+    assert_eq!(ask(TOKEN), 204);
+    let quick = since.elapsed();
+    let since = Instant::now();
+    assert_eq!(ask("0123456789abcdeX"), 401);
+    assert!(since.elapsed() >= Duration::from_millis(950), "{:?} after {quick:?}", since.elapsed());
+    driver.stop().assert(0, &[]);
+}
+
+#[test]
+fn a_limit_says_its_rule_and_its_maximum() {
+    let site = Site::new("max_charge_current_a = 40\n");
+    let driver = site.run();
+    let all = http::until(site.page, "the battery", |all| all.len() == 1 && all[0]["limits"]["ccl"]["value"].is_number());
+    let limits = &all[0]["limits"];
+    for (limit, key, why) in [("cvl", "cvl_v", "cvl_why"), ("ccl", "ccl_a", "ccl_why"), ("dcl", "dcl_a", "dcl_why")] {
+        assert_eq!(limits[limit]["value"], limits[key], "{limits}");
+        let words = limits[why].as_str().unwrap().to_ascii_lowercase();
+        let rule = words.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        assert_eq!(limits[limit]["rule"], rule.collect::<Vec<_>>().join("_"), "{limits}");
+        assert!(limits[limit]["since"].as_u64().unwrap() > 1_700_000_000, "{limits}");
+    }
+    assert_eq!(limits["ccl"]["max"], 40.0);
+    driver.stop().assert(0, &[]);
 }

@@ -134,9 +134,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.streams -= 1
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
         if self.headers["Authorization"] != "Bearer open sesame":
             return self.json({"error": "wrong token"}, 401)
+        if self.path == "/api/v1/token":
+            return self.answer(204, "text/plain", b"")
         self.server.commands.append((self.path, body))
         if body["command"] == "balance":
             return self.json({"error": "this BMS cannot switch balancing"}, 409)

@@ -89,7 +89,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes with their descriptions, for the documentation.
-pub const ROUTES: [(&str, &str); 11] = [
+pub const ROUTES: [(&str, &str); 13] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
@@ -99,7 +99,10 @@ pub const ROUTES: [(&str, &str); 11] = [
         "GET /api/v1/events",
         "server-sent events: `view` with a battery as data, first all, then each that has changed; `gone` with `{\"id\": …}`; `device` and `device_gone` likewise for devices of the house; `alive` after 10 s without another event",
     ),
-    ("GET /api/v1/history?id=ID&range=hour|day|week|month|year", "the history of its values; `year`: energy per day"),
+    (
+        "GET /api/v1/history?id=ID&range=hour|day|week|month|year",
+        "the history of its values; `year`: energy per day; with `&format=csv` as a table in text",
+    ),
     (
         "POST /api/v1/batteries/ID/commands",
         "a command: `{\"command\": \"charge\", \"on\": false}`, also `discharge` and `balance`; `{\"command\": \"soc\", \"value\": \"80\"}`; \
@@ -109,8 +112,13 @@ pub const ROUTES: [(&str, &str); 11] = [
         "POST /api/v1/devices/generator/commands",
         "a request to the generator: `{\"command\": \"generator\", \"value\": \"run for 3600\"}`, also `stop for 3600` and `automatic`. Needs the token; 200 once it is taken, 409 if there is no generator",
     ),
+    ("GET /api/v1/about", "the program: version, offset of its days from UTC, whether it takes commands, languages of the page"),
+    ("POST /api/v1/token", "whether the token is right: 204, else 401. A wrong one is answered after a second"),
     ("GET /metrics", "all numbers in Prometheus text format"),
-    ("GET /healthz", "200 and `ok` while the data of every battery is fresh, else 503 and the IDs of the others"),
+    (
+        "GET /healthz",
+        "200 and `ok` while the data of every battery is fresh and none has a cable alarm, else 503 and the IDs of the others",
+    ),
 ];
 
 /// Answers a request.
@@ -119,7 +127,7 @@ pub fn answer(head: &Head<'_>, world: &World<'_>) -> Answer {
         return error(400, "the request needs exactly one valid Host header");
     };
     if !guard::is_ours(host, world.config) {
-        return error(421, "this host name is not allowed; use the IP address, or add the name to web.hosts");
+        return foreign(head, host);
     }
     match head.method {
         "GET" | "HEAD" => read(head, world),
@@ -139,6 +147,7 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             ..text(200, metrics(views) + &device_metrics(world.devices, world.now))
         },
+        "/api/v1/about" => json(about(world.config)),
         "/healthz" => health(views),
         path => match (path.strip_prefix("/api/v1/batteries/"), path.strip_prefix("/api/v1/devices/")) {
             (Some(id), _) => match find(views, id) {
@@ -152,6 +161,43 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
             (None, None) => asset(head),
         },
     }
+}
+
+/// The program itself.
+fn about(config: &Config) -> String {
+    let language = |asset: &assets::Asset| Some(asset.path.strip_prefix("/lang/")?.strip_suffix(".json")?.to_owned());
+    let languages: Vec<String> = assets::ASSETS.iter().filter_map(language).collect();
+    serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "utc_offset_h": config.utc_offset_h,
+        "can_command": config.token.is_some(),
+        "languages": languages,
+    })
+    .to_string()
+}
+
+/// Columns of the history as lines of text with commas, the first one with their names; days likewise.
+fn csv(history: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(history).unwrap_or_default();
+    let cell = |value: Option<&serde_json::Value>| match value {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        None | Some(serde_json::Value::Null) => String::new(),
+        Some(number) => number.to_string(),
+    };
+    let object = value.as_object().into_iter().flatten();
+    let columns: Vec<(&String, &Vec<serde_json::Value>)> =
+        object.filter(|(key, _)| *key != "days").filter_map(|(key, list)| Some((key, list.as_array()?))).collect();
+    let mut lines = Vec::new();
+    if let Some(days) = value.get("days").and_then(serde_json::Value::as_array) {
+        let keys = ["date", "charged_kwh", "discharged_kwh"];
+        lines.push(keys.join(","));
+        lines.extend(days.iter().map(|day| keys.map(|key| cell(day.get(key))).join(",")));
+    } else {
+        lines.push(columns.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(","));
+        let rows = columns.iter().map(|(_, list)| list.len()).max().unwrap_or(0);
+        lines.extend((0..rows).map(|row| columns.iter().map(|(_, list)| cell(list.get(row))).collect::<Vec<_>>().join(",")));
+    }
+    lines.join("\r\n") + "\r\n"
 }
 
 fn devices(world: &World<'_>) -> String {
@@ -178,6 +224,9 @@ fn write(head: &Head<'_>, host: &str, world: &World<'_>) -> Answer {
     }
     if !guard::may_write(head.authorization, world.config) {
         return error(401, "send the token of web.token: Authorization: Bearer …");
+    }
+    if head.path == "/api/v1/token" {
+        return text(204, String::new());
     }
     if head.path == "/api/v1/devices/generator/commands" {
         return generator(head.body);
@@ -215,6 +264,24 @@ fn generator(body: &[u8]) -> Answer {
     }
 }
 
+/// To a page that was opened by a name that a stranger may own: in words for people, as JSON for programs.
+fn foreign(head: &Head<'_>, host: &str) -> Answer {
+    let page = matches!(head.method, "GET" | "HEAD") && matches!(head.path, "/" | "/index.html");
+    if !page {
+        return error(421, "this host name is not allowed; use the IP address, or add the name to web.hosts");
+    }
+    // A host that is one consists of letters, digits and `-_.:[]` only.
+    let name = guard::name_of(host);
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>dbus-bms</title>\
+         <h1>Not by this name</h1><p>This page was opened as <b>{name}</b>. Somebody else may own that name, so for your safety the dashboard does not \
+         answer to it.</p><p>Open it by the IP address of the device, such as http://192.168.1.7:8080/, or as venus.local. To allow this name, put it \
+         into the configuration and restart the driver:</p><pre>[web]\nhosts = [\"{name}\"]</pre>\
+         <p lang=\"de\">Bitte mit der IP-Adresse öffnen, oder den Namen wie oben in die Konfiguration eintragen.</p></html>"
+    );
+    Answer { content_type: "text/html; charset=utf-8", ..text(421, html) }
+}
+
 fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
     // Ids and ranges are plain words and never escaped.
     let value = |name: &str| head.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
@@ -223,7 +290,10 @@ fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
         return error(400, "range must be hour, day, week, month or year");
     };
     match (world.history)(id, range) {
-        Some(text) => json(text),
+        Some(history) if value("format") == Some("csv") => {
+            Answer { content_type: "text/csv; charset=utf-8", ..text(200, csv(&history)) }
+        }
+        Some(history) => json(history),
         None => error(404, "no battery has this ID; see /api/v1/batteries"),
     }
 }
@@ -246,7 +316,8 @@ pub(super) fn object(view: &View) -> String {
 fn health(views: &Views) -> Answer {
     let stale: Vec<&str> = views
         .iter()
-        .filter(|view| view.state.freshness != crate::model::Freshness::Fresh)
+        // A bank whose battery is silent has fresh data and a cable alarm.
+        .filter(|view| !view.is_fresh() || view.state.cable.is_some())
         .map(|view| view.identity.id.as_str())
         .collect();
     match (views.is_empty(), stale.is_empty()) {
@@ -259,7 +330,9 @@ fn health(views: &Views) -> Answer {
 fn asset(head: &Head<'_>) -> Answer {
     let Some(asset) = assets::find(head.path) else { return error(404, "no such page") };
     let tag = asset.tag();
-    let has = head.if_none_match.is_some_and(|tags| tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag));
+    let compressed = assets::tag_of_compressed(&tag);
+    let is_same = |known: &str| [&tag, &compressed].contains(&&known.trim().trim_start_matches("W/").to_owned());
+    let has = head.if_none_match.is_some_and(|tags| tags.split(',').any(is_same));
     // With 304 the server sends the length of the content only.
     let status = if has { 304 } else { 200 };
     Answer { status, content_type: asset.content_type, tag: Some(tag), allow: None, body: Body::Constant(asset.bytes) }

@@ -1,5 +1,9 @@
 //! The files of `page/`, embedded in the program. **A new file of the page is one line in [`ASSETS`].**
 
+use super::encoding::gzip;
+use axum::body::Bytes;
+use std::sync::OnceLock;
+
 /// A file of the page.
 pub(super) struct Asset {
     /// Its path in requests.
@@ -28,8 +32,10 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("/flow.js", "flow.js", "text/javascript; charset=utf-8"),
     asset!("/history.js", "history.js", "text/javascript; charset=utf-8"),
     asset!("/house.js", "house.js", "text/javascript; charset=utf-8"),
-    asset!("/limits.js", "limits.js", "text/javascript; charset=utf-8"),
     asset!("/live.js", "live.js", "text/javascript; charset=utf-8"),
+    asset!("/map.js", "map.js", "text/javascript; charset=utf-8"),
+    asset!("/notices.js", "notices.js", "text/javascript; charset=utf-8"),
+    asset!("/now.js", "now.js", "text/javascript; charset=utf-8"),
     asset!("/panels.js", "panels.js", "text/javascript; charset=utf-8"),
     asset!("/text.js", "text.js", "text/javascript; charset=utf-8"),
     asset!("/theme.js", "theme.js", "text/javascript; charset=utf-8"),
@@ -46,6 +52,19 @@ impl Asset {
             .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
         format!("\"{hash:016x}\"")
     }
+}
+
+/// The tag of the compressed form of a file with this tag.
+pub(super) fn tag_of_compressed(tag: &str) -> String {
+    format!("{}-gz\"", tag.trim_end_matches('"'))
+}
+
+/// The compressed form of a file's content, made once; of other bytes, made now.
+pub(super) fn compressed(bytes: &'static [u8]) -> Bytes {
+    static FILES: [OnceLock<Bytes>; ASSETS.len()] = [const { OnceLock::new() }; ASSETS.len()];
+    let known = ASSETS.iter().position(|asset| std::ptr::eq(asset.bytes, bytes)).and_then(|place| FILES.get(place));
+    let make = || Bytes::from(gzip(bytes, 9));
+    known.map_or_else(make, |file| file.get_or_init(make).clone())
 }
 
 /// The file at `path`.

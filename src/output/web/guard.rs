@@ -31,7 +31,7 @@ pub(super) fn is_host(host: &str) -> bool {
 }
 
 /// The host without its port and brackets.
-fn name_of(host: &str) -> &str {
+pub(super) fn name_of(host: &str) -> &str {
     match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
         None => host.split_once(':').map_or(host, |(name, _)| name),

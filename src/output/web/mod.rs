@@ -12,6 +12,7 @@ mod answer;
 mod assets;
 mod config;
 mod connection;
+mod encoding;
 mod events;
 mod guard;
 mod server;

@@ -3,7 +3,7 @@
 use super::admission::{Admission, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
 use super::answer::{self, Answer, Head, World, answer};
 use super::connection::TimedStream;
-use super::{Config, events};
+use super::{Config, encoding, events};
 use crate::base::episode::Once;
 use crate::base::runtime::{self, now};
 use crate::control::ControlRequest;
@@ -35,6 +35,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_HEAD_BYTES: usize = 8 * 1024;
 const MAX_BODY_BYTES: usize = 4 * 1024;
 const MAX_HEADERS: usize = 64;
+/// A wrong token is answered after this time.
+const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
 /// Header lines used for access control.
 const SINGLE_HEADERS: [HeaderName; 3] = [header::HOST, header::ORIGIN, header::AUTHORIZATION];
 /// Retry interval for the port.
@@ -144,7 +146,14 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
     let history = |id: &str, range| shared.courses.json(id, range, now());
     let answer =
         answer(&head, &World { config: &shared.config, views: &views, devices: &devices, now: now().at, history: &history });
+    if answer.status == 401 {
+        // Guessing is slow, and hinders nobody else.
+        runtime::sleep_until(now().at.after(WRONG_TOKEN_PAUSE)).await;
+    }
+    let compressed =
+        encoding::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()));
     match answer.body {
+        answer::Body::Constant(_) | answer::Body::Text(_) if compressed => encoding::compressed(answer),
         answer::Body::Constant(_) | answer::Body::Text(_) => answer.into_response(),
         answer::Body::Events => match shared.streams.clone().try_acquire_owned() {
             Ok(permit) => {
@@ -199,7 +208,7 @@ impl IntoResponse for Answer {
         };
         (
             status,
-            [(header::CONTENT_TYPE, self.content_type), (header::CACHE_CONTROL, cache)],
+            [(header::CONTENT_TYPE, self.content_type), (header::CACHE_CONTROL, cache), (header::VARY, "accept-encoding")],
             self.tag.map(|tag| [(header::ETAG, tag)]),
             self.allow.map(|methods| [(header::ALLOW, methods)]),
             SECURITY,

@@ -3,16 +3,18 @@
 import { html, keyed, put, remembered, set } from './dom.js';
 import { live } from './live.js';
 import { LANGUAGES, language, moment, number, span, speak, t, watts } from './text.js';
-import { alarms, charge, about, link, members, switches, temperatures } from './panels.js';
+import { notices } from './notices.js';
+import { now } from './now.js';
+import { map } from './map.js';
 import { cells } from './cells.js';
-import { limits } from './limits.js';
+import { about, link, switches, temperatures } from './panels.js';
 import { history } from './history.js';
 import { commands } from './commands.js';
 import { house } from './house.js';
 import { flow } from './flow.js';
 
 const $ = (id) => document.getElementById(id);
-const PANELS = [alarms, charge, limits, members, cells, temperatures, switches, link, history, about, commands];
+const PANELS = [notices, now, map, cells, history, commands, temperatures, switches, link, about];
 
 /** id → { view, at: time of arrival } */
 const batteries = new Map();
@@ -27,6 +29,8 @@ let built;
 let current;
 let isLive;
 let lostSince = Date.now();
+let pending;
+const DRAW_PAUSE_MS = 100;
 
 const ordered = () =>
   [...batteries.values()].map(({ view }) => view).sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'bank' ? -1 : 1));
@@ -49,19 +53,27 @@ function take(views, whole) {
     for (const id of batteries.keys()) if (!ids.has(id)) batteries.delete(id);
   }
   for (const view of views) batteries.set(view.id, { view, at: Date.now() });
-  draw();
+  drawSoon();
 }
 
 function takeDevices(received, whole) {
   if (whole) devices.clear();
   for (const device of received) devices.set(device.id, { device, at: Date.now() });
-  draw();
+  drawSoon();
 }
 
-function connection(now) {
-  if (isLive !== now) {
-    isLive = now;
-    if (!now) lostSince = Date.now();
+/** Draws what arrived together once: sixteen batteries send as many views a second. */
+function drawSoon() {
+  pending ??= setTimeout(() => {
+    pending = undefined;
+    draw();
+  }, DRAW_PAUSE_MS);
+}
+
+function connection(is) {
+  if (isLive !== is) {
+    isLive = is;
+    if (!is) lostSince = Date.now();
   }
   draw();
 }
@@ -94,6 +106,9 @@ function draw() {
     return;
   }
   const { view } = batteries.get(id);
+  put($('which'), view.name);
+  const batteriesOf = view.modules ? view.modules.online + view.modules.offline : 0;
+  put($('sort'), [batteriesOf && t('n_batteries', { n: batteriesOf }), Number.isFinite(view.capacity_ah) && number(view.capacity_ah, 0, 'Ah'), view.cell_count && t('n_cells', { n: view.cell_count })].filter(Boolean).join(' · '));
   document.title = `${number(view.soc_pct, 0, '%')} · ${view.name}`;
   const all = ordered();
   const more = { age: age(batteries.get(id)), all, ageOf: (other) => age(batteries.get(other)) };
@@ -116,7 +131,8 @@ function navigation() {
     set(link, 'aria-current', view.id === chosen() && 'page');
     put(link.querySelector('.soc'), number(view.soc_pct, 0, '%'));
     put(link.querySelector('.flow'), watts(view.power_w));
-    const worst = view.freshness !== 'fresh' ? t('no_data') : view.alarms?.length ? t('alarms_count', { n: view.alarms.length }) : '';
+    const worst = view.freshness !== 'fresh' ? t('no_data') : view.alarms?.length ? t('alarms_count', { n: view.alarms.length }) : view.cable ? t('cable_short') : '';
+    link.classList.toggle('own', Boolean(view.overrides?.length || view.switched_off?.length));
     put(link.querySelector('.mark'), worst);
   });
 }

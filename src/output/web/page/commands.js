@@ -1,16 +1,23 @@
-// BMS switches, shown only if the driver accepts commands for this battery.
+// Temporary limits and BMS switches, shown only if the driver accepts commands for this battery.
 
-import { card, html, keyed, put, thisSession } from './dom.js';
-import { phrase, t } from './text.js';
+import { card, html, keyed, put, set, thisSession } from './dom.js';
+import { amps, moment, phrase, span, t } from './text.js';
 
 /** Possible requests, and the key of the present state in the view. */
 const STATES = { charge: 'charge_fet', discharge: 'discharge_fet', balance: 'balance_allowed' };
+const HOURS = [1, 2, 4, 8, 24];
 
-/** Asks for confirmation before a request is sent; resolves to whether it was confirmed. */
-function confirmed(question) {
+/** Asks for confirmation before a request is sent; resolves to whether it was confirmed. With `names`, one has to be chosen. */
+function confirmed(question, warning, names, right) {
+  const choice = warning && html('select', { id: 'which-battery', autofocus: true }, html('option', { value: '' }, '…'), [...names].sort().map((name) => html('option', { value: name }, name)));
+  const yes = html('button', { value: 'yes', class: warning ? 'danger' : 'primary', disabled: Boolean(warning) }, t('do_it'));
+  if (choice) choice.addEventListener('change', () => { yes.disabled = choice.value !== right; });
   const dialog = html('dialog', { 'aria-labelledby': 'question' }, html('form', { method: 'dialog' },
-    html('p', { id: 'question' }, question),
-    html('p', { class: 'buttons' }, html('button', { value: 'no', autofocus: true }, t('cancel')), html('button', { value: 'yes', class: 'primary' }, t('do_it')))));
+    html('p', { id: 'question' }, question), warning && html('p', { class: 'banner alarm' }, html('strong', {}, warning)),
+    choice && html('p', { class: 'token' }, html('label', { for: 'which-battery' }, t('which_battery')), choice),
+    html('p', { class: 'buttons' }, html('button', { value: 'no', autofocus: !warning }, t('cancel')), yes)));
+  // Enter in a field must not send.
+  dialog.addEventListener('keydown', (event) => event.key === 'Enter' && event.target === choice && event.preventDefault());
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener('close', () => {
@@ -23,54 +30,103 @@ export function commands(id) {
   const token = html('input', { id: 'token', type: 'password', autocomplete: 'off', spellcheck: 'false' });
   const form = html('form', { class: 'token' }, html('label', { for: 'token' }, t('token')), token, html('button', {}, t('unlock')));
   const forget = html('button', { class: 'quiet', onclick: () => enter(undefined) }, t('lock'));
+  const active = html('ul', { class: 'plain active' });
+  const kind = html('select', { id: 'limit-kind', 'aria-label': t('limit_of') }, ['ccl', 'dcl'].map((name) => html('option', { value: name }, t(name === 'ccl' ? 'charge_current' : 'discharge_current'))));
+  const value = html('input', { id: 'limit-value', type: 'number', min: 0, step: 1, required: true, inputmode: 'decimal', 'aria-label': t('limit_amps') });
+  const hours = html('select', { id: 'limit-hours', 'aria-label': t('limit_time') }, HOURS.map((n) => html('option', { value: n }, `${n}\u00a0h`)));
+  const limit = html('form', { class: 'token limitform' }, kind, html('span', {}, t('at_most')), value, html('span', {}, 'A'), hours, html('button', { class: 'primary' }, t('set')));
+  const note = html('p', { class: 'muted' }, t('limit_note'));
   const list = html('ul', { class: 'plain commands' });
   const status = html('p', { role: 'status', class: 'muted' });
-  const node = card('commandcard wide', t('commands'), form, list, forget, status);
+  const node = card('commandcard wide', t('commands'), active, form, html('div', { class: 'open' }, html('h3', {}, t('limit_title')), limit, note, html('h3', {}, t('switches_title')), list), forget, status);
+  const open = node.querySelector('.open');
   node.hidden = true;
   let last;
+  let others = [];
 
   function enter(text) {
     thisSession.set('token', text);
     token.value = '';
-    put(status, '');
     if (last) update(last);
   }
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    if (token.value) enter(token.value);
+
+  const ask = (path, key, body) => fetch(path, {
+    method: 'POST', headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${key}` }, body: body && JSON.stringify(body),
   });
 
-  async function send(command, on) {
-    if (!(await confirmed(t(on ? 'ask_on' : 'ask_off', { what: t(`command_${command}`), name: last.name })))) return;
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const given = token.value;
+    if (!given) return;
+    put(status, t('checking'));
+    try {
+      const answer = await ask('api/v1/token', given);
+      if (answer.ok) {
+        enter(given);
+        put(status, '');
+      } else {
+        enter(undefined);
+        put(status, t(answer.status === 401 || answer.status === 403 ? 'wrong_token' : 'not_sent'));
+      }
+    } catch {
+      put(status, t('not_sent'));
+    }
+  });
+
+  async function post(body) {
     put(status, t('sending'));
     try {
-      const answer = await fetch(`api/v1/batteries/${encodeURIComponent(id)}/commands`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${thisSession.get('token')}` },
-        body: JSON.stringify({ command, on }),
-      });
+      const answer = await ask(`api/v1/batteries/${encodeURIComponent(id)}/commands`, thisSession.get('token'), body);
       if (answer.status === 401 || answer.status === 403) {
         enter(undefined);
         put(status, t('wrong_token'));
-      } else if (answer.ok) put(status, t('sent'));
+      } else if (answer.ok) put(status, t(body.command === 'override' ? 'limit_set' : 'sent'));
       else put(status, t('refused', { why: phrase((await answer.json()).error) }));
     } catch {
       put(status, t('not_sent'));
     }
   }
 
-  function update(view) {
+  async function send(command, on) {
+    const dark = command === 'discharge' && !on;
+    const what = t(`command_${command}`);
+    if (await confirmed(t(on ? 'ask_on' : 'ask_off', { what, name: last.name }), dark && t('goes_dark', { name: last.name }), new Set(others), last.name)) await post({ command, on });
+  }
+
+  limit.addEventListener('submit', (event) => {
+    event.preventDefault();
+    post({ command: 'override', value: `${kind.value} ${Number(value.value)} for ${hours.value * 3600}` });
+  });
+
+  function update(view, { all } = {}) {
     last = view;
+    if (all) others = all.filter((other) => other.kind !== 'bank').map(({ name }) => name);
     const offered = (view.commands ?? []).filter((name) => Object.hasOwn(STATES, name));
-    node.hidden = !offered.length;
-    const open = Boolean(thisSession.get('token'));
-    form.hidden = open;
-    list.hidden = forget.hidden = !open;
+    node.hidden = !view.commands?.length;
+    const isOpen = Boolean(thisSession.get('token'));
+    form.hidden = isOpen;
+    open.hidden = forget.hidden = !isOpen;
+    const sets = view.overrides_set ?? [];
+    active.hidden = !sets.length;
+    keyed(active, JSON.stringify([sets, isOpen]), () => sets.map((one) => html('li', {},
+      html('strong', {}, one.kind === 'full' ? t('override_full', { name: view.name }) : t(`override_${one.kind}`, { name: view.name, limit: amps(one.value_a) })),
+      html('span', { class: 'left', 'data-until': one.until, 'data-of': one.of_s }, html('i')), html('span', { class: 'muted ends' }))).concat(isOpen && sets.length ? [html('li', {}, html('button', { onclick: () => post({ command: 'override', value: 'clear' }) }, t('end_now')))] : []));
+    for (const bar of active.querySelectorAll('.left')) {
+      const left = bar.dataset.until - Date.now() / 1000;
+      bar.hidden = !Number.isFinite(left);
+      if (bar.hidden) continue;
+      bar.style.setProperty('--f', Math.min(1, Math.max(0, left / bar.dataset.of)).toFixed(3));
+      put(bar.nextSibling, t('ends', { time: moment(+bar.dataset.until, { timeStyle: 'short' }), span: span(Math.max(0, left)) }));
+    }
     keyed(list, offered.map((name) => `${name}${view[STATES[name]]}`).join(), () => offered.map((name) => {
       const is = view[STATES[name]];
       const button = (on) => html('button', { 'aria-pressed': is === undefined ? 'false' : String(is === on), onclick: () => is !== on && send(name, on) }, t(on ? 'on' : 'off'));
       return html('li', {}, html('span', {}, t(`command_${name}`)), html('span', { class: 'segment', role: 'group', 'aria-label': t(`command_${name}`) }, button(true), button(false)));
     }));
+    list.previousSibling.hidden = !offered.length;
+    const offline = document.body.classList.contains('offline');
+    for (const one of node.querySelectorAll('button')) one.disabled = offline;
   }
+  set(node, 'id', 'control');
   return { node, update };
 }

@@ -28,9 +28,14 @@ export function live(tell, tellDevices, state) {
     });
     const [batteries, devices] = await Promise.all(all);
     heard = Date.now();
-    tellDevices(devices, true);
-    tell(batteries, true);
-    state(true);
+    try {
+      tellDevices(devices, true);
+      tell(batteries, true);
+      state(true);
+    } catch (error) {
+      // A fault of the page is no lost connection.
+      reportError(error);
+    }
   };
   const close = () => {
     stream?.close();

@@ -1,7 +1,7 @@
-// Charge, alarms, temperatures, switches, line and identity: each creates its nodes once and then only changes texts.
+// Temperatures, switches, line and identity: each creates its nodes once and then only changes texts.
 
-import { card, html, keyed, put, set, svg } from './dom.js';
-import { alarmWords, amps, number, phrase, span, t, watts } from './text.js';
+import { card, html, keyed, put } from './dom.js';
+import { amps, number, phrase, span, t } from './text.js';
 
 /** Rows of name and value. `[key, value(view, more)]`; unknown ones are omitted unless `always`. */
 function rows(list, always) {
@@ -21,122 +21,6 @@ function rows(list, always) {
 
 const known = (value, write) => (value === undefined ? undefined : write(value));
 const quantity = (digits, unit) => (value) => number(value, digits, unit);
-
-/** Active alarms with their remedies, and a missing connection. */
-export function alarms() {
-  const stale = html('p', { class: 'banner alarm stale', hidden: true });
-  const list = html('ul', { class: 'plain' });
-  const node = html('div', { class: 'alarms wide', 'aria-live': 'polite' }, stale, list);
-  return {
-    node,
-    update(view, { age }) {
-      const isStale = view.freshness !== 'fresh';
-      stale.hidden = !isStale;
-      if (isStale) put(stale, t(`stale_${view.freshness}`, { span: age === undefined ? '–' : span(age) }));
-      set(stale, 'aria-live', 'off');
-      document.body.classList.toggle('unheard', isStale);
-      const active = view.alarms ?? [];
-      keyed(list, JSON.stringify(active), () => active.map((alarm) => {
-        const [text, remedy] = alarmWords(alarm);
-        return html('li', { class: `banner ${alarm.level}` }, html('strong', {}, `${t(alarm.level)}: ${text}`), html('span', {}, remedy));
-      }));
-    },
-  };
-}
-
-const GAUGE = 'M 31.2 128.8 A 69 69 0 1 1 128.8 128.8';
-
-/** Remaining charge in Ah; computed if the BMS does not report it. */
-function chargeLeft({ remaining_ah, soc_pct, capacity_ah }) {
-  const all = number(capacity_ah, 0);
-  if (Number.isFinite(remaining_ah)) return t('ah_of', { left: number(remaining_ah, 0), all });
-  return Number.isFinite(soc_pct * capacity_ah) ? t('ah_of', { left: `≈ ${number((soc_pct * capacity_ah) / 100, 0)}`, all }) : '';
-}
-
-/** State of charge and the flow of power. */
-export function charge() {
-  const arc = svg('path', { d: GAUGE, class: 'arc', pathLength: 100, 'stroke-dasharray': '0 200' });
-  const percent = html('strong');
-  const left = html('span');
-  const gauge = html('div', { class: 'gauge', role: 'meter', 'aria-label': t('soc'), 'aria-valuemin': 0, 'aria-valuemax': 100 },
-    svg('svg', { viewBox: '0 0 160 146', 'aria-hidden': 'true' }, svg('path', { d: GAUGE, class: 'track' }), arc), percent, left);
-  const power = html('strong', { class: 'power' });
-  const direction = html('span', { class: 'direction' });
-  const chevrons = svg('svg', { class: 'chevrons', viewBox: '0 0 88 16', 'aria-hidden': 'true' },
-    [0, 1, 2, 3, 4].map((n) => svg('path', { d: `M ${6 + n * 18} 2 l 6 6 l -6 6` })));
-  const facts = rows([
-    ['voltage', ({ voltage_v }) => number(voltage_v, 2, 'V')],
-    ['current', ({ current_a }) => number(current_a, 1, 'A')],
-    ['time_to_go', ({ time_to_go_s }) => known(time_to_go_s, span)],
-    ['temperature', ({ temperature_c }) => known(temperature_c, quantity(1, '°C'))],
-    ['soh', ({ soh_pct }) => known(soh_pct, quantity(0, '%'))],
-    ['bms_soc', ({ bms_soc_pct, soc_pct }) => (Math.abs(bms_soc_pct - soc_pct) >= 1 ? number(bms_soc_pct, 0, '%') : undefined)],
-  ]);
-  const name = html('p', { class: 'name' });
-  const node = card('charge', t('charge'), name, html('div', { class: 'split' }, gauge,
-    html('div', { class: 'flowbox' }, power, html('p', { class: 'arrows' }, chevrons, direction), facts.node)));
-  return {
-    node,
-    update(view) {
-      const soc = view.soc_pct;
-      const text = number(soc, soc < 10 ? 1 : 0, '%');
-      put(name, view.name);
-      put(percent, text);
-      put(left, chargeLeft(view));
-      set(gauge, 'aria-valuenow', Number.isFinite(soc) ? Math.round(soc) : 0);
-      set(gauge, 'aria-valuetext', `${text} ${left.textContent}`);
-      set(arc, 'stroke-dasharray', `${soc ?? 0} 200`);
-      set(arc, 'visibility', soc > 0 ? undefined : 'hidden');
-      gauge.classList.toggle('low', soc < 15);
-      const flow = !Number.isFinite(view.current_a) ? 'unknown' : view.current_a > 0.05 ? 'charging' : view.current_a < -0.05 ? 'discharging' : 'idle';
-      node.dataset.flow = flow;
-      // Some boards report the magnitude only; the current has the direction.
-      put(power, watts(Math.abs(view.power_w)));
-      put(direction, t(flow));
-      facts.update(view);
-    },
-  };
-}
-
-/** The difference of charge between the batteries, with what to do about it. */
-const spreadText = (modules) => known(modules?.charge_spread_ah, (ah) =>
-  t('charge_spread', { ah: number(ah, 1, 'Ah'), confidence: t(`confidence_${modules.charge_spread_confidence}`), advice: phrase(modules.charge_spread_advice) }));
-
-/** Which battery is switched off for equal charge, and why. */
-const switchingText = (modules) => known(modules?.switching_state, (state) =>
-  t('equal_charge', { state: t(`switching_${state}`, { name: modules.switching_battery ?? '' }), why: phrase(modules.switching_reason) }));
-
-/** The batteries of a bank. */
-export function members(id) {
-  const list = html('ul', { class: 'plain modules' });
-  const summary = html('p', { class: 'muted' });
-  const node = card('members wide', t('members'), summary, list);
-  return {
-    node,
-    update(view, { all, ageOf }) {
-      node.hidden = view.kind !== 'bank';
-      if (node.hidden) return;
-      const others = all.filter((other) => other.kind !== 'bank');
-      const named = others.filter((other) => other.bank && (other.bank === view.name || `bank_${other.bank}` === id));
-      // Batteries without a reported bank belong to it if their number equals its number of members.
-      const own = named.length || others.length !== view.modules?.online + view.modules?.offline ? named : others;
-      const { online, offline, blocking_charge, blocking_discharge } = view.modules ?? {};
-      put(summary, [known(online, (n) => t('online', { n })), offline && t('offline', { n: offline }), blocking_charge && t('blocking_charge', { n: blocking_charge }),
-        blocking_discharge && t('blocking_discharge', { n: blocking_discharge }), spreadText(view.modules), switchingText(view.modules)].filter(Boolean).join(' · '));
-      keyed(list, own.map((other) => `${other.id} ${other.name}`).join(), () => own.map((other) => html('li', {},
-        html('a', { href: `#${other.id}` }, other.name), html('span', { class: 'bar', 'aria-hidden': 'true' }, html('i')), html('span', { class: 'values' }))));
-      own.forEach((other, index) => {
-        const item = list.children[index];
-        item.querySelector('i').style.setProperty('--f', (other.soc_pct ?? 0) / 100);
-        const values = other.freshness === 'fresh'
-          ? [number(other.soc_pct, 0, '%'), number(other.voltage_v, 2, 'V'), amps(other.current_a)].join(' · ')
-          : t('no_data_for', { span: span(ageOf(other.id)) });
-        put(item.querySelector('.values'), values);
-        item.classList.toggle('gone', other.freshness !== 'fresh');
-      });
-    },
-  };
-}
 
 /** All sensors. */
 export function temperatures() {
@@ -229,6 +113,8 @@ export function about() {
     ['firmware', ({ sw_version, hw_version }) => [sw_version, hw_version].filter(Boolean).join(' / ') || undefined],
     ['production_date', ({ production_date }) => production_date],
     ['chemistry', ({ chemistry }) => known(chemistry, (name) => name.toUpperCase())],
+    ['soh', ({ soh_pct }) => known(soh_pct, quantity(0, '%'))],
+    ['bms_soc', ({ bms_soc_pct, soc_pct }) => (Math.abs(bms_soc_pct - soc_pct) >= 1 ? number(bms_soc_pct, 0, '%') : undefined)],
     ['cycles', ({ cycles }) => known(cycles, quantity(0))],
     ['capacity', ({ capacity_ah }) => known(capacity_ah, quantity(0, 'Ah'))],
     ['charged', ({ history = {} }) => known(history.charged_kwh, kwh)],

@@ -50,11 +50,18 @@ export function alarmWords({ name, text, remedy }) {
 /** The name of a device's value: that of its key in this language, else the driver's. */
 export const deviceWord = (key, name) => words.device_values?.[key] ?? name;
 
+/** Formatters by language and digits: making one takes longer than all else on the page. */
+const formatters = new Map();
+function formatter(digits) {
+  const key = `${locale} ${digits}`;
+  if (!formatters.has(key)) formatters.set(key, new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  return formatters.get(key);
+}
+
 /** A number with its unit; a dash if it is unknown. */
 export function number(value, digits, unit = '') {
   if (!Number.isFinite(value)) return '–';
-  const format = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  const text = value.toLocaleString(locale, format).replace(/^-(0[.,]?0*)$/, '$1').replace('-', '−');
+  const text = formatter(digits).format(value).replace(/^-(0[.,]?0*)$/, '$1').replace('-', '−');
   return unit ? `${text}\u00a0${unit}` : text;
 }
 
