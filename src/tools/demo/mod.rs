@@ -4,6 +4,7 @@
 //! and the live view shows the driver's snapshots.
 
 mod bus;
+mod past;
 mod screen;
 
 pub use bus::BusError;
@@ -94,6 +95,12 @@ pub fn demo(show: Show) -> Result<(), DemoError> {
     for port in &ports {
         wait_for(port)?;
     }
+    let state = folder.0.join("state");
+    let past = [(format!("jbd_{FIRST}"), 1.0), (format!("jk_{SECOND}"), 1.0), (format!("bank_{BANK}"), 2.0)];
+    if let Some(unix) = runtime::now().unix {
+        let past = past.each_ref().map(|(id, size)| (id.as_str(), *size));
+        past::write(&state, &past, unix).map_err(|source| DemoError::Folder { path: state, source })?;
+    }
     let page = free_address();
     let config = config(&bus, &folder.0, page)?;
     match show {
@@ -133,6 +140,8 @@ bms = [\"jk\"]
 name = \"Second battery\"
 ";
 
+/// Name of the bank in [`CONFIG`].
+const BANK: &str = "demo";
 const FIRST: &str = "ttyDEMO";
 const SECOND: &str = "ttyDEMO2";
 
