@@ -85,8 +85,9 @@ class Words(unittest.TestCase):
         source = SOURCE.parent / "api/alarm.rs"
         names = {line.split('words("')[1].split('"')[0] for line in source.read_text().splitlines() if 'words("' in line}
         self.assertGreaterEqual(len(names), 20)
-        german = json.loads((SOURCE / "page/lang/de.json").read_text())["alarms"]
-        self.assertEqual(names, set(german))
+        for file in (SOURCE / "page/lang").glob("*.json"):
+            if file.stem != "en":
+                self.assertEqual(names, set(json.loads(file.read_text())["alarms"]), file.name)
 
     def test_every_file_of_the_page_is_served_and_all_are_small(self):
         files = {file.relative_to(SOURCE / "page").as_posix(): file.stat().st_size for file in (SOURCE / "page").rglob("*.*")}
@@ -208,7 +209,7 @@ class Page(Case):
         views = [battery("a", "Left", cell_voltages_v=weak, balancing_cells=[11]), battery("b", "Right")]
         self.open(self.stand_in(*views, self.bank(*views)).address)
         tiles = wait("32 cells", lambda: len(found := self.browser.all(".map [data-at]")) == 32 and found)
-        self.assertEqual([tiles[10].text, tiles[10].get_attribute("aria-label")], ["+17▲≈", "cell 11, 3.327\u00a0V, +17\u00a0mV, highest, balancing"])
+        self.assertEqual([self.browser.js("return arguments[0].textContent", tiles[10]), tiles[10].get_attribute("aria-label")], ["+17▲≈", "cell 11, 3.327\u00a0V, +17\u00a0mV, highest, balancing"])
         self.assertIn("hi3", tiles[10].get_attribute("class"))
         self.assertEqual(tiles[0].get_attribute("class"), "tile", "a cell like the others has no colour")
         tiles[10].click()
@@ -405,6 +406,10 @@ class Page(Case):
         self.browser.one("[data-range=day]").click()
         wait("the day is drawn", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == "day")
         self.assertEqual(len(self.browser.all(".history figure:first-of-type .line")), 2, "a gap is a gap")
+        self.assertEqual(len(self.browser.all(".history figure:first-of-type .hang")), 4, "what is not allowed hangs from above and stands below")
+        tops = self.browser.js("""const [power] = document.querySelectorAll('.history figure'), box = power.querySelector('svg').getBoundingClientRect();
+            return [...power.querySelectorAll('.hang')].map((path) => path.getBoundingClientRect()).map((r) => [r.top - box.top < 11, r.bottom - box.top > box.height - 23])""")
+        self.assertEqual(tops, [[True, False]] * 2 + [[False, True]] * 2)
         told = get(f"{server.address}api/v1/history?id=x&range=day")
         for part, column in zip(self.browser.all(".history figure:nth-of-type(3) .legend b"), ["charged_wh", "discharged_wh"]):
             self.assertAlmostEqual(float(part.text.split()[0]), sum(wh or 0 for wh in told[column]) / 1000, delta=0.3, msg=column)
@@ -466,7 +471,7 @@ class Page(Case):
 
     def test_nothing_is_too_wide_for_a_phone(self):
         self.browser.window(PHONE)
-        for language in ["en", "de"]:
+        for language in ["en", "de", "fr", "es", "nl"]:
             alarm = dict(name="high_discharge_current", level="warning", text="x", remedy="y")
             self.open(self.stand_in(battery(name="The battery with the very long name in the shed behind the house", alarms=[alarm], commands=["charge"])).address)
             self.choose("language", language)

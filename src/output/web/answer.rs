@@ -276,8 +276,7 @@ fn foreign(head: &Head<'_>, host: &str) -> Answer {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>dbus-bms</title>\
          <h1>Not by this name</h1><p>This page was opened as <b>{name}</b>. Somebody else may own that name, so for your safety the dashboard does not \
          answer to it.</p><p>Open it by the IP address of the device, such as http://192.168.1.7:8080/, or as venus.local. To allow this name, put it \
-         into the configuration and restart the driver:</p><pre>[web]\nhosts = [\"{name}\"]</pre>\
-         <p lang=\"de\">Bitte mit der IP-Adresse öffnen, oder den Namen wie oben in die Konfiguration eintragen.</p></html>"
+         into the configuration and restart the driver:</p><pre>[web]\nhosts = [\"{name}\"]</pre></html>"
     );
     Answer { content_type: "text/html; charset=utf-8", ..text(421, html) }
 }

@@ -41,6 +41,9 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("/theme.js", "theme.js", "text/javascript; charset=utf-8"),
     asset!("/lang/en.json", "lang/en.json", "application/json"),
     asset!("/lang/de.json", "lang/de.json", "application/json"),
+    asset!("/lang/es.json", "lang/es.json", "application/json"),
+    asset!("/lang/fr.json", "lang/fr.json", "application/json"),
+    asset!("/lang/nl.json", "lang/nl.json", "application/json"),
 ];
 
 impl Asset {

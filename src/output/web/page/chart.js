@@ -21,6 +21,9 @@ export function ticks(low, high, count = 4) {
 const HOUR = 3600;
 const DAY = 86400;
 
+/** The pattern of what is not allowed. */
+const hatch = () => svg('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' }, svg('rect', { class: 'hatch', width: 1.4, height: 6 }));
+
 /** Times on the axis: round local times. */
 function times(from, to, width) {
   const most = Math.max(2, Math.floor(width / 72));
@@ -33,7 +36,8 @@ function times(from, to, width) {
 }
 
 /**
- * `series`: [{ name, css, values, kind: 'line' | 'area' | 'step' | 'bar', split }], `write(value)`, `axis(value)`, `zero`: the axis includes
+ * `series`: [{ name, css, values, kind: 'line' | 'area' | 'step' | 'bar' | 'curtain', split, below }]; a curtain hangs from the upper edge down
+ * to its values, one `below` stands on the lower edge;, `write(value)`, `axis(value)`, `zero`: the axis includes
  * zero, `ends`: [low, high] at least; `title`. The cursor of one chart is shown in all: `onmove(moment | undefined)`.
  */
 export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
@@ -92,6 +96,14 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
         return group;
       }
       for (const run of runs(columns[number])) {
+        if (kind === 'curtain') {
+          // What is not allowed: from the edge of the picture to the limit; the last value holds to the end of its step.
+          const start = n(x(moments[run[0][0]]));
+          const last = moments[run.at(-1)[0] + 1] ?? Math.min(to, moments[run.at(-1)[0]] + (moments[1] - moments[0] || 0));
+          const path = `${run.map(([i, value], k) => `${k ? `H${n(x(moments[i]))}V` : `M${start} `}${n(y(value))}`).join('')}H${n(x(last))}`;
+          group.append(svg('path', { class: 'hang', d: `${path}V${n(y(run[0][1] < 0 || series[number].below ? bottom : top))}H${start}Z` }), svg('path', { class: 'edge', d: path }));
+          continue;
+        }
         const path = run.map(([i, value], k) => `${k ? (kind === 'step' ? `H${n(x(moments[i]))}V` : `L${n(x(moments[i]))} `) : `M${n(x(moments[i]))} `}${n(y(value))}`).join('');
         if (kind === 'area') group.append(svg('path', { class: 'fill', d: `${path}V${n(base)}H${n(x(moments[run[0][0]]))}Z` }));
         group.append(run.length > 1 ? svg('path', { class: 'line', d: path }) : svg('circle', { class: 'dot', cx: n(x(moments[run[0][0]])), cy: n(y(run[0][1])), r: 2 }));
@@ -99,7 +111,7 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
       return group;
     });
     set(cursor, 'y2', height - BOTTOM);
-    plot.replaceChildren(svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, grid, below, drawn, cursor));
+    plot.replaceChildren(svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, series.some(({ kind }) => kind === 'curtain') ? hatch() : [], grid, below, drawn, cursor));
     show();
   }
 
@@ -128,7 +140,7 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
       const values = columns[number] ?? [];
       const bar = series[number].kind === 'bar';
       const total = bar && values.some(Number.isFinite) ? values.reduce((sum, value) => sum + (value || 0), 0) : undefined;
-      put(out, write(isAt ? values[index] : bar ? total : lastKnown(values)));
+      put(out, (series[number].write ?? write)(isAt ? values[index] : bar ? total : lastKnown(values)));
     });
     const words = readout.map(({ item }) => item.textContent).join(', ');
     set(plot, 'aria-valuemax', Math.max(0, moments.length - 1));

@@ -30,6 +30,8 @@ export function energy(moments, into, out, piece) {
   return [all, ...sums.map((sum) => all.map((time) => sum.get(time)))];
 }
 
+const size = (value) => watts(Math.abs(value));
+
 export function history(id) {
   let range = Object.hasOwn(RANGES, remembered.get('range') ?? '') ? remembered.get('range') : 'day';
   const buttons = Object.keys(RANGES).map((name) => html('button', { 'data-range': name, onclick: () => choose(name) }, t(`range_${name}`)));
@@ -38,12 +40,12 @@ export function history(id) {
   const make = (title, rest) => chart({ title: t(title), onmove: move, ...rest });
   const line = (name, css, kind = 'line') => ({ name: t(name), css, kind });
   const soc = make('soc', { series: [line('soc', 'c1', 'area')], write: (v) => number(v, 1, '%'), axis: (v) => number(v, 0, '%'), ends: [0, 100] });
-  const power = make('power', { series: [{ ...line('power', 'c1', 'area'), split: true }], write: watts, axis: (v) => (Math.abs(v) >= 1000 ? `${short(v / 1000)} kW` : `${short(v)} W`), zero: true });
+  const power = make('power', { series: [{ ...line('power', 'c1', 'area'), split: true }, { ...line('ccl', 'c6', 'curtain'), write: size }, { ...line('dcl', 'c6', 'curtain'), below: true, write: size }], write: watts, axis: (v) => (Math.abs(v) >= 1000 ? `${short(v / 1000)} kW` : `${short(v)} W`), zero: true });
   const flow = make('energy', { series: [line('energy_in', 'c1', 'bar'), line('energy_out', 'c3', 'bar')], write: kwh, axis: (v) => (v === 0 ? '0' : v < 1 ? `${short(v * 1000)} Wh` : `${short(v)} kWh`), zero: true });
   const spread = make('spread', { series: [line('delta', 'c4', 'area')], write: (v) => number(v, 0, 'mV'), axis: (v) => `${short(v)} mV`, zero: true });
   const caps = make('limit_currents', { series: [line('ccl', 'c1', 'step'), line('dcl', 'c3', 'step'), line('current', 'c5')], write: amps, axis: (v) => `${short(v)} A`, zero: true });
   const cvl = make('voltages', { series: [line('cvl', 'c1', 'step'), line('voltage', 'c5')], write: (v) => number(v, 2, 'V'), axis: (v) => `${short(v)} V` });
-  const charts = [soc, power, flow, spread, caps, cvl];
+  const charts = [power, soc, flow, spread, caps, cvl];
   const node = card('history wide', t('history'), html('div', { class: 'segment ranges', role: 'group', 'aria-label': t('range') }, buttons), told,
     html('div', { class: 'charts' }, charts.map((one) => one.node)));
   let timer;
@@ -91,7 +93,10 @@ export function history(id) {
       return;
     }
     soc.fill(moments, [column('soc_pct')], between, how);
-    power.fill(moments, [column('power_w')], between, how);
+    // The limits as power, so that cause and effect share an axis.
+    const volts = column('voltage_v');
+    const allowed = (name, sign) => column(name).map((amps_, i) => (amps_ == null || volts[i] == null ? undefined : sign * amps_ * volts[i]));
+    power.fill(moments, [column('power_w'), allowed('ccl_a', 1), allowed('dcl_a', -1)], between, how);
     const [at, into, out] = energy(moments, column('charged_wh'), column('discharged_wh'), piece);
     flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], piece < 86400 ? how : { day: 'numeric', month: 'short' }, piece);
     spread.fill(moments, [column('cell_delta_v').map((v) => (v == null ? v : v * 1000))], between, how);

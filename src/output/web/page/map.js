@@ -163,7 +163,7 @@ export function map() {
           worst = Math.abs(step) > Math.abs(worst) ? step : worst;
           const marks = [[at === highest, '▲', 'highest'], [at === lowest, '▼', 'lowest'], [other.balancing_cells?.includes(no), '≈', 'balances'], [broken, '✕', 'broken_wire']].filter(([is]) => is);
           set(tile, 'class', `tile ${step ? (step > 0 ? 'hi' : 'lo') + Math.abs(step) : ''} ${broken ? 'none' : ''}`.trim());
-          put(tile, `${members.length < MANY || step || marks.length ? (broken ? '' : signed(mv)) : ''}${marks.map(([, sign]) => sign).join('')}`);
+          tile.replaceChildren(members.length < MANY || step || marks.length ? (broken ? '' : signed(mv)) : '', html('small', {}, marks.map(([, sign]) => sign).join('')));
           set(tile, 'aria-label', [t('cell_no', { n: no }), number(volts, 3, 'V'), broken ? undefined : `${signed(mv)}\u00a0mV`, ...marks.map(([, , word]) => t(word))].filter(Boolean).join(', '));
         });
         difference.classList.toggle('warned', isFresh && worst !== 0);

@@ -141,7 +141,7 @@ function todays(id, show) {
 }
 
 export function now(id) {
-  const faces = ['empty', 'full'].map((name) => {
+  const faces = ['rest', 'full'].map((name) => {
     const [percent, left] = [html('strong'), html('span')];
     return { node: html('p', { class: name, 'aria-hidden': name === 'full' ? 'true' : undefined }, percent, left), percent, left };
   });
@@ -159,7 +159,7 @@ export function now(id) {
   const kwh = (value) => number(value, value < 100 ? 1 : 0);
   const end = todays(id, (of, before) => {
     const [value, more] = [today.parts[1], today.parts[2]];
-    value.replaceChildren(...(of ? [kwh(of.charged_kwh), html('small', { class: 'in' }, t('energy_in')), ' ', kwh(of.discharged_kwh), html('small', { class: 'out' }, t('energy_out'))] : ['–']));
+    value.replaceChildren(...(of ? [kwh(of.charged_kwh), html('small', { class: 'in' }, t('in_short')), ' ', kwh(of.discharged_kwh), html('small', { class: 'out' }, t('out_short'))] : ['–']));
     put(more, before ? t('yesterday', { into: kwh(before.charged_kwh), out: kwh(before.discharged_kwh) }) : of ? 'kWh' : '');
   });
   return {

@@ -2,7 +2,7 @@
 
 import { remembered } from './dom.js';
 
-export const LANGUAGES = { en: 'English', de: 'Deutsch' };
+export const LANGUAGES = { en: 'English', de: 'Deutsch', fr: 'Français', es: 'Español', nl: 'Nederlands' };
 
 let words = {};
 let fallback = {};
