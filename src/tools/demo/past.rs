@@ -14,6 +14,8 @@ const STEP_S: u64 = 30;
 /// Capacity of a demo battery, Ah, and its present state of charge, %.
 const CAPACITY_AH: f64 = 280.0;
 const PRESENT_SOC: f64 = 62.0;
+/// The battery is never emptier, %.
+const LEAST_SOC: f64 = 8.0;
 /// Pack voltage at half charge, V.
 const VOLTAGE: f64 = 52.9;
 /// Share of the charge current limit that is left near full, and from which state of charge on, %.
@@ -41,14 +43,14 @@ pub(super) fn write(folder: &Path, batteries: &[(&str, f64)], unix: u64) -> io::
     for step in (0..PAST_S / STEP_S).rev() {
         let ah = power(begin + step * STEP_S) / VOLTAGE * STEP_S as f64 / 3600.0;
         let later = socs.last().copied().unwrap_or(PRESENT_SOC);
-        socs.push((later - 100.0 * ah / CAPACITY_AH).clamp(8.0, 100.0));
+        let earlier = (later - 100.0 * ah / CAPACITY_AH).min(100.0);
+        socs.push(earlier.max(LEAST_SOC));
     }
     socs.reverse();
     for (id, size) in batteries {
         let (mut course, mut file) = (Course::new(0.0), CourseFile::new(folder, id, Moment::default()));
         let mut now = Now { at: Moment::default(), unix: Some(begin) };
-        for (step, pair) in (0..).zip(socs.windows(2)) {
-            let [soc, later] = pair else { continue };
+        for (step, (soc, later)) in (0..).zip(socs.iter().zip(socs.iter().skip(1))) {
             let seconds = step * STEP_S;
             now = Now { at: Moment::from_secs(seconds as f64), unix: Some(begin + seconds) };
             // What the clamped state of charge allows, so that charge and energy agree.
