@@ -9,8 +9,9 @@ use dbus_bms::sim::{BOARDS, Responder, Unit};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-/// The pack of the simulated board; created once, because that takes longer than anything else.
+/// The packs of the simulated boards, the usual one and a smaller one; created once, because that takes longer than anything else.
 static UNIT: LazyLock<Unit> = LazyLock::new(|| Unit::new(1, &PackConfig::default(), Scenario::default()));
+static SMALL: LazyLock<Unit> = LazyLock::new(|| Unit::new(1, &PackConfig { cells: 8, ..PackConfig::default() }, Scenario::default()));
 
 /// Maximum quiet time required before a request, and the additional time for a line that is never quiet, beyond twice of it:
 /// src/link/lag.rs and src/link/exchange.rs.
@@ -39,7 +40,8 @@ impl Other {
     /// answer.
     pub fn new(driver: &Driver, address: Option<u8>, draw: Draw) -> Self {
         let board = BOARDS.iter().find(|board| board.driver == driver.name).map(|board| (board.new)());
-        let mut unit = UNIT.clone();
+        let is_small = board.as_ref().is_some_and(|board| board.most_cells() < UNIT.pack.reported().cells_v.len());
+        let mut unit = if is_small { SMALL.clone() } else { UNIT.clone() };
         unit.address = address.unwrap_or(1);
         Self { draw, board, unit: Arc::new(Mutex::new(vec![unit])), last: Vec::new() }
     }

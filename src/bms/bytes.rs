@@ -167,6 +167,11 @@ pub fn sum8(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte))
 }
 
+/// CRC-8 (polynomial 07, start 0).
+pub fn crc8<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u8 {
+    bytes.into_iter().fold(0, |crc, byte| (0..8).fold(crc ^ byte, |crc, _| if crc & 0x80 == 0 { crc << 1 } else { (crc << 1) ^ 7 }))
+}
+
 /// Modbus CRC-16 (polynomial A001 reflected, start FFFF). On the wire the low byte comes first.
 pub fn crc16_modbus(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
@@ -200,6 +205,12 @@ mod tests {
         // Daly `D2 03 00 00 00 3E D7 B9`, JK-PB `01 10 16 20 00 01 02 00 00 D6 F1`
         assert_eq!(crc16_modbus(&[0xD2, 3, 0, 0, 0, 0x3E]).to_le_bytes(), [0xD7, 0xB9]);
         assert_eq!(crc16_modbus(&[1, 0x10, 0x16, 0x20, 0, 1, 2, 0, 0]).to_le_bytes(), [0xD6, 0xF1]);
+    }
+
+    #[test]
+    fn crc8_of_a_known_text() {
+        // The check value of the catalogue of CRCs (CRC-8/SMBUS).
+        assert_eq!(crc8(b"123456789"), 0xF4);
     }
 
     #[test]

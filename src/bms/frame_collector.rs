@@ -74,14 +74,14 @@ impl FrameCollector {
     /// Adds bytes and decodes every complete frame.
     pub fn feed(&mut self, bytes: &[u8], asked: &[Request]) {
         self.buffer.extend_from_slice(bytes);
-        while let Some(step) = self.step(false) {
+        while let Some(step) = self.step(false, asked) {
             self.take(step, asked);
         }
     }
 
     /// Reports the end of the data: an incomplete frame will not be completed.
     pub fn end(&mut self, asked: &[Request]) {
-        while let Some(step) = self.step(true) {
+        while let Some(step) = self.step(true, asked) {
             self.take(step, asked);
         }
     }
@@ -89,7 +89,7 @@ impl FrameCollector {
     /// Reports a pause longer than any within a frame: an incomplete frame will not be continued, and an acknowledge that arrives
     /// now belongs to another frame.
     pub fn pause(&mut self) {
-        while let Some(step) = self.step(false).or(if self.buffer.is_empty() { None } else { Some(Framing::Skip(1)) }) {
+        while let Some(step) = self.step(false, &[]).or(if self.buffer.is_empty() { None } else { Some(Framing::Skip(1)) }) {
             self.take(step, &[]);
         }
     }
@@ -152,12 +152,19 @@ impl FrameCollector {
             .collect()
     }
 
-    fn step(&self, at_end: bool) -> Option<Framing> {
+    fn step(&self, at_end: bool, asked: &[Request]) -> Option<Framing> {
         let rest: &[u8] = &self.buffer;
         if rest.is_empty() {
             return None;
         }
-        let step = if at_end { self.framer.framing_at_end(rest) } else { self.framer.framing(rest) };
+        let mut step = self.framer.framing_of_reply(asked, rest);
+        if at_end && step == Framing::Incomplete {
+            // No more of the latest reply will come.
+            let earlier = (1..asked.len()).filter_map(|place| asked.get(place..));
+            let mut steps = earlier.map(|asked| self.framer.framing_of_reply(asked, rest));
+            let whole = steps.find(|step| matches!(step, Framing::Frame(_)));
+            step = whole.unwrap_or_else(|| self.framer.framing_at_end(rest));
+        }
         (step != Framing::Incomplete).then_some(step)
     }
 

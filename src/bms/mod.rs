@@ -45,6 +45,7 @@ pub mod renogy;
 pub mod rv_c;
 pub mod seplos;
 pub mod seplos_v3;
+pub mod sinowealth;
 pub mod sniffer;
 pub mod tianpower;
 pub mod topbms;
@@ -88,6 +89,7 @@ pub const DRIVERS: &[&Driver] = &[
     &felicity::DRIVER,
     &jk_can::DRIVER,
     &heltec::DRIVER,
+    &sinowealth::DRIVER,
     &pylontech_can::DRIVER,
     &rv_c::DRIVER,
 ];
@@ -204,6 +206,18 @@ impl fmt::Display for Line {
 pub trait Codec: Send {
     /// Looks for a frame at the start of `buf`. A frame is returned only if its length and checksum are correct.
     fn framing(&self, buf: &[u8]) -> Framing;
+
+    /// As [`Codec::framing`], if what is looked for is the reply to one of `requests`, the latest first: for families whose frames
+    /// tell neither their length nor where they begin. All others need not know the request, so that replies to another one are recognised as such.
+    fn framing_of_reply(&self, requests: &[Request], buf: &[u8]) -> Framing {
+        let _ = requests;
+        self.framing(buf)
+    }
+
+    /// Whether a frame shows where it begins. Otherwise any byte outside of one counts as damage, as it may be part of one.
+    fn has_start(&self) -> bool {
+        true
+    }
 
     /// As [`Codec::framing`] at the end of the data, for recordings that end before a frame is certainly complete.
     fn framing_at_end(&self, buf: &[u8]) -> Framing {

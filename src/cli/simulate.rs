@@ -22,9 +22,9 @@ pub struct SimulateArgs {
     /// Pace the bytes as at the real baud rate
     #[arg(long)]
     pub pace: bool,
-    /// Cells in series
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=32))]
-    pub cells: u8,
+    /// Cells in series [default: 16, or as many as the board has a place for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub cells: Option<u8>,
     /// File with the course of events
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
@@ -47,7 +47,7 @@ impl SimulateArgs {
             link: self.link.clone(),
             addresses: self.addresses.clone(),
             pace: self.pace,
-            cells: Some(usize::from(self.cells)),
+            cells: self.cells.map(usize::from),
             scenario: self.scenario.clone(),
             faults: self.fault.clone(),
             seed: self.seed,

@@ -93,7 +93,7 @@ impl<'a> Answer<'a> {
         let mut at: usize = 1;
         loop {
             let rest = window.get(at..).filter(|rest| !rest.is_empty())?;
-            at = at.saturating_add(match self.protocol.framing(rest) {
+            at = at.saturating_add(match self.framing(rest) {
                 Framing::Frame(_) => return Some(at),
                 Framing::Skip(n) => n.max(1),
                 Framing::Incomplete => 1,
@@ -175,10 +175,10 @@ impl<'a> Answer<'a> {
                     Echo::Other => {}
                 }
             }
-            match self.protocol.framing(self.input.window()) {
+            match self.framing(self.input.window()) {
                 Framing::Incomplete => break,
                 Framing::Skip(n) => {
-                    if self.begins_like_a_frame(self.input.window()) {
+                    if !self.protocol.has_start() || self.begins_like_a_frame(self.input.window()) {
                         self.broken = self.broken.saturating_add(1);
                     }
                     self.noise = true;
@@ -217,13 +217,17 @@ impl<'a> Answer<'a> {
         Ok(Progress::More)
     }
 
+    fn framing(&self, buf: &[u8]) -> Framing {
+        self.protocol.framing_of_reply(std::slice::from_ref(self.request), buf)
+    }
+
     fn drop_echo(&mut self, len: usize) {
         self.echo_bytes = self.echo_bytes.saturating_add(len);
         self.input.skip(len);
     }
 
     fn begins_like_a_frame(&self, bytes: &[u8]) -> bool {
-        bytes.get(..FRAME_START_LEN).is_some_and(|head| self.protocol.framing(head) == Framing::Incomplete)
+        bytes.get(..FRAME_START_LEN).is_some_and(|head| self.framing(head) == Framing::Incomplete)
     }
 }
 

@@ -74,6 +74,16 @@ impl Confirmation {
     }
 }
 
+/// `known` with lists as long as those of `answer`, where each element is the answer to a request of its own.
+fn begun(known: &Reading, answer: &Reading) -> Reading {
+    let mut begun = Reading { cells_complete: answer.cells_complete, ..known.clone() };
+    begun.cells.truncate(answer.cells.len());
+    if let (Some(sensors), Some(so_far)) = (&mut begun.temperatures.sensors, &answer.temperatures.sensors) {
+        sensors.truncate(so_far.len());
+    }
+    begun
+}
+
 /// Time lost in a poll, and remaining attempts.
 struct RetryBudget {
     limits: RetryLimits,
@@ -108,10 +118,13 @@ impl Link {
     /// The first required request without an answer; then no part of the reading is returned.
     pub fn poll_within(&mut self, limits: RetryLimits, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
         let plan = protocol.plan(known);
-        let fully = if protocol.needs_confirmation() { Confirmation::Always } else { Confirmation::Everything };
+        let always = protocol.needs_confirmation();
+        // A first reading without starts of frames has nothing else that vouches for it.
+        let is_first = !protocol.has_start() && known.cells.is_empty();
+        let fully = if always || is_first { Confirmation::Always } else { Confirmation::Everything };
         let confirmation = match protocol.has_weak_checksum() {
             false => Confirmation::Nothing,
-            true if fully == Confirmation::Always || self.is_disturbed() => fully,
+            true if always || is_first || self.is_disturbed() => fully,
             true if known.voltage.is_none() => Confirmation::StaticData,
             true => Confirmation::Nothing,
         };
@@ -179,7 +192,8 @@ impl Link {
             protocol.reset();
             let suffices = match confirmation {
                 Confirmation::StaticData => !brings_static_data(&answer, reading),
-                _ => is_near(&answer, known),
+                _ if protocol.has_start() => is_near(&answer, known),
+                _ => is_near(&answer, &begun(known, &answer)),
             };
             if suffices {
                 *reading = answer;

@@ -4,7 +4,7 @@
 //! two meanings should not exist; where it does, nobody but the owner knows which one is right.
 
 use super::{Candidate, Found, Scope, confirm, implausible, quick};
-use crate::bms::{Codec, DRIVERS, DecodeError, Driver, Expected, Framing, Progress};
+use crate::bms::{Codec, DRIVERS, DecodeError, Driver, Expected, Framing, Progress, Request};
 use crate::link::{Link, LinkError};
 use crate::model::Reading;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn accepts(driver: &Driver, address: Option<u8>, frame: &[u8]) -> bool {
     let mut protocol = (driver.new)(if driver.addresses.is_empty() { None } else { address });
     let (identify, source) = (protocol.identify(), protocol.source(frame));
     let mut reading = Reading::new(driver.name, source);
-    protocol.framing(frame) == Framing::Frame(0..frame.len())
+    protocol.framing_of_reply(std::slice::from_ref(&identify), frame) == Framing::Frame(0..frame.len())
         && protocol.decode(Expected::Request(&identify), frame, &mut reading).is_ok()
         && (reading.voltage.is_none() || implausible(&reading).is_none())
 }
@@ -43,6 +43,14 @@ fn accepts(driver: &Driver, address: Option<u8>, frame: &[u8]) -> bool {
 impl Codec for Witness<'_> {
     fn framing(&self, buf: &[u8]) -> Framing {
         self.inner.framing(buf)
+    }
+
+    fn framing_of_reply(&self, requests: &[Request], buf: &[u8]) -> Framing {
+        self.inner.framing_of_reply(requests, buf)
+    }
+
+    fn has_start(&self) -> bool {
+        self.inner.has_start()
     }
 
     fn framing_at_end(&self, buf: &[u8]) -> Framing {

@@ -237,7 +237,13 @@ fn compare(
         Ok(()) => {}
     }
     let also = witness.also_fit(candidate);
-    match link.poll(protocol.as_mut(), &Reading::new(driver.name, candidate.address)) {
+    let first = link.poll(protocol.as_mut(), &Reading::new(driver.name, candidate.address));
+    // Where each cell is asked for, the first reading tells only how many there are.
+    let whole = match first {
+        Ok(first) if first.cells.is_empty() && first.cell_count.is_some() => link.poll(protocol.as_mut(), &first),
+        other => other,
+    };
+    match whole {
         Err(failure) if failure.error.is_port() => Err(failure.error),
         Err(failure) => Ok(Err(match PortActivity::from(&failure.error) {
             PortActivity::Unconfirmed(_) | PortActivity::Refused { .. } => {

@@ -35,7 +35,8 @@ pub fn readings(recording: &Recording, driver: &'static Driver) -> Vec<ReplayedR
         match event.direction {
             Direction::Sent => {
                 move_to_front(&mut asked, event);
-                if made.contains(&event.bytes.as_slice()) && !search.optional.contains(&event.bytes) {
+                let confirms = search.is_confirmed(&event.bytes) && made.last() == Some(&event.bytes.as_slice());
+                if made.contains(&event.bytes.as_slice()) && !search.optional.contains(&event.bytes) && !confirms {
                     let found = search.found(&event.bytes, made.last().copied());
                     splitter.end_reading(|address| !found.contains(&address));
                     made.clear();
@@ -61,20 +62,30 @@ struct SearchRequests {
     identify: Vec<(Option<u8>, Cow<'static, [u8]>)>,
     /// Optional requests. They are repeated within a reading: see `link::poll`.
     optional: HashSet<Vec<u8>>,
+    /// First requests of a reading, of families whose first reading is confirmed: they repeat all others as well.
+    begin: HashSet<Vec<u8>>,
 }
 
 impl SearchRequests {
     fn new(driver: &'static Driver) -> Self {
         let addresses = [None].into_iter().chain((0..=u8::MAX).map(Some));
-        let (mut identify, mut optional) = (Vec::new(), HashSet::new());
+        let (mut identify, mut optional, mut begin) = (Vec::new(), HashSet::new(), HashSet::new());
         for (address, line) in addresses.flat_map(|address| driver.lines.iter().map(move |line| (address, *line))) {
             let mut protocol = (driver.new)(address);
             protocol.use_line(line);
             identify.push((address, protocol.identify().bytes));
             let plan = protocol.plan(&Reading::default());
+            if !protocol.has_start() {
+                begin.extend(plan.iter().find(|request| request.required).map(|request| request.bytes.to_vec()));
+            }
             optional.extend(plan.into_iter().filter(|request| !request.required).map(|request| request.bytes.into_owned()));
         }
-        Self { identify, optional }
+        Self { identify, optional, begin }
+    }
+
+    /// Whether a repetition of this request right after itself may only confirm its answer.
+    fn is_confirmed(&self, request: &[u8]) -> bool {
+        !self.begin.is_empty() && !self.begin.contains(request)
     }
 
     /// The address just found, with all that share its request: a search sends that request twice in a row.

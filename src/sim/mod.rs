@@ -42,6 +42,7 @@ pub mod rv_c;
 pub mod scenario;
 pub mod seplos;
 pub mod seplos_v3;
+pub mod sinowealth;
 pub mod tianpower;
 pub mod topbms;
 
@@ -92,6 +93,10 @@ pub trait Responder: Send {
     fn cell_step_v(&self) -> f64 {
         0.001
     }
+    /// Most cells in series that the protocol has a place for.
+    fn most_cells(&self) -> usize {
+        32
+    }
     /// Number of requests so far that would change the BMS.
     fn writes(&self) -> usize;
     /// Returns what is sent unsolicited at this time since the start; call at [`Responder::next_unsolicited_at`], and whenever the
@@ -128,6 +133,14 @@ pub struct Board {
     pub new: fn() -> Box<dyn Responder>,
 }
 
+impl Board {
+    /// The usual pack, with fewer cells if the board cannot have as many.
+    pub fn pack(&self) -> PackConfig {
+        let usual = PackConfig::default();
+        PackConfig { cells: usual.cells.min((self.new)().most_cells()), ..usual }
+    }
+}
+
 /// All simulated boards.
 pub const BOARDS: &[Board] = &[
     Board { name: "jbd", driver: "jbd", addresses: &[1], new: || Box::new(jbd::Jbd::new(false)) },
@@ -156,6 +169,7 @@ pub const BOARDS: &[Board] = &[
     Board { name: "ant-old", driver: "ant-old", addresses: &[1], new: || Box::new(ant_old::AntOld::default()) },
     Board { name: "felicity", driver: "felicity", addresses: &[1], new: || felicity::board() },
     Board { name: "heltec", driver: "heltec", addresses: &[1], new: || heltec::board() },
+    Board { name: "sinowealth", driver: "sinowealth", addresses: &[1], new: || Box::new(sinowealth::Sinowealth::default()) },
     Board { name: "tianpower", driver: "tianpower", addresses: &[1], new: || Box::new(tianpower::TianPower::default()) },
     Board { name: "jk-can", driver: "jk-can", addresses: &[0], new: jk_can::boards },
     Board { name: "pylontech-can", driver: "pylontech-can", addresses: &[1], new: pylontech_can::battery },
@@ -221,7 +235,7 @@ pub struct SimulateOptions {
     pub addresses: Vec<u8>,
     /// Bytes take their transmission time, and another baud rate is not understood.
     pub pace: bool,
-    /// Cells in series; 16 by default.
+    /// Cells in series; 16 by default, or as many as the board has a place for.
     pub cells: Option<usize>,
     /// Events of the batteries.
     pub scenario: Option<PathBuf>,
@@ -242,11 +256,13 @@ pub enum SimError {
         /// The known names.
         known: String,
     },
-    /// More cells than any board supports.
-    #[error("--cells {cells}: give 1 to 32 cells")]
+    /// More cells than the board supports.
+    #[error("--cells {cells}: give 1 to {most} cells")]
     Cells {
         /// The requested number.
         cells: usize,
+        /// The most that the board has a place for.
+        most: usize,
     },
     /// Addresses for a protocol without addresses.
     #[error("{name} has no bus addresses, only one battery per line; leave out --addresses")]
@@ -313,15 +329,21 @@ fn port(link: &Path, line: Line) -> Result<Box<dyn Port>, SimError> {
     }
 }
 
+/// The board of this name.
+fn board(options: &SimulateOptions) -> Option<&'static Board> {
+    BOARDS.iter().find(|board| board.name == options.bms)
+}
+
 fn cells(options: &SimulateOptions) -> usize {
-    options.cells.unwrap_or(PackConfig::default().cells)
+    options.cells.unwrap_or_else(|| board(options).map_or(PackConfig::default(), Board::pack).cells)
 }
 
 /// The batteries of `options`, each with its own imbalance and state of charge.
 fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
     let cells = cells(options);
-    if !(1..=32).contains(&cells) {
-        return Err(SimError::Cells { cells });
+    let most = board(options).map_or(0, |board| (board.new)().most_cells());
+    if !(1..=most).contains(&cells) {
+        return Err(SimError::Cells { cells, most });
     }
     let scenario = match &options.scenario {
         None => Scenario::default(),
@@ -331,7 +353,7 @@ fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
             Scenario::parse(&name, &text, cells)?
         }
     };
-    let usual = BOARDS.iter().find(|board| board.name == options.bms).map_or(&[1][..], |board| board.addresses);
+    let usual = board(options).map_or(&[1][..], |board| board.addresses);
     let addresses = if options.addresses.is_empty() { usual } else { options.addresses.as_slice() };
     let numbered = addresses.iter().zip(0u8..);
     let unit = |(address, number): (&u8, u8)| {

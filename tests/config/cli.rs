@@ -179,7 +179,7 @@ fn the_other_commands_take_their_options() {
     let simulate =
         ["jbd", "--link", "/tmp/x", "--addresses", "1,2", "--pace", "--cells", "8", "--scenario", "s", "--fault", "drop=5,noise"];
     let simulate: SimulateArgs = parse(&simulate).unwrap();
-    assert_eq!((simulate.bms.as_str(), simulate.cells, simulate.pace), ("jbd", 8, true));
+    assert_eq!((simulate.bms.as_str(), simulate.cells, simulate.pace), ("jbd", Some(8), true));
     assert_eq!(simulate.fault, Faults::parse("drop=5,noise").unwrap());
     assert!(parse::<SimulateArgs>(&["jbd", "--link", "/tmp/x", "--fault", "dorp=5"]).is_err());
     assert!(parse::<SimulateArgs>(&["jbd"]).is_err(), "a link is needed");

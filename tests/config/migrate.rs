@@ -166,6 +166,7 @@ fn each_bms_that_both_drivers_know_is_named() {
         ("EG4_Lifepower", &["tianpower"]),
         ("Felicity", &["felicity"]),
         ("HeltecModbus", &["heltec"]),
+        ("Sinowealth", &["sinowealth"]),
     ] {
         let migration = migrate(&format!("BMS_TYPE = {there}\n")).unwrap();
         assert_eq!(settings(&migration).bms, here, "{there}");

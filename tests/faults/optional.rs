@@ -54,8 +54,11 @@ impl Optional {
     /// Drops `missing_pct` % of the optional replies of the battery at `address`.
     pub(crate) fn new(driver: &'static Driver, address: Option<u8>, missing_pct: f64, seed: u64) -> Self {
         let mut protocol = (driver.new)(address);
-        let first = protocol.plan(&Reading::new(driver.name, address));
-        let required = first.into_iter().filter(|request| request.required).chain([protocol.identify()]);
+        let unknown = Reading::new(driver.name, address);
+        // Some families ask for each cell once they know how many there are.
+        let known = Reading { cell_count: Some(10), ..unknown.clone() };
+        let plans = [unknown, known].map(|known| protocol.plan(&known)).concat();
+        let required = plans.into_iter().filter(|request| request.required).chain([protocol.identify()]);
         Self { basic: required.map(|request| request.bytes.to_vec()).collect(), missing_pct, random: Random::new(seed) }
     }
 
@@ -87,8 +90,8 @@ fn without_names(frame: &[u8]) -> Option<Vec<u8>> {
 
 /// A pack and settings of its owner whose limits depend on the BMS's data: if it reports over-current protections the owner allows
 /// more, else half of the capacity per hour is less than the default current.
-pub(crate) fn demanding(told: &Reading) -> (PackConfig, Config) {
-    let (pack, config) = (PackConfig::default(), Config::default());
+pub(crate) fn demanding(told: &Reading, pack: PackConfig) -> (PackConfig, Config) {
+    let config = Config::default();
     let more = |protection| Some(protection * 1.2);
     match (told.settings.charge_ocp, told.settings.discharge_ocp) {
         (Some(charge), Some(discharge)) => {

@@ -112,11 +112,11 @@ impl Trial {
             let address = self.driver.addresses.first().copied().unwrap_or(1);
             Unit::new(address, &PackConfig { seed: self.seed, ..pack }, scenario)
         };
-        let usual = |scenario| (unit(PackConfig::default(), scenario), Config::default());
+        let usual = |scenario| (unit(self.board.pack(), scenario), Config::default());
         match self.events {
             Events { hangs: true, .. } => usual(hang::SCENARIO),
             Events { unanswered_pct: Some(_), .. } => {
-                let (pack, config) = optional::demanding(&truth.undisturbed(&usual("").0));
+                let (pack, config) = optional::demanding(&truth.undisturbed(&usual("").0), self.board.pack());
                 (unit(pack, optional::SCENARIO), config)
             }
             _ => usual(""),

@@ -18,6 +18,7 @@ mod seplos_v3;
 mod simulator;
 mod simulator_daly;
 mod simulator_jk;
+mod sinowealth;
 #[path = "../support/mod.rs"]
 mod support;
 mod topbms;

@@ -43,7 +43,8 @@ fn falling_silent(clock: &SimClock, board: &str, addresses: &[u8], most: usize) 
     let mut asked = 0;
     let mut responder = responder(board).unwrap();
     let line = responder.line();
-    let unit = |address: &u8| Unit::new(*address, &PackConfig::default(), Scenario::default());
+    let pack = BOARDS.iter().find(|known| known.name == board).unwrap().pack();
+    let unit = |address: &u8| Unit::new(*address, &pack, Scenario::default());
     let mut units: Vec<Unit> = addresses.iter().map(unit).collect();
     units.iter_mut().for_each(|unit| unit.pack.demand = Demand::Constant(30.0 + f64::from(unit.address)));
     ReplayPort::new(clock, move |sent, at| {

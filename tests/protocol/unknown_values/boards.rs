@@ -1,14 +1,14 @@
 //! Boards of each family whose replies contain every field.
 
 use super::{Board, Field, Reply};
-use dbus_bms::bms::bytes::{crc16_modbus, sum8, sum16};
+use dbus_bms::bms::bytes::{crc8, crc16_modbus, sum8, sum16};
 use dbus_bms::bms::can::Record;
 
 pub(crate) fn all() -> Vec<Board> {
     let mut all = vec![jk(), jk_pb(), daly(), daly_d2(), daly_p81(), jbd(), ant(), topbms()];
     all.extend(super::ascii_boards::all());
     all.push(ant_old());
-    all.push(tianpower());
+    all.extend([tianpower(), sinowealth()]);
     all.extend(super::modbus_boards::all());
     all.extend([litime(), ecoworthy(), pylontech_can(), jk_can(), rv_c()]);
     all.push(json());
@@ -427,6 +427,37 @@ fn ant_old() -> Board {
         field("discharge_fet", (0, 100), &["10"]),
     ];
     Board { family: "ant-old", replies: vec![reply(&[], content, wrap)], fields }
+}
+
+/// The content is the request and the data of a reply: the check covers both, and only the data are sent.
+fn sinowealth() -> Board {
+    fn wrap(content: &[u8]) -> Vec<u8> {
+        [&content[3..], &[crc8(content)]].concat()
+    }
+    let read = |register: u8, data: &[u8]| {
+        let request = [0x0A, register, u8::try_from(data.len()).unwrap()];
+        reply(&request, [&request, data].concat(), wrap)
+    };
+    let replies = vec![
+        read(0x17, &[0, 0]),
+        read(0x0B, &9903u16.to_be_bytes()),
+        read(0x10, &20_500i32.to_be_bytes()),
+        read(0x13, &[0, 60]),
+        read(0x11, &100_000u32.to_be_bytes()),
+        read(0x12, &60_400u32.to_be_bytes()),
+        read(0x0C, &2931u16.to_be_bytes()),
+        read(0x0D, &2941u16.to_be_bytes()),
+        read(1, &3300u16.to_be_bytes()),
+        read(2, &3301u16.to_be_bytes()),
+        read(3, &3302u16.to_be_bytes()),
+    ];
+    let fields = vec![
+        field("current_a", (2, 3), &["80000000", "7FFFFFFF"]),
+        field("soc_pct", (3, 3), &["FFFF"]),
+        field("remaining_ah", (5, 3), &["FFFFFFFF"]),
+        field("temperatures_c", (6, 3), &["0000", "FFFF"]),
+    ];
+    Board { family: "sinowealth", replies, fields }
 }
 
 /// The content is a recorded frame without its check and end. Values that say none are at the end of their range.

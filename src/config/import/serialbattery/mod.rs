@@ -14,7 +14,7 @@ use crate::config::RawValue;
 /// Maximum charge voltage of an LFP cell.
 const MAX_LFP_CELL_V: f64 = 3.65;
 /// Names of BMS families there and here.
-const FAMILIES: [(&str, &str); 15] = [
+const FAMILIES: [(&str, &str); 16] = [
     ("Jkbms", "jk"),
     ("Jkbms_pb", "jk-pb"),
     ("LltJbd", "jbd"),
@@ -30,6 +30,7 @@ const FAMILIES: [(&str, &str); 15] = [
     ("EG4_Lifepower", "tianpower"),
     ("Felicity", "felicity"),
     ("HeltecModbus", "heltec"),
+    ("Sinowealth", "sinowealth"),
 ];
 
 /// An option of the file.
