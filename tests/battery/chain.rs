@@ -1,7 +1,7 @@
 //! Batteries that share a line, in simulated time: a polled chain, an overheard one, and boards that join or fail.
 
 use dbus_bms::base::time::Clock;
-use dbus_bms::base::units::Moment;
+use dbus_bms::base::units::{AmpHours, Amps, Moment};
 use dbus_bms::bms::{self, jk_pb};
 use dbus_bms::link::{OpenError, Port};
 use dbus_bms::model::Reading;
@@ -364,4 +364,13 @@ fn a_port_that_may_only_be_listened_to_is() {
     let heard = run(&clock, port, scope, false, 100 * SECOND, plain());
     assert!(heard.found.is_empty() && heard.other.len() == 1 && heard.other[0].contains("NotFound"), "{:?}", heard.other);
     assert!(sent(&far).is_empty());
+}
+
+#[test]
+fn one_bms_for_several_equal_blocks_counts_for_all_of_them() {
+    let measured = Reading { current: Some(Amps::new(-12.5)), capacity: Some(AmpHours::new(100.0)), ..Reading::default() };
+    let all = measured.clone().multiplied(3);
+    assert_eq!((all.current, all.capacity), (Some(Amps::new(-37.5)), Some(AmpHours::new(300.0))));
+    assert!(all.notes.iter().any(|note| note.contains("estimates")), "{:?}", all.notes);
+    assert_eq!(measured.clone().multiplied(1), measured);
 }

@@ -10,5 +10,6 @@ mod pages;
 mod panics;
 mod paths_doc;
 mod readme;
+mod replaced;
 #[path = "../support/mod.rs"]
 mod support;
