@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Time until each simulated board is found, one row per board: by `probe`, by the first `run`, and by a second one, which remembers it.
 
-  probes.py PROGRAM [BOARD …]     all boards that `simulate` has on a serial line, without variants
+  probes.py PROGRAM [BOARD …]     all boards that `simulate` has, without variants
 
-Bytes take their time on the line. The second `run` begins three seconds after the first: a reply to a program that has just ended looks
-like a master on the line.
+Bytes take their time on a serial line. The second `run` begins three seconds after the first: a reply to a program that has just ended
+looks like a master on the line.
 """
 import json
 import os
@@ -16,10 +16,11 @@ import time
 
 BOARDS = (
 	'jk jk-pb jk-pb-chain jbd daly daly-modbus pace seplos-v3 seplos topbms ant pylontech daren lifepower4 renogy eg4-ll jbd-up16s '
-	'ant-old tianpower pace-modbus felicity heltec'
+	'ant-old tianpower pace-modbus felicity heltec daly-can pylontech-can jk-can rv-c'
 ).split()
 # They are tried only if they are named.
-UNTESTED = ('pace-modbus', 'felicity', 'heltec')
+UNTESTED = ('pace-modbus', 'felicity', 'heltec', 'jk-can', 'rv-c')
+CAN = ('daly-can', 'pylontech-can', 'jk-can', 'rv-c')
 PAUSE = 3
 LONGEST = 30
 
@@ -39,13 +40,14 @@ def run_s(program, port, config, named):
 
 
 def row(program, board, folder):
-	port, config = os.path.join(folder, board), os.path.join(folder, board + '.toml')
+	link, config = os.path.join(folder, board), os.path.join(folder, board + '.toml')
+	port = 'can://' + link if board in CAN else link
 	with open(config, 'w', encoding='utf-8') as file:
 		file.write('[state]\nfolder = "%s/state-%s"\n' % (folder, board))
 	named = ['--bms', board] if board in UNTESTED else []
-	simulator = subprocess.Popen([program, 'simulate', board, '--link', port, '--pace'], stderr=subprocess.DEVNULL)
+	simulator = subprocess.Popen([program, 'simulate', board, '--link', link, '--pace'], stderr=subprocess.DEVNULL)
 	try:
-		while not os.path.exists(port):
+		while not os.path.exists(link):
 			time.sleep(0.05)
 		found = subprocess.run([program, 'probe', port, '--json', *named], capture_output=True, text=True, check=False).stdout
 		times = [json.loads(line)['elapsed_ms'] / 1000 for line in found.splitlines()[:1]] or [None]
