@@ -106,6 +106,8 @@ pub struct BatteryEstimates {
     pub current_offset: Option<Estimate>,
     /// The voltages fit the curve that capacities are measured with; `None`: not known yet.
     pub curve_fits: Option<bool>,
+    /// How far the median cell's voltage lies from that curve while charging and discharging, V.
+    pub curve_deviations: [Option<f64>; 2],
     /// Charges to the knee, and discharges in which a cell was empty.
     pub full_charges: u32,
     /// See [`BatteryEstimates::full_charges`].
@@ -372,6 +374,7 @@ impl Ends<'_> {
             imbalance_trend: trend,
             imbalance_points: top.spreads.weight(),
             current_offset: Estimate::of(amps, sd, seen).filter(|_| is_known),
+            curve_deviations: self.health.fit.deviations(),
             full_charges: top.count,
             discharges: self.health.bottom.count,
             ..BatteryEstimates::default()

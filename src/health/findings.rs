@@ -307,7 +307,11 @@ fn of_cell(kind: Kind, cell: &CellEstimates) -> Option<Estimate> {
     match kind {
         Kind::High => cell.relative_resistance,
         Kind::Rising => cell.rise,
-        Kind::Unsteady => cell.scatter.filter(|scatter| scatter.sd <= scatter.value * (2.0 / SCATTER_STEPS).sqrt()),
+        // A resistance that rises scatters over the days of its memory, too; it is told as that.
+        Kind::Unsteady => cell
+            .scatter
+            .filter(|scatter| scatter.sd <= scatter.value * (2.0 / SCATTER_STEPS).sqrt())
+            .filter(|_| cell.rise.is_none_or(|rise| rise.value < Kind::Rising.rule().size)),
         Kind::Leak => cell.self_discharge,
         Kind::Weak => cell.relative_capacity,
         // Who does not even arrive is further behind than this.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// How far the voltage may lie from the curve, V.
 const TOLERANCE: f64 = 0.007;
+/// What compensating the current misses while charging, V: charging currents are larger than those of discharging.
+const MISSED_CHARGING: f64 = 0.0035;
 /// Below a full charge, share of the capacity.
 const WINDOW: std::ops::RangeInclusive<f64> = 0.10..=0.20;
 /// The hysteresis has turned round by this much, 0 to 1.
@@ -61,7 +63,7 @@ impl Fit {
         }
         let hysteresis = f64::from(self.hysteresis);
         if hysteresis > TURNED {
-            self.charging.add(open - PLATEAU - HYSTERESIS);
+            self.charging.add(open - PLATEAU - HYSTERESIS - MISSED_CHARGING);
         } else if hysteresis < -TURNED {
             self.discharging.add(open - PLATEAU + HYSTERESIS);
         }

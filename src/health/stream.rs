@@ -149,6 +149,8 @@ struct DayLine {
     balancer_wins: Option<bool>,
     current_offset_a: Option<f64>,
     curve_fits: Option<bool>,
+    /// Deviation from the curve while charging and discharging, mV.
+    curve_deviation_mv: [Option<f64>; 2],
     full_charges: u32,
     discharges: u32,
     findings: Vec<(&'static str, i64)>,
@@ -205,6 +207,7 @@ impl DayLine {
             balancer_wins: battery.balancer_wins(),
             current_offset_a: value(battery.current_offset),
             curve_fits: battery.curve_fits,
+            curve_deviation_mv: battery.curve_deviations.map(|deviation| deviation.map(|volts| round(volts * 1000.0, 2))),
             full_charges: battery.full_charges,
             discharges: battery.discharges,
             findings: findings.iter().map(|finding| (finding.kind.name(), finding.index())).collect(),
