@@ -78,6 +78,7 @@ life() {
 
 can() {
     step "inverter over CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can.sh 480
+    step "batteries on CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can_read.sh 240 tests/xanbus/vectors
     step "a charging day over CAN on the emulated GX" tests/can/day.sh
 }
 
