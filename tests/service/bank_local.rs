@@ -163,10 +163,10 @@ fn the_service_of_the_bank_ends_where_none_is_configured() {
 }
 
 /// A simulated battery with a BMS that obeys, and the moment until which it was simulated.
-type Simulated = Arc<Mutex<(Box<dyn Responder>, [Unit; 1], Instant)>>;
+pub(crate) type Simulated = Arc<Mutex<(Box<dyn Responder>, [Unit; 1], Instant)>>;
 
 /// A JBD board that charges with 5 A.
-fn pack(home: &Home, name: &str, soc_pct: f64) -> (Simulated, Board) {
+pub(crate) fn pack(home: &Home, name: &str, soc_pct: f64) -> (Simulated, Board) {
     let mut unit = Unit::new(1, &PackConfig { soc_pct, ..PackConfig::default() }, Scenario::default());
     unit.pack.demand = Demand::Constant(5.0);
     let sim: Simulated = Arc::new(Mutex::new((responder("jbd").unwrap(), [unit], Instant::now())));

@@ -13,6 +13,7 @@ mod gx_settings;
 mod hub;
 mod once;
 mod oscillation_dbus;
+mod partner_dbus;
 mod recording_cli;
 mod rs485;
 mod run;
