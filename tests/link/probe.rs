@@ -7,7 +7,7 @@ use dbus_bms::bms::can::Record;
 use dbus_bms::bms::jbd::DRIVER as JBD;
 use dbus_bms::bms::{
     Codec, DRIVERS, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport,
-    jk_can, jk_pb, lifepower4, pace, pylontech_can, seplos,
+    driver, jk_can, jk_pb, lifepower4, pace, pylontech_can, seplos,
 };
 use dbus_bms::link::{Link, LinkError};
 use dbus_bms::model::Reading;
@@ -618,7 +618,7 @@ fn slow_board(clock: &SimClock, board: &Board, ms: u64) -> ReplayPort {
 #[test]
 fn the_slowest_board_of_every_family_is_found_among_all_families() {
     let every = Scope::default();
-    let is_serial = |board: &Board| bms::driver(board.driver).is_some_and(|driver| driver.transports.contains(&Transport::Serial));
+    let is_serial = |board: &Board| driver(board.driver).is_some_and(|driver| driver.transports.contains(&Transport::Serial));
     let searched = |board: &&Board| {
         every.drivers.iter().any(|driver| driver.name == board.driver) && is_serial(board) && board.name != "jk-pb-chain"
     };
