@@ -62,9 +62,11 @@ fn anchors(text: &str) -> BTreeSet<String> {
     all
 }
 
-/// `docs/a.md` and `../README.md` give `README.md`; `None` for a path outside of the repository.
+/// `docs/a.md` and `../README.md` give `README.md`; `None` for a path outside of the repository. The fragments of `changes/` will stand
+/// in `docs/release-notes.md`.
 fn resolve(page: &Path, link: &str) -> Option<PathBuf> {
-    let mut path = page.parent()?.to_owned();
+    let is_fragment = page.starts_with("changes") && page.file_name().is_some_and(|name| name.to_string_lossy().starts_with('+'));
+    let mut path = if is_fragment { PathBuf::from("docs") } else { page.parent()?.to_owned() };
     for part in Path::new(link).components() {
         match part {
             Component::Normal(name) => path.push(name),

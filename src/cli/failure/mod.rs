@@ -59,10 +59,8 @@ pub enum Failure {
     /// `simulate`
     #[error(transparent)]
     Simulate(#[from] SimError),
-    /// `limits`
-    #[error(
-        "line {number} of the input: {error}; each line must be a JSON object of measured values, see `dbus-bms limits --help`"
-    )]
+    /// `limits`, `health`
+    #[error("line {number} of the input: {error}; each line must be a JSON object of measured values; `--help` lists them")]
     Line {
         /// Counted from 1.
         number: usize,
