@@ -1,23 +1,22 @@
 //! A serial port of this computer: exclusive, raw, 8N1, and restored on close.
 //!
-//! serialport (4.10) opens it and moves the bytes. It hands out no `AsFd` and drops error numbers, so the device is opened a second
-//! time beside it: for the found settings, the reason why it cannot be opened, and the mark of a pty. The kernel's RS485 mode comes
-//! from the crate rs485.
+//! serialport (4.10) opens it and moves the bytes. It has no RS485 mode, hands out no `AsFd` and drops error numbers, so serial2 opens
+//! the device a second time beside it: for the kernel's RS485 mode, the found settings, the reason why it cannot be opened, and the
+//! mark of a pty. None of that needs unsafe code here.
 
 use super::bluetooth::BluetoothOptions;
 use super::error::OpenError;
 use super::mqtt::Broker;
 use super::{Port, vanished};
 use crate::bms::Line;
-use rs485::SerialRs485;
-use rustix::fs::{FlockOperation, OFlags, flock, fstat, major};
+use rustix::fs::{FlockOperation, flock, fstat, major};
 use rustix::io::Errno;
-use rustix::termios::{OptionalActions, Termios, ioctl_tiocnxcl, tcgetattr, tcsetattr};
+use rustix::termios::ioctl_tiocnxcl;
+use serial2::rs4xx::{Rs485Config, TransceiverMode};
+use serial2::{KeepSettings, Settings};
 use serialport::{ClearBuffer, SerialPort, TTYPort};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,10 +58,10 @@ pub struct Serial {
     name: String,
     port: TTYPort,
     /// The same device, opened a second time.
-    control: File,
+    control: serial2::SerialPort,
     /// The original settings, restored on close.
-    found: Termios,
-    found_mode: Option<SerialRs485>,
+    found: Settings,
+    found_mode: Option<TransceiverMode>,
     _latency: Option<Latency>,
 }
 
@@ -73,10 +72,8 @@ impl Serial {
     /// One sentence for each reason that an owner can fix.
     pub fn open(name: &str, options: &PortOptions) -> Result<Self, OpenError> {
         let failed = |error: io::Error| explain(name, error);
-        let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
-        let control =
-            OpenOptions::new().read(true).write(true).custom_flags(flags.bits().cast_signed()).open(name).map_err(failed)?;
-        let found = tcgetattr(&control).map_err(|errno| failed(errno.into()))?;
+        let control = serial2::SerialPort::open(name, KeepSettings).map_err(failed)?;
+        let found = control.get_configuration().map_err(failed)?;
         check_free(&control).map_err(failed)?;
         // Raw, 8N1, no flow control, without regard to the carrier, locked in the kernel and by a file lock.
         let port = serialport::new(name, options.line.baud).open_native().map_err(|error| failed(error.into()))?;
@@ -93,8 +90,8 @@ impl Serial {
 
     /// Lets the kernel control the transceiver's direction.
     fn drive_rs485(&mut self) -> io::Result<()> {
-        let found = SerialRs485::from_fd(self.control.as_raw_fd())?;
-        SerialRs485::new().set_enabled(true).set_rts_on_send(true).set_on_fd(self.control.as_raw_fd())?;
+        let found = self.control.get_rs4xx_mode()?;
+        self.control.set_rs4xx_mode(Rs485Config::new())?;
         self.found_mode = Some(found);
         Ok(())
     }
@@ -155,15 +152,15 @@ impl Drop for Serial {
     fn drop(&mut self) {
         // Best effort: the device may be gone.
         if let Some(mode) = self.found_mode.take() {
-            let _ = mode.set_on_fd(self.control.as_raw_fd());
+            let _ = self.control.set_rs4xx_mode(mode);
         }
-        let _ = tcsetattr(&self.control, OptionalActions::Now, &self.found);
+        let _ = self.control.set_configuration(&self.found);
     }
 }
 
 /// Fails if another program holds the port's lock: an attempt of serialport to open it would take away that program's mark of
 /// exclusive use.
-fn check_free(control: &File) -> io::Result<()> {
+fn check_free(control: &serial2::SerialPort) -> io::Result<()> {
     flock(control, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
         Errno::WOULDBLOCK => io::Error::from(Errno::BUSY),
         errno => errno.into(),
@@ -172,7 +169,7 @@ fn check_free(control: &File) -> io::Result<()> {
 }
 
 /// Whether the port is the slave end of a pty (`/dev/pts/*`, device numbers 136 to 143).
-fn is_pty(port: &File) -> io::Result<bool> {
+fn is_pty(port: &serial2::SerialPort) -> io::Result<bool> {
     Ok((136..=143).contains(&major(fstat(port)?.st_rdev)))
 }
 
