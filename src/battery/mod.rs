@@ -70,12 +70,7 @@ pub struct Battery {
     inputs: ChargeInputs,
     /// The inputs without doubtful values, if they differ.
     accepted: Option<ChargeInputs>,
-    /// Temperature sensors by position.
-    sensors: Vec<Option<Celsius>>,
-    /// Indices of the sensors that limit nothing.
-    ignored_sensors: Vec<usize>,
-    sensor_names: Arc<[String]>,
-    sensor_notes: SensorNotes,
+    sensors: TemperatureSensors,
     /// Quantities that are missing because the BMS reports an impossible value.
     missing: Vec<&'static str>,
     /// Time of the first reading.
@@ -99,13 +94,24 @@ pub struct Battery {
     owner_limits: ByDirection<Option<Amps>>,
 }
 
+/// The temperature sensors of a battery.
+#[derive(Debug, Default)]
+struct TemperatureSensors {
+    /// By position.
+    values: Vec<Option<Celsius>>,
+    /// Indices of those that limit nothing.
+    ignored: Vec<usize>,
+    names: Arc<[String]>,
+    notes: SensorNotes,
+}
+
 impl Battery {
     /// A battery without any reading so far.
     pub fn new(config: charge::Config, saved: PersistedState) -> Self {
         let mut guard = Guard::default();
         guard.configure(config.sensors.clone());
         Self {
-            sensor_names: config.sensors.names.0.as_slice().into(),
+            sensors: TemperatureSensors { names: config.sensors.names.0.as_slice().into(), ..TemperatureSensors::default() },
             config,
             guard,
             memory: charge::Memory::restored(saved.chemistry.zip(saved.chemistry_cells), saved.phases),
@@ -116,9 +122,6 @@ impl Battery {
             reading: Reading::default(),
             inputs: ChargeInputs::default(),
             accepted: None,
-            sensors: Vec::new(),
-            ignored_sensors: Vec::new(),
-            sensor_notes: SensorNotes::default(),
             missing: Vec::new(),
             first_read_at: None,
             line: LineStatus::default(),
@@ -147,7 +150,7 @@ impl Battery {
     /// Applies other settings. Lower limits take effect at once; higher ones are reached by the slow ramp, as after any reduction.
     pub fn reconfigure(&mut self, config: charge::Config, soc_config: soc::Config) {
         self.guard.configure(config.sensors.clone());
-        self.sensor_names = config.sensors.names.0.as_slice().into();
+        self.sensors.names = config.sensors.names.0.as_slice().into();
         self.config = config;
         self.soc.configure(soc_config);
     }
@@ -189,10 +192,10 @@ impl Battery {
         self.read_at = Some(now.at);
         self.member_info.readings = self.member_info.readings.wrapping_add(1);
         self.reading = guarded.reading;
-        (self.inputs, self.accepted, self.sensors) = (guarded.inputs, guarded.accepted, guarded.sensors);
-        self.ignored_sensors = guarded.ignored_sensors;
-        let fitted = self.sensors.len();
-        let note = self.sensor_notes.check(&self.config.sensors, fitted, &self.ignored_sensors, &mut self.reading);
+        (self.inputs, self.accepted) = (guarded.inputs, guarded.accepted);
+        (self.sensors.values, self.sensors.ignored) = (guarded.sensors, guarded.ignored_sensors);
+        let fitted = self.sensors.values.len();
+        let note = self.sensors.notes.check(&self.config.sensors, fitted, &self.sensors.ignored, &mut self.reading);
         self.notices.extend(note);
         self.both_views(|inputs| inputs.unix = now.unix);
         // Energy that flowed during a gap is unknown and not counted.

@@ -17,7 +17,7 @@ impl Battery {
         let reading = &self.reading;
         let cells: Vec<(Volts, usize)> =
             reading.cells.iter().copied().zip(1..).filter(|(cell, _)| cell.get() > PLAUSIBLE_CELL).collect();
-        let counting = self.sensors.iter().enumerate().filter(|(index, _)| !self.ignored_sensors.contains(index));
+        let counting = self.sensors.values.iter().enumerate().filter(|(index, _)| !self.sensors.ignored.contains(index));
         let sensors: Vec<(Celsius, usize)> =
             counting.filter_map(|(index, sensor)| Some(((*sensor)?, index.saturating_add(1)))).collect();
         let capacity = self.capacity();
@@ -28,9 +28,9 @@ impl Battery {
             // Which cell a reported extreme is of is unknown.
             min_cell: pick(&cells, |a, b| a < b).or(reading.lowest_cell.map(|cell| (cell, 0))),
             max_cell: pick(&cells, |a, b| a > b).or(reading.highest_cell.map(|cell| (cell, 0))),
-            sensors: if self.sensors.contains(&None) { self.sensors.clone() } else { Vec::new() },
-            sensor_names: Arc::clone(&self.sensor_names),
-            ignored_sensors: self.ignored_sensors.iter().map(|index| index.saturating_add(1)).collect(),
+            sensors: if self.sensors.values.contains(&None) { self.sensors.values.clone() } else { Vec::new() },
+            sensor_names: Arc::clone(&self.sensors.names),
+            ignored_sensors: self.sensors.ignored.iter().map(|index| index.saturating_add(1)).collect(),
             temperature: mean(&sensors),
             min_temperature: pick(&sensors, |a, b| a < b),
             max_temperature: pick(&sensors, |a, b| a > b),

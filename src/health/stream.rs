@@ -1,6 +1,6 @@
 //! Health as a filter: readings as JSON lines in, a JSON line of estimates per day out (`dbus-bms health --stdin`).
 
-use super::estimates::{CellEstimates, Estimate, Estimates};
+use super::estimates::{BatteryEstimates, CellEstimates, Estimate, Estimates};
 use super::findings::{Cause, Finding};
 use super::observation::{Balancer, Observation};
 use super::{Health, MAX_CELLS, MIN_CELLS, clock::DAY, day_of};
@@ -142,6 +142,17 @@ struct DayLine {
     capacity_rel: Vec<Option<f64>>,
     capacity_rel_sd: Vec<Option<f64>>,
     margin_ah: Vec<Option<f64>>,
+    #[serde(flatten)]
+    battery: BatteryLine,
+    full_charges: u32,
+    discharges: u32,
+    findings: Vec<(&'static str, i64)>,
+    notices: Vec<Notice>,
+}
+
+/// What is known of the battery as a whole. `null`: unknown.
+#[derive(Debug, Serialize)]
+struct BatteryLine {
     usable_ah: Option<f64>,
     usable_sd_ah: Option<f64>,
     imbalance_ah: Option<f64>,
@@ -151,10 +162,6 @@ struct DayLine {
     curve_fits: Option<bool>,
     /// Deviation from the curve while charging and discharging, mV.
     curve_deviation_mv: [Option<f64>; 2],
-    full_charges: u32,
-    discharges: u32,
-    findings: Vec<(&'static str, i64)>,
-    notices: Vec<Notice>,
 }
 
 /// A finding in words.
@@ -200,6 +207,18 @@ impl DayLine {
             capacity_rel: each(|cell| cell.relative_capacity),
             capacity_rel_sd: doubts(|cell| cell.relative_capacity),
             margin_ah: each(|cell| cell.margin),
+            battery: BatteryLine::of(battery),
+            full_charges: battery.full_charges,
+            discharges: battery.discharges,
+            findings: findings.iter().map(|finding| (finding.kind.name(), finding.index())).collect(),
+            notices: findings.iter().map(|finding| Notice::of(finding, first)).collect(),
+        }
+    }
+}
+
+impl BatteryLine {
+    fn of(battery: &BatteryEstimates) -> Self {
+        Self {
             usable_ah: value(battery.capacity),
             usable_sd_ah: sd(battery.capacity),
             imbalance_ah: value(battery.imbalance),
@@ -208,10 +227,6 @@ impl DayLine {
             current_offset_a: value(battery.current_offset),
             curve_fits: battery.curve_fits,
             curve_deviation_mv: battery.curve_deviations.map(|deviation| deviation.map(|volts| round(volts * 1000.0, 2))),
-            full_charges: battery.full_charges,
-            discharges: battery.discharges,
-            findings: findings.iter().map(|finding| (finding.kind.name(), finding.index())).collect(),
-            notices: findings.iter().map(|finding| Notice::of(finding, first)).collect(),
         }
     }
 }
