@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# The driver's texts are translated for the dashboard; said/ has the languages missing there.
+# The driver's texts are translated for the dashboard.
 DASHBOARD = HERE.parent / "src/output/web/page/lang"
 NAME = "dbus-bms"
 # The first gui-v2 whose components were compared with those used by the pages.
@@ -98,13 +98,9 @@ def translation(words):
 def words(language):
     """All texts in a language: those of the pages, and the translated ones of the driver."""
     ours = json.loads((HERE / f"lang/{language}.json").read_text("utf-8"))
-    dashboard = DASHBOARD / f"{language}.json"
-    if dashboard.exists():
-        theirs = json.loads(dashboard.read_text("utf-8"))
-        said = {**theirs.get("phrases", {}), **theirs.get("patterns", {})}
-        said |= {phase.capitalize(): theirs[f"mode_{phase}"] for phase in ("bulk", "absorption", "float", "hold")}
-    else:
-        said = json.loads((HERE / f"said/{language}.json").read_text("utf-8"))
+    theirs = json.loads((DASHBOARD / f"{language}.json").read_text("utf-8"))
+    said = {**theirs.get("phrases", {}), **theirs.get("patterns", {})}
+    said |= {phase.capitalize(): theirs[f"mode_{phase}"] for phase in ("bulk", "absorption", "float", "hold")}
     return {**said, **ours}
 
 
