@@ -9,6 +9,7 @@ use crate::output::api::{View, device_metrics, device_object, metrics};
 use crate::output::devices::Devices;
 use crate::output::registry::Views;
 use crate::output::timeseries::Range;
+use axum::body::Bytes;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -72,6 +73,8 @@ pub enum Body {
     Constant(&'static [u8]),
     /// Text made for this request.
     Text(String),
+    /// Content in gzip form.
+    Compressed(Bytes),
     /// An endless stream of events.
     Events,
     /// A request to a battery; the answer follows with its outcome.

@@ -2,9 +2,7 @@
 
 use super::answer::{Answer, Body};
 use super::assets;
-use axum::body::Body as HttpBody;
-use axum::http::header::{self, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::body::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write as _;
@@ -31,20 +29,16 @@ pub(super) fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-/// The answer in gzip form, if that is shorter.
-pub(super) fn compressed(mut answer: Answer) -> Response {
-    let body = match &answer.body {
-        Body::Constant(bytes) if bytes.len() >= MIN_BYTES => HttpBody::from(assets::compressed(bytes)),
-        Body::Text(text) if text.len() >= MIN_BYTES => HttpBody::from(gzip(text.as_bytes(), 1)),
-        _ => return answer.into_response(),
+/// The answer with its content in gzip form, if that is worth the work.
+pub(super) fn compressed(answer: Answer) -> Answer {
+    let bytes = match &answer.body {
+        Body::Constant(bytes) if bytes.len() >= MIN_BYTES => assets::compressed(bytes),
+        Body::Text(text) if text.len() >= MIN_BYTES => Bytes::from(gzip(text.as_bytes(), 1)),
+        _ => return answer,
     };
     // Another form of the same content has another tag.
-    answer.tag = answer.tag.map(|tag| assets::tag_of_compressed(&tag));
-    answer.body = Body::Events;
-    let mut response = answer.into_response();
-    response.headers_mut().extend([(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
-    *response.body_mut() = body;
-    response
+    let tag = answer.tag.map(|tag| assets::tag_of_compressed(&tag));
+    Answer { tag, body: Body::Compressed(bytes), ..answer }
 }
 
 #[cfg(test)]

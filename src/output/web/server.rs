@@ -153,8 +153,8 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
     let compressed =
         encoding::accepts_gzip(headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()));
     match answer.body {
-        answer::Body::Constant(_) | answer::Body::Text(_) if compressed => encoding::compressed(answer),
-        answer::Body::Constant(_) | answer::Body::Text(_) => answer.into_response(),
+        answer::Body::Constant(_) | answer::Body::Text(_) if compressed => encoding::compressed(answer).into_response(),
+        answer::Body::Constant(_) | answer::Body::Text(_) | answer::Body::Compressed(_) => answer.into_response(),
         answer::Body::Events => match shared.streams.clone().try_acquire_owned() {
             Ok(permit) => {
                 let events = events::pieces(shared.views.clone(), shared.devices.clone(), permit);
@@ -200,9 +200,11 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let cache = if self.tag.is_some() { "no-cache" } else { "no-store" };
+        let encoding = matches!(self.body, answer::Body::Compressed(_)).then_some([(header::CONTENT_ENCODING, "gzip")]);
         let body = match self.body {
             answer::Body::Constant(bytes) => Body::from(bytes),
             answer::Body::Text(text) => Body::from(text),
+            answer::Body::Compressed(bytes) => Body::from(bytes),
             // `respond` has their content.
             answer::Body::Events | answer::Body::Request { .. } | answer::Body::Generator(_) => Body::empty(),
         };
@@ -211,6 +213,7 @@ impl IntoResponse for Answer {
             [(header::CONTENT_TYPE, self.content_type), (header::CACHE_CONTROL, cache), (header::VARY, "accept-encoding")],
             self.tag.map(|tag| [(header::ETAG, tag)]),
             self.allow.map(|methods| [(header::ALLOW, methods)]),
+            encoding,
             SECURITY,
             body,
         )
