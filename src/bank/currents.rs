@@ -2,8 +2,9 @@
 //!
 //! In parallel: if the bank's current changes, each pack takes its share of the change (by conductance). So the bank may carry its
 //! present current plus the minimum, over its members, of a member's headroom divided by its share; and never more than the plain
-//! sum. A current whose direction is not known counts as the worse of both for each pack. A pack that is switched off for the present direction takes no part in it, so its headroom counts from a current of 0. A known
-//! but silent pack may or may not be connected to the busbar: both cases are computed, the lower result counts.
+//! sum. A current whose direction is not known counts as the worse of both for each pack. A pack that is switched off for the present
+//! direction takes no part in it, so its headroom counts from a current of 0. A known but silent pack may or may not be connected to
+//! the busbar: both cases are computed, the lower result counts.
 
 use super::members::{MemberState, Members};
 use super::{Config, Layout, MemberShare, ReasonedLimit, Switched, switching};

@@ -144,6 +144,17 @@ impl<'a> Pack<'a> {
     }
 }
 
+/// All of these have their switches closed.
+///
+/// # Errors
+/// The first that has not, or does not tell.
+fn all_conduct<'a>(packs: impl IntoIterator<Item = &'a Pack<'a>>) -> Result<(), String> {
+    match packs.into_iter().find(|pack| !pack.conducts()) {
+        Some(open) => Err(format!("{}: switched off, or not told", open.member.label)),
+        None => Ok(()),
+    }
+}
+
 /// The member that is switched.
 #[derive(Debug, Clone, PartialEq)]
 struct Chosen {
@@ -352,9 +363,7 @@ impl PackSwitching {
         }
         let switch = self.direction(packs).ok_or_else(|| "too little current flows".to_owned())?;
         let pack = if switch == Switch::Charge { fullest } else { emptiest };
-        if let Some(open) = packs.iter().find(|pack| !pack.conducts()) {
-            return Err(format!("{}: switched off, or not told", open.member.label));
-        }
+        all_conduct(packs)?;
         if !is_able(&pack.member.name, switch) {
             return Err(format!("{}: no command for this switch", pack.member.label));
         }
@@ -394,9 +403,7 @@ impl PackSwitching {
         let checked = packs.and_then(|packs| {
             let found = packs.iter().find(|pack| pack.member.name == chosen.member).copied();
             let pack = found.ok_or_else(|| format!("{}: gone", chosen.label))?;
-            if let Some(open) = packs.iter().find(|pack| !pack.conducts()) {
-                return Err(format!("{}: switched off, or not told", open.member.label));
-            }
+            all_conduct(&packs)?;
             if self.direction(&packs) != Some(chosen.switch) {
                 return Err("the direction of the current has changed".to_owned());
             }
@@ -492,9 +499,7 @@ impl PackSwitching {
             return Err("it is gone".to_owned());
         };
         let others = || packs.iter().filter(|pack| pack.member.name != chosen.member);
-        if let Some(other) = others().find(|pack| !pack.conducts()) {
-            return Err(format!("{}: switched off, or not told", other.member.label));
-        }
+        all_conduct(others())?;
         if others().next().is_none() {
             return Err("no other battery is left".to_owned());
         }

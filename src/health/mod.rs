@@ -34,6 +34,7 @@ pub use estimates::{BatteryEstimates, CellEstimates, Estimate, Estimates};
 pub use findings::{Cause, Certainty, Finding, Kind};
 pub use observation::{Balancer, Observation};
 
+use crate::base::units::AmpHours;
 use cell::Cell;
 use clock::{Clock, DAY, Interval};
 use count::Count;
@@ -98,7 +99,7 @@ impl Health {
     /// Estimators that know nothing yet, of a battery with so many cells and this capacity as installed.
     ///
     /// A number of cells outside [`MIN_CELLS`] to [`MAX_CELLS`] is the nearest in it; a capacity outside 1 to 10 000 Ah too.
-    pub fn new(cells: usize, capacity: crate::base::units::AmpHours) -> Self {
+    pub fn new(cells: usize, capacity: AmpHours) -> Self {
         let nominal = if capacity.get().is_finite() { capacity.get().clamp(1.0, 10_000.0) } else { 10_000.0 };
         Self {
             nominal: nominal as f32,
@@ -120,7 +121,7 @@ impl Health {
     }
 
     /// Whether this is the state of a battery with so many cells and this capacity. If not, start anew.
-    pub fn is_of(&self, cells: usize, capacity: crate::base::units::AmpHours) -> bool {
+    pub fn is_of(&self, cells: usize, capacity: AmpHours) -> bool {
         self.cells.len() == cells && (f64::from(self.nominal) - capacity.get()).abs() < 0.001 * capacity.get()
     }
 

@@ -118,13 +118,12 @@ impl Link {
     /// The first required request without an answer; then no part of the reading is returned.
     pub fn poll_within(&mut self, limits: RetryLimits, protocol: &mut dyn Protocol, known: &Reading) -> Result<Reading, PollError> {
         let plan = protocol.plan(known);
-        let always = protocol.needs_confirmation();
         // A first reading without starts of frames has nothing else that vouches for it.
-        let is_first = !protocol.has_start() && known.cells.is_empty();
-        let fully = if always || is_first { Confirmation::Always } else { Confirmation::Everything };
+        let always = protocol.needs_confirmation() || !protocol.has_start() && known.cells.is_empty();
+        let fully = if always { Confirmation::Always } else { Confirmation::Everything };
         let confirmation = match protocol.has_weak_checksum() {
             false => Confirmation::Nothing,
-            true if always || is_first || self.is_disturbed() => fully,
+            true if always || self.is_disturbed() => fully,
             true if known.voltage.is_none() => Confirmation::StaticData,
             true => Confirmation::Nothing,
         };

@@ -214,7 +214,7 @@ fn number(number: Option<usize>) -> Option<u16> {
     number.and_then(|number| u16::try_from(number).ok())
 }
 
-fn number_of(extreme: &Option<(Volts, usize)>) -> Option<u16> {
+fn number_of<T: Copy>(extreme: &Option<(T, usize)>) -> Option<u16> {
     number(extreme.map(|(_, number)| number).filter(|number| *number > 0))
 }
 
@@ -235,9 +235,7 @@ fn detailed(alarm: &model::Alarm, snapshot: &Snapshot) -> Alarm {
         return shown;
     }
     let cell = |extreme: &Option<(Volts, usize)>| (number_of(extreme), value(extreme.map(|(volts, _)| volts)));
-    let sensor = |extreme: &Option<(Celsius, usize)>| {
-        (number(extreme.map(|(_, number)| number).filter(|number| *number > 0)), value(extreme.map(|(heat, _)| heat)))
-    };
+    let sensor = |extreme: &Option<(Celsius, usize)>| (number_of(extreme), value(extreme.map(|(heat, _)| heat)));
     match alarm.name {
         AlarmName::CellHighVoltage => (shown.cell, shown.value) = cell(&derived.max_cell),
         AlarmName::CellLowVoltage => (shown.cell, shown.value) = cell(&derived.min_cell),

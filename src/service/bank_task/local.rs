@@ -110,9 +110,7 @@ impl LocalBank {
             shown(self.task.name(), snapshots);
         }
     }
-}
 
-impl LocalBank {
     /// Advances the switching of packs, which marks the member concerned.
     fn switch_packs(&mut self, members: &mut [Member], batteries: &mut [BatteryTask], now: Now) {
         let Some(switching) = &mut self.switching else { return };
