@@ -66,20 +66,20 @@ AARCH64=aarch64-unknown-linux-musl
 armv7() { step "static armv7 binary" nice -n 19 cross/build.sh "$ARMV7"; }
 aarch64() { step "static aarch64 binary" nice -n 19 cross/build.sh "$AARCH64"; }
 
-# An emulated GX waits most of the time, as the real one does: two of them need half a processor. A third one would affect the
-# measured periods of frames.
+# An emulated GX waits most of the time, as the real one does: two of them need half a processor. A third one would affect the measured
+# periods of frames. The two lanes take about the same time.
 life() {
     step "emulated GX" env GX_HOST=tests/gx/host.sh tests/gx/run.sh
     step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
         tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 900 tests/gx/venus cross/out/release
-    step "emulated GX: two adapters, four packs, one bank" env GX_BMS="jk-pb --addresses 1,2" GX_SECOND="jk-pb --addresses 1,2 --seed 9" \
-        GX_HOST=tests/gx/host.sh tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/bank.sh 480 tests/gx/venus cross/out/release
+    step "batteries on CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can_read.sh 240 tests/xanbus/vectors
 }
 
 can() {
     step "inverter over CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can.sh 480
-    step "batteries on CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can_read.sh 240 tests/xanbus/vectors
     step "a charging day over CAN on the emulated GX" tests/can/day.sh
+    step "emulated GX: two adapters, four packs, one bank" env GX_BMS="jk-pb --addresses 1,2" GX_SECOND="jk-pb --addresses 1,2 --seed 9" \
+        GX_HOST=tests/gx/host.sh tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/bank.sh 480 tests/gx/venus cross/out/release
 }
 
 if [ -n "$quick" ]; then
