@@ -14,6 +14,13 @@ sys.path.append(os.path.join(HERE, '..', 'tests', 'support'))
 import private_bus  # noqa: E402 (its folder was just named)
 from private_bus import end  # noqa: E402
 
+CELLS = 16
+# The two states between which all values alternate every second.
+CURRENTS = (21.5, -18.5)
+SOC = (61.3, 61.9)
+TEMPERATURES = (21.0, 21.9)
+CELL_STEP = 0.012
+
 
 class Rig:
 	"""Processes and their folder; all are removed at the end of the context."""
@@ -112,6 +119,17 @@ class Listener:
 
 	def stop(self):
 		self.rig.stop(self.child)
+
+
+def alternating():
+	"""A scenario in which every measured value changes every second."""
+	lines = ['repeat_s = 2']
+	for second in (0, 1):
+		lines.append('[[step]]\nt = %d\ncurrent_a = %s\nsoc_pct = %s\ntemperature_c = %s' % (
+			second, CURRENTS[second], SOC[second], TEMPERATURES[second]))
+		for cell in range(1, CELLS + 1):
+			lines.append('[[step]]\nt = %d\ncell = %d\noffset_v = %s' % (second, cell, CELL_STEP if (cell + second) % 2 else 0.0))
+	return '\n'.join(lines) + '\n'
 
 
 def cpu_seconds(pid):
