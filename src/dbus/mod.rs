@@ -38,7 +38,7 @@ pub use value::Value;
 use crate::base::runtime;
 use crate::control::CommandHandle;
 use crate::model::{Outcome, Reply, Snapshot};
-use crate::output::can::Reporter;
+use crate::output::inverters::Reporters;
 use crate::takeover::counters::Counters;
 use client::bank_watch::{BankWatch, Role, is_heartbeat, published};
 use service::Service;
@@ -68,8 +68,8 @@ pub struct ServiceConfig {
     pub takeover: Option<Takeover>,
     /// Receiver of requests; `None` if requests are not supported.
     pub handle: Option<CommandHandle>,
-    /// State of the output to an inverter, if there is one.
-    pub can: Option<Reporter>,
+    /// States of the outputs to inverters.
+    pub inverters: Reporters,
     /// Whether the owner may change [`GX_SETTINGS`] on the GX.
     pub gx_settings: bool,
     /// Constant data. Instance and custom name are replaced by those of the settings.
@@ -114,7 +114,7 @@ pub async fn serve(
     let first_name = battery.context.custom_name.clone();
     let handle = battery.handle.clone();
     let (replies, mut answered) = mpsc::channel(REPLY_QUEUE);
-    let mut view_method = service::view_method::ViewMethod::new(battery.device.to_string(), battery.can.clone());
+    let mut view_method = service::view_method::ViewMethod::new(battery.device.to_string(), battery.inverters.clone());
     view_method.note_snapshot(&snapshots.borrow(), runtime::now().at);
     let has_gx_settings = battery.gx_settings;
     let (mut service, sync, counters) = enter(bus, settings, watch, battery, &mut snapshots).await?;

@@ -5,6 +5,7 @@ pub mod api;
 pub mod can;
 pub mod devices;
 pub mod domoticz;
+pub mod inverters;
 pub mod mqtt;
 pub mod registry;
 pub mod rs485;

@@ -4,7 +4,8 @@ use crate::base::units::Moment;
 use crate::dbus;
 use crate::model::Snapshot;
 use crate::output::api::{BatteryInfo, ReadAt, View};
-use crate::output::can::{self, Reporter};
+use crate::output::can;
+use crate::output::inverters::Reporters;
 use crate::output::registry::BatteryRegistry;
 use crate::output::rs485;
 use crate::service::can_output::{CanOutput, LimitScope};
@@ -72,8 +73,7 @@ impl BatteryOutputs {
 
     fn publish_view(&self, snapshot: &Snapshot, info: Option<BatteryInfo>, now: Moment) {
         if let Some(info) = info {
-            let can = self.can_reporter().map(Reporter::view);
-            self.registry.publish(View::new(&info, snapshot, self.read_at.age(now), can));
+            self.registry.publish(View::new(&info, snapshot, self.read_at.age(now), self.inverter_reporters().view(now)));
         }
     }
 
@@ -98,9 +98,12 @@ impl BatteryOutputs {
         }
     }
 
-    /// State of the output to an inverter.
-    pub(super) fn can_reporter(&self) -> Option<&Reporter> {
-        self.can_output.as_ref().map(CanOutput::reporter)
+    /// States of the outputs to inverters.
+    pub(super) fn inverter_reporters(&self) -> Reporters {
+        Reporters {
+            can: self.can_output.as_ref().map(CanOutput::reporter).cloned(),
+            rs485: self.rs485_output.as_ref().map(Rs485Output::reporter).cloned(),
+        }
     }
 
     /// Starts the D-Bus service, and registers its handle for requests from other outputs.

@@ -4,6 +4,7 @@ use super::can_output::LimitScope;
 use super::identity::{claim, lock_folder};
 use crate::base::runtime;
 use crate::model::Snapshot;
+use crate::output::rs485::{Reporter, Status};
 use crate::output::{can, rs485};
 use std::fs::File;
 use std::io;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 
 /// The task that answers an inverter.
 pub(super) struct Rs485Output {
+    reporter: Reporter,
     task: JoinHandle<io::Result<()>>,
     /// Lock that keeps other batteries off this port.
     _claim: Option<File>,
@@ -53,8 +55,15 @@ impl Rs485Output {
         };
         log::info!("{label}: {} on {port}", config.protocol.label);
         let (config, content) = (config.clone(), content.clone());
-        let task = tokio::spawn(runtime::blocking(move || rs485::serve(&config, content, &batteries, snapshots)));
-        Some(Self { task, _claim: claim })
+        let (status_sender, status) = watch::channel(Status::default());
+        let reporter = Reporter { port, protocol: config.protocol, status };
+        let task = tokio::spawn(runtime::blocking(move || rs485::serve(&config, content, &batteries, snapshots, status_sender)));
+        Some(Self { reporter, task, _claim: claim })
+    }
+
+    /// Receiver of the output's state.
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.reporter
     }
 
     /// Waits until it answers no more; the battery's snapshots must have ended.

@@ -3,7 +3,7 @@
 use crate::support::snapshot;
 
 use dbus_bms::model::{AlarmName, DeviceKind, Quantity, quantity};
-use dbus_bms::output::api::{BatteryInfo, DEVICE_KEYS, View, metric_names, metrics, sections};
+use dbus_bms::output::api::{BatteryInfo, DEVICE_KEYS, InverterOutputs, View, metric_names, metrics, sections};
 use dbus_bms::output::web::ROUTES;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -84,7 +84,9 @@ fn the_document_says_what_the_code_does() {
 
 #[test]
 fn every_metric_that_is_told_is_in_the_table() {
-    let view = |snapshot| Arc::new(View::new(&BatteryInfo { id: "a".into(), ..BatteryInfo::default() }, &snapshot, None, None));
+    let view = |snapshot| {
+        Arc::new(View::new(&BatteryInfo { id: "a".into(), ..BatteryInfo::default() }, &snapshot, None, InverterOutputs::default()))
+    };
     let text = metrics(&[view(snapshot::alarmed()), view(snapshot::discharging())]);
     let names: BTreeSet<_> = metric_names().into_iter().map(|(name, _)| name).collect();
     let told: BTreeSet<_> =

@@ -314,6 +314,29 @@ fn a_modbus_request_that_cannot_be_answered_has_its_error() {
     assert_eq!(ask(protocol_of("voltronic"), &with_crc(vec![1, 6, 0, 0x70, 2, 0]), &data), Some(with_crc(vec![1, 0x83, 2])));
 }
 
+#[test]
+fn what_an_inverter_asks_for_is_named() {
+    let data = data(&snapshot::discharging());
+    let with_crc = |mut bytes: Vec<u8>| {
+        bytes.extend(crc16_modbus(&bytes).to_le_bytes());
+        bytes
+    };
+    for (name, request, asked) in [
+        ("pylontech", pylontech(0x63, ""), "63"),
+        ("pylontech", pylontech(0x4F, ""), "4F"),
+        ("growatt", modbus(0x13, 0x11), "13-23"),
+        ("voltronic", modbus(0x70, 8), "70-77"),
+        ("growatt", with_crc(vec![1, 6, 0, 0x21, 0x20, 0]), "function 06"),
+        ("growatt", modbus(0xFFFF, 2), "function 03"),
+    ] {
+        let mut line = Responder::new(protocol_of(name), None, Moment::default());
+        assert_eq!(line.receive(&request, Moment::default(), None), None);
+        assert_eq!(line.asked(), "", "a request without a reply");
+        assert!(line.receive(&request, Moment::default(), Some(&data)).is_some(), "{name} {asked}");
+        assert_eq!(line.asked(), asked, "{name}");
+    }
+}
+
 fn any_value() -> impl Strategy<Value = f64> {
     prop_oneof![3 => -100.0..1000.0f64, 1 => any::<f64>(), 1 => Just(f64::NAN), 1 => Just(f64::INFINITY), 1 => Just(0.0)]
 }

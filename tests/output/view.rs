@@ -3,7 +3,7 @@
 use crate::support::snapshot;
 
 use dbus_bms::model::{BmsSettings, FieldInfo, Freshness, Reading};
-use dbus_bms::output::api::{BatteryInfo, View, sections};
+use dbus_bms::output::api::{BatteryInfo, InverterOutputs, View, sections};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn info() -> BatteryInfo {
 #[test]
 fn every_key_of_a_reading_stands_in_its_view_with_the_same_value() {
     let snapshot = snapshot::discharging();
-    let view = View::new(&info(), &snapshot, Some(Duration::from_millis(340)), None);
+    let view = View::new(&info(), &snapshot, Some(Duration::from_millis(340)), InverterOutputs::default());
     let view = serde_json::to_value(&view).unwrap();
     let reading = serde_json::to_value(&snapshot.reading).unwrap();
     for (key, value) in reading.as_object().unwrap() {
@@ -42,7 +42,7 @@ fn every_field_of_a_reading_and_its_settings_is_a_key_of_the_view() {
 #[test]
 fn a_view_is_the_same_after_its_way_as_json() {
     for snapshot in [snapshot::discharging(), snapshot::alarmed(), snapshot::lost()] {
-        let view = View::new(&info(), &snapshot, None, None);
+        let view = View::new(&info(), &snapshot, None, InverterOutputs::default());
         let text = serde_json::to_string(&view).unwrap();
         assert_eq!(serde_json::from_str::<View>(&text).unwrap(), view);
         assert!(!text.contains("null"), "unknown is absent: {text}");
@@ -51,9 +51,9 @@ fn a_view_is_the_same_after_its_way_as_json() {
 
 #[test]
 fn a_view_whose_source_is_silent_says_nothing_that_was_measured() {
-    let view = View::new(&info(), &snapshot::alarmed(), None, None);
+    let view = View::new(&info(), &snapshot::alarmed(), None, InverterOutputs::default());
     let silenced = serde_json::to_value(view.silenced(Freshness::Stale, Some(Duration::from_secs(20)))).unwrap();
-    let lost = View::new(&info(), &snapshot::lost(), None, None);
+    let lost = View::new(&info(), &snapshot::lost(), None, InverterOutputs::default());
     let lost = serde_json::to_value(lost).unwrap();
     for key in silenced.as_object().unwrap().keys() {
         assert!(lost.get(key).is_some() || key == "age_s" || key == "cell_count", "{key} is not told of a lost battery");

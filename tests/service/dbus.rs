@@ -10,6 +10,7 @@ use dbus_bms::dbus::{
     BatteryServiceEvent, Context, DbusError, DeviceId, Items, ServiceConfig, SettingsClient, serve, service_name,
 };
 use dbus_bms::model::Snapshot;
+use dbus_bms::output::inverters::Reporters;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ fn battery(context: Context) -> ServiceConfig {
         remembered: None,
         takeover: None,
         handle: None,
-        can: None,
+        inverters: Reporters::default(),
         context,
     }
 }

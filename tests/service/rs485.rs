@@ -4,6 +4,7 @@
 use crate::support::board;
 use crate::support::bus;
 use crate::support::driver;
+use crate::support::http;
 
 use board::{Board, simulated};
 use bus::Bus;
@@ -73,11 +74,25 @@ fn configured(home: &Home, more: &str) {
 #[tokio::test]
 async fn an_inverter_is_told_the_limits_of_dbus_and_nothing_once_the_board_is_silent() {
     let (home, bus) = (Home::new(), Bus::start());
-    configured(&home, "");
+    let page = http::free();
+    configured(&home, &format!("[web]\nenabled = true\nlisten = \"{page}\"\n"));
     let mut line = Pty::open(&home.path("inverter")).unwrap();
     let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
     let driver = home.run(&bus, &board.port, &[]);
     ask_until(&mut line, |told| told.is_some_and(|told| told.charge > 0.0 && told.discharge > 0.0));
+
+    // Dashboard and API say who asks, for what, and what is replied.
+    let shown = |what: &str, wanted: &dyn Fn(&Json) -> bool| {
+        let batteries = http::until(page, what, |batteries| batteries.iter().any(|battery| wanted(&battery["rs485"])));
+        batteries[0]["rs485"].clone()
+    };
+    let state = shown("the inverter is shown", &|state| state["heartbeat"] == true);
+    assert_eq!(
+        (&state["protocol"], &state["up"], &state["says"], &state["requests"]),
+        (&"pylontech".into(), &true.into(), &"all".into(), &serde_json::json!(["63"]))
+    );
+    assert_eq!(state["port"], home.path("inverter").display().to_string());
+    assert!(state["asked_age_s"].as_f64().is_some_and(|age| age < 60.0) && state.get("fault").is_none(), "{state}");
 
     // The same as on D-Bus, as soon as those do not change while both are read.
     let mut equal = 0;
@@ -112,6 +127,7 @@ async fn an_inverter_is_told_the_limits_of_dbus_and_nothing_once_the_board_is_si
     assert!(zero.iter().all(|told| (told.charge, told.discharge, told.status) == (0.0, 0.0, 0)), "{zero:?}");
     assert_eq!(ask(&mut line), None, "and stays silent");
     driver.wait_for_log("no more replies, so that the inverter shuts down");
+    shown("the silence is shown", &|state| state["says"] == "nothing");
 
     // Data again: answered again.
     board.set_silent(false);
@@ -125,10 +141,14 @@ async fn an_inverter_is_told_the_limits_of_dbus_and_nothing_once_the_board_is_si
 async fn the_port_of_a_battery_is_never_used_for_an_inverter() {
     let (home, bus) = (Home::new(), Bus::start());
     let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
-    home.configure(&format!("[rs485]\nport = \"{}\"\n", board.port));
+    let page = http::free();
+    home.configure(&format!("[rs485]\nport = \"{}\"\n[web]\nenabled = true\nlisten = \"{page}\"\n", board.port));
     let driver = home.run(&bus, &board.port, &[]);
     items_once(&bus, NAME, |_| true).await;
     driver.wait_for_log("a battery is read on");
+    let shown =
+        http::until(page, "the fault is shown", |batteries| batteries.iter().any(|battery| battery["rs485"]["fault"].is_string()));
+    assert_eq!(shown[0]["rs485"]["up"], false, "{shown:?}");
     let ended = driver.stop();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
 }

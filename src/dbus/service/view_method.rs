@@ -6,7 +6,7 @@ use crate::base::units::Moment;
 use crate::dbus::names::{BATTERY_INTERFACE, VIEW_METHOD};
 use crate::model::Snapshot;
 use crate::output::api::{ReadAt, View};
-use crate::output::can::Reporter;
+use crate::output::inverters::Reporters;
 use zbus::message::Message;
 
 /// Whether a call requests the view.
@@ -19,13 +19,13 @@ pub(in crate::dbus) fn is_view_call(call: &Message) -> bool {
 /// Provides the view of one battery.
 pub(in crate::dbus) struct ViewMethod {
     id: String,
-    can: Option<Reporter>,
+    inverters: Reporters,
     read_at: ReadAt,
 }
 
 impl ViewMethod {
-    pub(in crate::dbus) fn new(id: String, can: Option<Reporter>) -> Self {
-        Self { id, can, read_at: ReadAt::default() }
+    pub(in crate::dbus) fn new(id: String, inverters: Reporters) -> Self {
+        Self { id, inverters, read_at: ReadAt::default() }
     }
 
     /// Records the arrival of a snapshot.
@@ -36,7 +36,7 @@ impl ViewMethod {
     /// The present view.
     pub(in crate::dbus) fn json(&self, service: &str, context: &Context, snapshot: &Snapshot, now: Moment) -> String {
         let info = context.info(&self.id, service);
-        let view = View::new(&info, snapshot, self.read_at.age(now), self.can.as_ref().map(Reporter::view));
+        let view = View::new(&info, snapshot, self.read_at.age(now), self.inverters.view(now));
         // Contains only numbers and texts, so this cannot fail.
         serde_json::to_string(&view).unwrap_or_default()
     }

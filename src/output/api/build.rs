@@ -1,9 +1,9 @@
 //! A view of a battery of this process.
 
 use super::{
-    Alarm, BankMember, Can, Cells, CellsKeys, Device, GxSetting, History, Identity, IdentityKeys, Kind, Known, LimitDetail, Limits,
-    Line, Modules, Notices, NoticesKeys, OverrideSet, Pack, PackKeys, Settings, State, SwitchedOff, Switches, SwitchesKeys,
-    Temperatures, TemperaturesKeys, Text, View,
+    Alarm, BankMember, Cells, CellsKeys, Device, GxSetting, History, Identity, IdentityKeys, InverterOutputs, Kind, Known,
+    LimitDetail, Limits, Line, Modules, Notices, NoticesKeys, OverrideSet, Pack, PackKeys, Settings, State, SwitchedOff, Switches,
+    SwitchesKeys, Temperatures, TemperaturesKeys, Text, View,
 };
 use crate::base::units::{Amps, Celsius, Moment, Volts, round};
 use crate::control::Abilities;
@@ -75,7 +75,7 @@ fn in_place(sensors: &[Option<Celsius>]) -> Known<Option<f64>> {
 
 impl View {
     /// The view of a battery with this `snapshot`, whose last reading is `age` old.
-    pub fn new(info: &BatteryInfo, snapshot: &Snapshot, age: Option<Duration>, can: Option<Can>) -> Self {
+    pub fn new(info: &BatteryInfo, snapshot: &Snapshot, age: Option<Duration>, outputs: InverterOutputs) -> Self {
         #[rustfmt::skip]
         let Snapshot {
             reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, maximum, bank_summary, user_overrides,
@@ -158,7 +158,8 @@ impl View {
             limits: Limits::new(limits, *maximum, derived, bank_summary.as_deref()),
             history: History::new(history, *since_full),
             line: Line::new(*link, *line, *reply_rates),
-            can,
+            can: outputs.can,
+            rs485: outputs.rs485,
             modules: bank_summary.as_deref().map(Modules::from),
         }
     }

@@ -95,6 +95,8 @@ object! {
         line: Line = "object",
         /// The CAN output, if there is one.
         can: Option<Can> = "object",
+        /// The RS485 output, if there is one.
+        rs485: Option<Rs485> = "object",
         /// Members of a bank.
         modules: Option<Modules> = "object",
     }
@@ -489,6 +491,37 @@ object! {
 }
 
 object! {
+    /// The output over RS485 to an inverter that asks.
+    pub struct Rs485 {
+        /// Port.
+        port: String = "text",
+        /// Protocol.
+        protocol: Text = "text",
+        /// The port is open.
+        up: bool = "bool",
+        /// Why the port is not open.
+        fault: Option<String> = "text",
+        /// An inverter asks; absent: not known yet.
+        heartbeat: Option<bool> = "bool",
+        /// What is replied: `all`, `off` (limits of 0) or `nothing`.
+        says: Text = "text",
+        /// Time since the last request that had a reply.
+        asked_age_s: Option<f64> = "s",
+        /// Requests that had a reply since the start, by command or registers: they tell which kind of inverter asks.
+        requests: Vec<Text> = "list",
+    }
+}
+
+/// The outputs to inverters as a view shows them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InverterOutputs {
+    /// Over CAN, if there is one.
+    pub can: Option<Can>,
+    /// Over RS485, if there is one.
+    pub rs485: Option<Rs485>,
+}
+
+object! {
     /// Members of a bank.
     pub struct Modules {
         /// All of them, by their permanent names.
@@ -550,6 +583,7 @@ fn each_object(visitor: &mut impl Visitor) {
     visitor.object("history", "History", History::FIELDS, |view| Some(&view.history));
     visitor.object("line", "Line", Line::FIELDS, |view| Some(&view.line));
     visitor.object("can", "CAN", Can::FIELDS, |view| view.can.as_ref());
+    visitor.object("rs485", "RS485 to an inverter", Rs485::FIELDS, |view| view.rs485.as_ref());
     visitor.object("modules", "Members of a bank", Modules::FIELDS, |view| view.modules.as_ref());
 }
 

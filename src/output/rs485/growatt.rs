@@ -10,7 +10,7 @@
 //! Source: Growatt's paper, and a JK board in this mode (tests/rs485/vectors), whose cells begin at 70, where the paper has 71.
 
 use super::Protocol;
-use super::registers::{asked, framing, words};
+use super::registers::{asked, asks, framing, words};
 use super::words::{at_most, bits, percent, signed, unsigned};
 use crate::bms::modbus::with_crc;
 use crate::output::can::growatt::status;
@@ -18,7 +18,7 @@ use crate::output::can::{CellNumber, InverterData, Item};
 
 /// The protocol.
 pub(super) static PROTOCOL: Protocol =
-    Protocol { name: "growatt", label: "Growatt 1xSxxP ESS over RS485", baud: 9600, address: 1, framing, answer };
+    Protocol { name: "growatt", label: "Growatt 1xSxxP ESS over RS485", baud: 9600, address: 1, framing, answer, asks };
 
 /// Registers that are measured and have no mark for "unknown".
 const MEASURED: std::ops::RangeInclusive<u16> = 0x15..=0x18;

@@ -14,6 +14,7 @@ mod pylontech;
 mod registers;
 mod responder;
 mod serve;
+mod status;
 mod voltronic;
 mod words;
 
@@ -21,6 +22,7 @@ pub use config::Config;
 pub use ownership::owner;
 pub use responder::Responder;
 pub use serve::serve;
+pub use status::{Reporter, Status};
 
 use crate::bms::Framing;
 use crate::output::can::InverterData;
@@ -40,6 +42,8 @@ pub struct Protocol {
     pub framing: fn(&[u8]) -> Framing,
     /// The reply to a request; `None` = no reply, because the request is not for this battery or the data for it is missing.
     pub answer: fn(&[u8], u8, &InverterData) -> Option<Vec<u8>>,
+    /// What a request asks for: its command, or its registers.
+    pub asks: fn(&[u8]) -> String,
 }
 
 /// All protocols.

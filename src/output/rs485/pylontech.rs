@@ -25,7 +25,7 @@ use crate::output::can::{CellNumber, InverterData, Item};
 
 /// The protocol.
 pub(super) static PROTOCOL: Protocol =
-    Protocol { name: "pylontech", label: "Pylontech over RS485", baud: 9600, address: 2, framing, answer };
+    Protocol { name: "pylontech", label: "Pylontech over RS485", baud: 9600, address: 2, framing, answer, asks };
 
 /// Longest request, bytes: INFO is one byte, some masters send a few more.
 const MAX_REQUEST: usize = 40;
@@ -53,6 +53,11 @@ mod rtn {
 
 fn framing(buf: &[u8]) -> Framing {
     request_framing(buf, MAX_REQUEST)
+}
+
+/// The command, two hexadecimal digits behind `~`, version, address and device type.
+fn asks(frame: &[u8]) -> String {
+    frame.get(7..9).map(|digits| String::from_utf8_lossy(digits).into_owned()).unwrap_or_default()
 }
 
 fn answer(frame: &[u8], address: u8, data: &InverterData) -> Option<Vec<u8>> {

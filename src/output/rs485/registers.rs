@@ -17,6 +17,14 @@ pub(super) fn framing(buf: &[u8]) -> Framing {
     if buf.len() < REQUEST { Framing::Incomplete } else { crc_frame(buf, REQUEST) }
 }
 
+/// First and last register of a request in hexadecimal, such as `13-23`; the number of a function that is not served.
+pub(super) fn asks(request: &[u8]) -> String {
+    match asked(request) {
+        Ok(Read { first, count, .. }) => format!("{first:02X}-{:02X}", first.saturating_add(count.saturating_sub(1))),
+        Err(_) => format!("function {:02X}", request.get(1).copied().unwrap_or_default()),
+    }
+}
+
 /// The registers that a request reads; an error code for one that cannot be answered.
 pub(super) fn asked(request: &[u8]) -> Result<Read, u8> {
     match Read::of(request) {

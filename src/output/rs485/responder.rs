@@ -28,6 +28,8 @@ pub struct Responder {
     refilled_at: Moment,
     /// Requests that were not answered because there were too many.
     refused: u64,
+    /// What the last request that had a reply asked for.
+    asked: String,
 }
 
 impl Responder {
@@ -43,12 +45,18 @@ impl Responder {
             tokens: BURST,
             refilled_at: now,
             refused: 0,
+            asked: String::new(),
         }
     }
 
     /// Requests that were not answered because there were too many.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// What the last request that had a reply asked for, such as `63`; empty before the first one.
+    pub fn asked(&self) -> &str {
+        &self.asked
     }
 
     /// Takes received bytes. Returns the reply to the last request, because nobody waits for those before it any more; without `data`
@@ -68,6 +76,7 @@ impl Responder {
             self.refused = self.refused.saturating_add(1);
             return None;
         }
+        self.asked = (self.protocol.asks)(&request);
         self.echo.clone_from(&reply);
         self.echoed = 0;
         Some(reply)

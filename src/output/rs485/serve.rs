@@ -1,6 +1,6 @@
 //! The I/O half: opens the port, and answers the inverter until the battery's snapshots end. Runs in a thread of its own.
 
-use super::{Config, Responder, owner};
+use super::{Config, Responder, Status, owner};
 use crate::base::runtime::{now, wait_briefly};
 use crate::base::units::Moment;
 use crate::bms::Line;
@@ -23,8 +23,14 @@ const REOPEN_PAUSE: Duration = Duration::from_secs(2);
 const MISSING_AFTER: Duration = Duration::from_secs(30);
 
 /// Answers the inverter on the port of `config` until the sender of `snapshots` is dropped. `content` says what it is told,
-/// `batteries` are the ports on which batteries are read. Waits out faults of the port.
-pub fn serve(config: &Config, content: can::Config, batteries: &[String], mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+/// `batteries` are the ports on which batteries are read. Waits out faults of the port. `status` receives its state.
+pub fn serve(
+    config: &Config,
+    content: can::Config,
+    batteries: &[String],
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    status: watch::Sender<Status>,
+) {
     let Some(name) = config.port.clone() else { return };
     let start = now().at;
     let mut feed = Feed::new(content);
@@ -35,12 +41,11 @@ pub fn serve(config: &Config, content: can::Config, batteries: &[String], mut sn
         batteries,
         port: None,
         open_at: start,
-        logged: None,
         responder: Responder::new(config.protocol, config.address, start),
-        transmission: Transmission::Full,
         asked_at: start,
-        heard: None,
         refused: 0,
+        now: Status::default(),
+        status,
     };
     while let Ok(changed) = snapshots.has_changed() {
         if changed {
@@ -52,6 +57,7 @@ pub fn serve(config: &Config, content: can::Config, batteries: &[String], mut sn
         } else {
             wait_briefly();
         }
+        slave.tell_status();
     }
     log::info!("{}: no more replies to the inverter; its own timeout applies", slave.name);
 }
@@ -63,13 +69,11 @@ struct Slave<'a> {
     batteries: &'a [String],
     port: Option<Serial>,
     open_at: Moment,
-    /// The fault that was logged last.
-    logged: Option<String>,
     responder: Responder,
-    transmission: Transmission,
     asked_at: Moment,
-    heard: Option<bool>,
     refused: u64,
+    now: Status,
+    status: watch::Sender<Status>,
 }
 
 impl Slave<'_> {
@@ -91,7 +95,7 @@ impl Slave<'_> {
         let options = PortOptions { line, rs485: self.config.kernel_direction, ..PortOptions::default() };
         match Serial::open(&self.name, &options) {
             Ok(port) => {
-                if self.logged.take().is_some() {
+                if self.now.fault.take().is_some() {
                     log::info!("{}: works again", self.name);
                 }
                 (self.port, self.asked_at) = (Some(port), now().at);
@@ -105,10 +109,21 @@ impl Slave<'_> {
     }
 
     fn failed(&mut self, why: &str) {
-        if self.logged.as_deref() != Some(why) {
+        if self.now.fault.as_deref() != Some(why) {
             log::warn!("RS485 output to the inverter: {why}; retrying until it works");
-            self.logged = Some(why.to_owned());
+            self.now.fault = Some(why.to_owned());
         }
+    }
+
+    fn tell_status(&mut self) {
+        self.now.up = self.port.is_some();
+        self.status.send_if_modified(|status| {
+            let changed = *status != self.now;
+            if changed {
+                status.clone_from(&self.now);
+            }
+            changed
+        });
     }
 
     /// Waits for bytes and answers them.
@@ -133,8 +148,9 @@ impl Slave<'_> {
     fn reply(&mut self, bytes: &[u8], data: Option<&InverterData>, now: Moment) -> io::Result<()> {
         let Some(reply) = self.responder.receive(bytes, now, data) else { return Ok(()) };
         self.asked_at = now;
-        if self.heard != Some(true) {
-            self.heard = Some(true);
+        self.now.asked(self.responder.asked().to_owned(), now);
+        if self.now.heartbeat != Some(true) {
+            self.now.heartbeat = Some(true);
             log::info!("{}: the inverter asks for the battery's data", self.name);
         }
         // The inverter has to release the line first.
@@ -148,7 +164,7 @@ impl Slave<'_> {
     /// The data at its age; `None` = no reply.
     fn data(&mut self, feed: &Feed, snapshot: &Snapshot, now: Moment) -> Option<InverterData> {
         let transmission = feed.transmission(snapshot, now);
-        if transmission != self.transmission {
+        if transmission != self.now.transmission {
             let name = &self.name;
             match transmission {
                 Transmission::Full => log::info!("{name}: answering with battery data again"),
@@ -159,7 +175,7 @@ impl Slave<'_> {
                     "{name}: still no data from the BMS; no more replies, so that the inverter shuts down by its own timeout. Check cable and BMS"
                 ),
             }
-            self.transmission = transmission;
+            self.now.transmission = transmission;
         }
         let data = feed.data(snapshot, transmission).filter(is_sendable)?;
         Some(match feed.config.alarms {
@@ -179,11 +195,11 @@ impl Slave<'_> {
         }
         self.refused = refused;
         // Without replies nothing is to be learnt from silence.
-        if self.transmission != Transmission::Full {
+        if self.now.transmission != Transmission::Full {
             self.asked_at = now;
         }
-        if self.port.is_some() && self.heard != Some(false) && now.since(self.asked_at) >= MISSING_AFTER {
-            self.heard = Some(false);
+        if self.port.is_some() && self.now.heartbeat != Some(false) && now.since(self.asked_at) >= MISSING_AFTER {
+            self.now.heartbeat = Some(false);
             log::warn!(
                 "{}: no request from an inverter for 30 s. Check A and B, the battery type set in the inverter, `rs485.protocol` and `rs485.baud`",
                 self.name

@@ -16,7 +16,7 @@
 //! board in this mode (tests/rs485/vectors).
 
 use super::Protocol;
-use super::registers::{asked, framing, words};
+use super::registers::{asked, asks, framing, words};
 use super::words::{at_least, at_most, at_most_current, bits, deci_kelvin, percent, unsigned};
 use crate::bms::modbus::with_crc;
 use crate::output::can::pylontech::requests;
@@ -24,7 +24,7 @@ use crate::output::can::{InverterData, Item};
 
 /// The protocol.
 pub(super) static PROTOCOL: Protocol =
-    Protocol { name: "voltronic", label: "Voltronic LIb", baud: 9600, address: 1, framing, answer };
+    Protocol { name: "voltronic", label: "Voltronic LIb", baud: 9600, address: 1, framing, answer, asks };
 
 /// Registers that are measured and have no mark for "unknown".
 const MEASURED: std::ops::RangeInclusive<u16> = 0x30..=0x33;

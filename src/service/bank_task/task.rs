@@ -189,7 +189,7 @@ impl BankTask {
             remembered: Some(self.instance()),
             takeover: None,
             handle: None,
-            can: self.outputs.can_reporter().cloned(),
+            inverters: self.outputs.inverter_reporters(),
             context: Context {
                 process_name: env!("CARGO_PKG_NAME").to_owned(),
                 process_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -286,7 +286,7 @@ impl BatteryTask {
             remembered: self.saved.instance(),
             takeover: Some(self.takeover.clone()),
             handle: Some(handle),
-            can: self.outputs.can_reporter().cloned(),
+            inverters: self.outputs.inverter_reporters(),
             context: self.settings.complete(context),
         }
     }

@@ -3,7 +3,7 @@
 use crate::support::snapshot;
 use dbus_bms::base::units::{Moment, Watts};
 use dbus_bms::model::Snapshot;
-use dbus_bms::output::api::{BatteryInfo, View};
+use dbus_bms::output::api::{BatteryInfo, InverterOutputs, View};
 use dbus_bms::output::domoticz::{Numbers, round};
 use dbus_bms::output::mqtt::{self, Config, Message, Shape, Source, berrybms, jk_pylon, parse, single_values, state};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ pub(crate) fn view(snapshot: &Snapshot) -> Arc<View> {
         control: true,
         ..BatteryInfo::default()
     };
-    Arc::new(View::new(&info, snapshot, Some(Duration::from_millis(300)), None))
+    Arc::new(View::new(&info, snapshot, Some(Duration::from_millis(300)), InverterOutputs::default()))
 }
 
 /// Numbers for everything.
