@@ -121,6 +121,8 @@ pub struct HouseDevice {
     pub info: DeviceInfo,
     /// Why there are no values, or what is odd about them, in words; empty if all is well.
     pub note: Cow<'static, str>,
+    /// Names of the commands that it takes.
+    pub commands: &'static [&'static str],
     values: Vec<(&'static Quantity, Option<DeviceValue>)>,
     updated: Option<Moment>,
 }
@@ -128,7 +130,7 @@ pub struct HouseDevice {
 impl HouseDevice {
     /// A device from which nothing was received yet.
     pub fn new(info: DeviceInfo) -> Self {
-        Self { info, note: Cow::Borrowed(""), values: Vec::new(), updated: None }
+        Self { info, note: Cow::Borrowed(""), commands: &[], values: Vec::new(), updated: None }
     }
 
     /// Takes values received at `now`; quantities that it had before and that are missing become unknown.

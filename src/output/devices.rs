@@ -72,6 +72,11 @@ impl DeviceHandle {
         });
     }
 
+    /// Offers commands, by their names.
+    pub fn offer(&self, commands: &'static [&'static str]) {
+        self.registry.modify(&self.id, |device| device.commands = commands);
+    }
+
     /// Says in words why there are no values, or what is odd about them. The values themselves become unknown by their age.
     pub fn note(&self, text: impl Into<Cow<'static, str>>) {
         let text = text.into();

@@ -54,12 +54,16 @@ pub(super) fn start(settings: &Settings, registry: &BatteryRegistry, ags: Option
     };
     let (sender, requests) = mpsc::channel(4);
     registry.register_generator(sender);
+    let device = registry.devices().add(info);
+    if settings.web.enabled && settings.web.token.is_some() {
+        device.offer(&["generator"]);
+    }
     let topic = topic.map(|topic| Topic::new(&settings.mqtt.broker, topic, message_on, message_off));
     let generator = Generator {
         rule: Rule::new(rule, now().at),
         battery,
         outputs: Outputs { relay: place.map(|place| Relay::new(move || relay(place.clone(), relay_active_low))), topic, ags },
-        device: registry.devices().add(info),
+        device,
         failures: Episode::default(),
         told: None,
     };

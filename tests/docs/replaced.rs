@@ -16,7 +16,10 @@ fn every_test_that_the_table_names_exists() {
         let Some((file, function)) = names.split_first() else { continue };
         let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{feature}: {file}: {error}"));
         for function in function {
-            assert!(source.contains(&format!("fn {function}(")), "{feature}: {file} has no {function}");
+            assert!(
+                ["fn", "def"].iter().any(|word| source.contains(&format!("{word} {function}("))),
+                "{feature}: {file} has no {function}"
+            );
         }
         named += 1;
     }

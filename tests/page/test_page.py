@@ -21,7 +21,7 @@ from stand_in import SOURCE, StandIn, battery, silent
 
 PICTURES = os.environ.get("PICTURES")
 RANGES = ["hour", "day", "week", "month"]
-KEYS_THAT_ARE_TABLES = {"phrases", "patterns", "alarms", "device_values"}
+KEYS_THAT_ARE_TABLES = {"phrases", "patterns", "alarms", "device_values", "device_states"}
 
 
 class Case(unittest.TestCase):
@@ -56,6 +56,9 @@ class Case(unittest.TestCase):
     def choose(self, id, value):
         Select(self.browser.one(f"#{id}")).select_by_value(value)
 
+    def choose_in(self, css, value):
+        self.browser.js("const [node, value] = [document.querySelector(arguments[0]), arguments[1]]; node.value = value; node.dispatchEvent(new Event('change'))", css, value)
+
     def stand_in(self, *views, port=0):
         server = StandIn(list(views), port)
         self.addCleanup(lambda: server.stopped or server.stop())
@@ -88,6 +91,30 @@ class Words(unittest.TestCase):
         for file in (SOURCE / "page/lang").glob("*.json"):
             if file.stem != "en":
                 self.assertEqual(names, set(json.loads(file.read_text())["alarms"]), file.name)
+
+    def test_every_value_and_state_of_a_device_is_translated(self):
+        program = SOURCE.parents[1]
+        keys = set()
+        for file in ["model/quantity.rs", "conext/quantities.rs", "house/goodwe.rs", "service/generator.rs"]:
+            keys |= set(re.findall(r'(?:new|counter)\(\s*"([a-z0-9_]+)"', (program / file).read_text().split("#[cfg(test)]")[0]))
+        own = re.search(r"OWN_VALUES = \[(.*?)\]", (SOURCE / "page/generator.js").read_text())[1].replace("'", "").split(", ")
+        keys -= set(own)
+        self.assertGreaterEqual(len(keys), 120)
+        reasons = re.search(r"impl fmt::Display for Reason \{.*?\n\}", (program / "generator/mod.rs").read_text(), re.S)[0]
+        reasons = {re.sub(r"\{\w+(:[^}]*)?\}", "{n}", text) for text in re.findall(r'"([^"]+)"', reasons)}
+        self.assertGreaterEqual(len(reasons), 16)
+        states = reasons | set(re.findall(r'\(\d+, "([^"]+)"\)', (program / "conext/tables.rs").read_text()))
+        self.assertGreaterEqual(len(states), 35)
+        for file in (SOURCE / "page/lang").glob("*.json"):
+            if file.stem == "en":
+                continue
+            words = json.loads(file.read_text())
+            known = words["device_values"]
+            missing = [key for key in keys if key not in known and re.sub(r"_(hour|today|week|month|year|life)_wh$", "_wh", key) not in known]
+            self.assertEqual(missing, [], file.name)
+            self.assertEqual(states - set(words["device_states"]), set(), file.name)
+            for form, text in words["device_states"].items():
+                self.assertEqual("{n}" in form, "{n}" in text, f"{file.name}: {form}")
 
     def test_every_file_of_the_page_is_served_and_all_are_small(self):
         files = {file.relative_to(SOURCE / "page").as_posix(): file.stat().st_size for file in (SOURCE / "page").rglob("*.*")}
@@ -349,25 +376,143 @@ class Page(Case):
         self.browser.shows(".device .banner", "Keine Daten von diesem Gerät seit 1")
         self.browser.shows(".device dd", "–")
 
+    def device(self, id, kind, **values):
+        """A device of the house; `values` are numbers in W, or (value, unit)."""
+        pairs = {key: value if isinstance(value, tuple) else (value, "W") for key, value in values.items()}
+        return dict(id=id, kind=kind, name=id, connection="x", fresh=True, age_s=0.4, timeout_s=30,
+                    values={key: dict(value=value, unit=unit, name=key) for key, (value, unit) in pairs.items()})
+
+    def house(self):
+        return [
+            self.device("mppt60", "solar", dc_power_w=466), self.device("mppt80", "solar", pv_power_w=479, dc_power_w=460, pv_energy_today_wh=(8250, "Wh")),
+            self.device("xw", "inverter", grid_power_w=0, load_power_w=270, generator_power_w=0, load_today_wh=(7700, "Wh"), load_week_wh=(52100, "Wh")),
+            self.device("sums", "gateway", pv_power_w=945, load_power_w=270)]
+
     def test_the_house_is_shown_as_one_flow(self):
-        def device(id, kind, **values):
-            return dict(id=id, kind=kind, name=id, connection="x", fresh=True, age_s=0.4, timeout_s=30,
-                        values={key: dict(value=value, unit="W", name=key) for key, value in values.items()})
         server = self.stand_in(battery())
         self.open(server.address)
-        server.devices = [
-            device("mppt60", "solar", dc_power_w=466), device("mppt80", "solar", pv_power_w=479, dc_power_w=460, pv_energy_today_wh=8250),
-            device("xw", "inverter", grid_power_w=0, load_power_w=270, generator_power_w=0, load_today_wh=7700, load_week_wh=52100),
-            device("sums", "gateway", pv_power_w=945, load_power_w=270)]
+        server.devices = self.house()
         self.browser.shows(".flow-sun", "945\u00a0W")
         self.browser.shows(".flow-sun", "gives")
         self.browser.shows(".flow-load", "270\u00a0W")
         self.browser.shows(".flow-load", "takes")
-        self.browser.shows(".energies", "8.3\u00a0kWh")
-        self.browser.shows(".energies", "52.1\u00a0kWh")
+        self.browser.shows(".flow-battery", "969\u00a0W")
+        self.browser.shows(".flow-battery", "gives")
+        self.browser.shows(".flow-generator", "at rest")
+        self.browser.shows(".energies caption", "Energy, kWh")
+        self.browser.shows(".energies", "8.3")
+        self.browser.shows(".energies", "52.1")
+        label = self.browser.js("return document.querySelector('.flowmap').getAttribute('aria-label')")
+        self.assertIn("Sun 945\u00a0W gives", label)
+        self.assertIn("Loads 270\u00a0W takes", label)
         server.devices = [known | dict(fresh=False, values={}) for known in server.devices]
         self.browser.shows(".device dd", "–")
-        self.assertFalse(self.browser.all(".flow-load")[0].is_displayed(), "an unknown power is not shown as one")
+        self.browser.shows(".flow-load", "–")
+        self.assertEqual(self.browser.text(".flow-load .to"), "", "an unknown power has no direction")
+
+    def turn(self, name):
+        """Which way the arrow on the wire of a node points, degrees, in [-180, 180); None without one."""
+        return self.browser.js("""
+            const arrow = document.querySelector(`.wire-${arguments[0]} path:last-child`);
+            if (getComputedStyle(arrow).display === 'none') return null;
+            const turn = +arrow.getAttribute('transform').match(/rotate\\(([-.0-9]+)/)[1];
+            return ((turn + 540) % 360) - 180;""", name)
+
+    def test_arrows_point_where_the_power_flows_and_only_what_is_there_is_drawn(self):
+        server = self.stand_in(battery())
+        self.open(server.address)
+        server.devices = [self.device("meter", "meter", grid_power_w=500)]
+        self.browser.shows(".flow-grid", "500\u00a0W")
+        drawn = lambda: self.browser.js("return [...document.querySelectorAll('.flowmap [class^=flow-]')].map((node) => node.getAttribute('class'))")
+        self.assertEqual(drawn(), ["flow-grid", "flow-battery"])
+        # The grid is to the left of the middle, the battery below: right is 0°, up is −90°.
+        self.assertEqual((self.turn("grid"), self.turn("battery")), (0, -90), "both give")
+        server.devices = [self.device("meter", "meter", grid_power_w=-500)]
+        self.browser.shows(".flow-grid", "takes")
+        self.assertEqual(self.turn("grid"), -180)
+        server.views = [battery(current_a=18.3)]
+        self.browser.shows(".flow-battery", "takes")
+        self.assertEqual(self.turn("battery"), 90)
+        server.devices = [self.device("meter", "meter", grid_power_w=2), self.device("xw", "inverter", load_power_w=300, pv_power_w=900)]
+        self.browser.shows(".flow-grid", "at rest")
+        self.assertIsNone(self.turn("grid"))
+        self.browser.shows(".flow-sun", "gives")
+        self.assertEqual((drawn(), self.turn("sun"), self.turn("load")), (["flow-sun", "flow-grid", "flow-load", "flow-battery"], 90, 0))
+
+    def test_the_flow_fits_and_is_accessible_from_a_phone_to_a_desktop(self):
+        server = self.stand_in(battery())
+        server.devices = self.house() + [self.device("generator", "generator", running=(True, ""), reason=("state of charge is low: 15.0 %", ""), state_s=(700, "s"))]
+        for width in [390, 768, 1280]:
+            self.browser.window((width, 900))
+            for language in ["en", "de", "es", "fr", "nl"]:
+                self.open(server.address)
+                self.choose("language", language)
+                self.browser.one(".flowmap")
+                self.browser.shows(".flow-sun", "945\u00a0W")
+                over = self.browser.js("""
+                    const outside = (inner, outer) => inner.left < outer.left - 0.5 || inner.right > outer.right + 0.5;
+                    const boxes = [...document.querySelectorAll('.flowmap [class^=flow-]')];
+                    return boxes.flatMap((box) => [...box.querySelectorAll('text')].filter((text) => outside(text.getBoundingClientRect(), box.querySelector('rect').getBoundingClientRect())).map((text) => text.textContent));""")
+                self.assertEqual(over, [], f"{width}, {language}")
+                wide = self.browser.js("return [...document.querySelectorAll('#house *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 120))")
+                self.assertEqual(wide, [], f"{width}, {language}")
+            for theme in ["light", "dark"]:
+                self.browser.prefer(prefers_color_scheme=theme)
+                self.assertEqual(self.browser.violations(), [], f"{width}, {theme}")
+            self.choose("language", "en")
+
+    def test_the_generator_is_run_and_stopped_by_hand(self):
+        def generator(running, reason, **more):
+            device = self.device("generator", "generator", running=(running, ""), reason=(reason, ""), reason_key=("x", ""), state_s=(700, "s"), soc_pct=(15, "%"), **more)
+            return device | dict(commands=["generator"])
+        server = self.stand_in(battery())
+        server.devices = [generator(True, "state of charge is low: 15.0 %") | dict(commands=None)]
+        self.open(server.address)
+        self.browser.shows(".generator", "Running")
+        self.browser.shows(".generator", "for 11\u00a0min")
+        self.browser.shows(".generator", "State of charge is low: 15.0 %")
+        self.assertFalse(any(node.is_displayed() for node in self.browser.all(".generator button, .generator input")), "no buttons without a token in the configuration")
+        self.assertNotIn("reason_key", self.browser.text(".device-generator"))
+        server.devices = [generator(False, "not needed")]
+        self.browser.shows(".generator", "Stopped")
+        field = self.browser.one("#generator-token")
+        field.send_keys("open sesame\n")
+        self.browser.one(".generator .run").click()
+        self.browser.shows("dialog", "Run the generator for 1\u00a0h\u00a000\u00a0min?")
+        self.browser.one("dialog [value=no]").click()
+        self.assertEqual(server.commands, [], "cancelled")
+        self.choose_in(".generator select", "2")
+        self.browser.one(".generator .run").click()
+        self.browser.one("dialog [value=yes]").click()
+        self.browser.shows(".generator [role=status]", "The driver has taken the request.")
+        server.devices = [generator(True, "started by hand", by_hand_s=(7100, "s"))]
+        self.browser.shows(".generator", "By hand, 1\u00a0h\u00a058\u00a0min left")
+        self.browser.shows(".generator", "Started by hand")
+        self.browser.one(".generator .stop").click()
+        self.browser.one(".generator .automatic").click()
+        place = "/api/v1/devices/generator/commands"
+        sent = lambda: [body["value"] for path, body in server.commands if path == place and body["command"] == "generator"]
+        wait("all three are sent", lambda: sent() == ["run for 7200", "stop for 7200", "automatic"])
+        self.browser.shows(".flow-generator", "Running")
+        # A wrong token is told, and forgotten.
+        self.browser.js("sessionStorage.setItem('token', 'wrong')")
+        self.expected = ["401"]
+        self.browser.one(".generator .stop").click()
+        self.browser.shows(".generator [role=status]", "Wrong token")
+        self.browser.one("#generator-token")
+
+    def test_an_inverter_on_rs485_is_shown_with_what_it_asks(self):
+        rs485 = dict(port="/dev/ttyUSB1", protocol="pylontech", up=True, heartbeat=True, says="all", asked_age_s=3, requests=["61", "63"])
+        server = self.stand_in(battery(rs485=rs485))
+        self.open(server.address)
+        self.browser.shows(".link", "/dev/ttyUSB1, pylontech")
+        self.browser.shows(".link", "asks 61, 63, 3\u00a0s ago")
+        self.browser.shows(".link", "values and limits")
+        server.views = [battery(rs485=rs485 | dict(up=False, heartbeat=False, says="off", requests=[], fault="no such port"))]
+        self.browser.shows(".link", "pylontech – No such port")
+        self.browser.shows(".link", "limits of 0")
+        server.views = [battery(rs485={key: value for key, value in rs485.items() if key != "heartbeat"})]
+        self.browser.shows(".link", "not known yet")
 
     def test_a_bms_that_tells_no_charge_left_and_settings_of_the_gx(self):
         view = battery(gx_settings=[

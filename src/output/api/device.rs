@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
 /// Keys of a device in the API with their units and meanings, for the documentation.
-pub const DEVICE_KEYS: [(&str, &str, &str); 9] = [
+pub const DEVICE_KEYS: [(&str, &str, &str); 10] = [
     ("id", "text", "Permanent short name, used in API paths and MQTT topics. Letters, digits and `_`."),
     ("kind", "text", "What it does, see below."),
     ("name", "text", "Name for people."),
@@ -17,6 +17,7 @@ pub const DEVICE_KEYS: [(&str, &str, &str); 9] = [
     ("age_s", "s", "Age of its values; absent: there were none yet."),
     ("timeout_s", "s", "At a greater age its values are unknown."),
     ("note", "text", "Why there are no values, or what is odd about them; absent: all is well."),
+    ("commands", "list", "Commands that it takes; absent: none, or no `web.token` is set."),
     (
         "values",
         "object",
@@ -57,6 +58,7 @@ pub fn device_object(device: &HouseDevice, now: Moment) -> Json {
         ("age_s", device.age(now).map(|age| round(age.as_secs_f64(), 1).into())),
         ("timeout_s", Some(round(info.timeout.as_secs_f64(), 1).into())),
         ("note", Some(device.note.as_ref()).filter(|note| !note.is_empty()).map(Into::into)),
+        ("commands", Some(device.commands).filter(|commands| !commands.is_empty()).map(|commands| json!(commands))),
         ("values", Some(Json::Object(values))),
     ])
 }

@@ -1,14 +1,15 @@
 // Temporary limits and BMS switches, shown only if the driver accepts commands for this battery.
 
-import { card, html, keyed, put, set, thisSession } from './dom.js';
-import { amps, moment, phrase, span, t } from './text.js';
+import { access } from './access.js';
+import { card, html, keyed, put, set } from './dom.js';
+import { amps, moment, span, t } from './text.js';
 
 /** Possible requests, and the key of the present state in the view. */
 const STATES = { charge: 'charge_fet', discharge: 'discharge_fet', balance: 'balance_allowed' };
 const HOURS = [1, 2, 4, 8, 24];
 
 /** Asks for confirmation before a request is sent; resolves to whether it was confirmed. With `names`, one has to be chosen. */
-function confirmed(question, warning, names, right) {
+export function confirmed(question, warning, names, right) {
   const choice = warning && html('select', { id: 'which-battery', autofocus: true }, html('option', { value: '' }, '…'), [...names].sort().map((name) => html('option', { value: name }, name)));
   const yes = html('button', { value: 'yes', class: warning ? 'danger' : 'primary', disabled: Boolean(warning) }, t('do_it'));
   if (choice) choice.addEventListener('change', () => { yes.disabled = choice.value !== right; });
@@ -27,9 +28,7 @@ function confirmed(question, warning, names, right) {
 }
 
 export function commands(id) {
-  const token = html('input', { id: 'token', type: 'password', autocomplete: 'off', spellcheck: 'false' });
-  const form = html('form', { class: 'token' }, html('label', { for: 'token' }, t('token')), token, html('button', {}, t('unlock')));
-  const forget = html('button', { class: 'quiet', onclick: () => enter(undefined) }, t('lock'));
+  const { form, forget, status, post: postTo, isOpen: unlocked } = access(() => last && update(last));
   const active = html('ul', { class: 'plain active' });
   const kind = html('select', { id: 'limit-kind', 'aria-label': t('limit_of') }, ['ccl', 'dcl'].map((name) => html('option', { value: name }, t(name === 'ccl' ? 'charge_current' : 'discharge_current'))));
   const value = html('input', { id: 'limit-value', type: 'number', min: 0, step: 1, required: true, inputmode: 'decimal', 'aria-label': t('limit_amps') });
@@ -37,55 +36,13 @@ export function commands(id) {
   const limit = html('form', { class: 'token limitform' }, kind, html('span', {}, t('at_most')), value, html('span', {}, 'A'), hours, html('button', { class: 'primary' }, t('set')));
   const note = html('p', { class: 'muted' }, t('limit_note'));
   const list = html('ul', { class: 'plain commands' });
-  const status = html('p', { role: 'status', class: 'muted' });
   const node = card('commandcard wide', t('commands'), active, form, html('div', { class: 'open' }, html('h3', {}, t('limit_title')), limit, note, html('h3', {}, t('switches_title')), list), forget, status);
   const open = node.querySelector('.open');
   node.hidden = true;
   let last;
   let others = [];
 
-  function enter(text) {
-    thisSession.set('token', text);
-    token.value = '';
-    if (last) update(last);
-  }
-
-  const ask = (path, key, body) => fetch(path, {
-    method: 'POST', headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${key}` }, body: body && JSON.stringify(body),
-  });
-
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    const given = token.value;
-    if (!given) return;
-    put(status, t('checking'));
-    try {
-      const answer = await ask('api/v1/token', given);
-      if (answer.ok) {
-        enter(given);
-        put(status, '');
-      } else {
-        enter(undefined);
-        put(status, t(answer.status === 401 || answer.status === 403 ? 'wrong_token' : 'not_sent'));
-      }
-    } catch {
-      put(status, t('not_sent'));
-    }
-  });
-
-  async function post(body) {
-    put(status, t('sending'));
-    try {
-      const answer = await ask(`api/v1/batteries/${encodeURIComponent(id)}/commands`, thisSession.get('token'), body);
-      if (answer.status === 401 || answer.status === 403) {
-        enter(undefined);
-        put(status, t('wrong_token'));
-      } else if (answer.ok) put(status, t(body.command === 'override' ? 'limit_set' : 'sent'));
-      else put(status, t('refused', { why: phrase((await answer.json()).error) }));
-    } catch {
-      put(status, t('not_sent'));
-    }
-  }
+  const post = (body) => postTo(`api/v1/batteries/${encodeURIComponent(id)}/commands`, body, t(body.command === 'override' ? 'limit_set' : 'sent'));
 
   async function send(command, on) {
     const dark = command === 'discharge' && !on;
@@ -103,7 +60,7 @@ export function commands(id) {
     if (all) others = all.filter((other) => other.kind !== 'bank').map(({ name }) => name);
     const offered = (view.commands ?? []).filter((name) => Object.hasOwn(STATES, name));
     node.hidden = !view.commands?.length;
-    const isOpen = Boolean(thisSession.get('token'));
+    const isOpen = unlocked();
     form.hidden = isOpen;
     open.hidden = forget.hidden = !isOpen;
     const sets = view.overrides_set ?? [];

@@ -92,6 +92,9 @@ export function link() {
     ['can', ({ can }) => known(can, ({ interface: name, profile, up }) => `${name}, ${profile}${up ? '' : ` – ${t('can_down')}`}`)],
     ['heartbeat', ({ can }) => known(can, ({ heartbeat }) => t(heartbeat === undefined ? 'undecided' : heartbeat ? 'inverter_heard' : 'inverter_silent'))],
     ['can_says', ({ can }) => known(can?.says, (says) => t(`says_${says}`))],
+    ['rs485', ({ rs485 }) => known(rs485, ({ port, protocol, fault }) => `${port}, ${protocol}${fault ? ` – ${phrase(fault)}` : ''}`)],
+    ['rs485_asks', ({ rs485 }) => known(rs485, ({ heartbeat, requests = [], asked_age_s }) => (heartbeat ? t('asks', { requests: requests.join(', '), span: span(asked_age_s) }) : t(heartbeat === undefined ? 'undecided' : 'inverter_silent')))],
+    ['rs485_says', ({ rs485 }) => known(rs485?.says, (says) => t(`says_${says}`))],
   ]);
   const [, quality] = facts.node.querySelectorAll('dd');
   return {

@@ -29,16 +29,29 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
 }
 
+/** The text by a form such as `{name}: {why}`, if it is of this form; `why` is a phrase itself. */
+function formed(text, [form, translated]) {
+  const found = text.match(new RegExp(`^${form.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, '(?<$1>.+?)')}$`))?.groups;
+  return found && translated.replace(/\{(\w+)\}/g, (_, name) => (name === 'why' ? phrase(found.why) : found[name]));
+}
+
 /** Translates a text of the driver if it is a known phrase or pattern. */
 export function phrase(text) {
   if (!text) return t('unknown');
   const whole = words.phrases?.[text] ?? fallback.phrases?.[text];
   if (whole) return whole;
-  for (const [form, translated] of Object.entries({ ...fallback.patterns, ...words.patterns })) {
-    const found = text.match(new RegExp(`^${form.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, '(?<$1>.+?)')}$`))?.groups;
-    if (found) return translated.replace(/\{(\w+)\}/g, (_, name) => (name === 'why' ? phrase(found.why) : found[name]));
+  for (const pattern of Object.entries({ ...fallback.patterns, ...words.patterns })) {
+    const translated = formed(text, pattern);
+    if (translated) return translated;
   }
   return text[0].toUpperCase() + text.slice(1);
+}
+
+/** Translates a state of a device of the house, or the reason for it. */
+export function deviceState(text) {
+  const states = words.device_states ?? {};
+  const known = states[text] ?? Object.entries(states).filter(([form]) => form.includes('{')).map((pattern) => formed(text, pattern)).find(Boolean) ?? phrase(text);
+  return known[0].toUpperCase() + known.slice(1);
 }
 
 /** Text and remedy of an alarm. */
@@ -47,8 +60,13 @@ export function alarmWords({ name, text, remedy }) {
   return [own ?? text ?? name.replaceAll('_', ' '), ownRemedy ?? remedy ?? ''];
 }
 
-/** The name of a device's value: that of its key in this language, else the driver's. */
-export const deviceWord = (key, name) => words.device_values?.[key] ?? name;
+/** The name of a device's value: that of its key in this language, also put together for an energy of some time, else the driver's. */
+export function deviceWord(key, name) {
+  const known = words.device_values?.[key];
+  const [, what, period] = key.match(/^(.+)_(hour|today|week|month|year|life)_wh$/) ?? [];
+  const energy = words.device_values?.[`${what}_wh`];
+  return known ?? (energy ? `${energy} · ${t(`flow_${period}`)}` : name);
+}
 
 /** Formatters by language and digits: making one takes longer than all else on the page. */
 const formatters = new Map();
