@@ -127,6 +127,27 @@ fn a_bundle_has_all_that_helps_and_no_secret() {
 }
 
 #[test]
+fn on_a_computer_with_systemd_a_bundle_has_the_journal() {
+    let home = Home::new();
+    // A stand-in for journalctl, which repeats how it was called.
+    let tool = home.path("bin/journalctl");
+    fs::create_dir_all(home.path("bin")).unwrap();
+    fs::write(&tool, format!("#!/bin/sh\necho \"called: $*\"\necho 'INFO connected: JK'\necho 'WARN Bearer {WORD}'\n")).unwrap();
+    fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (to, root) = (home.path("bundle.tar"), home.path("root"));
+    let arguments =
+        ["support", "--to", to.to_str().unwrap(), "--root", root.to_str().unwrap(), "--bus", "unix:path=/nonexistent/bus"];
+    let mut command = home.command(&arguments);
+    command.env("PATH", home.path("bin"));
+    let ended = driver::Driver::start(command).end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(Command::new("tar").arg("xf").arg(&to).arg("-C").arg(home.path("")).status().unwrap().success());
+    let journal = fs::read_to_string(home.path("dbus-bms-support/log/journal.txt")).unwrap();
+    assert!(journal.contains("--unit=dbus-bms*") && journal.contains(root.to_str().unwrap()), "{journal}");
+    assert!(journal.contains("INFO connected: JK") && !journal.contains(WORD), "{journal}");
+}
+
+#[test]
 fn a_bundle_holds_a_recording_that_can_be_replayed() {
     let home = Home::new();
     let board = Board::on_pty(&home.path("ttyUSB0"), simulated());

@@ -9,6 +9,7 @@ use crate::config::Paths;
 use scrub::Secrets;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Size of the end of each log, bytes.
 const LOG_TAIL_BYTES: u64 = 64 * 1024;
@@ -46,9 +47,13 @@ pub fn files(root: &Path, paths: &Paths, secrets: &Secrets) -> Vec<BundleFile> {
             Err(error) => format!("# no configuration at {}: {error}; using the defaults\n", paths.config.display()),
         },
     }];
-    for folder in names(&root.join(LOG_FOLDER)).into_iter().filter(|name| name.starts_with("dbus-bms.")) {
-        let text = end_of(&root.join(LOG_FOLDER).join(&folder).join("current"));
+    let logs: Vec<String> = names(&root.join(LOG_FOLDER)).into_iter().filter(|name| name.starts_with("dbus-bms.")).collect();
+    for folder in &logs {
+        let text = end_of(&root.join(LOG_FOLDER).join(folder).join("current"));
         parts.push(BundleFile { path: format!("log/{folder}.txt"), text: secrets.scrub(&text) });
+    }
+    if let Some(text) = logs.is_empty().then(|| journal(root)).flatten() {
+        parts.push(BundleFile { path: "log/journal.txt".to_owned(), text: secrets.scrub(&text) });
     }
     let state = below(root, &paths.state);
     for name in names(&state).into_iter().filter(|name| name.ends_with(".json") && !scrub::is_secret(name)) {
@@ -59,6 +64,20 @@ pub fn files(root: &Path, paths: &Paths, secrets: &Secrets) -> Vec<BundleFile> {
         }
     }
     parts
+}
+
+/// The end of the services' log on a computer with systemd; `None` without one, or if this user may not read it.
+fn journal(root: &Path) -> Option<String> {
+    let mut command = Command::new("journalctl");
+    if root != Path::new("/") {
+        command.arg("--root").arg(root);
+    }
+    command.args(["--unit=dbus-bms*", "--lines=1000", "--no-pager", "--quiet", "--output=short-iso"]);
+    let output =
+        command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success() && !output.stdout.is_empty())?;
+    let limit = usize::try_from(LOG_TAIL_BYTES).unwrap_or(usize::MAX);
+    let tail = output.stdout.get(output.stdout.len().saturating_sub(limit)..).unwrap_or_default();
+    Some(String::from_utf8_lossy(tail).into_owned())
 }
 
 fn below(root: &Path, path: &Path) -> PathBuf {
