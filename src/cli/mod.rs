@@ -107,7 +107,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Check installation, ports, services and D-Bus, and show problems with their remedies
     Doctor(DoctorArgs),
-    /// Show all batteries on D-Bus, one line each
+    /// Show all batteries on D-Bus, with their limits and the reasons
     Status(StatusArgs),
     /// Collect a support bundle (logs, state, configuration) with secrets removed
     Support(SupportArgs),
@@ -166,7 +166,7 @@ impl Command {
             Self::Record(args) => args.run(out),
             Self::Replay(args) => args.run(out, Show::choose(args.json)),
             Self::Doctor(args) => args.run(out, Show::choose(args.json)),
-            Self::Status(args) => args.run(out, Show::choose(args.json)),
+            Self::Status(args) => args.run(out),
             Self::Support(args) => args.run(out),
             Self::Can(command) => command.run(out),
             Self::Config(command) => command.run(out),

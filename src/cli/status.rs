@@ -1,4 +1,4 @@
-//! `status`: all batteries on D-Bus, of any driver, one line each.
+//! `status`: all batteries on D-Bus, of any driver, with their limits and the reasons.
 
 use super::Failure;
 use crate::base::calendar::DateTime;
@@ -7,8 +7,10 @@ use crate::base::runtime::{self, StopSignals, now, sleep_until};
 use crate::dbus::{BusAddress, BusReader, BusValue, DbusError, ViewReply};
 use crate::output::api::{GxSetting, Kind, View, bank_id};
 use crate::service::RunError;
-use crate::terminal::output::Show;
-use crate::terminal::paint::{Piece, Style, line, screen};
+use crate::terminal::cells::numbered;
+use crate::terminal::output::{Show, paintable_rows};
+use crate::terminal::paint::{LABEL_WIDTH, Piece, Style, line, row, screen};
+use crate::terminal::table::labelled;
 use crate::tools::doctor;
 use clap::Args;
 use serde::Serialize;
@@ -17,7 +19,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// Show all batteries on D-Bus, one line each
+/// Show all batteries on D-Bus, with their limits and the reasons
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
     /// D-Bus to use [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
@@ -26,6 +28,9 @@ pub struct StatusArgs {
     /// Print one JSON object per battery
     #[arg(long)]
     pub json: bool,
+    /// Also show every cell voltage
+    #[arg(long)]
+    pub cells: bool,
     /// Refresh every second until Ctrl-C
     #[arg(long)]
     pub watch: bool,
@@ -52,7 +57,7 @@ pub struct Status {
     pub name: Option<String>,
     /// DeviceInstance.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub instance: Option<f64>,
+    pub instance: Option<i64>,
     /// State of charge, %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub soc_pct: Option<f64>,
@@ -85,6 +90,9 @@ pub struct Status {
     /// In the last 24 hours, or since the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good_day_pct: Option<f64>,
+    /// Voltage of each cell, V, with `--cells`. Only this driver publishes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cell_voltages_v: Vec<f64>,
     /// Notes that are not alarms, such as chargers that exceed the limit. Only this driver publishes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -113,71 +121,74 @@ impl StatusArgs {
     ///
     /// # Errors
     /// [`Failure::NoBattery`]; [`Failure::Run`] without a bus.
-    pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let show = Show::for_people(self.json);
         let bus = || BusAddress::from_env(self.bus.as_deref());
         if self.watch {
-            return runtime::block_on(watch(out, show, bus))?;
+            return runtime::block_on(self.watch(out, show, bus))?;
         }
         let all = runtime::block_on(read_batteries(bus()))?.map_err(RunError::from)?;
         if all.is_empty() {
             return Err(Failure::NoBattery);
         }
-        Ok(print(out, show, &all)?)
+        Ok(self.print(out, show, all)?)
     }
-}
 
-fn print(out: &mut dyn Write, show: Show, all: &[Status]) -> io::Result<()> {
-    match show {
-        Show::Json => all.iter().try_for_each(|battery| writeln!(out, "{}", serde_json::to_string(battery)?)),
-        Show::Table { colour, .. } => out.write_all(table(all, colour).as_bytes()),
+    fn print(&self, out: &mut dyn Write, show: Show, mut all: Vec<Status>) -> io::Result<()> {
+        if !self.cells {
+            all.iter_mut().for_each(|battery| battery.cell_voltages_v.clear());
+        }
+        match show {
+            Show::Json => all.iter().try_for_each(|battery| writeln!(out, "{}", serde_json::to_string(battery)?)),
+            Show::Table { width, colour } => out.write_all(table(&all, width, colour).as_bytes()),
+        }
+    }
+
+    /// Prints the status every second until a signal. A lost bus or battery does not end it: both may come back.
+    async fn watch(&self, out: &mut dyn Write, show: Show, bus: impl Fn() -> Result<BusAddress, DbusError>) -> Result<(), Failure> {
+        let mut signals = StopSignals::new()?;
+        let mut first = true;
+        loop {
+            let next = now().at.after(REFRESH_INTERVAL);
+            let looked = tokio::select! {
+                looked = read_batteries(bus()) => looked,
+                _ = signals.recv() => return Ok(()),
+            };
+            // No bus at the start is an error, not something to wait for.
+            let looked = if std::mem::take(&mut first) { Ok(looked.map_err(RunError::from)?) } else { looked };
+            self.draw(out, show, looked)?;
+            tokio::select! {
+                () = sleep_until(next) => {}
+                _ = signals.recv() => return Ok(()),
+            }
+        }
+    }
+
+    /// One block of [`Self::watch`].
+    fn draw(&self, out: &mut dyn Write, show: Show, looked: Result<Vec<Status>, DbusError>) -> io::Result<()> {
+        let Show::Table { width, colour } = show else {
+            looked.into_iter().try_for_each(|all| self.print(out, show, all))?;
+            return out.flush();
+        };
+        let head = Piece::new(format!("{}; Ctrl-C to stop", now().unix.map(clock).unwrap_or_default()), Style::Dim);
+        let mut text = format!("{}\n\n", line(&[head], colour)).into_bytes();
+        match looked {
+            Ok(all) if all.is_empty() => text.extend_from_slice(b"no battery on D-Bus at present\n"),
+            Ok(all) => self.print(&mut text, show, all)?,
+            Err(error) => text.extend_from_slice(labelled("Bus", &[error.to_string()], width, colour).as_bytes()),
+        }
+        let text = String::from_utf8_lossy(&text);
+        // A terminal of unknown type and a pipe cannot be repainted: there the blocks follow each other.
+        match paintable_rows() {
+            Some(rows) => out.write_all(screen(&text, rows).as_bytes())?,
+            None => writeln!(out, "{text}")?,
+        }
+        out.flush()
     }
 }
 
 /// Refresh period.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Prints the status every second until a signal. A lost bus or battery does not end it: both may come back.
-async fn watch(out: &mut dyn Write, show: Show, bus: impl Fn() -> Result<BusAddress, DbusError>) -> Result<(), Failure> {
-    let mut signals = StopSignals::new()?;
-    // A terminal of unknown type cannot be repainted: there the blocks follow each other.
-    let paints = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-    let mut first = true;
-    loop {
-        let next = now().at.after(REFRESH_INTERVAL);
-        let looked = tokio::select! {
-            looked = read_batteries(bus()) => looked,
-            _ = signals.recv() => return Ok(()),
-        };
-        // No bus at the start is an error, not something to wait for.
-        let looked = if std::mem::take(&mut first) { Ok(looked.map_err(RunError::from)?) } else { looked };
-        draw(out, show, paints, &looked)?;
-        tokio::select! {
-            () = sleep_until(next) => {}
-            _ = signals.recv() => return Ok(()),
-        }
-    }
-}
-
-/// One block of [`watch`].
-fn draw(out: &mut dyn Write, show: Show, paints: bool, looked: &Result<Vec<Status>, DbusError>) -> io::Result<()> {
-    let Show::Table { colour, .. } = show else {
-        looked.iter().try_for_each(|all| print(out, show, all))?;
-        return out.flush();
-    };
-    let head = Piece::new(format!("{}; Ctrl-C to stop", now().unix.map(clock).unwrap_or_default()), Style::Dim);
-    let text = match looked {
-        Ok(all) if all.is_empty() => "no battery on D-Bus at present\n".to_owned(),
-        Ok(all) => table(all, colour),
-        Err(error) => format!("{error}\n"),
-    };
-    let block = format!("{}\n{text}", line(&[head], colour));
-    if paints {
-        out.write_all(screen(&block).as_bytes())?;
-    } else {
-        writeln!(out, "{block}")?;
-    }
-    out.flush()
-}
 
 /// `13:40:05 UTC`
 fn clock(unix: u64) -> String {
@@ -226,7 +237,7 @@ async fn battery(bus: &BusReader, service: String) -> Status {
     };
     Status {
         name: name.as_deref().map(printable_name),
-        instance: number("/DeviceInstance").await,
+        instance: number("/DeviceInstance").await.map(|number| number as i64),
         soc_pct: number("/Soc").await,
         voltage_v,
         current_a: number("/Dc/0/Current").await,
@@ -238,6 +249,7 @@ async fn battery(bus: &BusReader, service: String) -> Status {
         good_minute_pct: view.line.good_minute_pct,
         good_hour_pct: view.line.good_hour_pct,
         good_day_pct: view.line.good_day_pct,
+        cell_voltages_v: view.cells.cell_voltages_v,
         notes: view.notices.notes.into_iter().map(Cow::into_owned).collect(),
         gx_settings: view.notices.gx_settings,
         bank: view.identity.bank.map(|id| Membership { id, runs: false }),
@@ -252,93 +264,82 @@ fn who_starts() -> String {
     if Path::new(service).exists() { format!("the service {service}") } else { "hand (`dbus-bms bank` or `run`)".to_owned() }
 }
 
-/// Heading of the shares of good replies.
-const REPLY_RATES_HEADING: &str = "Good replies 1 min / 1 h / 24 h";
+/// The table for people: a block per battery, none of its lines wider than the terminal except for commands to copy.
+fn table(all: &[Status], width: usize, colour: bool) -> String {
+    let blocks: Vec<String> = all.iter().map(|battery| block(battery, width, colour)).collect();
+    blocks.join("\n")
+}
 
-/// Columns of the table.
-const COLUMN_COUNT: usize = 10;
-
-/// The table for people: a line per battery, columns as wide as their longest entry.
-fn table(all: &[Status], colour: bool) -> String {
-    let number = |value: Option<f64>, digits: usize, unit: &str| {
-        value.map_or("unknown".to_owned(), |value| format!("{value:.digits$} {unit}"))
+fn block(battery: &Status, width: usize, colour: bool) -> String {
+    let style = match battery.data {
+        "fresh" => Style::Plain,
+        "lost" => Style::Alarm,
+        _ => Style::Warning,
     };
-    let limit = |limit: &Option<Limit>, digits: usize, unit: &str| {
-        limit.as_ref().map_or("none".to_owned(), |Limit { value, why }| {
-            let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            format!("{value:.digits$} {unit}{why}")
-        })
+    let number = |value: Option<f64>, what: &str, digits: usize, unit: &str| {
+        Piece::new(value.map_or(format!("{what} unknown"), |value| format!("{value:.digits$} {unit}")), Style::Plain)
     };
-    let heading =
-        ["Battery", "SoC", "Voltage", "Current", "Charge to", "Charge with", "Discharge with", "Data", REPLY_RATES_HEADING, "Line"];
-    let mut rows = vec![heading.map(|text| Piece::new(text, Style::Dim))];
-    rows.extend(all.iter().map(|battery| {
-        let style = match battery.data {
-            "fresh" => Style::Plain,
-            "lost" => Style::Alarm,
-            _ => Style::Warning,
-        };
-        let short = battery.service.rsplit('.').next().unwrap_or_default();
-        let name = battery.name.as_ref().map_or(short.to_owned(), |name| format!("{name} [{short}]"));
-        [
-            Piece::new(name, Style::Title),
-            Piece::new(number(battery.soc_pct, 0, "%"), Style::Plain),
-            Piece::new(number(battery.voltage_v, 2, "V"), Style::Plain),
-            Piece::new(number(battery.current_a, 1, "A"), Style::Plain),
-            Piece::new(limit(&battery.cvl, 2, "V"), Style::Plain),
-            Piece::new(limit(&battery.ccl, 1, "A"), Style::Plain),
-            Piece::new(limit(&battery.dcl, 1, "A"), Style::Plain),
-            Piece::new(battery.data, style),
-            Piece::new(replies(battery), Style::Plain),
-            Piece::new(battery.line.clone().unwrap_or_default(), Style::Plain),
-        ]
-    }));
-    let mut widths = [0; COLUMN_COUNT];
-    for row in &rows {
-        for (width, piece) in widths.iter_mut().zip(row) {
-            *width = piece.width().max(*width);
+    let short = battery.service.rsplit('.').next().unwrap_or_default();
+    let name = battery.name.as_ref().map_or(short.to_owned(), |name| format!("{name} [{short}]"));
+    let title = vec![
+        Piece::new(name, Style::Title),
+        number(battery.soc_pct, "SoC", 0, "%"),
+        number(battery.voltage_v, "voltage", 2, "V"),
+        number(battery.current_a, "current", 1, "A"),
+        Piece::new(format!("data {}", battery.data), style),
+    ];
+    let limit = |limit: &Option<Limit>, digits: usize, unit: &str| match limit {
+        Some(Limit { value, why }) => {
+            let value = format!("{value:.digits$} {unit}");
+            std::iter::once(value).chain(why.clone()).map(|text| Piece::new(text, Style::Plain)).collect()
         }
-    }
-    let padded = |row: [Piece; COLUMN_COUNT]| {
-        let pieces: Vec<Piece> = row
-            .into_iter()
-            .zip(widths)
-            .map(|(piece, width)| {
-                let blanks = " ".repeat(width.saturating_sub(piece.width()).saturating_add(2));
-                Piece::new(format!("{}{blanks}", piece.text), piece.style)
-            })
-            .collect();
-        line(&pieces, colour).trim_end().to_owned() + "\n"
+        None => vec![Piece::new("no limit", Style::Dim)],
     };
-    // Under the heading a line per battery, each with its notes.
-    let notes = all.iter().map(|battery| notes(battery, colour));
-    rows.into_iter().map(padded).zip(std::iter::once(String::new()).chain(notes)).map(|(row, notes)| row + &notes).collect()
-}
-
-/// `100 / 99.9 / 99.9 %`: good replies of the last minute, hour and day.
-fn replies(battery: &Status) -> String {
-    let all = [battery.good_minute_pct, battery.good_hour_pct, battery.good_day_pct];
-    if all.iter().all(Option::is_none) {
-        return String::new();
+    let plain = |text: String| vec![Piece::new(text, Style::Plain)];
+    let mut rows = vec![("Battery", title)];
+    if battery.bank.as_ref().is_some_and(|bank| bank.runs)
+        && [&battery.cvl, &battery.ccl, &battery.dcl].iter().all(|limit| limit.is_none())
+    {
+        rows.push(("Limits", vec![Piece::new("set by its bank", Style::Dim)]));
+    } else {
+        rows.extend([
+            ("Charge to", limit(&battery.cvl, 2, "V")),
+            ("Charge", limit(&battery.ccl, 1, "A")),
+            ("Discharge", limit(&battery.dcl, 1, "A")),
+        ]);
     }
-    let text = |share: Option<f64>| share.map_or("?".to_owned(), |share| share.to_string());
-    format!("{} %", all.map(text).join(" / "))
-}
-
-/// The notes under a battery's line.
-fn notes(battery: &Status, colour: bool) -> String {
-    let note = |setting: &GxSetting| {
-        let (mark, style) = if setting.refused.is_some() { ("  refused: ", Style::Warning) } else { ("  note: ", Style::Dim) };
-        let what = line(&[Piece::new(mark, style), Piece::new(setting.text.clone(), Style::Plain)], colour);
-        format!("{what}\n{}\n", line(&[Piece::new(format!("    -> {}", setting.remedy), Style::Plain)], colour))
-    };
-    let plain_note =
-        |mark: &str, style, text: String| line(&[Piece::new(mark, style), Piece::new(text, Style::Plain)], colour) + "\n";
-    let started = battery.started_by.iter().map(|by| plain_note("  bank: ", Style::Dim, format!("runs, started by {by}")));
-    let away = battery.bank.iter().filter(|bank| !bank.runs).map(|bank| {
+    if !battery.cell_voltages_v.is_empty() {
+        rows.push(("Cells", numbered(&battery.cell_voltages_v)));
+    }
+    let replies: Vec<Piece> = replies(battery).into_iter().chain(battery.line.clone()).flat_map(plain).collect();
+    if !replies.is_empty() {
+        rows.push(("Replies", replies));
+    }
+    rows.extend(battery.started_by.iter().map(|by| ("Bank", plain(format!("runs, started by {by}")))));
+    rows.extend(battery.bank.iter().filter(|bank| !bank.runs).map(|bank| {
         let what = format!("its bank ({}) does not run; `dbus-bms doctor` says what starts it", bank.id);
-        plain_note("  warning: ", Style::Warning, what)
-    });
-    let notes = battery.notes.iter().map(|note| plain_note("  note: ", Style::Dim, note.clone()));
-    notes.chain(battery.gx_settings.iter().map(note)).chain(started).chain(away).collect()
+        ("Warning", vec![Piece::new(what, Style::Warning)])
+    }));
+    rows.extend(battery.notes.iter().map(|note| ("Note", plain(note.clone()))));
+    let mut text: String = rows.iter().map(|(label, items)| lines(row(label, items, width, colour))).collect();
+    for setting in &battery.gx_settings {
+        let (label, style) = if setting.refused.is_some() { ("Refused", Style::Warning) } else { ("Note", Style::Plain) };
+        text += &lines(row(label, &[Piece::new(setting.text.clone(), style)], width, colour));
+        // Not cut: its end is a command to copy.
+        text += &lines(vec![format!("{:LABEL_WIDTH$}-> {}", "", setting.remedy)]);
+    }
+    text
+}
+
+fn lines(rows: Vec<String>) -> String {
+    rows.into_iter().map(|row| row.trim_end().to_owned() + "\n").collect()
+}
+
+/// Good replies of the last minute, hour and day.
+fn replies(battery: &Status) -> Option<String> {
+    let all = [battery.good_minute_pct, battery.good_hour_pct, battery.good_day_pct];
+    all.iter().any(Option::is_some).then(|| {
+        let text = |share: Option<f64>| share.map_or("?".to_owned(), |share| share.to_string());
+        format!("{} % good in 1 min / 1 h / 24 h", all.map(text).join(" / "))
+    })
 }

@@ -17,24 +17,60 @@ const LEAST_BAR_RANGE_V: f64 = 0.05;
 /// Eighths of a block.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// Lowest and highest voltage of a set of cells.
+/// Lowest and highest voltage of a set of cells, and their numbers: of several equal ones the first.
 #[derive(Clone, Copy)]
 struct VoltageRange {
     low: f64,
     high: f64,
+    low_no: usize,
+    high_no: usize,
+}
+
+/// Mark of a cell, and its style.
+type Mark = (&'static str, Style);
+
+impl VoltageRange {
+    /// `None` without cells.
+    fn of(volts: &[f64]) -> Option<Self> {
+        let mut numbered = (1usize..).zip(volts.iter().copied());
+        let (number, volts) = numbered.next()?;
+        let first = Self { low: volts, high: volts, low_no: number, high_no: number };
+        Some(numbered.fold(first, |range, (number, volts)| match volts {
+            volts if volts < range.low => Self { low: volts, low_no: number, ..range },
+            volts if volts > range.high => Self { high: volts, high_no: number, ..range },
+            _ => range,
+        }))
+    }
+
+    /// Equal cells have neither a lowest nor a highest one.
+    fn mark(self, number: usize) -> Option<Mark> {
+        match number {
+            _ if self.low >= self.high => None,
+            number if number == self.low_no => Some(("▼", Style::Low)),
+            number if number == self.high_no => Some(("▲", Style::High)),
+            _ => None,
+        }
+    }
+}
+
+/// `1: 3.301 V` of each cell, the lowest and the highest marked.
+pub(crate) fn numbered(volts: &[f64]) -> Vec<Piece> {
+    let range = VoltageRange::of(volts);
+    let piece = |(number, volts): (usize, &f64)| {
+        let (mark, style) = range.and_then(|range| range.mark(number)).unwrap_or(("", Style::Plain));
+        Piece::new(format!("{number}: {volts:.3} V {mark}").trim_end().to_owned(), style)
+    };
+    (1usize..).zip(volts).map(piece).collect()
 }
 
 /// Summary of the cells, and their bars, line by line; both empty without cells.
 pub(crate) fn cells(reading: &Reading, width: usize) -> (Vec<Piece>, Vec<Vec<Piece>>) {
-    let volts = || reading.cells.iter().map(|cell| cell.get());
-    let Some((low, high)) = volts().map(|v| (v, v)).reduce(|(low, high), (v, _)| (low.min(v), high.max(v))) else {
-        return (Vec::new(), Vec::new());
-    };
-    let range = VoltageRange { low, high };
+    let volts: Vec<f64> = reading.cells.iter().map(|cell| cell.get()).collect();
+    let Some(range) = VoltageRange::of(&volts) else { return (Vec::new(), Vec::new()) };
     (summary(reading, range), bars(reading, range, width))
 }
 
-fn summary(reading: &Reading, VoltageRange { low, high }: VoltageRange) -> Vec<Piece> {
+fn summary(reading: &Reading, VoltageRange { low, high, .. }: VoltageRange) -> Vec<Piece> {
     let count = reading.cells.len();
     let mean = reading.cells.iter().map(|cell| cell.get()).sum::<f64>() / reading.cells.iter().map(|_| 1.0).sum::<f64>();
     let count = match reading.cells_complete {
@@ -67,12 +103,7 @@ fn bars(reading: &Reading, range: VoltageRange, width: usize) -> Vec<Vec<Piece>>
 /// Number, voltage, marks and bar of one cell, with constant width.
 fn bar(reading: &Reading, range: VoltageRange, volts: Volts, number: usize, longest: usize) -> Vec<Piece> {
     let value = volts.get();
-    let differ = range.low < range.high;
-    let (mark, style) = match value {
-        _ if differ && value <= range.low => ("▼", Style::Low),
-        _ if differ && value >= range.high => ("▲", Style::High),
-        _ => (" ", Style::Plain),
-    };
+    let (mark, style) = range.mark(number).unwrap_or((" ", Style::Plain));
     let balancing = reading.balancing.cells.iter().flatten().any(|cell| usize::from(*cell) == number);
     let filled = fill(range, value, longest);
     let empty = longest.saturating_sub(filled.chars().count());
@@ -87,7 +118,7 @@ fn bar(reading: &Reading, range: VoltageRange, volts: Volts, number: usize, long
 
 /// A bar of up to `longest` characters: full for the highest cell, about a tenth for one lower by the whole range.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 8 × 32 eighths")]
-fn fill(VoltageRange { low, high }: VoltageRange, value: f64, longest: usize) -> String {
+fn fill(VoltageRange { low, high, .. }: VoltageRange, value: f64, longest: usize) -> String {
     let range = (high - low).max(LEAST_BAR_RANGE_V);
     let share = (1.0 - 0.9 * (high - value) / range).clamp(0.0, 1.0);
     let eighths = (share * 8.0 * longest as f64).round() as usize;

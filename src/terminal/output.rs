@@ -3,6 +3,7 @@
 use super::table::table;
 use crate::model::Reading;
 use rustix::termios::tcgetwinsize;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 /// Width of a terminal that does not report it.
@@ -25,13 +26,17 @@ pub enum Show {
 impl Show {
     /// A table on a terminal unless `json` is set, JSON lines otherwise.
     pub fn choose(json: bool) -> Self {
-        let stdout = io::stdout();
-        if json || !stdout.is_terminal() {
+        Self::for_people(json || !io::stdout().is_terminal())
+    }
+
+    /// A table unless `json` is set; into a pipe or file without colours.
+    pub fn for_people(json: bool) -> Self {
+        if json {
             return Self::Json;
         }
+        let stdout = io::stdout();
         let width = tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let colour = set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb");
+        let colour = set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb") && stdout.is_terminal();
         Self::Table { width: width.unwrap_or(USUAL_WIDTH), colour }
     }
 
@@ -45,4 +50,18 @@ impl Show {
             Self::Table { width, colour } => writeln!(out, "{}", table(reading, width, colour)),
         }
     }
+}
+
+/// Lines of a terminal that can be repainted; `None`: the output is no terminal, or one of unknown type.
+pub(crate) fn paintable_rows() -> Option<usize> {
+    let stdout = io::stdout();
+    set("TERM").filter(|term| term != "dumb" && stdout.is_terminal())?;
+    // A terminal that does not report its size is taken as high enough for everything.
+    let rows = tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 0);
+    Some(rows.unwrap_or(usize::MAX))
+}
+
+/// A variable of the environment that is not empty.
+fn set(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }

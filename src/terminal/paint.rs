@@ -55,10 +55,17 @@ pub(crate) fn plain(text: impl Display) -> Piece {
     Piece::new(text.to_string(), Style::Plain)
 }
 
-/// A text as the whole screen, drawn over the previous one without flicker: from the top left, each line cleared to its end, and
-/// everything below.
-pub(crate) fn screen(text: &str) -> String {
-    let lines: String = text.lines().map(|line| format!("{line}\x1b[K\n")).collect();
+/// A text as the whole screen of `rows` lines, drawn over the previous one without flicker: from the top left, each line cleared to
+/// its end, and everything below. Of a longer text the beginning is shown: one that scrolls would leave a copy of itself each time.
+pub(crate) fn screen(text: &str, rows: usize) -> String {
+    let all = text.lines().count();
+    // The cursor stays in a line of its own.
+    let room = rows.saturating_sub(1).max(1);
+    let shown = if all > room { room.saturating_sub(1) } else { all };
+    let mut lines: String = text.lines().take(shown).map(|line| format!("{line}\x1b[K\n")).collect();
+    if all > shown {
+        lines += &format!("… {} more lines: enlarge the terminal\x1b[K\n", all.saturating_sub(shown));
+    }
     format!("\x1b[H{lines}\x1b[J")
 }
 
@@ -97,7 +104,7 @@ pub(crate) fn row(label: &str, items: &[Piece], width: usize, colour: bool) -> V
 }
 
 /// Width of a label.
-const LABEL_WIDTH: usize = 11;
+pub(crate) const LABEL_WIDTH: usize = 11;
 const ITEM_GAP: &str = "  ";
 
 /// Splits a piece into pieces of at most `room` columns, between words if possible.
@@ -120,4 +127,21 @@ fn cut(piece: &Piece, room: usize) -> Vec<Piece> {
         }
     }
     parts.into_iter().map(|text| Piece { text, style: piece.style }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_longer_than_the_screen_shows_its_beginning_and_never_scrolls() {
+        let text: String = (1..=31).map(|number| format!("line {number}\n")).collect();
+        for (rows, first_hidden) in [(24, Some(23)), (32, None), (31, Some(30)), (usize::MAX, None), (1, Some(1)), (0, Some(1))] {
+            let drawn = screen(&text, rows);
+            assert!(drawn.matches('\n').count() < rows.max(2), "{rows}: {drawn}");
+            let hidden = (1..=31).find(|number| !drawn.contains(&format!("line {number}\x1b")));
+            assert_eq!(hidden, first_hidden, "{rows}: {drawn}");
+            assert_eq!(drawn.contains("more lines: enlarge the terminal"), hidden.is_some(), "{rows}: {drawn}");
+        }
+    }
 }

@@ -93,6 +93,14 @@ fn equal_cells_have_neither_lowest_nor_highest() {
 }
 
 #[test]
+fn of_cells_with_the_same_voltage_the_first_is_marked() {
+    let shown = table(&pack(&[3310, 3300, 3310, 3300]), 80, false);
+    let marked = |mark: char| shown.lines().filter(|line| line.contains(" V ") && line.contains(mark)).collect::<Vec<_>>();
+    assert!(matches!(marked('▲').as_slice(), [_, bar] if bar.trim_start().starts_with("1 ")), "{shown}");
+    assert!(matches!(marked('▼').as_slice(), [_, bar] if bar.trim_start().starts_with("2 ")), "{shown}");
+}
+
+#[test]
 fn a_bms_cannot_send_escape_codes_to_the_terminal() {
     let mut reading = full();
     reading.device.model = Some("\x1b[2Jevil\r\n".into());

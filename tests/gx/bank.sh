@@ -55,7 +55,7 @@ cp /extra/release/venus-data.tar.gz /media/sda1/
 printf 'max_charge_current_a = 40\nmax_discharge_current_a = 50\nmember_of_bank = true\n' >/media/sda1/dbus-bms.toml
 boot
 needs_bank "at first"
-starts_it() { "$PROGRAM" status --bus system | grep -q '"started_by":"the service /service/dbus-bms.bank"'; }
+starts_it() { "$PROGRAM" status --json --bus system | grep -q '"started_by":"the service /service/dbus-bms.bank"'; }
 check "status says what starts it" starts_it
 check "no pages for a screen without plugins" test ! -e /data/apps/enabled
 

@@ -76,7 +76,7 @@ of_bank() { SERVICE=$BANK value "$1"; }
 bank_allows() { [[ $(of_bank /Info/MaxChargeCurrent) == *double\ [1-9]* ]]; }
 check "is on the bus by itself" wait_for 60 bank_allows
 check "the battery leaves its limits to it" not is_number /Info/MaxChargeVoltage
-started_by() { /data/apps/dbus-bms/bin/dbus-bms status --bus system | grep -q '"started_by":"the service /service/dbus-bms.bank"'; }
+started_by() { /data/apps/dbus-bms/bin/dbus-bms status --json --bus system | grep -q '"started_by":"the service /service/dbus-bms.bank"'; }
 check "status says what starts it" started_by
 
 section "what it needs"

@@ -277,7 +277,7 @@ async fn a_bank_that_is_away_is_named_by_its_members() {
         assert!(all.contains(part), "{part:?} is not in\n{all}");
     };
     told("belong to a bank (bank_bank) that is not on the bus");
-    let status = || home.start(&["status", "--bus", &address]).end().output.join("\n");
+    let status = || home.start(&["status", "--json", "--bus", &address]).end().output.join("\n");
     let away = r#""bank":{"id":"bank_bank","runs":false}"#;
     assert!(status().contains(away), "{}", status());
     let mut watcher = bus.watch("com.victronenergy.battery.bank").await;
@@ -286,6 +286,9 @@ async fn a_bank_that_is_away_is_named_by_its_members() {
     told("ok bank: the bank of JBD-SP25S003-L16S-100A-100A-B (ttyUSB0) runs");
     assert!(status().contains(r#""started_by":"hand (`dbus-bms bank` or `run`)""#), "{}", status());
     assert!(!status().contains(away), "{}", status());
+    // For people a member has no limits of its own because its bank has them.
+    let shown = home.start(&["status", "--bus", &address]).end().output.join("\n");
+    assert!(shown.contains("set by its bank") && shown.contains("runs, started by hand"), "{shown}");
 }
 
 #[test]

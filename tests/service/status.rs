@@ -44,8 +44,20 @@ async fn it_shows_each_battery_with_its_limits_and_their_reasons() {
         assert!(!battery[limit]["why"].as_str().unwrap().is_empty(), "{limit}: {battery}");
     }
     assert!(!battery["line"].as_str().unwrap().is_empty(), "{battery}");
+    // For people, also into a pipe: no line is wider than a usual terminal, and each limit has its reason.
+    let people = |more: &[&str]| home.start(&[&["status", "--bus", &address], more].concat()).end().output;
+    let shown = people(&[]);
+    assert!(shown.iter().all(|line| line.chars().count() <= 80), "{shown:#?}");
+    for limit in ["cvl", "ccl", "dcl"] {
+        let why = battery[limit]["why"].as_str().unwrap().split(' ').next().unwrap();
+        assert!(shown.iter().any(|line| line.contains(why)), "{why}: {shown:#?}");
+    }
+    assert!(shown[0].contains("Garage [ttyUSB0]") && shown[0].contains("data fresh"), "{shown:#?}");
+    assert!(!shown.join("\n").contains("16: 3."), "{shown:#?}");
+    let shown = people(&["--cells"]);
+    assert!(shown.join("\n").contains("16: 3.") && shown.iter().all(|line| line.chars().count() <= 80), "{shown:#?}");
     // Repeatedly: lines for programs that show changes.
-    let watch = home.start(&["status", "--watch", "--bus", &address]);
+    let watch = home.start(&["status", "--watch", "--json", "--bus", &address]);
     wait(|| (watch.output().len() >= 3).then_some(())).expect("a line every second");
     let shown = watch.output().last().map(|line| serde_json::from_str::<Json>(line).unwrap()).unwrap();
     assert_eq!(shown["service"], service, "{shown}");
@@ -61,7 +73,7 @@ async fn it_shows_each_battery_with_its_limits_and_their_reasons() {
     };
     let dumb = terminal("dumb");
     assert!(dumb.matches("Ctrl-C to stop").count() >= 2 && dumb.matches("Garage [ttyUSB0]").count() >= 2, "{dumb}");
-    assert!(dumb.contains("Good replies") && dumb.contains("100 / 100 / 100 %"), "{dumb}");
+    assert!(dumb.contains("100 / 100 / 100 % good in 1 min"), "{dumb}");
     assert!(!dumb.contains('\x1b'), "{dumb:?}");
     let painted = terminal("linux");
     assert!(painted.matches("\x1b[H").count() >= 2 && painted.contains("Garage [ttyUSB0]"), "{painted:?}");

@@ -6,7 +6,7 @@ use crate::base::runtime::{self, StopSignals, now};
 use crate::base::units::Moment;
 use crate::cli::Failure;
 use crate::output::can::{Decoder, Record, Understood, listen};
-use crate::terminal::output::Show;
+use crate::terminal::output::{Show, paintable_rows};
 use crate::terminal::paint::{Piece, Style, line, screen};
 use clap::Args;
 use serde::Serialize;
@@ -63,7 +63,10 @@ impl MonitorArgs {
 fn draw(out: &mut dyn Write, show: Show, seen: &Seen) -> io::Result<()> {
     match show {
         Show::Json => writeln!(out, "{}", serde_json::to_string(&seen.json())?)?,
-        Show::Table { width, colour } => out.write_all(screen(&seen.screen(width, colour)).as_bytes())?,
+        Show::Table { width, colour } => {
+            let rows = paintable_rows().unwrap_or(usize::MAX);
+            out.write_all(screen(&seen.screen(width, colour), rows).as_bytes())?;
+        }
     }
     out.flush()
 }

@@ -2,7 +2,7 @@
 
 use crate::dbus::service_name;
 use crate::model::{Freshness, Limits, Snapshot};
-use crate::terminal::output::Show;
+use crate::terminal::output::{Show, paintable_rows};
 use crate::terminal::paint::screen;
 use crate::terminal::table::{labelled, table};
 use std::io::{self, Write};
@@ -29,7 +29,10 @@ impl DemoScreen {
     pub(super) fn draw(&self, snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
         match self.show {
             Show::Json => writeln!(out, "{}", summary(snapshot)),
-            Show::Table { width, colour } => out.write_all(screen(&self.screen(snapshot, width, colour)).as_bytes()),
+            Show::Table { width, colour } => {
+                let rows = paintable_rows().unwrap_or(usize::MAX);
+                out.write_all(screen(&self.screen(snapshot, width, colour), rows).as_bytes())
+            }
         }
     }
 
