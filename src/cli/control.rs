@@ -45,9 +45,9 @@ pub(super) fn carry_out(
     };
     if !reply.is_done() {
         let Reply { code, text } = reply;
-        return Err(Failure::NotDone { request: request.to_string(), text, off: code == Outcome::Off.code() });
+        return Err(Failure::NotDone { request: request.describe(), text, off: code == Outcome::Off.code() });
     }
-    Ok(writeln!(out, "{request}: {}", reply.text)?)
+    Ok(writeln!(out, "{}: {}", request.describe(), reply.text)?)
 }
 
 fn over_dbus(config: &Config, service: &str, reach: &Battery, request: ControlRequest) -> Result<Reply, Failure> {

@@ -8,6 +8,7 @@ use std::io::{BufRead, Write};
 
 /// Estimate resistance, charge offset, self-discharge and capacity of each cell from readings as JSON lines
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = INPUT_HELP)]
 pub struct HealthArgs {
     /// Read readings as JSON lines from standard input; print a JSON line of estimates per day
     #[arg(long, required = true)]
@@ -16,6 +17,15 @@ pub struct HealthArgs {
     #[arg(long, value_name = "AH", value_parser = capacity)]
     pub capacity: Option<f64>,
 }
+
+const INPUT_HELP: &str = r#"Input: one JSON object per line; all keys but t are optional.
+  t                          seconds, rising
+  cells, current, soc        cell voltages, V; A (positive charges); %
+  temperatures               °C
+  remaining_ah, capacity_ah  Ah
+  balancing                  {"cells": [from, to], "current": A}; a negative current burns charge of these cells
+Example:
+  {"t":0,"cells":[3.31,3.32,3.30,3.31],"current":12.5,"soc":62,"temperatures":[21],"remaining_ah":62,"capacity_ah":100}"#;
 
 impl HealthArgs {
     /// Answers each finished day of `input` with a line on `out`.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 /// Run charge control as a filter: JSON lines of measured values in, JSON lines of limits with reasons out; or plot its curves
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = INPUT_HELP)]
 pub struct LimitsArgs {
     /// Configuration file.
     #[command(flatten)]
@@ -18,6 +19,19 @@ pub struct LimitsArgs {
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }
+
+const INPUT_HELP: &str = r#"Input: one JSON object per line. All keys are optional; a value that is missing limits nothing.
+  t, age_s                                time and age of the data, s
+  cells                                   cell voltages, V; or highest_cell, lowest_cell, cell_count
+  voltage, current, soc, capacity_ah      of the pack: V, A (positive charges), %, Ah
+  temperatures, mos_temperature           °C
+  charge_allowed, discharge_allowed       true or false
+  bms_ccl, bms_dcl, bms_cvl               what the BMS asks for, A and V
+  owner_ccl, owner_dcl                    temporary limits of the owner, A
+  cell_ovp, cell_uvp                      protections of the BMS, V
+  charge_ocp, discharge_ocp               protections of the BMS, A
+Example:
+  echo '{"t":0,"cells":[3.31,3.32,3.30,3.31],"current":12.5,"soc":62,"temperatures":[21]}' | dbus-bms limits"#;
 
 impl LimitsArgs {
     /// Answers each line of `input` with a line on `out`, at once; or plots.

@@ -31,6 +31,7 @@ mod takeover;
 pub use exit::Exit;
 pub use failure::Failure;
 
+use crate::terminal::input::StandardInput;
 use crate::terminal::output::Show;
 use bank::BankArgs;
 use can::CanCommand;
@@ -157,12 +158,12 @@ impl Command {
             Self::Read(args) => args.run(out, Show::choose(args.json)),
             Self::Set(args) => args.run(out),
             Self::Override(command) => command.run(out),
-            Self::Limits(args) => args.run(io::stdin().lock(), out),
-            Self::Health(args) => args.run(io::stdin().lock(), out),
+            Self::Limits(args) => args.run(StandardInput::new("JSON lines of measured values"), out),
+            Self::Health(args) => args.run(StandardInput::new("JSON lines of readings"), out),
             Self::Simulate(args) => args.run(),
             Self::SimulateDay(args) => args.run(out, Show::choose(args.json)),
             Self::Demo(args) => args.run(Show::choose(false)),
-            Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
+            Self::Decode(args) => args.run(StandardInput::new("bytes as hex text"), out, Show::choose(args.json)),
             Self::Record(args) => args.run(out),
             Self::Replay(args) => args.run(out, Show::choose(args.json)),
             Self::Doctor(args) => args.run(out, Show::choose(args.json)),

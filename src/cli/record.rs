@@ -9,8 +9,9 @@ use crate::config::Settings;
 use crate::link::open;
 use crate::recording::session::{RecordMode, RecordPlan, RecordResult, record};
 use crate::service::{RunError, port_options, scope};
+use crate::terminal::progress::Progress;
 use clap::Args;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub struct RecordArgs {
     /// Port and batteries.
     #[command(flatten)]
     pub on: OnPort,
-    /// The file to write
+    /// The file to write; it must not exist
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
     /// Duration in seconds, including the search
@@ -49,10 +50,15 @@ impl RecordArgs {
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let settings = self.on.config()?.settings(Some(&self.on.port), None);
         let unwritable = |source| Failure::File { path: self.to.clone(), source };
+        // An earlier recording may be the only one of its fault.
+        if self.to.is_file() {
+            return Err(unwritable(io::Error::new(io::ErrorKind::AlreadyExists, "it already exists")));
+        }
         let file = AtomicFile::begin(&self.to).map_err(unwritable)?;
         let port = open(&self.on.port, &port_options(&settings)).map_err(RunError::from)?;
         let plan = self.plan(&settings);
         log::info!("recording {} for {} s; Ctrl-C stops early and writes the file", self.on.port, self.seconds);
+        let _progress = Progress::start("recording", self.seconds);
         let recorded = until_stopped(move |stop| record(port, &SystemClock, &plan, stop)).map_err(RunError::from)?;
         file.finish(&recorded.recording.text()).map_err(unwritable)?;
         writeln!(out, "{}: {}", self.to.display(), recorded.summary())?;

@@ -43,12 +43,7 @@ impl SetArgs {
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let config = self.file.load()?;
         let (Some(what), Some(value), Some(battery)) = (&self.what, &self.value, &self.battery) else {
-            for (identity, persisted) in PersistedCommands::all(&state_folder(&config)) {
-                for (text, off) in persisted.describe().iter().zip(persisted.off.values()) {
-                    writeln!(out, "{identity}: {text}; to release: {}", off.release)?;
-                }
-            }
-            return Ok(());
+            return list(out, &PersistedCommands::all(&state_folder(&config)));
         };
         let unknown = || Failure::Request(RequestError::command(what, value).to_string());
         let command = Command::parse(what, value).ok_or_else(unknown)?;
@@ -60,4 +55,19 @@ impl SetArgs {
         }
         carry_out(out, &config, battery, &self.reach, ControlRequest::Command(command))
     }
+}
+
+/// What is switched off, one line each; a line also if nothing is.
+fn list(out: &mut dyn Write, all: &[(String, PersistedCommands)]) -> Result<(), Failure> {
+    let switches = || {
+        all.iter()
+            .flat_map(|(id, persisted)| persisted.describe().into_iter().zip(persisted.off.values()).map(move |off| (id, off)))
+    };
+    for (id, (text, off)) in switches() {
+        writeln!(out, "{id}: {text}; to release: {}", off.release)?;
+    }
+    if switches().next().is_none() {
+        writeln!(out, "nothing is switched off by this driver")?;
+    }
+    Ok(())
 }

@@ -3,15 +3,16 @@
 use super::Failure;
 use crate::base::runtime;
 use crate::sim::fault::Faults;
-use crate::sim::{SimulateOptions, simulate};
+use crate::sim::{SimulateOptions, names, simulate};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 
 /// Simulate a BMS of family NAME and its cells on a pseudo terminal
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
     /// BMS family, or one of its variants
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     pub bms: String,
     /// Path of the link to the pseudo terminal; open it like a serial port (on CAN: as can:///PATH, or give can://vcan0)
     #[arg(long, value_name = "PATH")]
@@ -25,7 +26,7 @@ pub struct SimulateArgs {
     /// Cells in series [default: 16, or as many as the board has a place for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub cells: Option<u8>,
-    /// File with the course of events
+    /// TOML file with the course of events (docs/add-a-bms.md describes it)
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// Disturb the line: drop=%, corrupt=%, burst=%, lose=%, cut=%, late=MS or late=MS@%, duplicate=%, previous=%, nonsense=%, silent-after=S, noise, commands=refuse, commands=pretend, commands=factory

@@ -69,6 +69,14 @@ impl ControlRequest {
         wanted.map(Self::Override).ok_or_else(wrong)
     }
 
+    /// For people: `charge off`, `charge current at most 20 A for 12 h`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Command(command) => command.to_string(),
+            Self::Override(wanted) => wanted.describe(),
+        }
+    }
+
     /// The text form for [`ControlRequest::parse`].
     pub fn words(self) -> (String, String) {
         match self {

@@ -33,6 +33,30 @@ impl Override {
     pub const MAX_SECONDS: u64 = 31 * 86_400;
 }
 
+impl Override {
+    /// For people: `charge current at most 20 A for 12 h`.
+    pub fn describe(&self) -> String {
+        let limit =
+            |what: &str, amps: &Amps, time: &Duration| format!("{what} current at most {} A for {}", amps.get(), rounded(*time));
+        match self {
+            Self::Ccl(amps, time) => limit("charge", amps, time),
+            Self::Dcl(amps, time) => limit("discharge", amps, time),
+            Self::ChargeTo100 => "charge to 100 % now".to_owned(),
+            Self::Clear => "end of all overrides".to_owned(),
+        }
+    }
+}
+
+/// In the largest unit that divides it: `12 h`, `90 s`.
+fn rounded(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [(86_400, "days"), (3600, "h"), (60, "min")];
+    // One day is more usual as 24 h.
+    let fits = |(unit, _): &(u64, &str)| seconds >= *unit && seconds.is_multiple_of(*unit) && (seconds, *unit) != (86_400, 86_400);
+    units.into_iter().find(fits).map_or_else(|| format!("{seconds} s"), |(unit, name)| format!("{} {name}", seconds / unit))
+}
+
+/// As [`super::ControlRequest::parse`] reads it.
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -196,6 +220,17 @@ mod tests {
         let mut overrides = Overrides::default();
         overrides.set(Override::Ccl(Amps::new(20.0), Duration::from_secs(3600)), "test", at(100.0, Some(START)));
         overrides
+    }
+
+    #[test]
+    fn people_are_told_amperes_and_time_with_their_units() {
+        for (seconds, text) in
+            [(43_200, "12 h"), (90, "90 s"), (1800, "30 min"), (86_400, "24 h"), (172_800, "2 days"), (3601, "3601 s")]
+        {
+            let shown = Override::Ccl(Amps::new(20.0), Duration::from_secs(seconds)).describe();
+            assert_eq!(shown, format!("charge current at most 20 A for {text}"));
+        }
+        assert_eq!(Override::ChargeTo100.describe(), "charge to 100 % now");
     }
 
     #[test]

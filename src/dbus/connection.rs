@@ -39,7 +39,9 @@ pub enum DbusError {
     #[error("no session bus: DBUS_SESSION_BUS_ADDRESS is not set; use `--bus system` or an address")]
     NoSession,
     /// Nothing answers at the address of the bus.
-    #[error("no D-Bus at {bus}: {reason}; start dbus-daemon, choose another with `--bus`, or run with `--no-dbus`")]
+    #[error(
+        "no D-Bus at {bus}: {reason}; start dbus-daemon, or choose another with `--bus`; only `dbus-bms run --no-dbus` needs none"
+    )]
     Absent {
         /// The address that was tried.
         bus: BusAddress,

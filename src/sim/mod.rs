@@ -245,6 +245,11 @@ pub struct SimulateOptions {
     pub seed: u64,
 }
 
+/// The names of all simulated boards.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    BOARDS.iter().map(|board| board.name)
+}
+
 /// Why the simulation failed.
 #[derive(Debug, Error)]
 pub enum SimError {
@@ -297,10 +302,8 @@ pub enum SimError {
 /// # Errors
 /// [`SimError`] contains the remedy.
 pub fn simulate(options: &SimulateOptions, stop: &AtomicBool) -> Result<(), SimError> {
-    let mut responder = responder(&options.bms).ok_or_else(|| SimError::UnknownBms {
-        name: options.bms.clone(),
-        known: BOARDS.iter().map(|board| board.name).collect::<Vec<_>>().join(", "),
-    })?;
+    let mut responder = responder(&options.bms)
+        .ok_or_else(|| SimError::UnknownBms { name: options.bms.clone(), known: names().collect::<Vec<_>>().join(", ") })?;
     if !options.addresses.is_empty() && !responder.addressed() {
         return Err(SimError::Addresses { name: options.bms.clone() });
     }

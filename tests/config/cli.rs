@@ -205,3 +205,63 @@ impl Drop for Scratch {
         let _ = std::fs::remove_file(&self.0);
     }
 }
+
+#[test]
+fn a_command_that_waits_for_input_on_a_terminal_says_so() {
+    let program = env!("CARGO_BIN_EXE_dbus-bms");
+    for (arguments, content) in [
+        ("limits", "JSON lines of measured values"),
+        ("health --stdin", "JSON lines of readings"),
+        ("decode --bms jbd", "bytes as hex text"),
+        ("can encode --profile pylontech", "readings as JSON objects"),
+        ("can decode", "lines of candump"),
+    ] {
+        // `script` gives the program a terminal, on which the input ends at once.
+        let command = format!("{program} {arguments}");
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).stdin(std::process::Stdio::null());
+        let shown = String::from_utf8(script.output().unwrap().stdout).unwrap();
+        assert!(shown.contains(&format!("reading {content} from this terminal; end with Ctrl-D")), "{arguments}: {shown}");
+        let piped = run(&arguments.split(' ').collect::<Vec<_>>(), "");
+        assert!(!piped.err.contains("from this terminal"), "{arguments}: {}", piped.err);
+    }
+}
+
+#[test]
+fn the_help_of_limits_names_every_measured_value() {
+    let help = run(&["limits", "--help"], "").out;
+    let named = help.split("Input:").nth(1).unwrap().split("Example:").next().unwrap();
+    let words = named.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let keys: Vec<&str> = words
+        .filter(|word| word.contains('_') || ["t", "cells", "voltage", "current", "soc", "temperatures"].contains(word))
+        .collect();
+    // A key that is not known is named in a note; one that is known and of the wrong type is an error.
+    for key in &keys {
+        let ended = run(&["limits"], &format!("{{\"{key}\": {{}}}}\n"));
+        assert_eq!(ended.code, 2, "{key}: {} {}", ended.out, ended.err);
+    }
+    let example = help.split("echo '").nth(1).unwrap().split('\'').next().unwrap();
+    let ended = run(&["limits"], example);
+    assert!(ended.code == 0 && !ended.err.contains("is ignored"), "{} {}", ended.out, ended.err);
+    let source = std::fs::read_to_string("src/battery/charge/filter.rs").unwrap();
+    let fields = source.split("struct InputLine {").nth(1).unwrap().split("/// Unknown keys.").next().unwrap();
+    for field in fields.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name) {
+        assert!(keys.contains(&field), "{field} is missing in the help: {keys:?}");
+    }
+    let help = run(&["health", "--help"], "").out;
+    let example = help.split("Example:").nth(1).unwrap().trim();
+    let ended = run(&["health", "--stdin"], example);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+}
+
+#[test]
+fn simulate_lists_its_boards() {
+    let help = run(&["simulate", "--help"], "").out;
+    for board in dbus_bms::sim::names() {
+        assert!(help.contains(board), "{board}: {help}");
+    }
+    let unknown = run(&["simulate", "foo", "--link", "/nonexistent/x"], "");
+    assert!(unknown.code == 2 && unknown.err.contains("jk-pb"), "{}", unknown.err);
+    let scenario = run(&["simulate", "jbd", "--link", "/nonexistent/x", "--scenario", "/nonexistent/file"], "");
+    assert_sentence(&scenario, 2, "[[step]]");
+}

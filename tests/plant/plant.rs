@@ -121,6 +121,9 @@ fn the_command_shows_a_day_as_figures_picture_and_table() {
     let [svg, csv] = ["day.svg", "day.csv"].map(|name| folder.join(name));
     let ended = command(&["simulate-day", "steady-sun", "--plot", svg.to_str().unwrap(), "--csv", csv.to_str().unwrap()]);
     assert!(ended.status.success(), "{}", text(&ended.stderr));
+    for file in [&svg, &csv] {
+        assert!(text(&ended.stderr).contains(&format!("written: {}", file.display())), "{}", text(&ended.stderr));
+    }
     let figures: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert!(figures["share_of_possible"].as_f64().unwrap() > 0.99 && figures["misses"].is_array(), "{figures}");
     let svg = std::fs::read_to_string(svg).unwrap();

@@ -237,7 +237,7 @@ async fn the_command_line_asks_the_driver_or_does_it_itself() {
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(rig.sim.switches(), [true; 3]);
     assert_eq!(rig.remembered()["off"], json!({}));
-    assert!(rig.home.start(&["set", "--list"]).end().output.is_empty());
+    assert_eq!(rig.home.start(&["set", "--list"]).end().output, ["nothing is switched off by this driver"]);
 }
 
 #[tokio::test]

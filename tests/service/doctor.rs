@@ -262,6 +262,23 @@ fn without_batteries_on_serial_ports_no_serial_port_is_missed() {
     );
     config("\"ble://C8:47:8C:12:34:56\", \"/dev/ttyUSB0\"");
     assert!(device.problems().iter().any(|problem| problem.contains("no USB serial port")), "a battery on a serial port misses it");
+    // A serial port of the computer itself.
+    config("\"/dev/ttyAMA0\"");
+    assert!(device.problems().iter().any(|problem| problem.contains("/dev/ttyAMA0 is configured and does not exist")));
+    device.write("/dev/ttyAMA0", "");
+    let all = device.findings(NOWHERE).join("\n");
+    assert!(all.contains("note ports: ttyAMA0: not in use, although it is configured"), "{all}");
+    device.write("/proc/124/comm", "dbus-bms");
+    fs::create_dir_all(device.path("/proc/124/fd")).unwrap();
+    symlink("/dev/ttyAMA0", device.path("/proc/124/fd/7")).unwrap();
+    let all = device.findings(NOWHERE).join("\n");
+    assert!(all.contains("ok ports: ttyAMA0: used by dbus-bms (process 124)"), "{all}");
+    assert_eq!(device.problems(), [""; 0]);
+    // A computer that is no GX, with nothing configured.
+    for file in ["/opt/victronenergy/version", "/data/conf/dbus-bms/config.toml"] {
+        device.remove(file);
+    }
+    assert_eq!(device.problems(), [""; 0]);
 }
 
 #[tokio::test]

@@ -163,10 +163,12 @@ fn a_line_where_nobody_talks_is_said_to_be_one() {
 #[test]
 fn mistakes_are_told_before_anything_is_recorded() {
     let scratch = Scratch::new("mistakes");
-    let cases: [(&[&str], i32, &str); 8] = [
+    fs::write(scratch.0.join("earlier.json"), "the only recording of its fault").unwrap();
+    let cases: [(&[&str], i32, &str); 9] = [
         (&["record", "/nonexistent", "--to", "a.json"], 4, "does not exist"),
         (&["record", "/nonexistent", "--to", "no/folder/a.json"], 1, "cannot write no/folder/a.json"),
         (&["record", "/nonexistent", "--to", "/dev/null"], 1, "not a regular file"),
+        (&["record", "/nonexistent", "--to", "earlier.json"], 1, "it already exists; choose another path"),
         (&["record", "/nonexistent", "--to", "a.json", "--seconds", "0"], 2, "--seconds"),
         (&["record", "/nonexistent", "--to", "a.json", "--baud", "9600"], 2, "--listen"),
         (&["record", "/nonexistent"], 2, "--to"),
@@ -177,7 +179,8 @@ fn mistakes_are_told_before_anything_is_recorded() {
         let ended = scratch.run(args);
         assert_eq!((ended.code, ended.err.contains(hint), ended.out.as_str()), (code, true, ""), "{args:?}: {}", ended.err);
     }
-    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0, "no half of a file is left");
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1, "no half of a file is left");
+    assert_eq!(scratch.read("earlier.json"), "the only recording of its fault");
     fs::write(scratch.0.join("x.json"), "{\"bms\": 1}").unwrap();
     let ended = scratch.run(&["replay", "x.json"]);
     assert_eq!((ended.code, ended.err.starts_with("x.json: ")), (2, true), "{}", ended.err);

@@ -11,9 +11,10 @@ pub use monitor::MonitorArgs;
 
 use super::failure::{CanFailure, Failure};
 use crate::output::can::{PROFILES, Profile};
+use crate::terminal::input::StandardInput;
 use crate::terminal::output::Show;
 use clap::Subcommand;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Subcommands for CAN frames.
 #[derive(Debug, Clone, Subcommand)]
@@ -33,8 +34,8 @@ impl CanCommand {
     /// [`Failure`]
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         match self {
-            Self::Encode(args) => args.run(io::stdin().lock(), out),
-            Self::Decode(args) => args.run(io::stdin().lock(), out, Show::choose(args.json)),
+            Self::Encode(args) => args.run(StandardInput::new("readings as JSON objects"), out),
+            Self::Decode(args) => args.run(StandardInput::new("lines of candump"), out, Show::choose(args.json)),
             Self::Monitor(args) => args.run(out, Show::choose(args.json)),
         }
     }

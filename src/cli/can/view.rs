@@ -31,6 +31,12 @@ fn some<const N: usize>(items: [Option<Piece>; N]) -> Vec<Piece> {
     items.into_iter().flatten().collect()
 }
 
+/// `1 module`, `2 modules`.
+fn counted(count: impl Into<u16>, state: &str) -> String {
+    let count = count.into();
+    format!("{count} module{}{state}", if count == 1 { "" } else { "s" })
+}
+
 fn battery(data: &InverterData, profile: Option<&str>) -> Vec<Piece> {
     some([
         data.identity.manufacturer.as_ref().map(|maker| Piece::new(maker.clone(), Style::Title)),
@@ -40,8 +46,8 @@ fn battery(data: &InverterData, profile: Option<&str>) -> Vec<Piece> {
             .as_ref()
             .map(|first| plain(format!("{first}{}", data.identity.bms_name_2.as_deref().unwrap_or_default()))),
         data.identity.serial_number.as_ref().map(|serial| plain(format!("serial {serial}"))),
-        data.modules.module_count.map(|count| plain(format!("{count} modules"))),
-        data.modules.online.map(|count| plain(format!("{count} modules online"))),
+        data.modules.module_count.map(|count| plain(counted(count, ""))),
+        data.modules.online.map(|count| plain(counted(count, " online"))),
         profile.map(|name| plain(format!("speaks {name}"))),
     ])
 }

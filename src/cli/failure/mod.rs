@@ -60,7 +60,7 @@ pub enum Failure {
     #[error(transparent)]
     Simulate(#[from] SimError),
     /// `limits`, `health`
-    #[error("line {number} of the input: {error}; each line must be a JSON object of measured values; `--help` lists them")]
+    #[error("line {number} of the input: {error}; each line must be a JSON object of measured values; `--help` shows one")]
     Line {
         /// Counted from 1.
         number: usize,
@@ -116,6 +116,13 @@ impl Failure {
             Self::Run(
                 RunError::PortGone(_) | RunError::Open(OpenError::Missing { .. } | OpenError::Can { fault: CanFault::Missing, .. }),
             ) => Exit::PortGone,
+            Self::Simulate(
+                SimError::UnknownBms { .. }
+                | SimError::Cells { .. }
+                | SimError::Addresses { .. }
+                | SimError::ReadScenario { .. }
+                | SimError::Scenario(_),
+            ) => Exit::Usage,
             Self::Run(RunError::Bus(DbusError::Address(_) | DbusError::NoSession)) | Self::Line { .. } => Exit::Usage,
             Self::Run(RunError::Bus(_)) => Exit::BusGone,
             Self::Run(RunError::Open(
@@ -128,7 +135,7 @@ impl Failure {
             Self::Run(RunError::Open(_) | RunError::System(_))
             | Self::Bluetooth(_)
             | Self::Demo(_)
-            | Self::Simulate(_)
+            | Self::Simulate(SimError::Pty(_) | SimError::Can(_) | SimError::Line(_))
             | Self::File { .. }
             | Self::NotDone { off: false, .. }
             | Self::Unwell { .. }
@@ -147,7 +154,10 @@ impl Failure {
 /// # Errors
 /// [`Failure::File`]
 pub(super) fn write_file(path: &Path, content: &str) -> Result<(), Failure> {
-    std::fs::write(path, content).map_err(|source| Failure::File { path: path.to_owned(), source })
+    std::fs::write(path, content).map_err(|source| Failure::File { path: path.to_owned(), source })?;
+    // Not on standard output, which may be read by a program.
+    log::info!("written: {}", path.display());
+    Ok(())
 }
 
 /// Writes a file that must not exist yet.

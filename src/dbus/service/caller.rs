@@ -22,14 +22,15 @@ async fn program(connection: &Connection, sender: &str) -> Option<String> {
     name(&std::fs::read(format!("/proc/{process}/cmdline")).ok()?)
 }
 
-/// The program of a command line with NUL separators, and the script if the program is an interpreter; without folders.
+/// The program of a command line with NUL separators, without folders; with the script if the program is an interpreter, and with
+/// the command if it is this one.
 fn name(command_line: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(command_line);
     let mut words = text.split('\0').filter(|word| !word.is_empty());
     let file = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
     let mut name = file(words.next()?);
     let is_interpreter = ["python", "node", "sh", "bash"].iter().any(|known| name.starts_with(known));
-    if let Some(script) = words.find(|word| !word.starts_with('-')).filter(|_| is_interpreter) {
+    if let Some(script) = words.find(|word| !word.starts_with('-')).filter(|_| is_interpreter || name == "dbus-bms") {
         name = format!("{name} {}", file(script));
     }
     let name: String = name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(CALLER_NAME_LIMIT).collect();
@@ -46,6 +47,7 @@ mod tests {
             ("/usr/bin/flashmq\0--config\0/etc/f.conf\0", Some("flashmq")),
             ("/usr/bin/python3\0-u\0/opt/victronenergy/vrmlogger/vrmlogger.py\0--x\0", Some("python3 vrmlogger.py")),
             ("node-red\0", Some("node-red")),
+            ("/usr/local/bin/dbus-bms\0override\0clear\0", Some("dbus-bms override")),
             ("sh\0-c\0", Some("sh")),
             ("\u{1b}[2J/evil\n\0", Some("evil")),
             ("", None),

@@ -14,27 +14,51 @@ pub(super) fn examine(root: &Root, gx: bool, report: &mut Report) {
     report.about("ports");
     let ports: Vec<String> =
         root.names(TTYS).into_iter().filter(|name| ["ttyUSB", "ttyACM"].iter().any(|kind| name.starts_with(kind))).collect();
-    let others = configured_others(root, gx);
-    if ports.is_empty() && !others.is_empty() {
-        report.ok(format!("no USB serial port, and none is needed: configured is {}", others.join(", ")));
+    let configured = configured(root, gx);
+    let others = configured.iter().filter(|port| !is_usb(port)).map(String::as_str);
+    if ports.is_empty() && !configured.is_empty() && !configured.iter().any(|port| is_usb(port)) {
+        report.ok(format!("no USB serial port, and none is needed: configured is {}", configured.join(", ")));
     } else if ports.is_empty() {
-        report.problem("no USB serial port found", "plug in the adapter; if it is plugged in, try another USB socket or cable");
+        let (what, remedy) =
+            ("no USB serial port found", "plug in the adapter; if it is plugged in, try another USB socket or cable");
+        // Elsewhere the batteries of this computer may be named on the command line only.
+        if gx || !configured.is_empty() { report.problem(what, remedy) } else { report.advise(what, remedy) }
     }
     for port in &ports {
         self::port(root, gx, report, port);
+    }
+    for device in others.filter(|port| !port.contains("://")) {
+        built_in(root, report, device);
     }
     if gx {
         services(root, report);
     }
 }
 
-/// The ports in the configuration, if none of them is a device of this computer: Bluetooth, CAN, MQTT, or a serial server.
-fn configured_others(root: &Root, gx: bool) -> Vec<String> {
+/// The ports in the configuration.
+fn configured(root: &Root, gx: bool) -> Vec<String> {
     let file = Paths::of(gx, |name| std::env::var_os(name).filter(|_| root.is_real())).config.display().to_string();
     let bytes = std::fs::read(root.at(&file)).unwrap_or_default();
     // An invalid configuration is reported elsewhere.
-    let ports = Config::from_bytes(&file, &bytes).map(|config| config.settings(None, None).ports).unwrap_or_default();
-    if ports.iter().all(|port| port.contains("://")) { ports } else { Vec::new() }
+    Config::from_bytes(&file, &bytes).map(|config| config.settings(None, None).ports).unwrap_or_default()
+}
+
+/// Whether the port is there only while a USB adapter is plugged in.
+fn is_usb(port: &str) -> bool {
+    ["/dev/ttyUSB", "/dev/ttyACM", "/dev/serial/"].iter().any(|kind| port.starts_with(kind))
+}
+
+/// A configured serial port of the computer itself, such as `/dev/ttyAMA0`.
+fn built_in(root: &Root, report: &mut Report, device: &str) {
+    let name = device.strip_prefix("/dev/").unwrap_or(device);
+    match holders(root, name).first() {
+        Some(holder) => report.ok(format!("{name}: used by {holder}")),
+        None if root.has(device) => report.note(format!("{name}: not in use, although it is configured")),
+        None => report.problem(
+            format!("{device} is configured and does not exist"),
+            "correct `ports` in the configuration, or switch the port on (on a Raspberry Pi: raspi-config, Interface, Serial Port)",
+        ),
+    }
 }
 
 fn port(root: &Root, gx: bool, report: &mut Report, port: &str) {
