@@ -203,7 +203,9 @@ fn branches<'a>(members: &'a Members, direction: Direction, of: impl Fn(&'a Memb
 /// The battery that sets a limit, with its own reason.
 fn limiting(member: &MemberState, direction: Direction) -> LimitingBattery {
     let why = direction.reason(&member.reasons).to_owned();
-    LimitingBattery { label: member.label.clone(), why: Cow::Owned(why) }
+    let cells = member.last.limiting_cells;
+    let cell = if direction == Direction::Charge { cells.ccl } else { cells.dcl };
+    LimitingBattery { label: member.label.clone(), why: Cow::Owned(why), cell }
 }
 
 /// The most that the members and the bank are configured for: of those in parallel the sum, in series the lowest; `None` unless all

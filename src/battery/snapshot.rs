@@ -1,11 +1,12 @@
 //! What a battery shows: derived values, alarms, and the snapshot.
 
 use super::Battery;
+use super::charge::ExtremeCell;
 use super::charge::cells::PLAUSIBLE_CELL;
 use super::soc::forecast;
 use crate::base::time::Now;
 use crate::base::units::{AmpHours, Celsius, Volts};
-use crate::model::{Alarm, Derived, Freshness, Limits, Reading, Snapshot};
+use crate::model::{Alarm, Derived, Freshness, LimitingCells, Limits, Reading, Snapshot};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ impl Battery {
             reading = reading.stale();
         }
         reading.capacity = self.config.capacity.or(reading.capacity);
+        let limiting_cells = limiting_cells(&limits, &derived);
         let since_full = self.history.since_full(now.unix);
         Snapshot {
             reading,
@@ -92,11 +94,24 @@ impl Battery {
             cell_count: self.cell_count,
             maximum: self.maximum,
             limits,
+            limiting_cells,
             member_info: self.member_info,
             bank_summary: None,
             user_overrides: Default::default(),
         }
     }
+}
+
+/// The cells by which these limits are limited.
+fn limiting_cells(limits: &Limits, derived: &Derived) -> LimitingCells {
+    let cell = |why: &str| {
+        let extreme = match ExtremeCell::of(why)? {
+            ExtremeCell::Highest => derived.max_cell,
+            ExtremeCell::Lowest => derived.min_cell,
+        };
+        extreme.map(|(_, number)| number).filter(|number| *number > 0)
+    };
+    LimitingCells { cvl: cell(limits.cvl.why), ccl: cell(limits.ccl.why), dcl: cell(limits.dcl.why) }
 }
 
 fn pick<T: Copy>(values: &[(T, usize)], better: fn(T, T) -> bool) -> Option<(T, usize)> {

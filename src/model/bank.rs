@@ -138,6 +138,8 @@ pub struct LimitingBattery {
     pub label: String,
     /// The rule that sets its own limit, as text for the owner.
     pub why: Cow<'static, str>,
+    /// The cell by which that rule acts, counted from 1.
+    pub cell: Option<usize>,
 }
 
 /// One battery of a bank.

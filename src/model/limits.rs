@@ -56,6 +56,18 @@ pub struct Limits {
     pub mode: Mode,
 }
 
+/// Numbers of the cells by which the rules of the limits act, counted from 1; `None`: the rule acts by something else, or the number of
+/// the cell is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LimitingCells {
+    /// Of the charge voltage limit.
+    pub cvl: Option<usize>,
+    /// Of the charge current limit.
+    pub ccl: Option<usize>,
+    /// Of the discharge current limit.
+    pub dcl: Option<usize>,
+}
+
 impl Limits {
     /// The current limits.
     pub fn currents(&self) -> ByDirection<Amps> {

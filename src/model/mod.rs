@@ -33,7 +33,7 @@ pub use command::{Command, Outcome, Reply, Switch};
 pub use gx_setting::GxSetting;
 pub use history::{Discharges, History, OpenCycle};
 pub use house_device::{DeviceInfo, DeviceKind, DeviceValue, HouseDevice, Quantity};
-pub use limits::{ByDirection, Limit, Limits, Mode};
+pub use limits::{ByDirection, Limit, LimitingCells, Limits, Mode};
 pub use link_stats::{LineState, LinkStats};
 pub use production_date::ProductionDate;
 pub use reading::{Awaited, Balancing, Device, Fets, Reading, ReadingFields, Temperatures};

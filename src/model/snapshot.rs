@@ -1,8 +1,8 @@
 //! The snapshot of a battery, for all outputs.
 
 use super::{
-    Alarm, BankSummary, ByDirection, ChargeExcess, GxSetting, History, Level, Limits, LineState, LinkStats, MemberInfo, Reading,
-    ReplyRates, Switch,
+    Alarm, BankSummary, ByDirection, ChargeExcess, GxSetting, History, Level, LimitingCells, Limits, LineState, LinkStats,
+    MemberInfo, Reading, ReplyRates, Switch,
 };
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub maximum: ByDirection<Option<Amps>>,
     /// The limits, with their reasons.
     pub limits: Limits,
+    /// The cells by which they are limited.
+    pub limiting_cells: LimitingCells,
     /// Data for its bank.
     pub member_info: MemberInfo,
     /// Its composition, if it is a bank.

@@ -100,6 +100,7 @@ pub(crate) fn alarmed() -> Snapshot {
     snapshot.reading.alarms = Some(snapshot.alarms.clone());
     snapshot.reading.fets.charge = Some(false);
     snapshot.limits.ccl = Limit { value: Amps::ZERO, why: "highest cell" };
+    snapshot.limiting_cells.ccl = Some(6);
     snapshot
 }
 

@@ -21,8 +21,8 @@ const CELL_NOISE: f64 = 0.006;
 
 /// Reasons of the limits that react to the current they allow.
 pub(super) const BY_CELLS: [&str; 2] = [HIGHEST_CELL, LOWEST_CELL];
-const HIGHEST_CELL: &str = "highest cell voltage";
-const LOWEST_CELL: &str = "lowest cell voltage";
+pub(super) const HIGHEST_CELL: &str = "highest cell voltage";
+pub(super) const LOWEST_CELL: &str = "lowest cell voltage";
 /// Reasons of the limits by temperature.
 pub(super) const BY_TEMPERATURE: [&str; 2] = [TEMPERATURE, MOS_TEMPERATURE];
 const TEMPERATURE: &str = "battery temperature";

@@ -45,6 +45,26 @@ use std::time::Duration;
 /// Capacity to assume if it is unknown, Ah.
 pub(crate) const FALLBACK_CAPACITY_AH: f64 = 100.0;
 
+/// The cell by which a rule acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExtremeCell {
+    /// The highest one.
+    Highest,
+    /// The lowest one.
+    Lowest,
+}
+
+impl ExtremeCell {
+    /// Of the rule with this reason; `None`: it does not act by one cell.
+    pub(crate) fn of(why: &str) -> Option<Self> {
+        match why {
+            input_limits::HIGHEST_CELL | rules::CELL_TOO_HIGH => Some(Self::Highest),
+            input_limits::LOWEST_CELL | rules::CELL_DAMAGED => Some(Self::Lowest),
+            _ => None,
+        }
+    }
+}
+
 /// State of charge control between steps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Memory {

@@ -31,7 +31,10 @@ const MEAN_ONLY: &str = "the BMS gives no cell voltages: limits by the mean cell
 const CELLS_UNWATCHED: &str = "neither cells nor a current limit reported: a quarter of the current";
 
 /// Reason while a cell above its limit lowers the charge voltage.
-const CELL_TOO_HIGH: &str = "a cell is at its limit: charge voltage taken back";
+pub(super) const CELL_TOO_HIGH: &str = "a cell is at its limit: charge voltage taken back";
+
+/// Reason while a cell below its damage voltage lowers the charge current.
+pub(super) const CELL_DAMAGED: &str = "cell under its damage voltage";
 
 /// Reason of the charge voltage that the BMS asks for.
 const ASKED_VOLTAGE: &str = "charge voltage the BMS asks for";
@@ -313,7 +316,7 @@ fn damage(context: &RuleContext<'_>, proposed: &mut ProposedLimits) {
     if low.is_some_and(|cell| cell < chemistry.damage_cell) {
         // Without a known capacity: 2 A, 0.05 C of a small 40 Ah pack.
         let gentle = context.capacity().map_or(2.0, |capacity| capacity.get() * 0.05);
-        proposed.limit_ccl(Amps::new(gentle), "cell under its damage voltage");
+        proposed.limit_ccl(Amps::new(gentle), CELL_DAMAGED);
         proposed.alarm(AlarmName::CellLowVoltage, Level::Alarm);
     }
     if inputs.high_cell.is_some_and(|cell| cell.get() > chemistry.highest_cell) {

@@ -13,7 +13,7 @@ use crate::base::runtime;
 use crate::base::units::{Amps, Moment};
 use crate::dbus::connection::{BUS, BUS_PATH, BusAddress, DbusError, has_owner, next_message, request_name};
 use crate::dbus::names::{BATTERY_INTERFACE, BATTERY_PREFIX, HEARTBEAT_METHOD};
-use crate::model::{ByDirection, Limit, Limits, Snapshot};
+use crate::model::{ByDirection, Limit, LimitingCells, Limits, Snapshot};
 use std::borrow::Cow;
 use std::time::Duration;
 use zbus::message::{Message, Type};
@@ -276,7 +276,7 @@ pub(crate) fn published(share: ByDirection<Option<f64>>, role: Role, snapshot: &
         dcl: lower(dcl, share.discharge),
         ..snapshot.limits
     };
-    Cow::Owned(Snapshot { limits, ..snapshot.clone() })
+    Cow::Owned(Snapshot { limits, limiting_cells: LimitingCells::default(), ..snapshot.clone() })
 }
 
 #[cfg(test)]

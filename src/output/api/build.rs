@@ -8,8 +8,8 @@ use super::{
 use crate::base::units::{Amps, Celsius, Moment, Volts, round};
 use crate::control::Abilities;
 use crate::model::{
-    self, AlarmName, BankSummary, ByDirection, ChargeExcess, Derived, Freshness, LineState, LinkStats, Reading, ReplyRates,
-    Snapshot, UserOverrides,
+    self, AlarmName, BankSummary, ByDirection, ChargeExcess, Derived, Freshness, LimitingCells, LineState, LinkStats, Reading,
+    ReplyRates, Snapshot, UserOverrides,
 };
 use std::time::Duration;
 
@@ -78,7 +78,8 @@ impl View {
     pub fn new(info: &BatteryInfo, snapshot: &Snapshot, age: Option<Duration>, outputs: InverterOutputs) -> Self {
         #[rustfmt::skip]
         let Snapshot {
-            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, maximum, bank_summary, user_overrides,
+            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, limiting_cells, maximum, bank_summary,
+            user_overrides,
             // For charge control and the bank only.
             cell_count: _, member_info: _,
         } = snapshot;
@@ -155,7 +156,7 @@ impl View {
             },
             device: Device::of(&reading.device),
             settings: Settings::of(&reading.settings),
-            limits: Limits::new(limits, *maximum, derived, bank_summary.as_deref()),
+            limits: Limits::new(limits, *limiting_cells, *maximum, bank_summary.as_deref()),
             history: History::new(history, *since_full),
             line: Line::new(*link, *line, *reply_rates),
             can: outputs.can,
@@ -286,7 +287,7 @@ impl From<&model::BankModule> for BankMember {
 }
 
 impl Limits {
-    fn new(limits: &model::Limits, maximum: ByDirection<Option<Amps>>, derived: &Derived, bank: Option<&BankSummary>) -> Self {
+    fn new(limits: &model::Limits, cells: LimitingCells, maximum: ByDirection<Option<Amps>>, bank: Option<&BankSummary>) -> Self {
         // The end-of-discharge voltage is for inverters only.
         let model::Limits { cvl, ccl, dcl, mode, low_voltage: _ } = limits;
         // A bank's reason contains the battery that sets the limit.
@@ -294,28 +295,23 @@ impl Limits {
             bank.map(|bank| bank.reasons.clone()).unwrap_or_default();
         let why = |own: &'static str, bank: Text| if bank.is_empty() { own.into() } else { bank };
         let by = bank.map(|bank| bank.limited_by.clone()).unwrap_or_default();
-        // Which cell of a bank it is is told by the battery itself.
-        let cells = if bank.is_none() { (number_of(&derived.max_cell), number_of(&derived.min_cell)) } else { (None, None) };
-        let detail = |value: f64, own: &'static str, by: Option<model::LimitingBattery>, max: Option<Amps>| {
-            let rule = by.as_ref().map_or(Text::from(own), |by| by.why.clone());
-            LimitDetail {
-                value: Some(value),
-                cell: match &*rule {
-                    phrase if phrase.contains("highest cell") || phrase.contains("cell is at its limit") => cells.0,
-                    phrase if phrase.contains("lowest cell") || phrase.contains("under its damage") => cells.1,
-                    _ => None,
-                },
-                rule: rule_name(&rule).into(),
-                battery: by.map(|by| by.label),
-                max: max.map(Amps::get).filter(|max| max.is_finite()).map(|max| round(max, 2)),
-                since: None,
-            }
-        };
+        let detail =
+            |value: f64, (own, cell): (&'static str, Option<usize>), by: Option<model::LimitingBattery>, max: Option<Amps>| {
+                let rule = by.as_ref().map_or(Text::from(own), |by| by.why.clone());
+                LimitDetail {
+                    value: Some(value),
+                    cell: number(by.as_ref().map_or(cell, |by| by.cell)),
+                    rule: rule_name(&rule).into(),
+                    battery: by.map(|by| by.label),
+                    max: max.map(Amps::get).filter(|max| max.is_finite()).map(|max| round(max, 2)),
+                    since: None,
+                }
+            };
         let (cvl_v, ccl_a, dcl_a) = (round(cvl.value.get(), 3), round(ccl.value.get(), 2), round(dcl.value.get(), 2));
         Self {
-            cvl: Some(detail(cvl_v, cvl.why, None, None)),
-            ccl: Some(detail(ccl_a, ccl.why, by.charge, maximum.charge)),
-            dcl: Some(detail(dcl_a, dcl.why, by.discharge, maximum.discharge)),
+            cvl: Some(detail(cvl_v, (cvl.why, cells.cvl), None, None)),
+            ccl: Some(detail(ccl_a, (ccl.why, cells.ccl), by.charge, maximum.charge)),
+            dcl: Some(detail(dcl_a, (dcl.why, cells.dcl), by.discharge, maximum.discharge)),
             cvl_v: Some(round(cvl.value.get(), 3)),
             ccl_a: Some(round(ccl.value.get(), 2)),
             dcl_a: Some(round(dcl.value.get(), 2)),
