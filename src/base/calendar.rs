@@ -40,6 +40,12 @@ impl DateTime {
     }
 }
 
+/// `2026-11-26`, of a day counted from 1970.
+pub(crate) fn date(day: u32) -> String {
+    let DateTime { year, month, day, .. } = DateTime::at(u64::from(day).saturating_mul(86_400));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// `2026-11-26 09:41 UTC`
 pub(crate) fn utc(unix: u64) -> String {
     let DateTime { year, month, day, hour, minute, .. } = DateTime::at(unix);
@@ -69,6 +75,13 @@ pub(crate) fn parse_utc(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_have_their_dates() {
+        for (day, text) in [(0, "1970-01-01"), (11_016, "2000-02-29"), (20_454, "2026-01-01"), (20_783, "2026-11-26")] {
+            assert_eq!(date(day), text);
+        }
+    }
 
     #[test]
     fn dates_are_read_and_written() {

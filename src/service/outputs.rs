@@ -7,8 +7,10 @@ use crate::base::stop::Stop;
 use crate::config::{Config, Settings};
 use crate::dbus::DeviceId;
 use crate::output::domoticz::{self, Numbers};
+use crate::output::event_log::{self, EventLogs};
 use crate::output::registry::BatteryRegistry;
 use crate::output::timeseries::{self, Courses};
+use crate::output::web::Kept;
 use crate::output::{mqtt, web};
 use std::path::Path;
 use std::time::Duration;
@@ -49,8 +51,16 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
         let kept =
             timeseries::keep(courses.clone(), registry.subscribe(), folder.to_owned(), settings.web.utc_offset_h, stopped.clone());
         tasks.push(tokio::spawn(kept));
+        let logs = EventLogs::default();
+        tasks.push(tokio::spawn(event_log::keep(
+            logs.clone(),
+            registry.subscribe(),
+            folder.to_owned(),
+            settings.web.utc_offset_h,
+            stopped.clone(),
+        )));
         // The server has nothing to send at the end and needs no stop signal.
-        tokio::spawn(web::serve(settings.web.clone(), registry.clone(), courses));
+        tokio::spawn(web::serve(settings.web.clone(), registry.clone(), Kept { courses, logs }));
     }
     if settings.mqtt.enabled {
         tasks.push(tokio::spawn(mqtt::serve(

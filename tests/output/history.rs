@@ -2,7 +2,7 @@
 
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::Moment;
-use dbus_bms::output::timeseries::{Course, CourseFile, DAYS, INTERVAL, QUARTERS, Range, Sample};
+use dbus_bms::output::timeseries::{CELL_STEPS, CellCourse, Course, CourseFile, DAYS, INTERVAL, QUARTERS, Range, Sample};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -331,4 +331,60 @@ fn a_quarter_that_is_partly_in_minutes_counts_once() {
     let day = json(&course, "day", at(3600, Some(START + 420 + 3600)));
     assert!((sum(&day, "charged_wh") - 3600.0).abs() < 5.0, "{}", sum(&day, "charged_wh"));
     assert_eq!(day["t"][0].as_u64(), Some(START + 300), "the first five minutes with data");
+}
+
+#[test]
+fn a_day_of_the_cells_is_kept_over_a_restart() {
+    let folder = folder("cells");
+    let mut cells = CellCourse::default();
+    let volts = |spread: f64| -> Vec<f64> { (0..16).map(|cell| 3.3 + if cell == 10 { spread } else { 0.0 }).collect() };
+    for second in (0..2 * 86_400).step_by(10) {
+        // A rise of 150 mV for a minute at the end.
+        let spread = if (172_500..172_560).contains(&second) { 0.15 } else { 0.017 };
+        cells.add(&volts(spread), if second % 300 < 20 { &[11] } else { &[] }, at(second, Some(START + second)));
+    }
+    let now = at(2 * 86_400, Some(START + 2 * 86_400));
+    let day: Value = serde_json::from_str(&cells.json("x", now)).unwrap();
+    let steps = day["age_s"].as_array().unwrap().len();
+    assert!((CELL_STEPS - 1..=CELL_STEPS + 1).contains(&steps), "a day and no more: {steps}");
+    let of_cell = |day: &Value, cell: usize| -> Vec<f64> {
+        day["deviation_mv"][cell].as_array().unwrap().iter().filter_map(Value::as_f64).collect()
+    };
+    let weak = of_cell(&day, 10);
+    assert_eq!(weak.iter().filter(|mv| (**mv - 17.0).abs() < 0.5).count(), weak.len() - 1);
+    assert!(weak.iter().any(|mv| (mv - 150.0).abs() <= 4.0), "a short deviation is not averaged away: {weak:?}");
+    assert!(of_cell(&day, 0).iter().all(|mv| *mv == 0.0), "one bad cell does not move the others");
+    assert_eq!((&day["balanced"][10][0], &day["balanced"][0][0], &day["median_v"][0]), (&1.into(), &0.into(), &3.3.into()));
+    // Only the end of the program writes.
+    let file = CourseFile::new(&folder, "jbd_1", Moment::default());
+    file.end_cells(&mut cells, now).unwrap().run().unwrap();
+    let size = std::fs::metadata(folder.join("jbd_1.cells")).unwrap().len();
+    assert!(size < 8000, "{size}");
+    // Ten minutes later, with another origin of the monotonic clock.
+    let restart = at(5, Some(START + 2 * 86_400 + 600));
+    let mut found = file.load_cells(restart).unwrap();
+    found.add(&volts(0.02), &[], restart);
+    let again: Value = serde_json::from_str(&found.json("x", restart)).unwrap();
+    assert_eq!(of_cell(&again, 10).last(), Some(&20.0));
+    let ages: Vec<u64> = again["age_s"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    assert!(ages[ages.len() - 2] >= 600 && ages.windows(2).all(|pair| pair[0] > pair[1]), "{ages:?}");
+    // Nothing of a file with a flipped bit.
+    let mut bytes = std::fs::read(folder.join("jbd_1.cells")).unwrap();
+    bytes[100] ^= 1;
+    assert_eq!(CellCourse::load(&bytes, restart), CellCourse::default());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_broken_sense_wire_is_unknown_in_the_day_of_the_cells() {
+    let mut cells = CellCourse::default();
+    for second in (0..600).step_by(10) {
+        cells.add(&[3.30, 0.0, 3.31, 3.32], &[], at(second, Some(START + second)));
+    }
+    let day: Value = serde_json::from_str(&cells.json("x", at(600, None))).unwrap();
+    assert_eq!(
+        (&day["deviation_mv"][1][0], &day["deviation_mv"][0][0], &day["deviation_mv"][3][0]),
+        (&Value::Null, &(-10.0).into(), &10.0.into())
+    );
+    assert!(day.get("now").is_none());
 }

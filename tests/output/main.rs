@@ -4,6 +4,7 @@
 mod can;
 mod conext;
 mod dbus_items;
+mod event_log;
 mod history;
 mod mqtt;
 mod notifications;

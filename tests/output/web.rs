@@ -82,6 +82,17 @@ fn the_page_the_api_and_the_metrics_show_the_battery() {
         get(site.page, "/api/v1/history?id=jbd_ttyA&range=year&format=csv").body.lines().next(),
         Some("date,charged_kwh,discharged_kwh")
     );
+    let cells = get(site.page, "/api/v1/history/cells?id=jbd_ttyA").json();
+    assert_eq!((cells["deviation_mv"].as_array().unwrap().len(), cells["median_v"].as_array().unwrap().len()), (16, 1), "{cells}");
+    let limited = get(site.page, "/api/v1/limited?id=jbd_ttyA").json();
+    assert!(limited["days"].is_array() && limited["today"].is_string(), "{limited}");
+    let log = get(site.page, "/api/v1/log?id=jbd_ttyA&limit=5");
+    assert!(log.json()["entries"].is_array() && log.json()["now"].as_u64() > Some(1_700_000_000), "{}", log.body);
+    let csv = get(site.page, "/api/v1/log?format=csv");
+    assert_eq!(
+        (csv.header("content-type"), csv.body.lines().next().unwrap().split(',').next()),
+        (Some("text/csv; charset=utf-8"), Some("id"))
+    );
     let about = get(site.page, "/api/v1/about").json();
     assert_eq!((&about["version"], &about["can_command"]), (&env!("CARGO_PKG_VERSION").into(), &false.into()));
     assert!(about["languages"].as_array().unwrap().contains(&"de".into()), "{about}");
@@ -89,6 +100,10 @@ fn the_page_the_api_and_the_metrics_show_the_battery() {
         ("/api/v1/history?id=jbd_ttyA&range=decade", 400),
         ("/api/v1/history", 400),
         ("/api/v1/history?id=x", 404),
+        ("/api/v1/history/cells?id=x", 404),
+        ("/api/v1/limited?id=x", 404),
+        ("/api/v1/limited", 400),
+        ("/api/v1/log?limit=all", 400),
         ("/../../etc/passwd", 404),
         ("//", 404),
         ("/api/v1/", 404),

@@ -7,6 +7,7 @@ mod alarm;
 mod build;
 mod device;
 mod field;
+mod log;
 mod metrics;
 mod query;
 
@@ -14,6 +15,7 @@ pub use build::{BatteryInfo, ReadAt, bank_id};
 pub(crate) use device::device_value;
 pub use device::{DEVICE_KEYS, device_metrics, device_object};
 pub use field::Field;
+pub use log::LogEntry;
 pub use metrics::{metric_names, metrics};
 
 use crate::model::{self, Chemistry, Freshness, Level};
@@ -606,6 +608,7 @@ pub fn sections() -> Vec<Section> {
     lister.0.push(("overrides_set[]", "A temporary limit", rows(OverrideSet::FIELDS)));
     lister.0.push(("switched_off_by[]", "A switch that is off", rows(SwitchedOff::FIELDS)));
     lister.0.push(("alarms[]", "An alarm", rows(Alarm::FIELDS)));
+    lister.0.push(("log.entries[]", "An entry of the event log", rows(LogEntry::FIELDS)));
     lister.0.push(("gx_settings[]", "A setting that differs on the GX", rows(GxSetting::FIELDS)));
     lister.0
 }

@@ -2,6 +2,7 @@
 //!
 //! A read-only, full or damaged disk only loses the course over a restart: it is logged once, and writing is retried.
 
+use super::cells::{self, CellCourse};
 use super::course::Course;
 use super::record::{HEAD, Piece, SIZE};
 use crate::base::episode::Once;
@@ -74,6 +75,31 @@ impl CourseFile {
         }
     }
 
+    /// The file of the cells of the battery `id` in `folder`.
+    fn cells_path(&self) -> PathBuf {
+        self.path.with_extension("cells")
+    }
+
+    /// The course of the cells at the end of the last run; an empty one if there is none.
+    ///
+    /// # Errors
+    /// [`CourseError::Read`] if a file exists but cannot be read.
+    pub fn load_cells(&self, now: Now) -> Result<CellCourse, CourseError> {
+        let path = self.cells_path();
+        match regular_file::read(&path, cells::MAX_BYTES as u64) {
+            Ok(bytes) => Ok(CellCourse::load(&bytes, now)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(CellCourse::default()),
+            Err(source) => Err(CourseError::Read { path, source }),
+        }
+    }
+
+    /// The write of the cells' course, at the end of the program.
+    pub fn end_cells(&self, cells: &mut CellCourse, now: Now) -> Option<Job> {
+        let piece = cells.take_for_file(now)?;
+        let size = piece.bytes.len() as u64;
+        Some(Job { path: self.cells_path(), pieces: vec![piece], size: Some(size), head: None })
+    }
+
     /// Whether a write is due.
     pub fn is_due(&self, now: Moment) -> bool {
         now.since(self.written) >= INTERVAL
@@ -84,7 +110,12 @@ impl CourseFile {
         self.written = now.at;
         let new = course.unsaved(now, last);
         let pieces = if self.anew { course.whole() } else { new };
-        (!pieces.is_empty()).then(|| Job { path: self.path.clone(), pieces, anew: self.anew })
+        (!pieces.is_empty()).then(|| Job {
+            path: self.path.clone(),
+            pieces,
+            size: self.anew.then_some(SIZE as u64),
+            head: self.anew.then_some(HEAD),
+        })
     }
 
     /// Records the result of a write.
@@ -110,7 +141,10 @@ impl CourseFile {
 pub struct Job {
     path: PathBuf,
     pieces: Vec<Piece>,
-    anew: bool,
+    /// The size that the file gets.
+    size: Option<u64>,
+    /// The start that the file gets.
+    head: Option<[u8; 32]>,
 }
 
 impl Job {
@@ -127,9 +161,11 @@ impl Job {
             _ => {}
         }
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
-        if self.anew {
-            file.set_len(SIZE as u64)?;
-            file.write_all_at(&HEAD, 0)?;
+        if let Some(size) = self.size {
+            file.set_len(size)?;
+        }
+        if let Some(head) = &self.head {
+            file.write_all_at(head, 0)?;
         }
         for piece in &self.pieces {
             file.write_all_at(&piece.bytes, piece.at)?;

@@ -1,6 +1,7 @@
 //! Records the courses of all batteries in the registry, and provides them.
 
 use super::bin::Sample;
+use super::cells::CellCourse;
 use super::course::Course;
 use super::file::CourseFile;
 use super::series::Range;
@@ -19,6 +20,7 @@ const MAX_BATTERIES: usize = 64;
 #[derive(Debug)]
 struct RecordedCourse {
     course: Course,
+    cells: CellCourse,
     file: CourseFile,
 }
 
@@ -37,18 +39,33 @@ impl Courses {
         self.lock().get(id).map(|recorded| recorded.course.json(id, range, now))
     }
 
+    /// The last day of the cells of the battery `id` as JSON.
+    pub fn cells(&self, id: &str, now: Now) -> Option<String> {
+        self.lock().get(id).map(|recorded| recorded.cells.json(id, now))
+    }
+
     /// Writes the data that is due, or everything. Only the caller waits for the disk.
     fn save(&self, now: Now, last: bool) {
-        let mut jobs = Vec::new();
+        let (mut jobs, mut ends) = (Vec::new(), Vec::new());
         for (id, recorded) in self.lock().iter_mut() {
             if last || recorded.file.is_due(now.at) {
                 jobs.extend(recorded.file.begin(&mut recorded.course, now, last).map(|job| (id.clone(), job)));
+            }
+            if last {
+                ends.extend(recorded.file.end_cells(&mut recorded.cells, now));
             }
         }
         for (id, job) in jobs {
             let result = job.run();
             if let Some(Err(error)) = self.lock().get_mut(&id).map(|recorded| recorded.file.finish(result)) {
                 log::warn!("{error}");
+            }
+        }
+        for job in ends {
+            if let Err(error) = job.run() {
+                log::warn!(
+                    "cannot save the day of the cells: {error}; it is lost with the end of the program. Check free space and permissions of the state folder"
+                );
             }
         }
     }
@@ -70,10 +87,16 @@ pub async fn keep(courses: Courses, mut views: watch::Receiver<Views>, folder: P
                 if let Err(error) = file.load(&mut course) {
                     log::warn!("{error}");
                 }
-                all.extend([(view.identity.id.clone(), RecordedCourse { course, file })]);
+                let cells = file.load_cells(now).unwrap_or_else(|error| {
+                    log::warn!("{error}");
+                    CellCourse::default()
+                });
+                all.extend([(view.identity.id.clone(), RecordedCourse { course, cells, file })]);
             }
             if let Some(recorded) = all.get_mut(&view.identity.id) {
                 recorded.course.add(&Sample::from(&**view), now);
+                let balanced = view.switches.balancing_cells.as_ref().map_or(&[][..], |cells| &cells.0);
+                recorded.cells.add(&view.cells.cell_voltages_v, balanced, now);
             }
         }
         seen = there;

@@ -4,9 +4,12 @@
 //! views ──▶ minutes (a day, in memory) ──▶ quarters of an hour (a month) ──▶ file, once an hour
 //!                                     └──▶ energy per day (a year)       ──▶   "
 //! ```
+//! Of the cells: their last day in steps of five minutes, in memory, written once at the end of the program.
+//!
 //! Everything but `file` and `keeper` is pure.
 
 mod bin;
+mod cells;
 mod course;
 mod file;
 mod keeper;
@@ -14,6 +17,7 @@ mod record;
 mod series;
 
 pub use bin::{Bin, Sample};
+pub use cells::{CELL_STEPS, CellCourse};
 pub use course::{Course, DAYS, MINUTES, QUARTERS};
 pub use file::{CourseError, CourseFile, INTERVAL, Job};
 pub use keeper::{Courses, keep};

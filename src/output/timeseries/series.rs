@@ -2,7 +2,7 @@
 
 use super::bin::{Bin, known, known_signed};
 use super::course::Course;
-use crate::base::calendar::DateTime;
+use crate::base::calendar::date;
 use crate::base::time::Now;
 use crate::base::units::round;
 use serde::Serialize;
@@ -185,23 +185,5 @@ impl Series<'_> {
         self.dcl_a.push(known(bin.dcl, 10.0));
         self.temperature_min_c.push(known_signed(bin.temperature_min));
         self.temperature_max_c.push(known_signed(bin.temperature_max));
-    }
-}
-
-/// `2026-11-26`, of a day counted from 1970.
-fn date(day: u32) -> String {
-    let DateTime { year, month, day, .. } = DateTime::at(u64::from(day).saturating_mul(86_400));
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_have_their_dates() {
-        for (day, text) in [(0, "1970-01-01"), (11_016, "2000-02-29"), (20_454, "2026-01-01"), (20_783, "2026-11-26")] {
-            assert_eq!(date(day), text);
-        }
     }
 }

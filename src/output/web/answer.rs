@@ -5,8 +5,9 @@ use crate::base::units::Moment;
 use crate::control::ControlRequest;
 use crate::generator::{ByHand, REQUESTS};
 use crate::model::Reply;
-use crate::output::api::{View, device_metrics, device_object, metrics};
+use crate::output::api::{LogEntry, View, device_metrics, device_object, metrics};
 use crate::output::devices::Devices;
+use crate::output::event_log::LogQuery;
 use crate::output::registry::Views;
 use crate::output::timeseries::Range;
 use axum::body::Bytes;
@@ -37,6 +38,12 @@ pub struct Head<'a> {
 /// The course of the values of the battery with this id, as JSON.
 pub type History<'a> = dyn Fn(&str, (&'static str, Range)) -> Option<String> + 'a;
 
+/// The event log, as JSON.
+pub type Log<'a> = dyn Fn(LogQuery<'_>) -> String + 'a;
+
+/// Something of the battery with this id, as JSON.
+pub type OfBattery<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// Input of all answers.
 pub struct World<'a> {
     /// Settings.
@@ -49,6 +56,12 @@ pub struct World<'a> {
     pub now: Moment,
     /// The course of a battery's values as JSON.
     pub history: &'a History<'a>,
+    /// The event log as JSON.
+    pub log: &'a Log<'a>,
+    /// How long each rule limited a battery, as JSON.
+    pub limited: &'a OfBattery<'a>,
+    /// The last day of a battery's cells, as JSON.
+    pub cells: &'a OfBattery<'a>,
 }
 
 /// An answer.
@@ -92,7 +105,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes with their descriptions, for the documentation.
-pub const ROUTES: [(&str, &str); 13] = [
+pub const ROUTES: [(&str, &str); 16] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
@@ -105,6 +118,18 @@ pub const ROUTES: [(&str, &str); 13] = [
     (
         "GET /api/v1/history?id=ID&range=hour|day|week|month|year",
         "the history of its values; `year`: energy per day; with `&format=csv` as a table in text",
+    ),
+    (
+        "GET /api/v1/history/cells?id=ID",
+        "the last day of its cells in steps of five minutes: `age_s`, `median_v`, and of each cell `deviation_mv` from that median and whether it was `balanced`",
+    ),
+    (
+        "GET /api/v1/limited?id=ID",
+        "how long each rule limited the current, per day, the newest first: `{\"today\": …, \"days\": [{\"date\": …, \"rules\": [ … ]}]}`. Of a battery in a bank nothing: the bank's limits apply",
+    ),
+    (
+        "GET /api/v1/log?id=ID&kind=KIND&since=SECONDS&limit=N",
+        "what happened, the newest first: `{\"now\": …, \"entries\": [ … ]}`. All parameters may be left out; with `&format=csv` as a table in text",
     ),
     (
         "POST /api/v1/batteries/ID/commands",
@@ -145,6 +170,9 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
         "/api/v1/batteries" => json(batteries(views)),
         "/api/v1/events" => Answer { content_type: "text/event-stream", body: Body::Events, ..text(200, String::new()) },
         "/api/v1/history" => history(head, world),
+        "/api/v1/history/cells" => of_battery(head, world.cells),
+        "/api/v1/limited" => of_battery(head, world.limited),
+        "/api/v1/log" => log(head, world),
         "/api/v1/devices" => json(devices(world)),
         "/metrics" => Answer {
             content_type: "text/plain; version=0.0.4; charset=utf-8",
@@ -182,11 +210,6 @@ fn about(config: &Config) -> String {
 /// Columns of the history as lines of text with commas, the first one with their names; days likewise.
 fn csv(history: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(history).unwrap_or_default();
-    let cell = |value: Option<&serde_json::Value>| match value {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        None | Some(serde_json::Value::Null) => String::new(),
-        Some(number) => number.to_string(),
-    };
     let object = value.as_object().into_iter().flatten();
     let columns: Vec<(&String, &Vec<serde_json::Value>)> =
         object.filter(|(key, _)| *key != "days").filter_map(|(key, list)| Some((key, list.as_array()?))).collect();
@@ -194,11 +217,11 @@ fn csv(history: &str) -> String {
     if let Some(days) = value.get("days").and_then(serde_json::Value::as_array) {
         let keys = ["date", "charged_kwh", "discharged_kwh"];
         lines.push(keys.join(","));
-        lines.extend(days.iter().map(|day| keys.map(|key| cell(day.get(key))).join(",")));
+        lines.extend(days.iter().map(|day| keys.map(|key| csv_cell(day.get(key))).join(",")));
     } else {
         lines.push(columns.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(","));
         let rows = columns.iter().map(|(_, list)| list.len()).max().unwrap_or(0);
-        lines.extend((0..rows).map(|row| columns.iter().map(|(_, list)| cell(list.get(row))).collect::<Vec<_>>().join(",")));
+        lines.extend((0..rows).map(|row| columns.iter().map(|(_, list)| csv_cell(list.get(row))).collect::<Vec<_>>().join(",")));
     }
     lines.join("\r\n") + "\r\n"
 }
@@ -285,8 +308,7 @@ fn foreign(head: &Head<'_>, host: &str) -> Answer {
 }
 
 fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
-    // Ids and ranges are plain words and never escaped.
-    let value = |name: &str| head.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let value = |name: &str| parameter(head.query, name);
     let Some(id) = value("id") else { return error(400, "give a battery: id=…") };
     let Some(range) = Range::named(value("range").unwrap_or("day")) else {
         return error(400, "range must be hour, day, week, month or year");
@@ -297,6 +319,56 @@ fn history(head: &Head<'_>, world: &World<'_>) -> Answer {
         }
         Some(history) => json(history),
         None => error(404, "no battery has this ID; see /api/v1/batteries"),
+    }
+}
+
+/// A parameter of the query. Names, ids and words are plain and never escaped.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn log(head: &Head<'_>, world: &World<'_>) -> Answer {
+    let value = |name: &str| parameter(head.query, name);
+    let number = |name: &str| value(name).map(str::parse::<u64>).transpose();
+    let (Ok(since), Ok(limit)) = (number("since"), number("limit")) else {
+        return error(400, "since and limit must be whole numbers");
+    };
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let log = (world.log)(LogQuery { id: value("id"), kind: value("kind"), since, limit });
+    if value("format") == Some("csv") {
+        return Answer { content_type: "text/csv; charset=utf-8", ..text(200, csv_of_entries(&log)) };
+    }
+    json(log)
+}
+
+/// An answer about one battery.
+fn of_battery(head: &Head<'_>, about: &OfBattery<'_>) -> Answer {
+    let Some(id) = parameter(head.query, "id") else { return error(400, "give a battery: id=…") };
+    match about(id) {
+        Some(text) => json(text),
+        None => error(404, "no battery has this ID; see /api/v1/batteries"),
+    }
+}
+
+/// The entries of the event log as lines of text with commas.
+fn csv_of_entries(log: &str) -> String {
+    let log: serde_json::Value = serde_json::from_str(log).unwrap_or_default();
+    let keys: Vec<&str> = LogEntry::FIELDS.iter().map(|field| field.key).collect();
+    let entries = log.get("entries").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let row = |entry: &serde_json::Value| keys.iter().map(|key| csv_cell(entry.get(key))).collect::<Vec<_>>().join(",");
+    let lines: Vec<String> = std::iter::once(keys.join(",")).chain(entries.map(row)).collect();
+    lines.join("\r\n") + "\r\n"
+}
+
+/// A value as a cell of a table (RFC 4180).
+fn csv_cell(value: Option<&serde_json::Value>) -> String {
+    match value {
+        Some(serde_json::Value::String(text)) if text.contains([',', '"', '\n', '\r']) => {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
+        Some(serde_json::Value::String(text)) => text.clone(),
+        None | Some(serde_json::Value::Null) => String::new(),
+        Some(number) => number.to_string(),
     }
 }
 

@@ -17,6 +17,6 @@ mod events;
 mod guard;
 mod server;
 
-pub use answer::{Answer, Body, Head, History, ROUTES, World, answer};
+pub use answer::{Answer, Body, Head, History, Log, OfBattery, ROUTES, World, answer};
 pub use config::Config;
-pub use server::serve;
+pub use server::{Kept, serve};

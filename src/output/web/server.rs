@@ -9,6 +9,7 @@ use crate::base::runtime::{self, now};
 use crate::control::ControlRequest;
 use crate::model::{Outcome, Reply};
 use crate::output::devices::Devices;
+use crate::output::event_log::EventLogs;
 use crate::output::registry::{BatteryRegistry, Views};
 use crate::output::timeseries::Courses;
 use axum::Router;
@@ -49,16 +50,25 @@ struct Shared {
     registry: BatteryRegistry,
     views: watch::Receiver<Views>,
     devices: watch::Receiver<Devices>,
-    courses: Courses,
+    kept: Kept,
     streams: Arc<Semaphore>,
 }
 
+/// What is kept of the batteries' past.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// The course of their values.
+    pub courses: Courses,
+    /// Their event logs.
+    pub logs: EventLogs,
+}
+
 /// Serves forever. Retries a port in use; errors of a connection only end that connection.
-pub async fn serve(config: Config, registry: BatteryRegistry, courses: Courses) {
+pub async fn serve(config: Config, registry: BatteryRegistry, kept: Kept) {
     let (views, devices) = (registry.subscribe(), registry.devices().subscribe());
     let admission = Admission::default();
     let listen = config.listen;
-    let router = router(Shared { config, registry, views, devices, courses, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
+    let router = router(Shared { config, registry, views, devices, kept, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
     let (mut rest, mut logged) = (MIN_BIND_PAUSE, Once::default());
     loop {
         match TcpListener::bind(listen).await {
@@ -123,6 +133,25 @@ async fn converse(stream: TcpStream, router: Router) -> hyper::Result<()> {
         .await
 }
 
+impl Shared {
+    /// The answer with what is known now.
+    fn answer(&self, head: &Head<'_>) -> Answer {
+        let (views, devices, now) = (self.views.borrow().clone(), self.devices.borrow().clone(), now());
+        let Kept { courses, logs } = &self.kept;
+        let world = World {
+            config: &self.config,
+            views: &views,
+            devices: &devices,
+            now: now.at,
+            history: &|id, range| courses.json(id, range, now),
+            cells: &|id| courses.cells(id, now),
+            log: &|query| logs.json(query, now),
+            limited: &|id| logs.limited(id, now),
+        };
+        answer(head, &world)
+    }
+}
+
 /// Carries out what [`answer`] says.
 async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Payload) -> Response {
     // A proxy may interpret duplicate headers differently (RFC 9112, 3.2).
@@ -142,10 +171,7 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
         if_none_match: text(header::IF_NONE_MATCH),
         body: &body.0,
     };
-    let (views, devices) = (shared.views.borrow().clone(), shared.devices.borrow().clone());
-    let history = |id: &str, range| shared.courses.json(id, range, now());
-    let answer =
-        answer(&head, &World { config: &shared.config, views: &views, devices: &devices, now: now().at, history: &history });
+    let answer = shared.answer(&head);
     if answer.status == 401 {
         // Guessing is slow, and hinders nobody else.
         runtime::sleep_until(now().at.after(WRONG_TOKEN_PAUSE)).await;
