@@ -65,12 +65,53 @@ def history(range_, now):
     return {"range": range_, "step_s": step, "now": int(now), **out}
 
 
+def cells(id, views, now):
+    """A day of cells; the one with the highest voltage follows the sun, and was far too high for a while."""
+    view = next(view for view in views if view["id"] == id)
+    high = view["cell_voltages_v"].index(max(view["cell_voltages_v"]))
+    ages = list(range(86_100, -1, -300))
+    def deviation(cell, age):
+        hour = (now - age) % 86400 / 3600
+        quiet = round(2.4 * math.sin(cell * 1.7 + hour / 9), 1)
+        return quiet if cell != high else 150 if 30_000 < age < 30_800 else round(quiet + 17 * max(0, math.sin((hour - 6) / 12 * math.pi)), 1)
+    count = range(len(view["cell_voltages_v"]))
+    return {"id": id, "step_s": 300, "now": int(now), "age_s": ages, "median_v": [3.31] * len(ages), "deviation_mv": [[deviation(cell, age) for age in ages] for cell in count],
+            "balanced": [[int(cell == high and age < 20_000) for age in ages] for cell in count]}
+
+
+def log_entries(now):
+    """One of each kind, the newest first."""
+    day = 86400
+    entry = lambda kind, what, ago, lasted, **more: dict(id="ttyUSB0", name="House battery", kind=kind, what=what, at=int(now - ago), ended=int(now - ago + lasted), active=False, lasted_s=lasted, times=1) | more
+    return [
+        entry("override", "ccl", 7200, 0, value=20.0, by="the dashboard", active=True, lasted_s=7200),
+        entry("silence", "silence", 30_000, 18, times=3),
+        entry("full", "full", day, 0),
+        entry("alarm", "cell_high_voltage", day + 3000, 360, level="alarm", cell=7, value=3.612, text="A cell's voltage is too high."),
+        entry("limit", "charge", day + 4000, 3660, rule="highest_cell_voltage", cell=7, value=26.0),
+        entry("line", "losing", 3 * day, 1200, level="warning"),
+        entry("switch", "charge", 4 * day, 900, by="the dashboard"),
+        entry("cable", "silence", 5 * day, 95, battery="Shed", level="warning"),
+        entry("excess", "charge", 6 * day, 60, value=58.0, level="warning"),
+    ]
+
+
+def limited_days(now):
+    """Today by the owner and the highest cell, yesterday by the cell."""
+    rule = lambda rule, limited, felt, **more: dict(direction="charge", rule=rule, limited_s=limited, felt_s=felt, zero_s=0, lowest_a=20.0, to=int(now)) | {"from": int(now - limited)} | more
+    date = lambda back: time.strftime("%Y-%m-%d", time.gmtime(now - back * 86400))
+    return [
+        {"date": date(0), "rules": [rule("limit_set_by_the_owner_for_now", 7920, 7200), rule("highest_cell_voltage", 2460, 1500, cell=7, lowest_a=26.0)]},
+        {"date": date(1), "rules": [rule("highest_cell_voltage", 3660, 3000, cell=7, lowest_a=0.0, zero_s=360)]},
+    ]
+
+
 class StandIn(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
     def __init__(self, views, port=0):
         self.views, self.commands, self.files, self.stopped, self.streams = views, [], files(), False, 0
-        self.devices = []
+        self.devices, self.log, self.limited = [], [], []
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
 
@@ -107,6 +148,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.json({"devices": self.server.devices})
         elif path == "/api/v1/history":
             self.json(history(re.search(r"range=(\w+)", query)[1], time.time()))
+        elif path == "/api/v1/history/cells":
+            self.json(cells(re.search(r"id=(\w+)", query)[1], self.server.views, time.time()))
+        elif path == "/api/v1/log":
+            self.json({"now": int(time.time()), "entries": self.server.log})
+        elif path == "/api/v1/limited":
+            self.json({"today": time.strftime("%Y-%m-%d", time.gmtime()), "days": self.server.limited})
         elif path == "/api/v1/events":
             self.events()
         elif path in self.server.files:

@@ -17,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from browser import DESKTOP, PHONE, Browser, wait
-from stand_in import SOURCE, StandIn, battery, silent
+from stand_in import SOURCE, StandIn, battery, limited_days, log_entries, silent
 
 PICTURES = os.environ.get("PICTURES")
 RANGES = ["hour", "day", "week", "month"]
@@ -307,6 +307,56 @@ class Page(Case):
         self.browser.shows(".today", "8.1in")
         self.browser.shows(".today", "7.4out")
         self.browser.shows(".today", "yesterday 8.1 in, 7.4 out")
+
+    def test_what_happened_is_told_with_place_value_and_duration(self):
+        server = self.stand_in(battery())
+        server.log = log_entries(time.time()) + [dict(log_entries(time.time())[3], id="other", name="Other battery")]
+        self.open(server.address)
+        self.browser.shows(".log", "House battery is charged with at most 20.0\u00a0A")
+        self.browser.shows(".log li.alarm", "Alarm: A cell's voltage is too high.")
+        for text in ["cell 7 · 3.612\u00a0V", "6\u00a0min", "set by the dashboard", "active", "3 × 18\u00a0s", "Charging limited: The highest cell is close to its limit", "down to 26.0\u00a0A"]:
+            self.browser.shows(".log", text)
+        self.assertNotIn("Other battery", self.browser.text(".log"))
+        self.assertEqual(len(self.browser.all(".log li")), 6, "the rest is unfolded")
+        self.browser.one(".logcard .quiet").click()
+        wait("all of them", lambda: len(self.browser.all(".log li")) == 9)
+        self.browser.one("[data-filter=limits]").click()
+        wait("limits only", lambda: len(self.browser.all(".log li")) == 2)
+        self.choose("language", "de")
+        self.browser.shows(".log", "Laden begrenzt")
+
+    def test_why_it_was_limited_is_told_with_the_time_that_was_felt(self):
+        server = self.stand_in(battery())
+        server.limited = limited_days(time.time())
+        self.open(server.address)
+        self.browser.shows(".causes .total", "2\u00a0h\u00a053\u00a0min")
+        self.browser.shows(".causes", "For 2\u00a0h\u00a025\u00a0min of it the current was at the limit")
+        self.browser.shows(".causes li:nth-child(1)", "Your limit, for a while")
+        self.browser.shows(".causes li:nth-child(2)", "cell 7 · down to 26.0\u00a0A")
+        self.browser.one("[data-days=yesterday]").click()
+        self.browser.shows(".causes", "For 6\u00a0min nothing was allowed.")
+        self.browser.one("[data-days=week]").click()
+        self.browser.shows(".causes .total", "3\u00a0h\u00a054\u00a0min")
+        server.limited = []
+        self.browser.driver.refresh()
+        self.browser.shows(".causes .total", "Not at all")
+
+    def test_energy_has_a_bar_for_each_day(self):
+        self.open(self.stand_in(battery()).address)
+        self.browser.shows(".energycard .figs", "8.1")
+        days = wait("14 days", lambda: (found := self.browser.all(".days li")) and len(found) == 14 and found)
+        self.assertIn("8.1 kWh in, 7.4 kWh out", days[-1].text)
+        up, down = [days[0].find_element("css selector", f"{way} i").size["height"] for way in (".up", ".down")]
+        self.assertAlmostEqual(up / down, 8.1 / 7.4, delta=0.03)
+
+    def test_the_day_of_a_cell_is_chosen(self):
+        self.open(self.stand_in(battery()).address)
+        self.browser.all(".cells li")[6].click()
+        self.browser.shows(".cellcard .cellday", "+150")
+        self.browser.shows(".cellcard .cellday", "balanced for")
+        self.assertTrue(self.browser.one(".cellcard .cellday .own").get_attribute("d"))
+        self.browser.js("const list = document.querySelector('.cellcard select'); list.selectedIndex = 3; list.dispatchEvent(new Event('change'))")
+        wait("another cell", lambda: "150" not in self.browser.text(".cellcard .cellday .cap ~ p:last-child"))
 
     def test_the_bar_shows_what_is_allowed_of_the_maximum(self):
         limits = battery()["limits"] | dict(ccl_a=20.0, ccl=dict(value=20.0, rule="x", max=50.0), dcl=dict(value=60.0, rule="x", max=60.0))

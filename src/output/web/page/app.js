@@ -9,12 +9,15 @@ import { map } from './map.js';
 import { cells } from './cells.js';
 import { about, link, switches, temperatures } from './panels.js';
 import { history } from './history.js';
+import { causes } from './causes.js';
+import { log } from './log.js';
+import { energyDays } from './energy.js';
 import { commands } from './commands.js';
 import { house } from './house.js';
 import { flow } from './flow.js';
 
 const $ = (id) => document.getElementById(id);
-const PANELS = [notices, now, map, cells, history, commands, temperatures, switches, link, about];
+const PANELS = [notices, now, map, cells, history, causes, log, energyDays, commands, temperatures, switches, link, about];
 
 /** id → { view, at: time of arrival } */
 const batteries = new Map();

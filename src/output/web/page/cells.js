@@ -3,6 +3,7 @@
 import { card, html, keyed, put, set } from './dom.js';
 import { number, t } from './text.js';
 import { level, median, signed, steps } from './map.js';
+import { cellDay } from './cellday.js';
 
 export function cells() {
   const delta = html('strong');
@@ -11,7 +12,24 @@ export function cells() {
   const range = html('p', { class: 'muted range' });
   const legend = html('ul', { class: 'legend' },
     [['highest', '▲', 'hi'], ['lowest', '▼', 'lo'], ['balances', '≈', 'bal']].map(([key, sign, name]) => html('li', { class: name }, html('b', { 'aria-hidden': 'true' }, sign), ` ${t(key)}`)));
-  const node = card('cellcard wide', t('cells'), html('p', { class: 'delta' }, html('span', {}, t('delta')), delta), summary, list, html('div', { class: 'foot' }, legend, range));
+  const day = cellDay();
+  const which = html('select', { 'aria-label': t('cell_choose'), onchange: () => choose(which.selectedIndex - 1) });
+  const node = card('cellcard wide', t('cells'), html('p', { class: 'delta' }, html('span', {}, t('delta')), delta), summary, list, html('div', { class: 'foot' }, legend, range),
+    html('div', { class: 'drawerbox' }, html('p', { class: 'drawer' }, html('span', {}, `${t('cell_day_title')} `), which), day.node));
+  let chosen = -1;
+  let battery;
+
+  /** By mouse or finger on its bar, by keyboard in the list. */
+  function choose(index) {
+    chosen = index;
+    which.selectedIndex = index + 1;
+    [...list.children].forEach((item, n) => item.classList.toggle('chosen', n === index));
+    day.show(index < 0 ? undefined : battery, index);
+  }
+  list.addEventListener('click', ({ target }) => {
+    const item = target.closest('li');
+    if (item) choose([...list.children].indexOf(item));
+  });
   return {
     node,
     update(view) {
@@ -26,7 +44,10 @@ export function cells() {
         `${t('highest')}: ${number(view.cell_max_v, 3, 'V')} (${view.cell_max_no ?? '–'})`,
         `${t('median')}: ${number(middle, 3, 'V')}`,
       ].join(' · '));
-      legend.hidden = range.hidden = list.hidden = !all.length;
+      legend.hidden = range.hidden = list.hidden = which.parentNode.parentNode.hidden = !all.length;
+      battery = view.id;
+      keyed(which, `${all.length}`, () => [html('option', {}, '–'), ...all.map((_, index) => html('option', {}, t('cell_no', { n: index + 1 })))]);
+      if (chosen >= 0) choose(chosen);
       keyed(list, `${all.length}`, () => all.map((_, index) => html('li', {},
         html('span', { class: 'no' }, `${index + 1}`), html('span', { class: 'col', 'aria-hidden': 'true' }, html('i')), html('span', { class: 'v' }), html('span', { class: 'sign', role: 'img' }))));
       if (!all.length) return;
@@ -38,7 +59,7 @@ export function cells() {
         const mv = volts > 0.5 ? (volts - middle) * 1000 : 0;
         const marks = [[no === view.cell_max_no, 'highest', '▲', 'hi'], [no === view.cell_min_no, 'lowest', '▼', 'lo'],
           [view.balancing_cells?.includes(no), 'balances', '≈', 'bal'], [volts === 0, 'broken_wire', '✕', 'broken']].filter(([is]) => is);
-        item.className = marks.map(([, , , name]) => name).join(' ');
+        item.className = [...marks.map(([, , , name]) => name), index === chosen && 'chosen'].filter(Boolean).join(' ');
         item.dataset.v = volts;
         const bar = item.querySelector('i');
         const share = Math.min(1, Math.abs(mv) / scale[1]) * 50;

@@ -36,7 +36,7 @@ export function commands(id) {
   const limit = html('form', { class: 'token limitform' }, kind, html('span', {}, t('at_most')), value, html('span', {}, 'A'), hours, html('button', { class: 'primary' }, t('set')));
   const note = html('p', { class: 'muted' }, t('limit_note'));
   const list = html('ul', { class: 'plain commands' });
-  const node = card('commandcard wide', t('commands'), active, form, html('div', { class: 'open' }, html('h3', {}, t('limit_title')), limit, note, html('h3', {}, t('switches_title')), list), forget, status);
+  const node = card('commandcard', t('commands'), active, form, html('div', { class: 'open' }, html('h3', {}, t('limit_title')), limit, note, html('h3', {}, t('switches_title')), list), forget, status);
   const open = node.querySelector('.open');
   node.hidden = true;
   let last;

@@ -46,7 +46,7 @@ export function history(id) {
   const caps = make('limit_currents', { series: [line('ccl', 'c1', 'step'), line('dcl', 'c3', 'step'), line('current', 'c5')], write: amps, axis: (v) => `${short(v)} A`, zero: true });
   const cvl = make('voltages', { series: [line('cvl', 'c1', 'step'), line('voltage', 'c5')], write: (v) => number(v, 2, 'V'), axis: (v) => `${short(v)} V` });
   const charts = [power, soc, flow, spread, caps, cvl];
-  const node = card('history wide', t('history'), html('div', { class: 'segment ranges', role: 'group', 'aria-label': t('range') }, buttons), told,
+  const node = card('history', t('history'), html('div', { class: 'segment ranges', role: 'group', 'aria-label': t('range') }, buttons), told,
     html('div', { class: 'charts' }, charts.map((one) => one.node)));
   let timer;
   let asked = 0;

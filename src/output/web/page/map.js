@@ -3,6 +3,7 @@
 import { card, html, keyed, put, set } from './dom.js';
 import { amps, number, phrase, span, t } from './text.js';
 import { membersOf } from './notices.js';
+import { cellDay } from './cellday.js';
 
 /** From this number of batteries on, only squares that deviate carry numbers. */
 const MANY = 5;
@@ -29,7 +30,7 @@ export function level(deviation, [quiet, end]) {
   return size <= quiet ? 0 : Math.sign(deviation) * Math.min(3, 1 + Math.floor((3 * (size - quiet)) / (end - quiet)));
 }
 
-export const signed = (mv) => `${mv > 0 ? '+' : ''}${number(mv, 0)}`;
+export const signed = (mv) => `${Math.round(mv) > 0 ? '+' : ''}${number(Math.round(mv) || 0, 0)}`;
 
 const spreadText = (modules) => (modules?.charge_spread_ah === undefined ? undefined
   : t('charge_spread', { ah: number(modules.charge_spread_ah, 1, 'Ah'), confidence: t(`confidence_${modules.charge_spread_confidence}`), advice: phrase(modules.charge_spread_advice) }));
@@ -43,7 +44,8 @@ export function map() {
   const grid = html('div', { class: 'map', role: 'grid', 'aria-label': t('members_cells') });
   const drawer = html('p', { class: 'drawer', role: 'status' });
   const key = html('ul', { class: 'legend' });
-  const node = card('members wide', t('members_cells'), html('p', { class: 'muted sub' }, t('from_median')), summary, grid, key, drawer);
+  const day = cellDay();
+  const node = card('members wide', t('members_cells'), html('p', { class: 'muted sub' }, t('from_median')), summary, grid, key, html('div', { class: 'drawerbox' }, drawer, day.node));
   let rows = [];
   /** [battery, cell] that the drawer shows, and that the Tab key reaches. */
   let chosen;
@@ -81,9 +83,11 @@ export function map() {
     const view = row?.view;
     const volts = view?.cell_voltages_v?.[chosen?.[1]];
     if (!Number.isFinite(volts)) {
+      day.show();
       put(drawer, rows.some(({ tiles }) => tiles.length) ? t('choose_cell') : '');
       return;
     }
+    day.show(view.id, chosen[1]);
     const no = chosen[1] + 1;
     const middle = median(view.cell_voltages_v);
     const marks = [no === view.cell_max_no && t('highest'), no === view.cell_min_no && t('lowest'), view.balancing_cells?.includes(no) && t('balances')].filter(Boolean);

@@ -15,7 +15,7 @@ export function membersOf(view, all) {
 
 const UNITS = { cell: [3, 'V'], temperature: [1, '°C'], current: [1, 'A'], voltage: [2, 'V'], soc: [0, '%'] };
 /** The value of an alarm with its unit, by the alarm's name. */
-function valueOf({ name, value }) {
+export function valueOf({ name, value }) {
   const kind = ['cell', 'temperature', 'current', 'voltage', 'soc'].find((part) => name.includes(part));
   return Number.isFinite(value) && UNITS[kind] ? number(value, ...UNITS[kind]) : undefined;
 }

@@ -117,8 +117,8 @@ function limit([key, short, limit_, reason, present, write, slack]) {
 /** Settings that differ between GX and configuration, with the value in force. */
 const gxSetting = (setting) => html('li', {}, t(setting.refused ? 'gx_refused' : 'gx_holds', { configuration: t('gx_none'), ...setting }));
 
-/** Energy of today and yesterday by the driver's days. */
-function todays(id, show) {
+/** Energy per day by the driver's days: `show({ days, today, before })`, at once and every five minutes. Returns what ends it. */
+export function daysOf(id, show) {
   let timer;
   let ended = false;
   const day = (unix) => new Date(unix).toISOString().slice(0, 10);
@@ -128,7 +128,7 @@ function todays(id, show) {
       if (answer.ok && !ended) {
         const { days = [], today = day(Date.now() - new Date().getTimezoneOffset() * 60_000) } = await answer.json();
         const before = day(Date.parse(`${today}T12:00:00Z`) - 86_400_000);
-        show(days.find(({ date }) => date === today), days.find(({ date }) => date === before));
+        show({ days, today, before });
       }
     } catch { /* shown as unknown */ }
     if (!ended) timer = setTimeout(load, ENERGY_REFRESH_MS);
@@ -157,7 +157,8 @@ export function now(id) {
   const node = card('charge wide', t('now_title'), html('div', { class: 'facts' }, gauge, flow.node, when.node, today.node), bar.node, observing,
     html('ul', { class: 'plain limits' }, limits.map((one) => one.node)), gx);
   const kwh = (value) => number(value, value < 100 ? 1 : 0);
-  const end = todays(id, (of, before) => {
+  const end = daysOf(id, ({ days, today: present, before: last }) => {
+    const [of, before] = [present, last].map((wanted) => days.find(({ date }) => date === wanted));
     const [value, more] = [today.parts[1], today.parts[2]];
     value.replaceChildren(...(of ? [kwh(of.charged_kwh), html('small', { class: 'in' }, t('in_short')), ' ', kwh(of.discharged_kwh), html('small', { class: 'out' }, t('out_short'))] : ['–']));
     put(more, before ? t('yesterday', { into: kwh(before.charged_kwh), out: kwh(before.discharged_kwh) }) : of ? 'kWh' : '');

@@ -68,6 +68,19 @@ export function deviceWord(key, name) {
   return known ?? (energy ? `${energy} · ${t(`flow_${period}`)}` : name);
 }
 
+const nameOf = (words_) => words_.split(/[^A-Za-z0-9]+/).filter(Boolean).join('_').toLowerCase();
+
+/** A rule by its name for programs, in words. */
+export function ruleWords(rule) {
+  if (!rule) return t('unknown');
+  for (const table of [words.phrases, fallback.phrases]) {
+    const found = Object.keys(table ?? {}).find((text) => nameOf(text) === rule);
+    if (found) return table[found];
+  }
+  const text = rule.replaceAll('_', ' ');
+  return text[0].toUpperCase() + text.slice(1);
+}
+
 /** Formatters by language and digits: making one takes longer than all else on the page. */
 const formatters = new Map();
 function formatter(digits) {
