@@ -80,7 +80,7 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
         // The frame itself identifies the battery.
         bms: _, address: _,
         // Static data, compared as a whole.
-        capacity: _, cell_count: _, device: _,
+        capacity: _, design: _, cell_count: _, device: _,
         // Computed by the guard; not shown; set by the decoder and not by the BMS.
         power: _, label: _, awaited: _, without_cells: _,
         open,

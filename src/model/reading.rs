@@ -33,12 +33,15 @@ table! {
         soh: Option<Percent> = Measured("soh_pct", "%", "SoH"),
         /// Remaining charge.
         remaining: Option<AmpHours> = Measured("remaining_ah", "Ah", ""),
-        /// Installed capacity.
-        /// As configured in the BMS, or nominal.
+        /// Installed capacity: remaining and drawn charge refer to it.
+        /// As the board itself refers to it: configured or nominal, or learned.
         capacity: Option<AmpHours> = Constant("capacity_ah", "Ah", "capacity"),
         /// Capacity as learned by the BMS.
         /// Below nominal on an aged pack.
         full_charge: Option<AmpHours> = Measured("full_charge_ah", "Ah", "full charge"),
+        /// Capacity as designed: rated by the maker, or set at the installation.
+        /// Of a BMS that reports a learned one beside it; one of both is the installed capacity, too.
+        design: Option<AmpHours> = Constant("design_ah", "Ah", "design"),
         /// Charge cycles.
         cycles: Option<u32> = Measured("cycles", "number", ""),
         /// Charge that went through the battery since it was new, as counted by the BMS.
@@ -288,7 +291,7 @@ impl Reading {
     #[rustfmt::skip]
     fn scale_by(&mut self, factor: f64) {
         let Self {
-            current, remaining, capacity, full_charge, throughput, settings,
+            current, remaining, capacity, full_charge, design, throughput, settings,
             // Computed again.
             power: _,
             // Its current applies to the cells of one battery.
@@ -304,7 +307,7 @@ impl Reading {
             charge_ocp, discharge_ocp, charge_limit, discharge_limit,
             chemistry: _, cell_ovp: _, cell_uvp: _, pack_ovp: _, pack_uvp: _, voltage_limit: _,
         } = settings;
-        for charge in [remaining, capacity, full_charge, throughput] {
+        for charge in [remaining, capacity, full_charge, design, throughput] {
             *charge = charge.map(|charge| charge * factor);
         }
         for amps in [current, charge_ocp, discharge_ocp, charge_limit, discharge_limit] {

@@ -68,7 +68,7 @@ impl Rows {
     #[rustfmt::skip]
     fn new(reading: &Reading) -> Self {
         let Reading {
-            bms, address, voltage, current, soc, soh, remaining, capacity, full_charge, cycles, alarms, notes, heating, heating_current,
+            bms, address, voltage, current, soc, soh, remaining, capacity, full_charge, design, cycles, alarms, notes, heating, heating_current,
             throughput, humidity, settings, highest_cell, lowest_cell,
             device: Device { model, serial_number, hw_version, sw_version, production_date },
             temperatures: Temperatures { sensors: in_place, mos, board },
@@ -99,6 +99,7 @@ impl Rows {
                 item(soc, info.soc),
                 charge_left(*remaining, *capacity),
                 item(full_charge, info.full_charge),
+                item(&design.filter(|design| Some(*design) != *capacity), info.design),
                 item(soh, info.soh),
                 item(lowest_cell, info.lowest_cell),
                 item(highest_cell, info.highest_cell),

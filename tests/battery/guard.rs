@@ -630,6 +630,42 @@ fn what_is_awaited_makes_limits_cautious_until_it_is_read() {
     }
 }
 
+/// Currents per capacity refer to the smallest of the capacities that a BMS reports, so none of them lifts a limit.
+#[test]
+fn no_second_capacity_lifts_a_limit() {
+    // Installed, learned, designed, Ah; 0.5 C of the smallest, or the defaults of 50 A and 60 A.
+    let cases: [([Option<f64>; 3], [f64; 2]); 8] = [
+        ([Some(80.0), None, None], [40.0, 40.0]),
+        ([Some(80.0), Some(80.0), Some(100.0)], [40.0, 40.0]),
+        ([Some(100.0), Some(60.0), Some(100.0)], [30.0, 30.0]),
+        ([Some(83.0), Some(83.0), Some(80.0)], [40.0, 40.0]),
+        ([Some(280.0), Some(300.0), Some(280.0)], [50.0, 60.0]),
+        ([Some(80.0), Some(300.0), Some(300.0)], [40.0, 40.0]),
+        // Nothing was learned yet, or nobody has set it.
+        ([Some(80.0), Some(0.01), Some(5.0)], [40.0, 40.0]),
+        // Computed from 62 % and 62 Ah.
+        ([None, Some(70.0), None], [35.0, 35.0]),
+    ];
+    let told = |[installed, learned, designed]: [Option<f64>; 3]| {
+        move |r: &mut Reading| {
+            r.capacity = installed.map(AmpHours::new);
+            r.full_charge = learned.map(AmpHours::new);
+            r.design = designed.map(AmpHours::new);
+            (r.remaining, r.soc) = (Some(AmpHours::new(62.0)), Some(Percent::new(62.0)));
+        }
+    };
+    for (capacities, expected) in cases {
+        let (snapshot, _) = from_the_start(45, told(capacities));
+        assert_eq!(numbers(&snapshot)[1..], expected, "{capacities:?}: {:?}", snapshot.limits);
+    }
+    // The owner's capacity counts alone.
+    let config = Config { capacity: Some(AmpHours::new(90.0)), ..Config::default() };
+    let mut seconds = Seconds(Battery::new(config, PersistedState::default()), 0);
+    (0..45).for_each(|_| drop(seconds.read(with(told([Some(80.0), Some(60.0), Some(80.0)])))));
+    let last = seconds.read(with(told([Some(80.0), Some(60.0), Some(80.0)])));
+    assert_eq!(numbers(&last)[1..], [45.0, 45.0]);
+}
+
 /// A configured current takes the capacity into account, but not the protections of the BMS.
 #[test]
 fn a_configured_current_needs_no_capacity() {

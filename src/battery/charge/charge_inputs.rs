@@ -49,6 +49,8 @@ pub struct ChargeInputs {
     pub discharge_allowed: Option<bool>,
     /// Installed capacity; if the BMS does not report it, computed from remaining charge and SoC.
     pub capacity: Option<AmpHours>,
+    /// The smallest of the capacities that the BMS reports: installed, learned and designed. Currents per capacity refer to it.
+    pub least_capacity: Option<AmpHours>,
     /// Protection settings and limits of the BMS.
     pub settings: BmsSettings,
     /// Temporary current limits of the owner.

@@ -114,6 +114,7 @@ impl InputLine {
             charge_allowed: self.charge_allowed,
             discharge_allowed: self.discharge_allowed,
             capacity: self.capacity_ah.map(AmpHours::new),
+            least_capacity: self.capacity_ah.map(AmpHours::new),
             settings: BmsSettings {
                 cell_ovp: self.cell_ovp.map(Volts::new),
                 cell_uvp: self.cell_uvp.map(Volts::new),

@@ -22,6 +22,12 @@ impl RuleContext<'_> {
     pub(super) fn capacity(&self) -> Option<AmpHours> {
         self.config.capacity.or(self.inputs.capacity)
     }
+
+    /// Configured capacity, else the smallest that the BMS reports: currents per capacity never rise by a capacity that the battery had
+    /// when it was new, nor by one that was learned too high.
+    pub(super) fn least_capacity(&self) -> Option<AmpHours> {
+        self.config.capacity.or(self.inputs.least_capacity).or(self.inputs.capacity)
+    }
 }
 
 /// Limits allowed by the rules, before ramps.

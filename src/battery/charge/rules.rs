@@ -208,9 +208,9 @@ fn requested_voltage(context: &RuleContext<'_>, memory: &mut Memory, proposed: &
 fn currents(context: &RuleContext<'_>, proposed: &mut ProposedLimits) {
     let RuleContext { config, inputs, .. } = *context;
     let set = |current: Option<Amps>, by: ClientLimit| current.map(|current| (current, config.from_client.contains(&by)));
-    let (ccl, why) = maximum(set(config.max_charge_current, ClientLimit::ChargeCurrent), context.capacity(), 50.0);
+    let (ccl, why) = maximum(set(config.max_charge_current, ClientLimit::ChargeCurrent), context.least_capacity(), 50.0);
     proposed.limit_ccl(ccl, why);
-    let (dcl, why) = maximum(set(config.max_discharge_current, ClientLimit::DischargeCurrent), context.capacity(), 60.0);
+    let (dcl, why) = maximum(set(config.max_discharge_current, ClientLimit::DischargeCurrent), context.least_capacity(), 60.0);
     proposed.limit_dcl(dcl, why);
     let protections = [(inputs.settings.charge_ocp, true), (inputs.settings.discharge_ocp, false)];
     for (protection, charge) in protections {
@@ -315,7 +315,7 @@ fn damage(context: &RuleContext<'_>, proposed: &mut ProposedLimits) {
     let low = inputs.low_cell.map(|cell| cell.get()).filter(|cell| *cell > cells::PLAUSIBLE_CELL);
     if low.is_some_and(|cell| cell < chemistry.damage_cell) {
         // Without a known capacity: 2 A, 0.05 C of a small 40 Ah pack.
-        let gentle = context.capacity().map_or(2.0, |capacity| capacity.get() * 0.05);
+        let gentle = context.least_capacity().map_or(2.0, |capacity| capacity.get() * 0.05);
         proposed.limit_ccl(Amps::new(gentle), CELL_DAMAGED);
         proposed.alarm(AlarmName::CellLowVoltage, Level::Alarm);
     }

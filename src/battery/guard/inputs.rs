@@ -9,6 +9,9 @@ use crate::model::{BmsSettings, ByDirection, Reading};
 /// The capacity is computed from SoC and remaining charge above this SoC only, %.
 const MIN_SOC_FOR_CAPACITY: f64 = 5.0;
 
+/// A capacity below this fraction of the installed one is a setting that nobody made, or was not learned yet.
+const LEAST_SHARE: f64 = 0.2;
+
 /// What the BMS permits: never held, always passed on as reported.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Permissions {
@@ -79,6 +82,8 @@ impl JudgedReading<'_> {
         let Values { cells, highest_cell, lowest_cell, temperatures, soc, .. } = self.values;
         let (listed_high, listed_low) = if cautious { cells.cautious } else { cells.accepted };
         let permitted = self.permitted(cautious);
+        let installed = low(&self.values.capacity).or_else(|| by_charge_left(low(&self.values.remaining)?, high(soc)?));
+        let others = [low(&self.values.full_charge), low(&self.values.design)];
         ChargeInputs {
             voltage: low(&self.values.voltage).map(Volts::new),
             last_voltage: self.last_voltage,
@@ -101,9 +106,8 @@ impl JudgedReading<'_> {
             mos: high(&self.values.mos).map(Celsius::new),
             charge_allowed: permitted.charge,
             discharge_allowed: permitted.discharge,
-            capacity: low(&self.values.capacity)
-                .or_else(|| by_charge_left(low(&self.values.remaining)?, high(soc)?))
-                .map(AmpHours::new),
+            capacity: installed.map(AmpHours::new),
+            least_capacity: installed.map(|installed| AmpHours::new(least_capacity(installed, others))),
             settings: self.settings(cautious, permitted),
             owner_limits: ByDirection::default(),
             oscillation_cut: None,
@@ -129,6 +133,11 @@ impl JudgedReading<'_> {
             ..if cautious { settings.cautious.clone() } else { settings.accepted.clone() }
         }
     }
+}
+
+/// The smallest of the capacities that a BMS reports, Ah.
+fn least_capacity(installed: f64, others: [Option<f64>; 2]) -> f64 {
+    others.into_iter().flatten().filter(|other| *other >= LEAST_SHARE * installed).fold(installed, f64::min)
 }
 
 /// Capacity in Ah that follows from the remaining charge at this SoC. Not defined for an SoC of a few percent.

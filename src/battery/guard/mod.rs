@@ -49,6 +49,7 @@ pub struct Guard {
     remaining: Channel,
     capacity: Channel,
     full_charge: Channel,
+    design: Channel,
     cycles: Channel,
     throughput: Channel,
     balance_current: Channel,

@@ -21,6 +21,7 @@ pub(super) struct Values {
     pub remaining: GuardedValue,
     pub capacity: GuardedValue,
     pub full_charge: GuardedValue,
+    pub design: GuardedValue,
     pub cycles: GuardedValue,
     pub throughput: GuardedValue,
     pub stated: GuardedValue,
@@ -77,8 +78,8 @@ impl Guard {
     #[rustfmt::skip]
     pub(super) fn judge_values(&mut self, reading: &Reading, context: ReadingContext, names: &mut Names) -> Values {
         let Reading {
-            voltage, current, soc, soh, remaining, capacity, full_charge, cycles, cell_count, cells, heating_current,
-            throughput, humidity, settings, highest_cell, lowest_cell,
+            voltage, current, soc, soh, remaining, capacity, full_charge, design, cycles, cell_count, cells,
+            heating_current, throughput, humidity, settings, highest_cell, lowest_cell,
             temperatures: crate::model::Temperatures { sensors, mos, board },
             // Computed from the guarded values; checked separately.
             power: _, alarms: _,
@@ -104,7 +105,8 @@ impl Guard {
         let soh = names.record(self.soh.check(soh.map(Percent::get), PERCENT, context), "SoH");
         let remaining = names.record(self.remaining.check(remaining.map(AmpHours::get), CHARGE, context), "remaining capacity");
         let capacity = names.record(self.capacity.check(capacity.map(AmpHours::get), EXACT, context), "capacity");
-        let full_charge = names.record_aside(self.full_charge.check(full_charge.map(AmpHours::get), CHARGE, context), "full charge");
+        let full_charge = names.record(self.full_charge.check(full_charge.map(AmpHours::get), CHARGE, context), "full charge");
+        let design = names.record(self.design.check(design.map(AmpHours::get), EXACT, context), "design capacity");
         let cycles = names.record_aside(self.cycles.check(cycles.map(f64::from), COUNTER, context), "cycle count");
         let stated = names.record(self.stated_cells.check(cell_count.map(f64::from), EXACT, context), "cell count");
         let mos = self.mos.check(mos.map(Celsius::get), MOS_TEMPERATURE, context);
@@ -128,8 +130,8 @@ impl Guard {
         names.in_doubt |= by_voltage;
         let current = names.record(self.current.check(current.map(Amps::get), beside, context), "current");
         Values {
-            voltage, current, soc, soh, remaining, capacity, full_charge, cycles, throughput, stated, mos, board, balance_current,
-            heating_current, humidity, cells, highest_cell, lowest_cell, temperatures, settings,
+            voltage, current, soc, soh, remaining, capacity, full_charge, design, cycles, throughput, stated, mos, board,
+            balance_current, heating_current, humidity, cells, highest_cell, lowest_cell, temperatures, settings,
         }
     }
 
@@ -154,6 +156,7 @@ impl Values {
         reading.remaining = self.remaining.published.map(AmpHours::new);
         reading.capacity = self.capacity.published.map(AmpHours::new);
         reading.full_charge = self.full_charge.published.map(AmpHours::new);
+        reading.design = self.design.published.map(AmpHours::new);
         reading.cycles = self.cycles.published.and_then(whole);
         reading.throughput = self.throughput.published.map(AmpHours::new);
         reading.cell_count = self.stated.published.and_then(cell_count);

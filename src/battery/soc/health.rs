@@ -11,7 +11,7 @@ const PLAUSIBLE_SHARE: RangeInclusive<f64> = 0.2..=1.2;
 /// was never learned and is ignored.
 pub fn state_of_health(reading: &Reading) -> Option<Percent> {
     let learned = || {
-        let (learned, nominal) = (reading.full_charge?.get(), reading.capacity?.get());
+        let (learned, nominal) = (reading.full_charge?.get(), reading.design.or(reading.capacity)?.get());
         let share = learned / nominal;
         (learned != nominal && PLAUSIBLE_SHARE.contains(&share)).then(|| Percent::new(share.min(1.0) * 100.0).rounded(1))
     };

@@ -97,8 +97,11 @@ fn names(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
 
 /// The capacities among the registers: remaining, full, design.
 fn capacities(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
-    let &[0xB0, 1, 1, 4, 0xFF, 0, a, b, c, d, ..] = info else { return Err(UNFIT) };
-    into.remaining = Some(AmpHours::centi(u16::from_be_bytes([a, b])));
-    into.capacity = Some(AmpHours::centi(u16::from_be_bytes([c, d])));
+    let &[0xB0, 1, 1, 4, 0xFF, 0, a, b, c, d, e, f, ..] = info else { return Err(UNFIT) };
+    let charge = |bytes| unless(&[0xFFFF], u16::from_be_bytes(bytes)).map(AmpHours::centi);
+    into.remaining = charge([a, b]);
+    into.full_charge = charge([c, d]).filter(|full| full.get() > 0.0);
+    into.design = charge([e, f]).filter(|design| design.get() > 0.0);
+    into.capacity = into.full_charge.or(into.capacity);
     Ok(())
 }

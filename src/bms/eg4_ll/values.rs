@@ -28,6 +28,7 @@ pub(super) fn values(board: &mut Eg4Ll, registers: &Registers<'_>, into: &mut Re
     into.cell_count = u8::try_from(count).ok();
     show_cells(cells.into_iter().map(|cell| cell.map(Volts::milli)), into);
     into.capacity = unless(&[0, 0xFFFF], registers.u16(37).unwrap_or(0)).map(AmpHours::deci);
+    into.design = into.capacity;
     into.full_charge = registers.u32_high_first(31).and_then(|raw| unless(&[0, u32::MAX], raw)).map(ampere_hours);
     // 12 V boards with Bluetooth count in 0.1 A. They have neither of both capacities.
     let is_known = into.capacity.is_some() || into.full_charge.is_some();

@@ -15,6 +15,7 @@ pub(super) fn basic(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), Decode
     into.current = unless(&[i16::MIN, i16::MAX], r.i16_be("current")?).map(Amps::centi);
     into.remaining = unless(&[0xFFFF], r.u16_be("remaining capacity")?).map(AmpHours::centi);
     into.capacity = unless(&[0, 0xFFFF], r.u16_be("nominal capacity")?).map(AmpHours::centi);
+    into.design = into.capacity;
     into.cycles = unless(&[0xFFFF], r.u16_be("cycles")?).map(u32::from);
     into.device.production_date = date(r.u16_be("production date")?);
     let balancing = u32::from(r.u16_be("balancing 1-16")?) | (u32::from(r.u16_be("balancing 17-32")?) << 16);

@@ -27,7 +27,8 @@ pub(super) fn values(r: &mut Reader<'_>, has_own_limits: bool, into: &mut Readin
     let mut charge = |field| r.u16_be(field).map(|raw| unless(&[0xFFFF], raw).map(AmpHours::centi));
     into.remaining = charge("remaining")?;
     into.full_charge = charge("full")?.filter(|full| full.get() > 0.0);
-    into.capacity = charge("rated")?.filter(|rated| rated.get() > 0.0);
+    into.design = charge("rated")?.filter(|rated| rated.get() > 0.0);
+    into.capacity = into.design;
     into.temperatures.mos = celsius(r.u16_be("MOSFET temperature")?);
     r.skip(4, "environment, operation")?;
     into.soh = unless(&[0, 0xFFFF], r.u16_be("SoH")?).map(|raw| Percent::new(f64::from(raw)));

@@ -89,6 +89,7 @@ pub(super) fn reported(raw: u16) -> Option<u16> {
 pub(super) fn settings(registers: &Registers<'_>, into: &mut Reading) {
     let capacity = |id| registers.u32(id).and_then(|raw| unless(&[0, u32::MAX], raw)).map(|ah| AmpHours::new(f64::from(ah)));
     into.capacity = capacity(0xAA);
+    into.design = into.capacity;
     into.full_charge = capacity(0xB9);
     let setting = |id| registers.u16(id).and_then(|raw| unless(&NO_SETTING, raw));
     let amps = |id| setting(id).map(|amps| Amps::new(f64::from(amps)));

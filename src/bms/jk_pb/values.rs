@@ -142,7 +142,8 @@ pub(super) fn settings(frame: &[u8], into: &mut Reading) -> Result<(), DecodeErr
     into.fets.charge_switch = switch(118, "charge switch")?;
     into.fets.discharge_switch = switch(122, "discharge switch")?;
     into.balancing.allowed = switch(126, "balance switch")?;
-    into.capacity = capacity(milli(130, "capacity")?).or(into.full_charge);
+    into.design = capacity(milli(130, "capacity")?);
+    into.capacity = into.design.or(into.full_charge);
     Ok(())
 }
 

@@ -113,6 +113,7 @@ pub const SCHEMA: &[Key] = &[
     key(&["remaining_ah", "capacity_remain"], CHARGE, "Remaining charge, Ah.", |v, r| put(&mut r.remaining, charge(v))),
     key(&["capacity_ah", "capacity"], CHARGE, "Installed capacity, Ah.", |v, r| put(&mut r.capacity, capacity(v))),
     key(&["full_charge_ah"], CHARGE, "Capacity as learned by the BMS, Ah.", |v, r| put(&mut r.full_charge, capacity(v))),
+    key(&["design_ah"], CHARGE, "Capacity as designed, Ah, beside a learned one.", |v, r| put(&mut r.design, capacity(v))),
     key(&["cycles"], COUNT, "Charge cycles.", |v, r| put(&mut r.cycles, whole(v, 0, 1_000_000))),
     key(&["throughput_ah"], "a number from 0 to 1000000000", "Charge that went through the battery, Ah.", |v, r| {
         put(&mut r.throughput, number(v, 0.0, 1e9).map(AmpHours::new))

@@ -30,7 +30,7 @@ pub(super) fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     into.capacity = unless(&[0, 0xFFFF], r.u16_be("full capacity")?).map(AmpHours::centi);
     into.full_charge = into.capacity;
     into.cycles = unless(&[0xFFFF], r.u16_be("cycles")?).map(u32::from);
-    r.skip(2, "design capacity")?;
+    into.design = unless(&[0, 0xFFFF], r.u16_be("design capacity")?).map(AmpHours::centi);
     let rest = r.bytes(r.left(), "state of charge")?;
     if rest.len() > MAX_REST {
         return Err(UNFIT);

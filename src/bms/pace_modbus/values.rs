@@ -27,8 +27,9 @@ pub(super) fn values(board: &mut PaceModbus, registers: &Registers<'_>, into: &m
     into.voltage = get(1).map(Volts::centi);
     (into.soc, into.soh) = (percent(2), percent(3));
     into.remaining = charge(4);
-    // Full, as on the boards with the ASCII protocol; the design capacity follows.
+    // Full, as on the boards with the ASCII protocol.
     into.capacity = charge(5).filter(|full| full.get() > 0.0);
+    into.design = charge(6).filter(|design| design.get() > 0.0);
     if [into.soc, into.soh].iter().flatten().any(|percent| percent.get() > 100.0) {
         return Err(OTHER_BOARD);
     }

@@ -24,7 +24,7 @@ pub(super) fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     into.capacity = unless(&[0, 0xFFFF], r.u16_be("full capacity")?).map(AmpHours::centi);
     into.full_charge = into.capacity;
     into.soc = unless(&[0xFFFF], r.u16_be("SoC")?).map(Percent::deci);
-    r.skip(2, "rated capacity")?;
+    into.design = unless(&[0, 0xFFFF], r.u16_be("rated capacity")?).map(AmpHours::centi);
     into.cycles = unless(&[0xFFFF], r.u16_be("cycles")?).map(u32::from);
     into.soh = unless(&[0, 0xFFFF], r.u16_be("SoH")?).map(Percent::deci);
     Ok(())

@@ -107,6 +107,8 @@ pub(super) fn bank(_: &mut SeplosV3, registers: &Registers<'_>, into: &mut Readi
     into.current = get(0x2002).map(|raw| Amps::deci(raw.cast_signed()));
     into.remaining = get(0x2004).map(AmpHours::centi);
     into.capacity = get(0x2006).and_then(|raw| unless(&[0], raw)).map(AmpHours::centi);
+    into.full_charge = into.capacity;
+    into.design = get(0x200A).and_then(|raw| unless(&[0], raw)).map(AmpHours::centi);
     into.settings.discharge_limit = get(0x2010).map(Amps::deci);
     into.settings.charge_limit = get(0x2012).map(Amps::deci);
     into.cycles = word(registers, 0x2017).map(u32::from);

@@ -153,6 +153,7 @@ object! {
         remaining_ah: Option<f64> = reading.remaining,
         capacity_ah: Option<f64> = reading.capacity,
         full_charge_ah: Option<f64> = reading.full_charge,
+        design_ah: Option<f64> = reading.design,
         cycles: Option<u32> = reading.cycles,
         throughput_ah: Option<f64> = reading.throughput,
         /// Charge drawn since full; zero or negative.

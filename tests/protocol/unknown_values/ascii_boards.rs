@@ -33,6 +33,7 @@ fn pace() -> Board {
         field("capacity_ah", (0, 31), &["0000", "FFFF"]),
         field("full_charge_ah", (0, 31), &["0000", "FFFF"]),
         field("cycles", (0, 33), &["FFFF"]),
+        field("design_ah", (0, 35), &["0000", "FFFF"]),
     ];
     Board { family: "pace", replies: vec![reply(&[], values, wrap)], fields }
 }
@@ -57,6 +58,7 @@ fn seplos() -> Board {
         field("capacity_ah", (0, 31), &["0000", "FFFF"]),
         field("full_charge_ah", (0, 31), &["0000", "FFFF"]),
         field("soc_pct", (0, 33), &["FFFF"]),
+        field("design_ah", (0, 35), &["0000", "FFFF"]),
         field("cycles", (0, 37), &["FFFF"]),
         field("soh_pct", (0, 39), &["0000", "FFFF"]),
     ];

@@ -87,6 +87,7 @@ fn jk() -> Board {
         field("charge_ocp_a", value(70), &["0000", "FFFF"]),
         field("balance_allowed", value(82), &["FF"]),
         field("capacity_ah", value(119), &["00000000", "FFFFFFFF"]),
+        field("design_ah", value(119), &["00000000", "FFFFFFFF"]),
         field("charge_switch", value(124), &["FF"]),
         field("discharge_switch", value(126), &["FF"]),
         field("chemistry", value(133), &["FF"]),
@@ -139,6 +140,7 @@ fn jk_pb() -> Board {
         field("charge_switch", (1, 118), SWITCH),
         field("discharge_switch", (1, 122), SWITCH),
         field("balance_allowed", (1, 126), SWITCH),
+        field("design_ah", (1, 130), SETTING),
     ];
     Board { family: "jk-pb", replies: vec![live, settings], fields }
 }
@@ -314,6 +316,7 @@ fn jbd() -> Board {
         field("current_a", (0, 3), &["8000", "7FFF"]),
         field("remaining_ah", (0, 5), &["FFFF"]),
         field("capacity_ah", (0, 7), &["0000", "FFFF"]),
+        field("design_ah", (0, 7), &["0000", "FFFF"]),
         field("cycles", (0, 9), &["FFFF"]),
         field("production_date", (0, 11), &["0000", "FFFF"]),
         field("soc_pct", (0, 20), &["FF"]),

@@ -109,6 +109,7 @@ fn jbd_up16s() -> Board {
         field("remaining_ah", (0, 10), NONE),
         field("full_charge_ah", (0, 12), UNSET),
         field("capacity_ah", (0, 14), UNSET),
+        field("design_ah", (0, 14), UNSET),
         field("mos_temperature_c", (0, 16), UNSET),
         field("soh_pct", (0, 22), UNSET),
         field("cycles", (0, 36), NONE),
@@ -203,6 +204,7 @@ fn eg4_ll() -> Board {
         field("full_charge_ah", at(0, 0, 31), &["00000000", "FFFFFFFF"]),
         field("temperatures_c", (0, 67), &["00", "C8"]),
         field("capacity_ah", at(0, 0, 37), UNSET),
+        field("design_ah", at(0, 0, 37), UNSET),
     ];
     Board { family: "eg4-ll", replies: vec![reply::<1, 3>(Read::holding(0, 0x27), &values)], fields }
 }
@@ -214,6 +216,7 @@ fn pace_modbus() -> Board {
         (3, 99),
         (4, 14000),
         (5, 28000),
+        (6, 30000),
         (7, 7),
         (15, 3300),
         (16, 3301),
@@ -233,6 +236,7 @@ fn pace_modbus() -> Board {
         field("soh_pct", at(0, 0, 3), UNSET),
         field("remaining_ah", at(0, 0, 4), NONE),
         field("capacity_ah", at(0, 0, 5), UNSET),
+        field("design_ah", at(0, 0, 6), UNSET),
         field("cycles", at(0, 0, 7), NONE),
         field("temperatures_c", at(0, 0, 32), &["8000", "7FFF", "FFFF"]),
         field("mos_temperature_c", at(0, 0, 35), &["8000", "7FFF", "FFFF"]),
