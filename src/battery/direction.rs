@@ -33,12 +33,16 @@ const CAPACITIES: std::ops::RangeInclusive<f64> = 2.0..=5000.0;
 pub struct Memory {
     /// Name of the answer that was proved.
     pub answer: Option<String>,
+    /// Number of cells of the battery that proved it: another number is another battery.
+    pub cells: Option<u8>,
 }
 
 /// Watches the charge of one battery.
 #[derive(Debug, Default)]
 pub(super) struct Direction {
     answer: Option<Assumption>,
+    /// Number of cells of the battery that proved the answer.
+    cells: Option<u8>,
     stretch: Option<Stretch>,
     /// Result of the last stretch, and the capacity that it implies, Ah.
     last: Option<(Assumption, f64)>,
@@ -115,12 +119,12 @@ impl Direction {
     /// With an answer that was proved before.
     pub(super) fn restored(memory: &Memory) -> Self {
         let answer = memory.answer.as_deref().and_then(|name| Assumption::all().find(|answer| answer.name() == name));
-        Self { answer, asked: answer.is_some(), ..Self::default() }
+        Self { answer, cells: memory.cells, asked: answer.is_some(), ..Self::default() }
     }
 
     /// State to save for a restart.
     pub(super) fn memory(&self) -> Memory {
-        Memory { answer: self.answer.map(|answer| answer.name().to_owned()) }
+        Memory { answer: self.answer.map(|answer| answer.name().to_owned()), cells: self.cells }
     }
 
     /// What was proved.
@@ -139,6 +143,9 @@ impl Direction {
         now: Moment,
     ) -> Vec<String> {
         let Some((question, amps)) = reading.open_direction() else { return Vec::new() };
+        if self.answer.is_some() && reading.cell_count.is_some() && reading.cell_count != self.cells {
+            *self = Self::default();
+        }
         let mut notices = Vec::new();
         let set = owner.iter().copied().find(|answer| answer.question == question);
         if set.is_none() && !std::mem::replace(&mut self.asked, true) {
@@ -161,7 +168,10 @@ impl Direction {
             (None, _) => self.last = None,
             (Some(result), set) => {
                 let agrees = self.last.replace(result).is_some_and(|last| agree(last, result));
-                notices.extend(agrees.then(|| self.conclude(result.0, set)).flatten());
+                if agrees {
+                    self.cells = reading.cell_count;
+                    notices.extend(self.conclude(result.0, set));
+                }
             }
         }
         notices

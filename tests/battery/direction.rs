@@ -144,6 +144,13 @@ fn the_decision_survives_a_restart_and_better_evidence_changes_it() {
     later.positive_charges = true;
     assert_eq!(later.flows(-40.0, 40.0), Some(-40.0), "{:?}", later.log);
     assert_eq!(later.said("contradicts the direction of the current that it proved before"), 1, "{:?}", later.log);
+    // A board with another number of cells is another battery, as is one in a file that tells none.
+    for saved in [saved.replace("\"cells\":16", "\"cells\":8"), saved.replace(",\"cells\":16", "")] {
+        let restored: PersistedState = serde_json::from_str(&saved).unwrap();
+        let mut another = Pack { battery: Battery::new(Config::default(), restored), ..Pack::new(true) };
+        assert_eq!(another.reads(40.0), None, "{saved}");
+        assert_eq!(another.said("then set assume"), 1, "{:?}", another.log);
+    }
     // What is in the file may be anything.
     let nonsense = serde_json::from_str(r#"{"direction": {"answer": "nonsense"}}"#).unwrap();
     let mut unset = Pack { battery: Battery::new(Config::default(), nonsense), ..Pack::new(true) };

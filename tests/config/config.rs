@@ -306,6 +306,19 @@ fn contradictions_are_blamed_on_the_table_that_causes_them() {
 }
 
 #[test]
+fn a_curve_that_ends_below_the_charge_voltage_is_refused() {
+    let curve = "charge_by_cell_voltage = [[3.30, 1.0], [3.40, 0.0]]\n";
+    for (more, line, voltage) in
+        [("", 1, "3.45, the default while `chemistry` is not set"), ("max_cell_voltage_v = 3.5\n", 2, "3.5")]
+    {
+        let said = errors(&format!("{curve}{more}"));
+        assert!(said.starts_with(&format!("c.toml:{line}: `charge_by_cell_voltage` ends charging at 3.4 V")), "{said}");
+        assert!(said.contains(&format!("`max_cell_voltage_v` = {voltage}")), "{said}");
+    }
+    settings(&format!("{curve}max_cell_voltage_v = 3.39\n"));
+}
+
+#[test]
 fn the_default_file_is_the_defaults() {
     let text = document();
     for key in KEYS {
