@@ -72,6 +72,9 @@ try_out() {
 }
 
 cd "$ROOT"
+# Shown by `dbus-bms --version`; empty outside of a checkout.
+commit=$(git rev-parse --short=10 HEAD 2>/dev/null || true)
+[ -z "$commit" ] || export DBUS_BMS_COMMIT=$commit
 if command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -qx "$TARGET"; then
     build_with_rustup
 else

@@ -55,6 +55,8 @@ pack "$RELEASE/venus-data.tar.gz" "$stage/venus" dbus-bms-setup rc
 linux=$stage/linux/dbus-bms-$VERSION
 binaries "$linux/bin"
 cp cross/linux/* config.toml LICENSE "$linux/"
+# With the features and the profile of the tests, which have built nearly all of it.
+cargo run --quiet --locked --all-features --example cli_files -- "$linux"
 echo "$VERSION" >"$linux/VERSION"
 pack "$RELEASE/dbus-bms-linux.tar.gz" "$stage/linux" "dbus-bms-$VERSION"
 

@@ -12,4 +12,5 @@ pub mod state_file;
 pub mod stop;
 pub mod time;
 pub mod units;
+pub mod version;
 pub mod watchdog;

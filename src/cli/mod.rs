@@ -31,6 +31,7 @@ mod takeover;
 pub use exit::Exit;
 pub use failure::Failure;
 
+use crate::base::version::VERSION;
 use crate::terminal::input::StandardInput;
 use crate::terminal::output::Show;
 use bank::BankArgs;
@@ -60,7 +61,7 @@ use support::SupportArgs;
 
 /// Battery driver for Victron GX devices: serial BMS to D-Bus, with charge control
 #[derive(Debug, Parser)]
-#[command(name = "dbus-bms", version, after_help = EXIT_CODES)]
+#[command(name = "dbus-bms", version = VERSION.as_str(), after_help = EXIT_CODES)]
 pub struct Cli {
     /// Log level: error, warn, info, debug, trace or off [default: RUST_LOG, else info]
     #[arg(long, global = true, value_name = "LEVEL")]

@@ -3,6 +3,7 @@
 use super::options::ConfigFile;
 use super::{Failure, status};
 use crate::base::runtime::{self, SystemClock, until_stopped};
+use crate::base::version::VERSION;
 use crate::config::Paths;
 use crate::dbus::BusAddress;
 use crate::link::open;
@@ -93,7 +94,7 @@ impl SupportArgs {
         let venus = std::fs::read_to_string(self.root.join("opt/victronenergy/version")).unwrap_or_else(|_| "none\n".to_owned());
         format!(
             "dbus-bms {}\nLinux {} on {}\nVenus OS {}",
-            env!("CARGO_PKG_VERSION"),
+            VERSION.as_str(),
             system.release().to_string_lossy(),
             system.machine().to_string_lossy(),
             venus.lines().next().unwrap_or_default()

@@ -265,3 +265,35 @@ fn simulate_lists_its_boards() {
     let scenario = run(&["simulate", "jbd", "--link", "/nonexistent/x", "--scenario", "/nonexistent/file"], "");
     assert_sentence(&scenario, 2, "[[step]]");
 }
+
+#[test]
+fn the_version_names_processor_and_features() {
+    let shown = run(&["--version"], "").out;
+    assert!(shown.starts_with(&format!("dbus-bms {} (", env!("CARGO_PKG_VERSION"))), "{shown}");
+    assert!(shown.contains(std::env::consts::ARCH) && shown.contains("features") && shown.lines().count() == 1, "{shown}");
+}
+
+#[path = "../../examples/cli_files.rs"]
+#[allow(dead_code, reason = "its main function is not used here")]
+mod cli_files;
+
+#[test]
+fn completions_and_man_pages_name_every_command() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cli-files");
+    cli_files::write(&folder).unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let bash = folder.join("completions/dbus-bms.bash");
+    assert!(std::process::Command::new("bash").arg("-n").arg(&bash).status().unwrap().success());
+    let help = run(&["--help"], "").out;
+    let commands = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: Vec<&str> =
+        commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in commands {
+        for file in ["dbus-bms.bash", "_dbus-bms", "dbus-bms.fish"] {
+            assert!(read(&format!("completions/{file}")).contains(command), "{command} in {file}");
+        }
+        assert!(read(&format!("man/dbus-bms-{command}.1")).contains(".SH SYNOPSIS"), "{command}");
+    }
+    assert!(read("man/dbus-bms.1").contains("Exit codes"));
+}
