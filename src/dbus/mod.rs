@@ -22,7 +22,7 @@ pub(crate) use client::bank_watch::{BANK_HEARTBEAT_INTERVAL, BankClaim};
 pub use client::reader::{AskError, BusReader, BusValue, ask};
 pub(crate) use client::remote_batteries::{RemoteBatteries, RemoteEvent};
 pub use client::remote_battery::RemoteBattery;
-pub(crate) use client::view::ViewReply;
+pub(crate) use client::view::{BUS_POLICY, ViewReply};
 pub use connection::{BusAddress, DbusError};
 pub use gx_settings::{GX_SETTINGS, GxSettingKey, GxSettingValues};
 pub(crate) use names::BATTERY_PREFIX;

@@ -15,7 +15,7 @@ use crate::base::watchdog::{self, Watchdog};
 use crate::battery::charge;
 use crate::config::{Config, Paths, Settings};
 use crate::control::{CommandHandle, PendingRequest};
-use crate::dbus::{self, BusAddress, BusReader, DbusError, ViewReply};
+use crate::dbus::{self, BUS_POLICY, BusAddress, BusReader, DbusError, ViewReply};
 use crate::model::{Freshness, Outcome};
 use crate::output::api::View;
 use crate::output::registry::BatteryRegistry;
@@ -149,7 +149,7 @@ struct Last {
 
 /// Reads one battery forever.
 async fn follow(bus: BusReader, name: String, registry: BatteryRegistry, silence: charge::Silence, handle: CommandHandle) {
-    let mut last: Option<Last> = None;
+    let (mut last, mut was_denied): (Option<Last>, bool) = (None, false);
     // The battery is removed however this ends.
     let mut registration = Registration { registry, id: None };
     loop {
@@ -177,7 +177,11 @@ async fn follow(bus: BusReader, name: String, registry: BatteryRegistry, silence
                 registration.end();
                 last = None;
             }
-            Ok(ViewReply::Foreign) => {
+            Ok(reply @ (ViewReply::Foreign | ViewReply::Denied)) => {
+                let is_denied = matches!(reply, ViewReply::Denied);
+                if is_denied && !std::mem::replace(&mut was_denied, is_denied) {
+                    log::warn!("{name} is not shown: the bus refuses to let this program ask it; install {BUS_POLICY}");
+                }
                 registration.end();
                 last = None;
                 runtime::sleep_until(asked_at.after(FOREIGN_POLL_INTERVAL)).await;

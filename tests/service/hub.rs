@@ -100,3 +100,21 @@ fn without_a_sink_it_ends_at_once() {
     home.configure("");
     home.start(&["hub", "--bus", "unix:path=/nonexistent"]).end().assert(0, &["nothing to serve", "web.enabled"]);
 }
+
+#[test]
+fn a_bus_that_refuses_to_let_it_ask_is_named_with_the_remedy() {
+    let (home, page) = (Home::new(), http::free());
+    let mut bus = Bus::prepare().with_rule("<deny send_interface=\"dbus_bms.Battery\"/>");
+    bus.begin();
+    home.configure(&format!("web.enabled = true\nweb.listen = \"{page}\"\n"));
+    let board = Board::on_pty(&home.path("ttyA"), simulated());
+    let driver = home.run(&bus, &board.port, &["--bms", "jbd", "--outputs-elsewhere"]);
+    driver.wait_for_log("is on D-Bus");
+    let address = bus.address().to_string();
+    let hub = home.start(&["hub", "--bus", &address]);
+    hub.wait_for_log(
+        "com.victronenergy.battery.ttyA is not shown: the bus refuses to let this program ask it; install dbus-bms.conf",
+    );
+    let doctor = home.start(&["doctor", "--root", "/nonexistent/root", "--bus", &address]).end();
+    assert!(doctor.code == Some(1) && doctor.output.join("\n").contains("-> install dbus-bms.conf"), "{doctor:#?}");
+}

@@ -43,6 +43,14 @@ impl Bus {
         Self { daemon: None, folder, address }
     }
 
+    /// With this rule of a policy behind the usual ones, which allow everything; before the daemon is started.
+    pub(crate) fn with_rule(self, rule: &str) -> Self {
+        let file = self.folder.join("bus.conf");
+        let config = std::fs::read_to_string(&file).unwrap().replace("</policy>", &format!("{rule}</policy>"));
+        std::fs::write(file, config).unwrap();
+        self
+    }
+
     /// Starts the daemon, for the first time or again.
     pub(crate) fn begin(&mut self) {
         let mut daemon = Command::new("dbus-daemon")

@@ -5,6 +5,7 @@ use crate::base::printable::{printable_json, printable_name};
 use crate::dbus::connection::DbusError;
 use crate::dbus::names::{BATTERY_INTERFACE, VIEW_METHOD};
 use crate::output::api::View;
+use zbus::fdo;
 
 /// Maximum size of a view; anything larger is rejected.
 const VIEW_SIZE_LIMIT: usize = 64 * 1024;
@@ -20,7 +21,12 @@ pub(crate) enum ViewReply {
     Gone,
     /// No reply in time.
     NoAnswer,
+    /// The bus does not let this program ask.
+    Denied,
 }
+
+/// To be installed where the bus lets nobody ask for a view.
+pub(crate) const BUS_POLICY: &str = "dbus-bms.conf of the package in /etc/dbus-1/system.d, and run `systemctl reload dbus`";
 
 impl BusReader {
     /// Requests the view of a battery.
@@ -37,11 +43,14 @@ impl BusReader {
                 let view = view.filter(|view| is_id(&view.identity.id) && view.identity.service.as_deref() == Some(service));
                 Ok(view.map_or(ViewReply::Foreign, |view| ViewReply::View(Box::new(view))))
             }
-            Err(zbus::Error::MethodError(name, _, _)) => Ok(match name.as_str() {
-                "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => ViewReply::Gone,
-                "org.freedesktop.DBus.Error.NoReply" | "org.freedesktop.DBus.Error.Timeout" => ViewReply::NoAnswer,
+            // Errors of the bus itself; all others are a service's.
+            Err(zbus::Error::FDO(error)) => Ok(match *error {
+                fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => ViewReply::Gone,
+                fdo::Error::AccessDenied(_) => ViewReply::Denied,
+                fdo::Error::NoReply(_) | fdo::Error::Timeout(_) | fdo::Error::TimedOut(_) => ViewReply::NoAnswer,
                 _ => ViewReply::Foreign,
             }),
+            Err(zbus::Error::MethodError(..)) => Ok(ViewReply::Foreign),
             Err(zbus::Error::InputOutput(error)) if error.kind() == std::io::ErrorKind::TimedOut => Ok(ViewReply::NoAnswer),
             Err(error) => Err(DbusError::Lost(error.to_string())),
         }

@@ -3,7 +3,7 @@
 use super::Report;
 use super::bank::{self, MemberRow};
 use crate::base::printable::printable_name;
-use crate::dbus::{BusAddress, BusReader, BusValue, DbusError, ViewReply};
+use crate::dbus::{BUS_POLICY, BusAddress, BusReader, BusValue, DbusError, ViewReply};
 use crate::model::CHARGE_EXCESS_REMEDY;
 use crate::output::api::{View, bank_id};
 
@@ -76,6 +76,13 @@ async fn battery(bus: &BusReader, report: &mut Report, service: String) -> Batte
     }
     let view = match bus.view(&service).await {
         Ok(ViewReply::View(view)) => *view,
+        Ok(ViewReply::Denied) => {
+            report.problem(
+                format!("{name}: the bus refuses to let this program ask for its details"),
+                format!("install {BUS_POLICY}"),
+            );
+            View::default()
+        }
         // A battery of another driver, or without a reply.
         _ => View::default(),
     };
