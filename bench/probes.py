@@ -16,10 +16,10 @@ import time
 
 BOARDS = (
 	'jk jk-pb jk-pb-chain jbd daly daly-modbus pace seplos-v3 seplos topbms ant pylontech daren lifepower4 renogy eg4-ll jbd-up16s '
-	'ant-old tianpower pace-modbus felicity heltec daly-can pylontech-can jk-can rv-c'
+	'ant-old tianpower pace-modbus felicity heltec sinowealth daly-can pylontech-can jk-can rv-c'
 ).split()
 # They are tried only if they are named.
-UNTESTED = ('pace-modbus', 'felicity', 'heltec', 'jk-can', 'rv-c')
+UNTESTED = ('pace-modbus', 'felicity', 'heltec', 'sinowealth', 'jk-can', 'rv-c')
 CAN = ('daly-can', 'pylontech-can', 'jk-can', 'rv-c')
 PAUSE = 3
 LONGEST = 30
