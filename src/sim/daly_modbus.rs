@@ -130,7 +130,7 @@ fn numbered(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
     let reported = unit.pack.reported();
     let of_d2 = live(reported);
     let from = |register: usize, count: usize| of_d2.iter().copied().skip(register).take(count);
-    let mut registers = Registers(vec![0; 0x110]);
+    let mut registers = Registers(vec![0; 0x190]);
     registers.put(0, from(0, 0x20));
     registers.put(0x30, from(0x20, 8));
     registers.put(0x38, from(0x28, 3));
@@ -146,6 +146,12 @@ fn numbered(first: usize, words: usize, unit: &Unit) -> Option<Vec<u8>> {
     let rated = ((reported.capacity_ah * 1000.0).round() as u32).to_be_bytes();
     let rated = rated.as_chunks::<2>().0.iter().copied().map(u16::from_be_bytes);
     registers.put(0x109, rated.clone().chain(rated));
+    let cells = reported.cells_v.len() as u16;
+    registers.put(0x130, [3600, 3650, 3500, 5000, 2700, 2500, 2800, 5000]);
+    registers.put(0x138, [36 * cells, 73 * cells / 2, 35 * cells, 1000, 27 * cells, 25 * cells, 28 * cells, 1000]);
+    registers.put(0x140, [28800, 28500, 1000, 28000, 1000, 31600, 32000, 1000]);
+    let texts: Vec<u8> = b"41_000000_0000SIM".iter().copied().chain([0; 11]).chain(*b"SIM41_0000").chain([0; 4]).collect();
+    registers.put(0x178, texts.as_chunks().0.iter().copied().map(u16::from_be_bytes));
     reply(registers.0.get(first..first.checked_add(words)?)?)
 }
 

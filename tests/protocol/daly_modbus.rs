@@ -177,7 +177,24 @@ fn the_version_is_asked_for_in_the_second_reading() {
         )
         .contains(&"d20300a900208791".to_owned())
     );
-    assert_eq!(plan(board(Some(1)).as_mut(), &read).len(), 2, "among the registers with the password");
+}
+
+/// Protections and texts of boards at 81 and up are requested after the first reading, without the registers of the password between them.
+#[test]
+fn no_board_is_asked_for_its_password() {
+    let read = Reading { cell_count: Some(16), ..known() };
+    let mut asked = Vec::new();
+    for address in [None, Some(1)] {
+        for request in [&Reading::default(), &read].into_iter().flat_map(|known| plan(board(address).as_mut(), known)) {
+            let bytes = hex::decode(&request).unwrap();
+            let first = u16::from_be_bytes([bytes[2], bytes[3]]);
+            let behind = first + u16::from_be_bytes([bytes[4], bytes[5]]);
+            let password = if address.is_none() { 0xC9..0xCC } else { 0x126..0x129 };
+            assert!(behind <= password.start || first >= password.end, "{request}");
+            asked.push(request);
+        }
+    }
+    assert!(asked.contains(&"8103013000185bf3".to_owned()) && asked.contains(&"8103017800151a20".to_owned()), "{asked:?}");
 }
 
 #[test]

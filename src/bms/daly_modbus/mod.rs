@@ -5,8 +5,7 @@
 //! reply    from D2, or 50+n
 //! ```
 //! FFFF is a register that is not fitted, 00FF and 0000 a sensor that is not. Both families have the same values at different
-//! registers, see `D2` and `P81`. Register C9 contains the password and is never read; nor are the settings of p81 boards, which
-//! include it.
+//! registers, see `D2` and `P81`. The registers with the password are never read: C9 of D2 boards, 126 to 128 of the others.
 //!
 //! The manufacturer's document counts charge as negative, the recordings as positive: if the state register reports charging or
 //! discharging, that decides. Balancing bits and MOS temperature are in registers that the document calls reserved: they are used
@@ -56,6 +55,7 @@ struct DalyModbus {
     /// Optional block of live values.
     optional: AskUntilKnown,
     fixed: AskUntilKnown,
+    protections: AskUntilKnown,
     version: AskUntilKnown,
 }
 
@@ -110,13 +110,18 @@ impl Protocol for DalyModbus {
         if known.capacity.is_none() && self.fixed.is_due(&LIMITS) {
             plan.push(self.request(&map.fixed));
         }
-        // Keeps the first reading short; this can wait for the second.
-        if let Some(version) = &map.version
-            && known.cell_count.is_some()
-            && known.device.sw_version.is_none()
-            && self.version.is_due(&NAMES)
+        // Keeps the first reading short; these can wait for the second.
+        if known.cell_count.is_none() {
+            return plan;
+        }
+        if let Some(protections) = &map.protections
+            && known.settings.cell_ovp.is_none()
+            && self.protections.is_due(&NAMES)
         {
-            plan.push(self.request(version));
+            plan.push(self.request(protections));
+        }
+        if known.device.sw_version.is_none() && self.version.is_due(&NAMES) {
+            plan.push(self.request(&map.version));
         }
         plan
     }
@@ -153,6 +158,7 @@ impl DalyModbus {
             self.fixed.answered();
         } else if first == 0 {
             self.fixed.heard();
+            self.protections.heard();
             self.version.heard();
         }
         let awaited = into.capacity.is_none() && self.fixed.is_awaited();

@@ -24,8 +24,13 @@ pub(super) struct Map {
     pub(super) fixed: Block,
     /// The block contains the protections, too.
     pub(super) has_protections: bool,
+    /// The protections of boards that do not have them there: read until known.
+    pub(super) protections: Option<Block>,
     /// Read until known: texts of software and hardware.
-    pub(super) version: Option<Block>,
+    pub(super) version: Block,
+    /// Bytes of the text of the software; that of the hardware follows.
+    pub(super) software: usize,
+    pub(super) heater: Option<u16>,
     /// Cell voltages begin at 0 and end here.
     pub(super) cells: u16,
     pub(super) temperatures: Range<u16>,
@@ -50,7 +55,10 @@ pub(super) const D2: Map = Map {
     live: &[block("live values", 0, 0x3E, true), block("MOS temperature", 0x3E, 9, false)],
     fixed: block("settings", 0x80, 0x29, false),
     has_protections: true,
-    version: Some(block("version", VERSION, 0x20, false)),
+    protections: None,
+    version: block("version", 0xA9, 0x20, false),
+    software: 32,
+    heater: None,
     cells: 0x20,
     temperatures: 0x20..0x28,
     voltage: 0x28,
@@ -74,8 +82,10 @@ pub(super) const P81: Map = Map {
     live: &[block("cells and pack", 0, 0x40, true), block("state", 0x41, 0x3E, true)],
     fixed: block("capacity", 0x109, 4, false),
     has_protections: false,
-    // Located among the registers with the password.
-    version: None,
+    protections: Some(block("protections", P81_PROTECTIONS, 0x18, false)),
+    version: block("version", 0x178, 21, false),
+    software: 28,
+    heater: Some(0x55),
     cells: 0x30,
     temperatures: 0x30..0x38,
     voltage: 0x38,
@@ -98,8 +108,10 @@ pub(super) const P81: Map = Map {
 /// at 43 by the same source, but none was recorded that fills it.
 pub(super) const P81_BOARD_TEMPERATURE: u16 = 0x5B;
 
-/// Start of the texts of a D2 board: 32 bytes of software, 32 of hardware.
-pub(super) const VERSION: u16 = 0xA9;
+/// First of the protections of a p81 board: warning, protection, release, delay of cells too high and too low, and of the pack; then of
+/// both currents. The recorded board has them here, in the order of D2 boards; the register map has them elsewhere. The registers
+/// shortly before contain the password.
+pub(super) const P81_PROTECTIONS: u16 = 0x130;
 
 /// Replies whose registers follow from their number without the request: those of D2 boards, and of the others.
 pub(super) const D2_FULL: [Read; 2] = [Read::holding(0, 62), Read::holding(0, 80)];

@@ -1,7 +1,7 @@
 //! Meaning of the registers.
 
 use super::alarms;
-use super::registers::{D2, Map, P81, P81_BOARD_TEMPERATURE, VERSION};
+use super::registers::{D2, Map, P81, P81_BOARD_TEMPERATURE, P81_PROTECTIONS};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts, Watts};
 use crate::bms::bytes::{set_bits, show_cells, text, unless};
 use crate::bms::daly::alarms::failures;
@@ -46,6 +46,16 @@ impl Registers<'_> {
             into.temperatures.sensors = Some(fitted.filter_map(celsius).collect());
         }
         self.balancing(map, into);
+        into.heating = map.heater.and_then(|register| self.word(register)).map(|on| on != 0).or(into.heating);
+        self.version(map, into);
+    }
+
+    fn version(&self, map: &Map, into: &mut Reading) {
+        let texts = self.0.first.eq(&map.version.read.first).then_some(self.0.data);
+        if let Some((software, hardware)) = texts.and_then(|data| data.split_at_checked(map.software)) {
+            let hardware = hardware.get(..map.software.min(hardware.len()));
+            (into.device.sw_version, into.device.hw_version) = (text(software), hardware.and_then(text));
+        }
     }
 
     /// Positive charges.
@@ -78,10 +88,6 @@ impl Registers<'_> {
             let bytes: Vec<u8> = words.into_iter().flat_map(u16::to_le_bytes).collect();
             failures(&bytes, into);
         }
-        if let Some(texts) = self.0.first.eq(&VERSION).then_some(self.0.data).and_then(|data| data.split_first_chunk::<32>()) {
-            let (software, hardware) = texts;
-            (into.device.sw_version, into.device.hw_version) = (text(software), hardware.get(..32).and_then(text));
-        }
         let settings = &mut into.settings;
         let word = |register| unless(&[0], self.word(register)?);
         let amps = |register| word(register).map(|raw| Amps::deci((f64::from(raw) - 30000.0).abs()));
@@ -108,8 +114,33 @@ impl Registers<'_> {
         {
             into.capacity = Some(AmpHours::milli(rated));
         }
+        self.p81_protections(into);
         into.temperatures.board = self.word(P81_BOARD_TEMPERATURE).and_then(celsius).or(into.temperatures.board);
         alarms::failures(self, into);
+    }
+}
+
+impl Registers<'_> {
+    /// The protections, if they are in an order that only such values have.
+    fn p81_protections(&self, into: &mut Reading) {
+        let of = |number: u16| -> Option<[u16; 3]> {
+            let first = P81_PROTECTIONS.checked_add(number)?;
+            Some([self.word(first)?, self.word(first.checked_add(1)?)?, self.word(first.checked_add(2)?)?])
+        };
+        let (Some(cell_high), Some(cell_low), Some(pack_high), Some(pack_low)) = (of(0), of(4), of(8), of(12)) else { return };
+        let is_high = |[warning, protection, release]: [u16; 3]| warning <= protection && release < protection;
+        let is_low = |[warning, protection, release]: [u16; 3]| warning >= protection && release > protection;
+        let in_order = [cell_high, pack_high].into_iter().all(is_high) && [cell_low, pack_low].into_iter().all(is_low);
+        if !in_order || cell_low[1] == 0 || cell_high[1] <= cell_low[1] {
+            return;
+        }
+        let settings = &mut into.settings;
+        (settings.cell_ovp, settings.cell_uvp) = (Some(Volts::milli(cell_high[1])), Some(Volts::milli(cell_low[1])));
+        (settings.pack_ovp, settings.pack_uvp) = (Some(Volts::deci(pack_high[1])), Some(Volts::deci(pack_low[1])));
+        let amps = |register: u16| unless(&[0], self.word(register)?).map(|raw| Amps::deci((f64::from(raw) - 30000.0).abs()));
+        // Charge is below 30000, discharge above.
+        settings.charge_ocp = amps(0x141).filter(|_| self.word(0x141).is_some_and(|raw| raw < 30000));
+        settings.discharge_ocp = amps(0x146).filter(|_| self.word(0x146).is_some_and(|raw| raw > 30000));
     }
 }
 

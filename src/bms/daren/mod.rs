@@ -48,7 +48,7 @@ const FAMILY: Family = Family {
         Block { what: "values", command: 0x42, info: RequestInfo::Address, when: When::Always, decode: values::values },
         Block { what: "limits", command: 0x47, info: RequestInfo::Address, when: When::Settings, decode: limits },
         Block { what: "names", command: 0x51, info: RequestInfo::Nothing, when: When::Name(has_version), decode: names },
-        Block { what: "registers", command: 0xB0, info: RequestInfo::Nothing, when: When::Never, decode: capacities },
+        Block { what: "registers", command: 0xB0, info: RequestInfo::Nothing, when: When::Never, decode: registers },
     ],
     timeout: Duration::from_millis(600),
     pack: pack_of_header,
@@ -95,8 +95,12 @@ fn names(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     if r.left() == 2 && is_text { Ok(()) } else { Err(UNFIT) }
 }
 
-/// The capacities among the registers: remaining, full, design.
-fn capacities(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+/// Registers 3, the board's number, and 4, the capacities: remaining, full, design.
+fn registers(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    if let [0xB0, 1, 1, 3, 0xFF, _, number @ ..] = info {
+        into.device.serial_number = into.device.serial_number.take().or_else(|| text(number));
+        return Ok(());
+    }
     let &[0xB0, 1, 1, 4, 0xFF, 0, a, b, c, d, e, f, ..] = info else { return Err(UNFIT) };
     let charge = |bytes| unless(&[0xFFFF], u16::from_be_bytes(bytes)).map(AmpHours::centi);
     into.remaining = charge([a, b]);

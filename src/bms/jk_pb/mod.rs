@@ -49,7 +49,7 @@ pub const DRIVER: Driver = Driver {
     // A polling master sends at least every 220 ms.
     listen: Duration::from_millis(800),
     sharing: Sharing::Any,
-    evidence: Evidence::Recordings,
+    evidence: Evidence::RecordingsExcept("the time until a protection is released, which two descriptions name"),
     transports: &[Transport::Serial, Transport::Bluetooth],
     new: |address| {
         let (settings, device) = Default::default();

@@ -7,6 +7,7 @@
 //!                u16 SoC %, u16 SoH %, highest, lowest, difference mV, two temperatures, 6 × u32 and 2 × u16 counters
 //! 44  alarms     flag, 01, u8 cells, a code each, u8 sensors, a code each, two more codes, current and voltage code, 09,
 //!                13 status bytes (`alarms.rs`)
+//! 51  names      20 characters of the model, 26 bytes of the version and the maker; blank on the recorded board, so it is not asked for
 //! ```
 //! Sources: "LifePower4 Communication Protocol" and nkinnan/esphome-pace-bms, wombatt, and the recordings in
 //! `tests/vectors/lifepower4`.
@@ -15,7 +16,7 @@ pub(crate) mod alarms;
 
 use super::ascii_pack::{AsciiPack, Block, Family, NO_SENSOR, RequestInfo, UNFIT, cells, head, one_pack, pack_of_header, sensors};
 use super::asking::When;
-use super::bytes::{Reader, unless};
+use super::bytes::{Reader, text, unless};
 use super::{DecodeError, Driver, Evidence, Line, Sharing, Transport};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::model::Reading;
@@ -43,6 +44,7 @@ const FAMILY: Family = Family {
     blocks: &[
         Block { what: "values", command: 0x42, info: RequestInfo::Nothing, when: When::Always, decode: values },
         Block { what: "alarms", command: 0x44, info: RequestInfo::Nothing, when: When::Changing, decode: alarms::alarms },
+        Block { what: "names", command: 0x51, info: RequestInfo::Nothing, when: When::Never, decode: names },
     ],
     timeout: Duration::from_millis(500),
     pack: pack_of_header,
@@ -73,5 +75,15 @@ fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let percent = |raw: u16| Percent::new(f64::from(raw));
     into.soc = unless(&[0xFFFF], r.u16_be("SoC")?).map(percent);
     into.soh = unless(&[0, 0xFFFF], r.u16_be("SoH")?).map(percent);
+    Ok(())
+}
+
+fn names(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    let Some((model, [_, _, maker @ .., _, _, _, _])) = info.split_at_checked(20) else { return Err(UNFIT) };
+    let is_text = |field: &[u8]| field.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if maker.len() != 20 || !is_text(model) || !is_text(maker) {
+        return Err(UNFIT);
+    }
+    into.device.model = text(model);
     Ok(())
 }

@@ -269,7 +269,7 @@ fn daly_p81() -> Board {
         (0x3C, 4),
         (0x3D, 3),
     ];
-    let state = [(0x4B, 1000), (0x4C, 7), (0x52, 1), (0x53, 1), (0x58, 5), (0x5A, 70), (0x5B, 71)];
+    let state = [(0x4B, 1000), (0x4C, 7), (0x52, 1), (0x53, 1), (0x55, 1), (0x58, 5), (0x5A, 70), (0x5B, 71)];
     let replies = vec![
         registers(0x81, 0, 0x40, &pack, wrap),
         registers(0x81, 0x41, 0x3E, &state, wrap),
@@ -287,6 +287,7 @@ fn daly_p81() -> Board {
         field("cycles", at(0x4C), &["FFFF"]),
         field("charge_fet", at(0x52), &["FFFF"]),
         field("discharge_fet", at(0x53), &["FFFF"]),
+        field("heating", at(0x55), &["FFFF"]),
         field("mos_temperature_c", at(0x5A), &["0000", "00FF", "FFFF"]),
         field("board_temperature_c", at(0x5B), &["0000", "00FF", "FFFF"]),
         field("alarms", at(0x6D), &["FFFF"]),
