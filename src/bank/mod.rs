@@ -233,6 +233,7 @@ impl Bank {
             derived.charge_excess = self.charger_watch.excess();
             derived.current_avg = self.average.get();
             derived.time_to_go = self.time_to_go(&aggregate.reading);
+            derived.time_to_full = self.time_to_full();
             let counted = elapsed.filter(|elapsed| *elapsed <= longest);
             counters::count(&mut self.history, &aggregate.reading, &derived, &aggregate.alarms, counted, now.unix);
         }
@@ -322,6 +323,15 @@ impl Bank {
     fn own_cable(&self, freshness: Freshness) -> Option<Level> {
         let unreported = self.members.has_unreported_loss(self.config.silence.cable_warning_after());
         self.cable(freshness).filter(|_| unreported)
+    }
+
+    /// The longest time of its batteries, if all of them are there and foresee it.
+    fn time_to_full(&self) -> Option<Duration> {
+        if self.members.is_fading() || self.members.offline() > 0 {
+            return None;
+        }
+        let times: Option<Vec<Duration>> = self.members.online().map(|member| member.last.derived.time_to_full).collect();
+        times?.into_iter().max()
     }
 
     fn time_to_go(&self, reading: &Reading) -> Option<Duration> {

@@ -6,6 +6,7 @@ pub mod charge;
 pub(crate) mod counters;
 pub mod direction;
 pub mod external;
+mod full_forecast;
 pub mod guard;
 pub(crate) mod link_quality;
 mod notices;
@@ -23,6 +24,7 @@ use crate::battery::charge::oscillation::OscillationGuard;
 use crate::battery::charge::{ChargeInputs, DataAge};
 use crate::battery::direction::Direction;
 use crate::battery::external::{ExternalQuantity, ExternalSensors};
+use crate::battery::full_forecast::{FullForecast, FullInput};
 use crate::battery::guard::Guard;
 use crate::battery::link_quality::LineStatus;
 use crate::battery::notices::Notices;
@@ -50,6 +52,9 @@ pub struct PersistedState {
     pub phases: charge::Phases,
     /// Direction of the current, if the charge had to decide it.
     pub direction: direction::Memory,
+    /// See [`full_forecast`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub full_tails_s: Vec<u32>,
 }
 
 /// A value that is impossible from the start and for this long stays so; the battery is published without it.
@@ -79,6 +84,7 @@ pub struct Battery {
     read_at: Option<Moment>,
     cadence: Cadence,
     current_avg: forecast::Average,
+    full: FullForecast,
     own_alarms: Vec<Alarm>,
     cell_count: Option<u8>,
     member_info: MemberInfo,
@@ -128,6 +134,7 @@ impl Battery {
             read_at: None,
             cadence: Cadence::default(),
             current_avg: forecast::Average::default(),
+            full: FullForecast::restored(&saved.full_tails_s),
             own_alarms: Vec::new(),
             cell_count: None,
             member_info: MemberInfo::default(),
@@ -206,6 +213,7 @@ impl Battery {
         self.watch_chargers(longest, now.at);
         self.judge_soc(longest, now.at);
         let limits = self.decide(now.at);
+        self.foresee_full(now.at);
         let derived = self.derive(Freshness::Fresh);
         let counted = elapsed.filter(|elapsed| *elapsed <= longest);
         let alarms = self.alarms();
@@ -215,6 +223,19 @@ impl Battery {
             self.history.last_full_unix = now.unix.or(self.history.last_full_unix);
         }
         self.snapshot(Freshness::Fresh, derived, limits, now)
+    }
+
+    fn foresee_full(&mut self, now: Moment) {
+        let capacity = self.capacity();
+        let input = FullInput {
+            soc: self.reading.soc,
+            left: self.reading.charge_left(capacity),
+            capacity,
+            average: self.current_avg.get(),
+            present: self.reading.current,
+            is_full: self.became_full,
+        };
+        self.full.observe(&input, now);
     }
 
     /// Takes a value of another device, see [`soc::Config::external`].
@@ -304,6 +325,9 @@ impl Battery {
         // Before the first reading there are no values to derive limits from, and charge control must not remember anything.
         let known = self.read_at.is_some();
         let limits = if known { self.decide(now.at) } else { charge::off(Volts::ZERO, &self.inputs, "no reading yet") };
+        if freshness != Freshness::Fresh {
+            self.full.forget();
+        }
         let derived = self.derive(freshness);
         self.snapshot(freshness, derived, limits, now)
     }
@@ -344,6 +368,7 @@ impl Battery {
             phases: self.memory.phases.clone(),
             soc: self.soc.memory().clone(),
             direction: self.direction.memory(),
+            full_tails_s: self.full.tails(),
         }
     }
 

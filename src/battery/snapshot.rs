@@ -38,6 +38,7 @@ impl Battery {
             consumed: consumed(capacity, reading),
             current_avg: self.current_avg.get(),
             time_to_go: self.time_to_go(),
+            time_to_full: self.full.time_to_full(),
             time_to_soc: self.soc.config().levels.iter().map(|level| self.time_to_soc(*level)).collect(),
             bms_soc,
             bms_remaining,

@@ -101,6 +101,8 @@ pub struct Derived {
     pub current_avg: Option<Amps>,
     /// Time until the configured floor (empty) at the smoothed current; `None` unless discharging.
     pub time_to_go: Option<Duration>,
+    /// Time until full, if it can be foreseen; `None` unless charging.
+    pub time_to_full: Option<Duration>,
     /// Time until each configured SoC level, in their order; `None` unless the battery moves towards it.
     pub time_to_soc: Vec<Option<Duration>>,
     /// The BMS's own SoC, whatever is shown.

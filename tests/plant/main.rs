@@ -1,6 +1,7 @@
 //! Charge control in a closed loop with a simulated plant.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod full;
 mod generator;
 mod packs;
 mod partner;

@@ -19,7 +19,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 /// The default settings with 100 A.
-fn defaults() -> Control {
+pub(crate) fn defaults() -> Control {
     Control::rules((CONTROL_PRESETS[0].config)())
 }
 

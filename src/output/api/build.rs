@@ -86,7 +86,7 @@ impl View {
         #[rustfmt::skip]
         let Derived {
             cell_sum, min_cell, max_cell, sensors, sensor_names, ignored_sensors, temperature, min_temperature,
-            max_temperature, consumed, current_avg, time_to_go, bms_soc, soc_drift, charge_excess,
+            max_temperature, consumed, current_avg, time_to_go, time_to_full, bms_soc, soc_drift, charge_excess,
             // On D-Bus only.
             time_to_soc: _, bms_remaining: _,
         } = derived;
@@ -105,6 +105,7 @@ impl View {
                         consumed_ah: value(*consumed),
                         current_avg_a: rounded(*current_avg, 2),
                         time_to_go_s: time_to_go.map(|time| time.as_secs()),
+                        time_to_full_s: time_to_full.map(|time| time.as_secs()),
                         bms_soc_pct: value(*bms_soc),
                         soc_drift_pct: rounded(*soc_drift, 2),
                     },

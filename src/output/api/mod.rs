@@ -162,6 +162,9 @@ object! {
         current_avg_a: Option<f64> = "A",
         /// Time until empty at the smoothed current; only while discharging.
         time_to_go_s: Option<u64> = "s",
+        /// Time until full; absent unless charging, and while it cannot be foreseen: it needs two full charges to learn from, and a steady
+        /// current.
+        time_to_full_s: Option<u64> = "s",
         /// State of charge as reported by the BMS, even if another value is shown.
         bms_soc_pct: Option<f64> = "%",
         /// Estimated error of a counted state of charge.

@@ -32,6 +32,8 @@ pub struct Sample {
     pub ccl_a: f64,
     /// Discharge current limit, A.
     pub dcl_a: f64,
+    /// Time until full as shown, s; `None`: not shown.
+    pub time_to_full_s: Option<u64>,
     /// Phase of charging.
     pub mode: &'static str,
     /// Rule that sets the charge voltage limit.

@@ -36,6 +36,16 @@ impl Course {
         }
     }
 
+    /// The same course on `days` days.
+    pub fn daily(&self, days: u32) -> Self {
+        let of_day = |day: u32| {
+            let begin = f64::from(day) * DAY_H * HOUR;
+            let within = self.0.iter().filter(|(at, _)| *at < DAY_H * HOUR);
+            within.map(move |(at, value)| (at + begin, *value)).collect::<Vec<_>>()
+        };
+        Self((0..days).flat_map(of_day).collect())
+    }
+
     /// Product of two courses; exact at the points of both.
     fn times(&self, other: &Self) -> Self {
         let mut times: Vec<f64> = self.0.iter().chain(&other.0).map(|(t, _)| *t).collect();

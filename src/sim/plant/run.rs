@@ -149,6 +149,7 @@ impl<'a> Plant<'a> {
             cvl_v: limits.cvl_v,
             ccl_a: limits.ccl_a,
             dcl_a: limits.dcl_a,
+            time_to_full_s: snapshot.and_then(|snapshot| snapshot.derived.time_to_full).map(|time| time.as_secs()),
             mode: with_reasons.map_or(fixed, |limits| limits.mode.text()),
             cvl_why: with_reasons.map_or(fixed, |limits| limits.cvl.why),
             ccl_why: with_reasons.map_or(fixed, |limits| limits.ccl.why),
