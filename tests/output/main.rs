@@ -8,6 +8,7 @@ mod event_log;
 mod history;
 mod mqtt;
 mod notifications;
+mod openapi;
 mod rs485;
 #[path = "../support/mod.rs"]
 mod support;

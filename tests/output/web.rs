@@ -5,6 +5,8 @@ use crate::support::board;
 use crate::support::driver;
 use crate::support::http;
 
+use crate::openapi::answer_faults;
+
 use board::{Board, simulated};
 use driver::{Driver, Home};
 use http::{get, request};
@@ -96,6 +98,22 @@ fn the_page_the_api_and_the_metrics_show_the_battery() {
     let about = get(site.page, "/api/v1/about").json();
     assert_eq!((&about["version"], &about["can_command"]), (&env!("CARGO_PKG_VERSION").into(), &false.into()));
     assert!(about["languages"].as_array().unwrap().contains(&"de".into()), "{about}");
+    // Each answer is as the served description says.
+    let all = get(site.page, "/api/v1/openapi.json").json();
+    for (path, target) in [
+        ("/api/v1/batteries", "/api/v1/batteries"),
+        ("/api/v1/batteries/{id}", "/api/v1/batteries/jbd_ttyA"),
+        ("/api/v1/devices", "/api/v1/devices"),
+        ("/api/v1/history", "/api/v1/history?id=jbd_ttyA&range=hour"),
+        ("/api/v1/history", "/api/v1/history?id=jbd_ttyA&range=month"),
+        ("/api/v1/history", "/api/v1/history?id=jbd_ttyA&range=year"),
+        ("/api/v1/history/cells", "/api/v1/history/cells?id=jbd_ttyA"),
+        ("/api/v1/limited", "/api/v1/limited?id=jbd_ttyA"),
+        ("/api/v1/log", "/api/v1/log"),
+        ("/api/v1/about", "/api/v1/about"),
+    ] {
+        assert_eq!(answer_faults(&all, path, "get", &get(site.page, target).json()), Vec::<String>::new(), "{target}");
+    }
     for (target, status) in [
         ("/api/v1/history?id=jbd_ttyA&range=decade", 400),
         ("/api/v1/history", 400),

@@ -15,6 +15,8 @@ pub struct Field<T: 'static> {
     pub doc: &'static str,
     /// The value may be a number.
     pub is_number: bool,
+    /// The value is a list.
+    pub is_list: bool,
     /// The value as a number, if it is known and a number.
     pub number: fn(&T) -> Option<f64>,
 }
@@ -23,6 +25,8 @@ pub struct Field<T: 'static> {
 pub(crate) trait Member {
     /// Its values are numbers.
     const IS_NUMBER: bool = false;
+    /// Its values are lists.
+    const IS_LIST: bool = false;
     /// The key is omitted.
     fn is_absent(&self) -> bool {
         false
@@ -35,6 +39,7 @@ pub(crate) trait Member {
 
 impl<T: Member> Member for Option<T> {
     const IS_NUMBER: bool = T::IS_NUMBER;
+    const IS_LIST: bool = T::IS_LIST;
     fn is_absent(&self) -> bool {
         self.is_none()
     }
@@ -44,6 +49,7 @@ impl<T: Member> Member for Option<T> {
 }
 
 impl<T> Member for Vec<T> {
+    const IS_LIST: bool = true;
     fn is_absent(&self) -> bool {
         self.is_empty()
     }
@@ -185,6 +191,7 @@ macro_rules! object {
                     unit: object!(@unit $($unit)? $($from.$field)?),
                     doc: object!(@doc [$($doc)*] $($from.$field)?),
                     is_number: <$type as crate::output::api::field::Member>::IS_NUMBER,
+                    is_list: <$type as crate::output::api::field::Member>::IS_LIST,
                     number: |object| crate::output::api::field::Member::number(&object.$key),
                 }, )* ]
             };

@@ -57,9 +57,15 @@ impl Member for Level {
 }
 impl Member for Chemistry {}
 /// A list that may be known to be empty.
-impl Member for Known<Option<f64>> {}
-impl Member for Known<u8> {}
-impl Member for Known<Alarm> {}
+impl Member for Known<Option<f64>> {
+    const IS_LIST: bool = true;
+}
+impl Member for Known<u8> {
+    const IS_LIST: bool = true;
+}
+impl Member for Known<Alarm> {
+    const IS_LIST: bool = true;
+}
 
 /// A list for which empty says something else than absent: no sensor, no alarm.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -595,6 +601,53 @@ fn each_object(visitor: &mut impl Visitor) {
 
 fn rows<T>(fields: &[Field<T>]) -> Vec<(&'static str, &'static str, &'static str)> {
     fields.iter().map(|field| (field.key, field.unit, field.doc)).collect()
+}
+
+/// A key for the description of the API.
+#[derive(Debug, Clone, Copy)]
+pub struct SchemaKey {
+    /// The key in the JSON.
+    pub key: &'static str,
+    /// Unit of a number, or the type.
+    pub unit: &'static str,
+    /// Meaning.
+    pub doc: &'static str,
+    /// One value, or several.
+    pub kind: KeyKind,
+}
+
+/// How many values a key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// One.
+    One,
+    /// A list.
+    List,
+}
+
+fn schema_keys<T>(fields: &[Field<T>]) -> Vec<SchemaKey> {
+    let kind = |is_list: bool| if is_list { KeyKind::List } else { KeyKind::One };
+    fields.iter().map(|field| SchemaKey { key: field.key, unit: field.unit, doc: field.doc, kind: kind(field.is_list) }).collect()
+}
+
+/// All objects with their keys, for the description of the API: place and keys.
+pub fn schemas() -> Vec<(&'static str, Vec<SchemaKey>)> {
+    struct Lister(Vec<(&'static str, Vec<SchemaKey>)>);
+    impl Visitor for Lister {
+        fn object<T>(&mut self, place: &'static str, _: &'static str, fields: &'static [Field<T>], _: fn(&View) -> Option<&T>) {
+            self.0.push((place, schema_keys(fields)));
+        }
+    }
+    let mut lister = Lister(Vec::new());
+    each_object(&mut lister);
+    lister.0.push(("modules.members[]", schema_keys(BankMember::FIELDS)));
+    lister.0.push(("limits.ccl", schema_keys(LimitDetail::FIELDS)));
+    lister.0.push(("overrides_set[]", schema_keys(OverrideSet::FIELDS)));
+    lister.0.push(("switched_off_by[]", schema_keys(SwitchedOff::FIELDS)));
+    lister.0.push(("alarms[]", schema_keys(Alarm::FIELDS)));
+    lister.0.push(("log.entries[]", schema_keys(LogEntry::FIELDS)));
+    lister.0.push(("gx_settings[]", schema_keys(GxSetting::FIELDS)));
+    lister.0
 }
 
 /// All objects with their keys, for the documentation.

@@ -1,5 +1,6 @@
 //! Answers to web requests. Pure: the request's head and body and the present data go in.
 
+use super::openapi::openapi;
 use super::{Config, assets, guard};
 use crate::base::units::Moment;
 use crate::control::ControlRequest;
@@ -105,7 +106,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes with their descriptions, for the documentation.
-pub const ROUTES: [(&str, &str); 16] = [
+pub const ROUTES: [(&str, &str); 17] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
@@ -140,6 +141,7 @@ pub const ROUTES: [(&str, &str); 16] = [
         "POST /api/v1/devices/generator/commands",
         "a request to the generator: `{\"command\": \"generator\", \"value\": \"run for 3600\"}`, also `stop for 3600` and `automatic`. Needs the token; 200 once it is taken, 409 if there is no generator",
     ),
+    ("GET /api/v1/openapi.json", "this list with all keys and types, for programs (OpenAPI 3.1)"),
     ("GET /api/v1/about", "the program: version, offset of its days from UTC, whether it takes commands, languages of the page"),
     ("POST /api/v1/token", "whether the token is right: 204, else 401. A wrong one is answered after a second"),
     ("GET /metrics", "all numbers in Prometheus text format"),
@@ -178,6 +180,7 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             ..text(200, metrics(views) + &device_metrics(world.devices, world.now))
         },
+        "/api/v1/openapi.json" => json(openapi().to_string()),
         "/api/v1/about" => json(about(world.config)),
         "/healthz" => health(views),
         path => match (path.strip_prefix("/api/v1/batteries/"), path.strip_prefix("/api/v1/devices/")) {

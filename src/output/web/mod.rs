@@ -15,8 +15,10 @@ mod connection;
 mod encoding;
 mod events;
 mod guard;
+mod openapi;
 mod server;
 
 pub use answer::{Answer, Body, Head, History, Log, OfBattery, ROUTES, World, answer};
 pub use config::Config;
+pub use openapi::openapi;
 pub use server::{Kept, serve};
