@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/page/run.sh [--pictures] [TEST…]   the dashboard in a headless Chromium, with `demo` and with a stand-in
 #
+# STATES_TO is a folder for a picture of each state of the page, on each width, light and dark.
 # --pictures also redraws docs/pictures/dashboard-*.webp. TEST is a name of unittest, such as Demo or Demo.test_values_are_live.
 # BINARY is the program, by default the debug build.
 set -euo pipefail

@@ -65,6 +65,30 @@ def history(range_, now):
     return {"range": range_, "step_s": step, "now": int(now), **out}
 
 
+def house_bank(count=4, **changes):
+    """A bank of so many batteries, and they; the third has a weak cell and a limit for a while."""
+    views = []
+    for number in range(1, count + 1):
+        volts = [round(3.338 + 0.0012 * math.sin(cell * 2.1 + number * 1.3), 4) for cell in range(16)]
+        if number == 3:
+            volts[10] = 3.355
+        low, high = min(volts), max(volts)
+        views.append(battery(
+            id=f"b{number}", name=f"Battery {number}", bank="bank_house", cell_voltages_v=volts, cell_min_v=low, cell_max_v=high, cell_min_no=volts.index(low) + 1,
+            cell_max_no=volts.index(high) + 1, cell_delta_v=round(high - low, 4), balancing_cells=[11] if number == 3 else [], soc_pct=72.6 + number * 0.3, current_a=19.2 + number * 0.2,
+            power_w=1050.0, temperature_max_c=22.4, time_to_go_s=None, commands=["charge", "discharge", "balance"]))
+    views[2 % count]["overrides_set"] = [dict(kind="ccl", value_a=20.0, of_s=28_800, until=int(time.time()) + 20_760, by="the dashboard")]
+    members = [dict(id=f"b{number}", name=f"Battery {number}", online=True) for number in range(1, count + 1)]
+    whole = battery(
+        id="bank_house", name="House bank", kind="bank", cell_voltages_v=None, cell_min_v=None, cell_max_v=None, soc_pct=73.0, current_a=19.7 * count, power_w=1050.0 * count, voltage_v=53.4,
+        capacity_ah=280 * count, remaining_ah=204 * count, time_to_go_s=None, time_to_full_s=15_300, modules=dict(online=count, offline=0, blocking_charge=0, blocking_discharge=0, members=members),
+        limits=dict(
+            cvl_v=55.2, ccl_a=20.0 * count, dcl_a=60.0 * count, mode="bulk", cvl_why="charge voltage", ccl_why="Battery 3 has the least headroom: limit set by the owner for now", dcl_why="configured maximum",
+            ccl=dict(value=20.0 * count, rule="limit_set_by_the_owner_for_now", battery="Battery 3", max=50.0 * count), dcl=dict(value=60.0 * count, rule="configured_maximum", max=60.0 * count),
+            cvl=dict(value=55.2, rule="charge_voltage")))
+    return [{**whole, **changes}, *views]
+
+
 def cells(id, views, now):
     """A day of cells; the one with the highest voltage follows the sun, and was far too high for a while."""
     view = next(view for view in views if view["id"] == id)
@@ -151,7 +175,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/api/v1/history/cells":
             self.json(cells(re.search(r"id=(\w+)", query)[1], self.server.views, time.time()))
         elif path == "/api/v1/log":
-            self.json({"now": int(time.time()), "entries": self.server.log})
+            kind = re.search(r"kind=(\w+)", query)
+            self.json({"now": int(time.time()), "entries": [entry for entry in self.server.log if not kind or entry["kind"] == kind[1]]})
         elif path == "/api/v1/limited":
             self.json({"today": time.strftime("%Y-%m-%d", time.gmtime()), "days": self.server.limited})
         elif path == "/api/v1/events":

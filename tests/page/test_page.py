@@ -17,9 +17,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from browser import DESKTOP, PHONE, Browser, wait
-from stand_in import SOURCE, StandIn, battery, limited_days, log_entries, silent
+from stand_in import SOURCE, StandIn, battery, house_bank, limited_days, log_entries, silent
 
 PICTURES = os.environ.get("PICTURES")
+STATES_TO = os.environ.get("STATES_TO")
 RANGES = ["hour", "day", "week", "month"]
 KEYS_THAT_ARE_TABLES = {"phrases", "patterns", "alarms", "device_values", "device_states"}
 
@@ -749,6 +750,79 @@ class Page(Case):
         press(2, "Off", "yes")
         self.browser.shows(".commandcard [role=status]", "Not done: This BMS cannot switch balancing")
         self.assertEqual(self.browser.js("return [sessionStorage.length, localStorage.getItem('token')]"), [1, None], "for this tab only")
+
+
+def one_silent():
+    whole, *batteries = house_bank()
+    batteries[1] = silent(batteries[1], 74)
+    modules = {**whole["modules"], "online": 3, "offline": 1}
+    modules["members"] = [{**member, "online": member["id"] != "b2"} for member in modules["members"]]
+    return [{**whole, "modules": modules}, *batteries]
+
+
+class States(Case):
+    """Each state of the page on each width, light and dark: nothing sideways, nothing inaccessible. With STATES_TO a picture of each."""
+
+    SIZES = {"1280": (1280, 900), "820": (820, 1180), "390": (390, 844), "360": (360, 740)}
+    STATES = {
+        "bank": (house_bank, ""), "battery": (house_bank, "#b3"), "bank-of-16": (lambda: house_bank(16), ""), "one-silent": (one_silent, ""),
+        "discharging": (lambda: house_bank(current_a=-38.0, power_w=-2010.0, time_to_go_s=41_000, time_to_full_s=None), ""), "kiosk": (house_bank, "?kiosk"),
+    }
+
+    def show(self, views, where):
+        server = self.stand_in(*views)
+        now = time.time()
+        server.log = [dict(entry, id="b3", name="Battery 3") for entry in log_entries(now)]
+        server.limited = limited_days(now)
+        self.open(server.address + where)
+        wait("a row or bar per cell", lambda: self.browser.all(".row .tile[data-at], .cells li"))
+        # Of the past, too, before it is judged.
+        wait("the past", lambda: where == "?kiosk" or self.browser.all(".log li") and self.browser.all(".days li"))
+        return server
+
+    def judge(self, name):
+        for size, window in self.SIZES.items():
+            self.browser.window(window)
+            for colours in ("light", "dark") if size == "1280" or STATES_TO and size == "390" else ("light",):
+                self.browser.prefer(prefers_color_scheme=colours, prefers_reduced_motion="reduce")
+                with self.subTest(state=name, size=size, colours=colours):
+                    self.assertLessEqual(self.browser.js("return document.documentElement.scrollWidth"), window[0], "no sideways scroll")
+                    # Once per layout: it takes seconds for 256 cells.
+                    if size in ("1280", "390") and (size == "1280" or colours == "light"):
+                        self.assertEqual(self.browser.violations(), [])
+                if STATES_TO:
+                    self.browser.picture(pathlib.Path(STATES_TO) / f"{name}-{size}-{colours}.webp")
+
+    def test_every_state_fits_and_is_accessible(self):
+        for name, (views, where) in self.STATES.items():
+            self.show(views(), where)
+            self.judge(name)
+
+    def test_without_a_connection_it_fits_and_is_accessible(self):
+        self.expected = ["ERR_", "Failed to load"]
+        server = self.show(house_bank(), "")
+        server.stop()
+        self.browser.shows("#lost", "The connection to the driver was lost")
+        self.judge("no-connection")
+        self.assertTrue(all(button.get_attribute("disabled") for button in self.browser.all(".commandcard button")), "nothing can be switched")
+
+    def test_a_wall_has_no_controls_and_shows_the_last_alarm(self):
+        self.show(house_bank(), "?kiosk")
+        self.browser.window((1280, 800))
+        self.browser.shows(".lastalarm", "No alarm. The last one:")
+        self.browser.shows(".lastalarm", "Battery 3 · cell 7 · 3.612\u00a0V, 6\u00a0min")
+        self.assertRegex(self.browser.text("#clock"), r"\d\d:\d\d")
+        shown = [node.tag_name for node in self.browser.all("button, select, input, form, a") if node.is_displayed() and not node.get_attribute("data-at") and "who" not in node.find_element("xpath", "..").get_attribute("class")]
+        self.assertEqual(shown, [])
+        self.assertLessEqual(self.browser.js("return document.documentElement.scrollHeight"), 800, "all on one screen")
+
+    def test_sections_are_reached_by_links_and_the_battery_stays(self):
+        self.show(house_bank(), "#b3")
+        links = [link for link in self.browser.all("#sections a") if link.is_displayed()]
+        self.assertEqual([link.text for link in links], ["Now", "Cells", "History", "Log", "Energy", "Control"])
+        links[3].click()
+        wait("the log in view", lambda: 0 <= self.browser.js("return document.querySelector('#h-logcard').getBoundingClientRect().top") < 700)
+        self.assertEqual(self.browser.text("#which"), "Battery 3")
 
 
 class Demo(Case):

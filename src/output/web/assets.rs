@@ -37,6 +37,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("/generator.js", "generator.js", "text/javascript; charset=utf-8"),
     asset!("/history.js", "history.js", "text/javascript; charset=utf-8"),
     asset!("/house.js", "house.js", "text/javascript; charset=utf-8"),
+    asset!("/kiosk.js", "kiosk.js", "text/javascript; charset=utf-8"),
     asset!("/live.js", "live.js", "text/javascript; charset=utf-8"),
     asset!("/log.js", "log.js", "text/javascript; charset=utf-8"),
     asset!("/map.js", "map.js", "text/javascript; charset=utf-8"),

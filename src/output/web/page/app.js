@@ -13,11 +13,13 @@ import { causes } from './causes.js';
 import { log } from './log.js';
 import { energyDays } from './energy.js';
 import { commands } from './commands.js';
+import { isKiosk, lastAlarm, startKiosk } from './kiosk.js';
 import { house } from './house.js';
 import { flow } from './flow.js';
 
 const $ = (id) => document.getElementById(id);
-const PANELS = [notices, now, map, cells, history, causes, log, energyDays, commands, temperatures, switches, link, about];
+const PANELS = isKiosk ? [notices, now, map, cells, lastAlarm] : [notices, now, map, cells, history, causes, log, energyDays, commands, temperatures, switches, link, about];
+const eachSecond = isKiosk ? startKiosk() : () => {};
 
 /** id → { view, at: time of arrival } */
 const batteries = new Map();
@@ -36,7 +38,7 @@ let pending;
 const DRAW_PAUSE_MS = 100;
 
 const ordered = () =>
-  [...batteries.values()].map(({ view }) => view).sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name) : a.kind === 'bank' ? -1 : 1));
+  [...batteries.values()].map(({ view }) => view).sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name, undefined, { numeric: true }) : a.kind === 'bank' ? -1 : 1));
 
 /** The battery in the address; other anchors of the page, such as `#main`, change nothing. */
 function chosen() {
@@ -82,6 +84,7 @@ function connection(is) {
 }
 
 function draw() {
+  eachSecond();
   const pill = $('state');
   put(pill, t(isLive === undefined ? 'connecting' : isLive ? 'live' : 'reconnecting'));
   const gone = isLive === false ? (Date.now() - lostSince) / 1000 : 0;
@@ -116,6 +119,11 @@ function draw() {
   const all = ordered();
   const more = { age: age(batteries.get(id)), all, ageOf: (other) => age(batteries.get(other)) };
   for (const panel of panels) panel.update(view, more);
+  // Links only to what is there.
+  for (const link of $('sections').children) {
+    const target = document.querySelector(link.getAttribute('href'));
+    link.hidden = !target || target.parentNode.hidden;
+  }
 }
 
 /** One entry per battery, if there are several. */
@@ -172,6 +180,7 @@ draw();
 live(take, takeDevices, connection);
 window.addEventListener('hashchange', () => {
   draw();
-  $('main').focus({ preventScroll: true });
+  // A link to a section moves to it by itself.
+  if (batteries.has(location.hash.slice(1))) $('main').focus({ preventScroll: true });
 });
 setInterval(draw, 1000);
