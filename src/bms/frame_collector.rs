@@ -1,6 +1,7 @@
 //! Frames from recorded or overheard bytes, for `decode`, `replay` and the tests, in place of a live port.
 
 use super::{DecodeError, Driver, Expected, Framing, Progress, Protocol, Request};
+use crate::base::units::Moment;
 use crate::model::Reading;
 use ::bytes::BytesMut;
 
@@ -21,6 +22,8 @@ pub struct FrameCollector {
     unanswered: bool,
     /// Address of our own request, whose echo is not a request of another master.
     own: Option<u8>,
+    /// Time of the bytes, if it is known.
+    now: Option<Moment>,
     /// Valid frames.
     pub frames: usize,
     /// Requests of another master.
@@ -57,6 +60,7 @@ impl FrameCollector {
             timed: false,
             unanswered: false,
             own: None,
+            now: None,
             frames: 0,
             requests: 0,
             damaged: 0,
@@ -69,6 +73,12 @@ impl FrameCollector {
     /// [`FrameCollector::silence`].
     pub fn live(driver: &'static Driver) -> Self {
         Self { timed: true, ..Self::new(driver) }
+    }
+
+    /// The next bytes arrive at this time of a recording.
+    pub fn arrived_at(&mut self, now: Moment) {
+        self.now = Some(now);
+        self.batteries.iter_mut().for_each(|(_, protocol, _)| protocol.arrived_at(now));
     }
 
     /// Adds bytes and decodes every complete frame.
@@ -242,7 +252,9 @@ impl FrameCollector {
         let index = match self.batteries.iter().position(|(known, _, _)| *known == address) {
             Some(index) => index,
             None => {
-                self.batteries.push((address, (self.driver.new)(address), Reading::new(self.driver.name, address)));
+                let mut protocol = (self.driver.new)(address);
+                self.now.into_iter().for_each(|now| protocol.arrived_at(now));
+                self.batteries.push((address, protocol, Reading::new(self.driver.name, address)));
                 self.batteries.len().saturating_sub(1)
             }
         };

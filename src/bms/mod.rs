@@ -52,6 +52,7 @@ pub mod topbms;
 
 pub mod write_sequence;
 
+use crate::base::units::Moment;
 use crate::model::{Command, Reading};
 use can::IdFilter;
 use std::borrow::Cow;
@@ -258,6 +259,17 @@ pub trait Codec: Send {
 
     /// Drops the state of a partial reply, so that the next one is decoded independently.
     fn reset(&mut self) {}
+
+    /// The next frames arrive at this moment, for families whose batteries send by themselves: they forget frames that are too old.
+    /// In recordings without times nothing grows old.
+    fn arrived_at(&mut self, now: Moment) {
+        let _ = now;
+    }
+
+    /// Keeps a frame that arrived while another battery of the line was read, for such families. Frames of others are ignored.
+    fn overhear(&mut self, frame: &[u8]) {
+        let _ = frame;
+    }
 }
 
 /// The protocol of one BMS: its requests, in addition to its frames. Implementations hold only the state that decoding needs

@@ -1,6 +1,7 @@
 //! Sorts the bytes that follow a request into echo, noise, foreign frames and the answer. No port, no clock.
 
 use super::error::LinkError;
+use crate::base::units::Moment;
 use crate::bms::{Codec, DecodeError, Expected, Framing, Progress, Request};
 use crate::model::Reading;
 
@@ -30,7 +31,17 @@ pub(super) struct Answer<'a> {
     /// Bytes that belong to no frame.
     noise: bool,
     short: Option<&'static str>,
+    /// Frames of other batteries that send by themselves.
+    others: Vec<OverheardFrame>,
+    /// When the present bytes arrived.
+    now: Moment,
 }
+
+/// A frame of another battery on a line of those that send by themselves, and when it arrived.
+pub type OverheardFrame = (Moment, Box<[u8]>);
+
+/// Frames of others that are kept in an exchange.
+const MAX_OTHERS: usize = 8192;
 
 impl<'a> Answer<'a> {
     /// Starts with `leftover` bytes, which a listening request inherits from the previous one.
@@ -52,7 +63,15 @@ impl<'a> Answer<'a> {
             broken: 0,
             noise: false,
             short: None,
+            others: Vec::new(),
+            now: Moment::default(),
         }
+    }
+
+    /// The next bytes arrived at this moment.
+    pub(super) fn arrived_at(&mut self, now: Moment) {
+        self.now = now;
+        self.protocol.arrived_at(now);
     }
 
     /// Adds bytes and decodes every complete frame.
@@ -101,9 +120,9 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The complete answer: the reading, if a frame has changed it, and the bytes behind it.
-    pub(super) fn finish(self) -> (Option<Reading>, Input) {
-        (self.reading, self.input)
+    /// The complete answer: the reading, if a frame has changed it, the bytes behind it, and frames of others.
+    pub(super) fn finish(self) -> (Option<Reading>, Input, Vec<OverheardFrame>) {
+        (self.reading, self.input, self.others)
     }
 
     /// At the end of the input: the error that describes what was received instead of an answer.
@@ -211,7 +230,12 @@ impl<'a> Answer<'a> {
             Err(DecodeError::Foreign { .. }) if frame == &*self.request.bytes => {
                 self.echo_bytes = self.echo_bytes.saturating_add(frame.len());
             }
-            Err(DecodeError::Foreign { .. }) => self.foreign = self.foreign.saturating_add(1),
+            Err(DecodeError::Foreign { .. }) => {
+                self.foreign = self.foreign.saturating_add(1);
+                if self.request.bytes.is_empty() && self.others.len() < MAX_OTHERS {
+                    self.others.push((self.now, frame.into()));
+                }
+            }
             Err(DecodeError::Short { field }) => self.short = Some(field),
         }
         Ok(Progress::More)

@@ -1,7 +1,7 @@
 //! Sends one request and receives one answer: the only loop that reads a port.
 
 use super::Port;
-use super::answer::{Answer, Input};
+use super::answer::{Answer, Input, OverheardFrame};
 use super::backlog::{Backlog, LagState};
 use super::error::LinkError;
 use super::response_times::ResponseTimes;
@@ -10,6 +10,7 @@ use crate::base::units::Moment;
 use crate::bms::can::IdFilter;
 use crate::bms::{Codec, Line, Progress, Request};
 use crate::model::{LinkStats, Reading};
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ const SHORT_WAIT: f64 = 0.05;
 
 /// Overheard bytes older than this are stale.
 pub(super) const STALE_INPUT: Duration = Duration::from_millis(100);
+
+/// Overheard frames that wait for their batteries. Earlier ones would be too old.
+const MAX_OVERHEARD: usize = 8192;
 
 /// A port in use: line, clock, response times and statistics.
 pub struct Link {
@@ -46,6 +50,8 @@ pub struct Link {
     pub(super) lateness: Duration,
     echoes: bool,
     damaged_at: Option<Moment>,
+    /// See [`Link::take_overheard`].
+    overheard: VecDeque<OverheardFrame>,
     /// Last read by [`Link::listen`], unless something else has read the port since.
     pub(super) listened: Option<Moment>,
 }
@@ -69,6 +75,7 @@ impl Link {
             lateness: Duration::ZERO,
             echoes: false,
             damaged_at: None,
+            overheard: VecDeque::new(),
             listened: None,
         }
     }
@@ -116,6 +123,11 @@ impl Link {
     /// Takes the counters since the last call, for the battery that was polled, and resets them.
     pub fn take_stats(&mut self) -> LinkStats {
         std::mem::take(&mut self.stats)
+    }
+
+    /// Takes the frames of others since the last call, on a line of batteries that send by themselves.
+    pub fn take_overheard(&mut self) -> VecDeque<OverheardFrame> {
+        std::mem::take(&mut self.overheard)
     }
 
     /// When a byte was last received.
@@ -197,7 +209,11 @@ impl Link {
             result = self.judge_age(result, &answer, sent, request);
         }
         self.count(&answer, &result);
-        let (reading, leftover) = answer.finish();
+        let (reading, leftover, overheard) = answer.finish();
+        self.overheard.extend(overheard);
+        while self.overheard.len() > MAX_OVERHEARD {
+            self.overheard.pop_front();
+        }
         if result.is_ok() || !listening {
             self.leftover = leftover;
         }
@@ -239,6 +255,7 @@ impl Link {
         // Leave at least a quarter of the time for an unusually late answer.
         let before_answer = expected.map_or(Duration::ZERO, |expected| expected.time.min(request.timeout.mul_f64(0.75)));
         self.sleep(before_answer);
+        answer.arrived_at(start);
         let mut progress = answer.add(&[])?;
         let (mut reads, mut frames): (usize, usize) = (0, 0);
         let mut latest = start.after(request.timeout);
@@ -268,6 +285,7 @@ impl Link {
                 continue;
             }
             reads = reads.saturating_add(1);
+            answer.arrived_at(self.clock.now());
             progress = answer.add(buf.get(..n).unwrap_or_default())?;
             if progress == Progress::More {
                 let missing = expected.map_or(0, |expected| expected.bytes.saturating_sub(answer.heard()));

@@ -21,6 +21,7 @@ mod response_times;
 pub mod serial;
 pub mod tcp;
 
+pub use answer::OverheardFrame;
 pub use backlog::Backlog;
 pub use bluetooth::{BluetoothError, BluetoothOptions};
 pub use error::{LinkError, OpenError};

@@ -14,15 +14,17 @@ pub struct RetryLimits {
     most: usize,
     /// … if nothing comes back at all.
     silent: usize,
+    /// Longest time to listen for what a battery sends by itself.
+    listen: Duration,
 }
 
 impl RetryLimits {
     /// For a battery alone on its line.
-    pub const ALONE: Self = Self { most: 3, silent: 3 };
-    /// For a battery on a shared line.
-    pub const SHARED: Self = Self { most: 3, silent: 2 };
+    pub const ALONE: Self = Self { most: 3, silent: 3, listen: Duration::MAX };
+    /// For a battery on a shared line. What it sends by itself is kept while others are read.
+    pub const SHARED: Self = Self { most: 3, silent: 2, listen: Duration::from_secs(2) };
     /// … that did not answer the last time.
-    pub const ABSENT: Self = Self { most: 1, silent: 1 };
+    pub const ABSENT: Self = Self { most: 1, silent: 1, listen: Duration::from_millis(200) };
 }
 
 /// Attempts for an optional request.
@@ -221,6 +223,13 @@ impl Link {
         reading: &mut Reading,
         budget: &mut RetryBudget,
     ) -> Result<(), PollError> {
+        let shortened;
+        let request = if request.bytes.is_empty() && request.timeout > budget.limits.listen {
+            shortened = Request { timeout: budget.limits.listen, ..request.clone() };
+            &shortened
+        } else {
+            request
+        };
         let most = if request.required { budget.limits.most } else { budget.limits.most.min(OPTIONAL_TRIES) };
         let mut tries: usize = 0;
         loop {

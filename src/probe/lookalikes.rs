@@ -4,6 +4,7 @@
 //! two meanings should not exist; where it does, nobody but the owner knows which one is right.
 
 use super::{Candidate, Found, Scope, confirm, implausible, quick};
+use crate::base::units::Moment;
 use crate::bms::{Codec, DRIVERS, DecodeError, Driver, Expected, Framing, Progress, Request};
 use crate::link::{Link, LinkError};
 use crate::model::Reading;
@@ -77,6 +78,14 @@ impl Codec for Witness<'_> {
 
     fn reset(&mut self) {
         self.inner.reset();
+    }
+
+    fn arrived_at(&mut self, now: Moment) {
+        self.inner.arrived_at(now);
+    }
+
+    fn overhear(&mut self, frame: &[u8]) {
+        self.inner.overhear(frame);
     }
 }
 

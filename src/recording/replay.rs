@@ -106,6 +106,7 @@ struct Splitter {
 
 impl Splitter {
     fn receive(&mut self, event: &Event, feed: impl FnOnce(&mut FrameCollector, &[u8])) {
+        self.traffic.arrived_at(Moment::new(event.at));
         feed(&mut self.traffic, &event.bytes);
         for address in self.traffic.take_heard() {
             self.heard.retain(|(known, _)| *known != address);

@@ -27,6 +27,7 @@ mod values;
 
 use super::can::{self, IdFilter, LastFrames, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use crate::base::units::Moment;
 use crate::model::Reading;
 use std::time::Duration;
 
@@ -84,8 +85,10 @@ const FILTERS: &[IdFilter] = &[
 const WHOLE_SET: [(u32, u8); 2] = [(HEAT, 3), (EXTREMES, 30)];
 /// Least number of the frames of 100 ms in a set, so that an alarm, which comes as often, is heard in each.
 const LEAST: u8 = 4;
-/// A frame that is missing in more than this number of sets is no longer known.
-const MAX_MISSED: u8 = 1;
+/// Period of the slowest frames.
+const SLOWEST: Duration = Duration::from_secs(1);
+/// An older frame is no longer known.
+const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// Decoder state.
 #[derive(Debug, Default)]
@@ -135,6 +138,35 @@ impl Codec for JkCan {
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
         let record = can::received(expected, frame)?;
+        let kind = self.take(record)?;
+        if !self.is_in_use && matches!(expected, Expected::Request(_)) {
+            return Ok(if kind == PACK { self.show(into) } else { Progress::More });
+        }
+        if !self.is_complete() {
+            return Ok(Progress::More);
+        }
+        self.show(into);
+        self.frames.end_set();
+        Ok(Progress::Done)
+    }
+
+    fn reset(&mut self) {
+        self.frames.restart_set();
+    }
+
+    fn arrived_at(&mut self, now: Moment) {
+        self.frames.advance(now, |_| MAX_AGE);
+    }
+
+    fn overhear(&mut self, frame: &[u8]) {
+        // The next poll tells what is wrong with it.
+        let _ = Record::parse(frame).map(|record| self.take(record));
+    }
+}
+
+impl JkCan {
+    /// Keeps a frame of this board; returns its kind.
+    fn take(&mut self, record: Record) -> Result<u32, DecodeError> {
         let (kind, address) = kind(record.id()).ok_or(DecodeError::Foreign { what: "a frame of another device" })?;
         if kind == OTHER_PROTOCOL {
             return Err(DecodeError::Layout { what: "JK's protocol BMS_BB_PKG, which has other meanings behind the same ids" });
@@ -144,23 +176,9 @@ impl Codec for JkCan {
         }
         self.frames.take(kind, record);
         self.has_cells |= (CELLS..=LAST_CELLS).contains(&kind);
-        if !self.is_in_use && matches!(expected, Expected::Request(_)) {
-            return Ok(if kind == PACK { self.show(into) } else { Progress::More });
-        }
-        if !self.is_complete() {
-            return Ok(Progress::More);
-        }
-        self.show(into);
-        self.frames.end_set(|_| MAX_MISSED);
-        Ok(Progress::Done)
+        Ok(kind)
     }
 
-    fn reset(&mut self) {
-        self.frames.restart_set();
-    }
-}
-
-impl JkCan {
     /// Every frame that comes regularly was heard; in the first set twice, because then it is a whole one.
     fn is_complete(&self) -> bool {
         let regular = || self.frames.counts().filter(|(kind, _)| ![ALARMS, CHARGER].contains(kind)).map(|(_, count)| count);
@@ -170,7 +188,7 @@ impl JkCan {
         let regular = if self.frames.knows_set() {
             is_long || regular().all(|count| count > 0)
         } else {
-            is_long && regular().all(|count| count > 1)
+            is_long && regular().all(|count| count > 1) && self.frames.has_lasted(SLOWEST)
         };
         required && (regular || is_endless)
     }
@@ -198,7 +216,6 @@ impl Protocol for JkCan {
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {
         self.is_in_use = true;
-        self.frames.begin_poll();
         vec![FRAMES]
     }
 

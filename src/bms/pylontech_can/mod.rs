@@ -27,6 +27,7 @@ mod values;
 
 use super::can::{self, IdFilter, LastFrames};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use crate::base::units::Moment;
 use crate::model::Reading;
 use std::time::Duration;
 use values::{ALARMS, CHARGE, LIMITS, MEASURED};
@@ -57,8 +58,11 @@ const FILTERS: &[IdFilter] =
     &[IdFilter { id: 0x350, mask: 0x7F0 }, IdFilter { id: 0x370, mask: 0x7F0 }, IdFilter { id: 0x380, mask: 0x7F0 }];
 /// Without these there is no reading.
 const REQUIRED: [u16; 3] = [LIMITS, CHARGE, MEASURED];
-/// A frame that is missing in more than this number of sets is no longer known.
-const MAX_MISSED: u8 = 3;
+/// Least time between two frames of a kind, and the longest that all of them together take.
+const PERIOD: Duration = Duration::from_millis(900);
+const BURST: Duration = Duration::from_millis(500);
+/// An older frame is no longer known.
+const MAX_AGE: Duration = Duration::from_secs(10);
 
 /// Decoder state: the last frame of each id. A set is complete once every frame that usually comes has come.
 #[derive(Debug, Default)]
@@ -81,27 +85,32 @@ impl Codec for PylontechCan {
         let record = can::received(expected, frame)?;
         let id = record.frame().ok_or(DecodeError::Foreign { what: "a frame with an id of 29 bits" })?.id();
         self.frames.take(id.into(), record);
-        let frame = |id: u16| self.frames.get(id.into());
-        values::refuse(&frame)?;
+        values::refuse(&|id| self.frames.get(id.into()))?;
         if !self.is_complete() {
             return Ok(Progress::More);
         }
-        values::show(&frame, into);
-        self.frames.end_set(|_| MAX_MISSED);
+        values::show(&|id| self.frames.get(id.into()), into);
+        self.frames.end_set();
         Ok(Progress::Done)
     }
 
     fn reset(&mut self) {
         self.frames.restart_set();
     }
+
+    fn arrived_at(&mut self, now: Moment) {
+        self.frames.advance(now, |_| MAX_AGE);
+    }
 }
 
 impl PylontechCan {
-    fn is_complete(&self) -> bool {
+    fn is_complete(&mut self) -> bool {
+        let measured = self.frames.count(MEASURED.into());
         let required = REQUIRED.iter().all(|id| self.frames.count((*id).into()) > 0);
         let usual = self.frames.knows_set() && self.frames.counts().all(|(_, count)| count > 0);
         // With the second frame of the measured values a whole set has passed.
-        required && (usual || self.frames.count(MEASURED.into()) >= 2)
+        let is_whole = required && (usual || measured >= 2 && self.frames.has_lasted(PERIOD));
+        is_whole && self.frames.is_of_one_moment(BURST, |_| true, measured >= 3)
     }
 }
 
@@ -115,7 +124,6 @@ impl Protocol for PylontechCan {
     }
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {
-        self.frames.begin_poll();
         vec![FRAMES]
     }
 

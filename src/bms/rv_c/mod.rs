@@ -24,6 +24,7 @@ mod values;
 
 use super::can::{self, IdFilter, LastFrames, Record};
 use super::{Codec, DecodeError, Driver, Evidence, Expected, Framing, Line, Progress, Protocol, Request, Sharing, Transport};
+use crate::base::units::Moment;
 use crate::model::Reading;
 use std::time::Duration;
 pub(crate) use values::ALARMS;
@@ -60,9 +61,15 @@ const FILTERS: &[IdFilter] = &[
     IdFilter { id: 0x81FE_A500, mask: 0x01FF_FF00 },
 ];
 
-/// A frame is no longer known if it is missing in more than this number of sets, of which one or two come in a second: those that come
-/// as often, and the others, of which the limits come every five seconds.
-const MAX_MISSED: (u8, u8) = (2, 19);
+/// Older frames are no longer known: those that come once or twice in a second, and the others, of which the limits come every five
+/// seconds.
+const MAX_AGE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
+/// Frames that come twice in a second, the least time between two of a kind, and the longest that all of them together take.
+const FAST: [u32; 3] = [MEASURED, STATE, HEALTH];
+const PERIOD: Duration = Duration::from_millis(450);
+const BURST: Duration = Duration::from_millis(200);
+/// A set does not wait longer than for this number of frames with the measured values: others may come less often than usual.
+const MOST: u8 = 4;
 /// A device that is silent for this number of frames of another one has left its task to that one.
 const REPLACED_AFTER: u8 = 10;
 
@@ -76,8 +83,6 @@ struct RvC {
     source: Option<(u8, u8)>,
     /// A reading was planned: until then one frame identifies the source.
     is_in_use: bool,
-    /// Number of frames with the measured values in this set.
-    measured: u8,
     /// Number of such frames from another device since the last one of the known one.
     others: u8,
 }
@@ -106,7 +111,33 @@ impl Codec for RvC {
     }
 
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
-        let record = can::received(expected, frame)?;
+        let dgn = self.take(can::received(expected, frame)?)?;
+        let identifies = !self.is_in_use && matches!(expected, Expected::Request(_)) && dgn == Some(MEASURED);
+        if !(identifies || self.is_complete()) {
+            return Ok(Progress::More);
+        }
+        values::show(&|dgn| self.frames.get(dgn), into);
+        self.frames.end_set();
+        Ok(Progress::Done)
+    }
+
+    fn reset(&mut self) {
+        self.frames.restart_set();
+    }
+
+    fn arrived_at(&mut self, now: Moment) {
+        self.frames.advance(now, |dgn| if FAST.contains(&dgn) { MAX_AGE.0 } else { MAX_AGE.1 });
+    }
+
+    fn overhear(&mut self, frame: &[u8]) {
+        // The next poll tells what is wrong with it.
+        let _ = Record::parse(frame).map(|record| self.take(record));
+    }
+}
+
+impl RvC {
+    /// Keeps a frame of this battery; returns its DGN, or nothing if another device sent it.
+    fn take(&mut self, record: Record) -> Result<Option<u32>, DecodeError> {
         let dgn = dgn(record.id()).ok_or(DecodeError::Foreign { what: "a frame about something else" })?;
         let [instance, priority, ..] = *record.data() else { return Err(DecodeError::Short { field: "priority" }) };
         if self.address.is_some_and(|own| own != instance) {
@@ -115,32 +146,28 @@ impl Codec for RvC {
         let [.., sender] = record.id().to_be_bytes();
         let is_other = self.source.is_some_and(|known| known != (priority, sender));
         if is_other && !self.is_chosen(dgn, priority) {
-            return Ok(Progress::More);
+            return Ok(None);
         }
         self.source = Some((priority, sender));
         self.frames.take(dgn, record);
         if dgn == MEASURED {
-            (self.measured, self.others) = (self.measured.saturating_add(1), 0);
+            self.others = 0;
         }
-        let identifies = !self.is_in_use && matches!(expected, Expected::Request(_));
-        // The second frame with measured values ends a set: all that come as often have come.
-        let is_whole = dgn == MEASURED && self.frames.get(STATE).is_some() && self.measured >= 2;
-        let is_enough = is_whole || identifies && dgn == MEASURED;
-        if !is_enough {
-            return Ok(Progress::More);
-        }
-        values::show(&|dgn| self.frames.get(dgn), into);
-        self.frames.end_set(|dgn| if [MEASURED, STATE, HEALTH].contains(&dgn) { MAX_MISSED.0 } else { MAX_MISSED.1 });
-        self.measured = 1;
-        Ok(Progress::Done)
+        Ok(Some(dgn))
     }
 
-    fn reset(&mut self) {
-        self.measured = 0;
+    /// Every frame that comes as often as the measured values has come; in the first set once between two of them.
+    fn is_complete(&mut self) -> bool {
+        let measured = self.frames.count(MEASURED);
+        let mut as_often = FAST.into_iter().filter(|dgn| self.frames.get(*dgn).is_some());
+        let is_whole = match self.frames.knows_set() {
+            true => as_often.all(|dgn| self.frames.count(dgn) > 0) || measured >= MOST,
+            false => measured >= 2 && self.frames.has_lasted(PERIOD),
+        };
+        let is_enough = measured > 0 && self.frames.get(STATE).is_some() && is_whole;
+        is_enough && self.frames.is_of_one_moment(BURST, |dgn| FAST.contains(&dgn), measured >= MOST)
     }
-}
 
-impl RvC {
     /// Another device speaks of the same battery: the higher priority counts, and of two equal ones the one that is known, while its
     /// measured values are heard.
     fn is_chosen(&mut self, dgn: u32, priority: u8) -> bool {
@@ -151,7 +178,7 @@ impl RvC {
             return false;
         }
         self.frames.forget();
-        (self.measured, self.others) = (0, 0);
+        self.others = 0;
         true
     }
 }
@@ -167,9 +194,6 @@ impl Protocol for RvC {
 
     fn plan(&mut self, _: &Reading) -> Vec<Request> {
         self.is_in_use = true;
-        if self.frames.begin_poll() {
-            (self.source, self.measured, self.others) = (None, 0, 0);
-        }
         vec![FRAMES]
     }
 

@@ -220,7 +220,18 @@ impl LineMembers {
             None if worker.active_fill && self.occupied => self.fill(link)?,
             None => {}
         }
+        self.pass_on_overheard(link);
         Ok(events)
+    }
+
+    /// Batteries that send by themselves do so while another one is read, too.
+    fn pass_on_overheard(&mut self, link: &mut Link) {
+        for (at, frame) in link.take_overheard() {
+            for member in &mut self.members {
+                member.protocol.arrived_at(at);
+                member.protocol.overhear(&frame);
+            }
+        }
     }
 
     /// Time of the next action.
