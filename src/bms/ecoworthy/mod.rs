@@ -153,7 +153,10 @@ fn cells(data: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let r = &mut Reader::new(data);
     let count = usize::from(r.u16_be("cells")?);
     let places = r.bytes(2 * CELL_PLACES, "cell voltages")?.as_chunks().0.iter().copied().map(u16::from_be_bytes);
-    into.cell_count = u8::try_from(count).ok().filter(|count| (1..=CELL_PLACES).contains(&usize::from(*count)));
+    if !(1..=CELL_PLACES).contains(&count) {
+        return Err(DecodeError::Layout { what: "a page with a number of cells that it has no space for" });
+    }
+    into.cell_count = u8::try_from(count).ok();
     show_cells(places.take(count).map(|raw| unless(&[0xFFFF], raw).map(Volts::milli)), into);
     let sensors = r.u16_be("sensors")?.min(SENSOR_PLACES);
     let mut temperatures = Vec::new();

@@ -14,6 +14,8 @@ const NO_BYTE: u8 = u8::MAX;
 const NO_AMPS: f64 = 400.0;
 /// Highest difference between the state of charge and the remaining charge as a part of the installed one, %.
 const CHARGE_WITHIN: f64 = 10.0;
+/// Places for cells in all frames.
+const MOST_CELLS: usize = 32;
 /// A voltage that may be asked of a charger, as a multiple of the pack voltage.
 const CHARGER_VOLTAGE: RangeInclusive<f64> = 0.8..=2.0;
 
@@ -42,13 +44,13 @@ pub(super) fn show(frame: &impl Fn(u32) -> Option<Record>, into: &mut Reading) {
 fn pack(bytes: &[u8], into: &mut Reading) {
     let known = |index| word(bytes, index).filter(|raw| *raw != NONE);
     into.voltage = known(0).filter(|raw| *raw != 0).map(Volts::deci);
-    into.soc = bytes.get(4).and_then(|raw| unless(&[NO_BYTE], *raw)).map(|raw| Percent::new(f64::from(raw)));
+    into.soc = bytes.get(4).filter(|raw| **raw <= 100).map(|raw| Percent::new(f64::from(*raw)));
     if let Some(amps) = known(1).map(|raw| Amps::new(Amps::deci(raw).get() - NO_AMPS).rounded(1)) {
         into.leave_open(&JK_CAN_DIRECTION, [OpenValue::Current(amps), OpenValue::Current(Amps::new(-amps.get()))]);
     }
 }
 
-/// Returns the higher of the numbers of both cells.
+/// Returns the higher of the numbers of both cells, if they are some.
 fn extremes(bytes: &[u8], into: &mut Reading) -> usize {
     let [a, b, highest, c, d, lowest, ..] = *bytes else { return 0 };
     let cell = |raw: [u8; 2]| unless(&[0, NONE], u16::from_le_bytes(raw)).map(Volts::milli);
@@ -56,17 +58,21 @@ fn extremes(bytes: &[u8], into: &mut Reading) -> usize {
     if low.zip(high).is_none_or(|(low, high)| low <= high) {
         (into.lowest_cell, into.highest_cell) = (low, high);
     }
-    usize::from(highest.max(lowest))
+    [highest, lowest].into_iter().map(usize::from).filter(|number| *number <= MOST_CELLS).max().unwrap_or(0)
 }
 
 /// The cells end with the zeros behind the last one; one of 0 V has a broken wire if a later one, or the number of an extreme, follows.
+/// Without a frame in which there were some before, not all are known.
 fn cells(frame: &impl Fn(u32) -> Option<Record>, least: usize, into: &mut Reading) {
     let ids = (CELLS..=LAST_CELLS).step_by(0x100).map(frame);
     let words = ids.flat_map(|record| [0, 1, 2, 3].map(|index| record.and_then(|record| word(record.data(), index))));
     let words: Vec<Option<u16>> = words.collect();
     let is_cell = |word: &Option<u16>| word.is_some_and(|raw| raw != 0);
     let Some(last) = words.iter().rposition(is_cell) else { return };
-    let count = last.saturating_add(1).max(least.min(words.len()));
+    let count = last.saturating_add(1).max(least);
+    let known = into.cell_count.map_or(0, usize::from);
+    let is_frame_missing = words.iter().take(known).skip(count).any(Option::is_none);
+    let count = if is_frame_missing { known } else { count };
     show_cells(words.iter().take(count).map(|word| word.and_then(|raw| unless(&[NONE], raw)).map(Volts::milli)), into);
     if into.cells_complete.is_none() {
         into.cell_count = u8::try_from(count).ok();

@@ -81,10 +81,11 @@ impl Codec for LiTime {
         }
         let r = &mut Reader::new(frame);
         r.skip(12, "header and pack")?;
-        into.voltage = unless(&[0, 0xFFFF], r.u16_le("voltage")?).map(Volts::milli);
-        r.skip(2, "voltage")?;
+        into.voltage = unless(&[0, u32::MAX], r.u32_le("voltage")?).map(Volts::milli);
         let cells = r.bytes(2 * CELLS, "cells")?.as_chunks().0.iter().copied().map(u16::from_le_bytes);
-        let cells: Vec<u16> = cells.take_while(|cell| *cell != 0).collect();
+        let mut cells: Vec<u16> = cells.collect();
+        // One of 0 V before the last cell has a broken wire.
+        cells.truncate(cells.iter().rposition(|cell| *cell != 0).map_or(0, |last| last.saturating_add(1)));
         into.cell_count = u8::try_from(cells.len()).ok().filter(|count| *count > 0);
         show_cells(cells.into_iter().map(|raw| unless(&[0xFFFF], raw).map(Volts::milli)), into);
         into.current = unless(&[i32::MIN, i32::MAX], r.i32_le("current")?).map(Amps::milli);

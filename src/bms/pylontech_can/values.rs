@@ -26,6 +26,9 @@ const NONE: u16 = u16::MAX;
 /// Highest difference between a state of charge and its finer value, %.
 const FINER_WITHIN: f64 = 1.0;
 
+/// Lowest voltage of a battery that does not tell it, as a part of its charge voltage.
+const LOWEST: f64 = 0.6;
+
 /// Shows the values of the last frames; `frame` returns that of an id.
 pub(super) fn show(frame: &impl Fn(u16) -> Option<Record>, into: &mut Reading) {
     into.without_cells = true;
@@ -120,9 +123,10 @@ fn measured(bytes: &[u8], into: &mut Reading) {
 /// Usually in 0.01 V; in 0.1 V if only that agrees with the voltages of 351.
 fn pack_voltage(raw: i16, known: &Reading) -> Volts {
     let [usual, coarse] = [Volts::centi(raw), Volts::deci(raw)];
-    let (Some(high), Some(low)) = (known.settings.voltage_limit, known.settings.pack_uvp) else { return usual };
-    let fits = |volts: Volts| (low.get() * 0.8..=high.get() * 1.1).contains(&volts.get());
-    if fits(coarse) && usual.get() < low.get() * 0.5 { coarse } else { usual }
+    let Some(high) = known.settings.voltage_limit.map(Volts::get) else { return usual };
+    let low = known.settings.pack_uvp.map_or(high * LOWEST, Volts::get);
+    let fits = |volts: Volts| (low * 0.8..=high * 1.1).contains(&volts.get());
+    if fits(coarse) && usual.get() < low * 0.5 { coarse } else { usual }
 }
 
 /// The temperatures of 373 are those of cells, so they replace that of 356.

@@ -46,8 +46,9 @@ fn volts(raw: u16) -> Volts {
     Volts::new(f64::from(raw) / 20.0)
 }
 
-fn half_percent(raw: u8) -> Percent {
-    Percent::new(f64::from(raw) / 2.0)
+/// More than 100 % is none.
+fn half_percent(bytes: &[u8], at: usize) -> Option<Percent> {
+    byte(bytes, at).filter(|raw| *raw <= 200).map(|raw| Percent::new(f64::from(raw) / 2.0))
 }
 
 /// Shows the values of the last frames; `frame` returns that of a DGN.
@@ -64,11 +65,11 @@ pub(super) fn show(frame: &impl Fn(u32) -> Option<Record>, into: &mut Reading) {
         let bytes = record.data();
         let celsius = word(bytes, 2).map(|raw| Celsius::new(f64::from(raw) / 32.0 - 273.0).rounded(2));
         into.temperatures.sensors = Some(celsius.into_iter().collect());
-        into.soc = byte(bytes, 4).map(half_percent);
+        into.soc = half_percent(bytes, 4);
     }
     let health = frame(HEALTH);
     let health = health.as_ref().map(Record::data).unwrap_or_default();
-    into.soh = byte(health, 2).map(half_percent);
+    into.soh = half_percent(health, 2);
     into.remaining = word(health, 3).map(|raw| AmpHours::new(f64::from(raw)));
     desired(frame(DESIRED).as_ref().map(Record::data).unwrap_or_default(), into);
     into.alarms = frame(FLAGS).map(|_| Vec::new());

@@ -503,7 +503,7 @@ fn litime() -> Board {
     let mut content = recorded("litime/redodo-8s.json");
     content.truncate(104);
     let fields = vec![
-        field("voltage_v", (0, 12), &["0000", "FFFF"]),
+        field("voltage_v", (0, 12), &["00000000", "FFFFFFFF"]),
         field("cell_voltages_v", (0, 18), &["FFFF"]),
         field("current_a", (0, 48), &["00000080", "FFFFFF7F"]),
         field("temperatures_c", (0, 56), &["0000"]),
