@@ -1,11 +1,12 @@
 //! Knows the true values: compares what a battery publishes with the actual state of its pack.
 
+use crate::is_broadcast;
 use dbus_bms::base::units::Moment;
 use dbus_bms::bms::Driver;
 use dbus_bms::link::Link;
 use dbus_bms::model::{Reading, Snapshot};
 use dbus_bms::recording::replay_port::{ReplayPort, SimClock, TimedBytes};
-use dbus_bms::sim::{Board, Unit};
+use dbus_bms::sim::{Board, Responder, Unit};
 use serde_json::{Map, Value as Json};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,6 +27,15 @@ pub(crate) enum Wrong {
     Plausible,
     /// Larger.
     Far,
+}
+
+/// What a board that is not asked sends in the time of a reading.
+fn undisturbed_words(board: &mut dyn Responder, units: &mut [Unit]) -> Vec<(Moment, Vec<u8>)> {
+    let mut words = Vec::new();
+    while let Some(at) = board.next_unsolicited_at().filter(|at| *at < Duration::from_secs(3)) {
+        words.extend(board.unsolicited(at, units).into_iter().map(|word| (Moment::new(at), word.bytes)));
+    }
+    words
 }
 
 /// States of the pack over time, as an undisturbed line would have reported them.
@@ -60,16 +70,19 @@ impl Truth {
         let clock = SimClock::default();
         let (mut board, mut units) = ((self.board.new)(), [unit.clone()]);
         units[0].pack.silent = false;
+        let heard = if is_broadcast(self.driver) { undisturbed_words(board.as_mut(), &mut units) } else { Vec::new() };
         let port = ReplayPort::new(&clock, move |sent, _| {
             board.answer(sent, &mut units).into_iter().map(|reply| TimedBytes::after_ms(1, &reply.bytes)).collect()
         });
+        let port = heard.iter().fold(port, |port, (at, bytes)| port.at(*at, bytes));
         let mut link = Link::new(Box::new(port), Box::new(clock));
         let address = self.driver.addresses.first().copied();
         link.prepare(self.driver.lines[0], Duration::ZERO).unwrap();
         let mut protocol = (self.driver.new)(address);
         let empty = Reading::new(self.driver.name, address);
-        // Some data is only requested in later readings.
-        (0..4).fold(empty, |known, _| link.poll(protocol.as_mut(), &known).unwrap())
+        // Some data is only requested in later readings. What is sent without a request is complete.
+        let polls = if heard.is_empty() { 4 } else { 1 };
+        (0..polls).fold(empty, |known, _| link.poll(protocol.as_mut(), &known).unwrap())
     }
 
     /// Values of a reading that passed the line and are wrong.
@@ -83,7 +96,7 @@ impl Truth {
         // These packs charge whatever the limits say: after a long silence that is true, and no BMS says it.
         let own = snapshot.derived.charge_excess.map(|excess| excess.sentence());
         reading.notes.retain(|note| own.as_deref() != Some(note.as_ref()));
-        if !self.known.iter().any(|(_, truth)| truth.contains_key("remaining_ah")) {
+        if !self.known.iter().any(|(_, truth)| truth.contains_key("remaining_ah")) || is_calculated(&reading) {
             // Calculated from SoC and capacity, which are compared themselves.
             reading.remaining = None;
         }
@@ -122,6 +135,12 @@ impl Truth {
         }
         wrong
     }
+}
+
+/// The remaining charge is that of SoC and capacity: the driver shows it while the BMS tells none.
+fn is_calculated(reading: &Reading) -> bool {
+    let (Some(remaining), Some(soc), Some(capacity)) = (reading.remaining, reading.soc, reading.capacity) else { return false };
+    (remaining.get() - soc.get() / 100.0 * capacity.get()).abs() < 0.01
 }
 
 fn list(value: &Json) -> &[Json] {

@@ -25,8 +25,11 @@ pub(crate) fn markdown(rows: &[Row], columns: &[&str], fields: &[Vec<&Findings>]
     text
 }
 
-/// `0 · 0 · 2.0`, and further results.
+/// `0 · 0 · 2.0`, and further results; a dash where the fault does not apply.
 fn field(found: &Findings) -> String {
+    if found.readings == 0 {
+        return "–".to_owned();
+    }
     let mut text = format!("{} · {} · {:.1}", found.far + found.plausible, found.alarms, found.gap.as_secs_f64());
     if !found.recovery.is_zero() {
         let _ = write!(text, ", back after {:.1}", found.recovery.as_secs_f64());

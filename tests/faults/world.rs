@@ -117,6 +117,34 @@ impl World {
         sounds
     }
 
+    /// What a board that is not asked has sent until now.
+    pub(crate) fn speak(&mut self, now: Moment) -> Vec<u8> {
+        self.advance(now);
+        if self.next_word().is_none_or(|next| next > now) {
+            return Vec::new();
+        }
+        let nonsense = self.injector.nonsense(self.units[0].pack.reported());
+        let truth = nonsense.map(|nonsense| self.units[0].pack.replace_reported(nonsense));
+        let words = self.board.unsolicited(now.since_origin(), &mut self.units);
+        truth.map(|truth| self.units[0].pack.replace_reported(truth));
+        let mut bytes = Vec::new();
+        for word in words {
+            // A frame of a kind takes the place of a request: the id, or the start of a message.
+            let kind: Vec<u8> = word.bytes.iter().take(4).copied().collect();
+            let words = match &mut self.answers {
+                Some(answers) => answers.pass(&kind, vec![word], now),
+                None => vec![word],
+            };
+            bytes.extend(words.into_iter().flat_map(|word| self.injector.apply(word)).flat_map(|word| word.bytes));
+        }
+        bytes
+    }
+
+    /// When such a board sends again.
+    pub(crate) fn next_word(&self) -> Option<Moment> {
+        self.board.next_unsolicited_at().map(Moment::new)
+    }
+
     /// The board's reply.
     fn answer(&mut self, sent: &[u8], now: Moment) -> Vec<Reply> {
         let nonsense = self.injector.nonsense(self.units[0].pack.reported());
