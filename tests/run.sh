@@ -73,6 +73,8 @@ life() {
     step "emulated GX: an installation's life" env GX_BMS=jk GX_HOST=tests/gx/host.sh GX_LINES=250 \
         tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/installation.sh 900 tests/gx/venus cross/out/release
     step "batteries on CAN on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/can_read.sh 240 tests/xanbus/vectors
+    step "a port in the configuration on the emulated GX" tests/gx/run.sh "cross/out/$ARMV7/dbus-bms" tests/gx/configured.sh 480 \
+        tests/gx/venus cross/out/release
 }
 
 can() {
