@@ -41,7 +41,9 @@ const RECONNECT_INTERVAL: Duration = Duration::from_secs(5);
 pub fn run(config: &Config) -> Result<(), RunError> {
     let settings = config.settings(None, None);
     if !outputs::any(&settings) {
-        log::info!("nothing to serve: set `web.enabled`, `mqtt.enabled` or `domoticz.url`");
+        log::info!(
+            "nothing to serve: set `web.enabled`, `mqtt.enabled`, `domoticz.url`, `conext.host`, `conext.can` or a relay of [generator]"
+        );
         return Ok(());
     }
     runtime::block_on(serve(config, settings))?

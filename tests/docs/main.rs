@@ -13,3 +13,4 @@ mod readme;
 mod replaced;
 #[path = "../support/mod.rs"]
 mod support;
+mod units;
