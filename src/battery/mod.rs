@@ -318,6 +318,20 @@ impl Battery {
         self.memory.phases.begin_charge();
     }
 
+    /// Starts a balancing charge now; false if none are configured. All limits stay in force.
+    pub fn balance(&mut self) -> bool {
+        let configured = self.config.phases.enabled && self.config.phases.balance_every_days.is_some();
+        if configured {
+            self.memory.phases.balance_by_hand();
+        }
+        configured
+    }
+
+    /// Ends a balancing charge that [`Self::balance`] has started.
+    pub fn end_balance(&mut self) {
+        self.memory.phases.end_balancing_by_hand();
+    }
+
     /// Advances time without a reading.
     pub fn tick(&mut self, link: LinkStats, now: Now) -> Snapshot {
         let freshness = self.freshness(now.at);

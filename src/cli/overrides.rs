@@ -17,6 +17,8 @@ pub enum OverrideCommand {
     /// Charge to 100 % now, as if float had ended; all limits stay in force
     #[command(name = "charge-to-100")]
     ChargeTo100(Target),
+    /// Charge to the voltage of a balancing charge now, as if one were due (`phases.balance_every_days`); all limits stay in force
+    Balance(Target),
     /// Limit the charge current to AMPS for a while
     Ccl(LimitArgs),
     /// Limit the discharge current to AMPS for a while
@@ -64,6 +66,7 @@ impl OverrideCommand {
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let (target, wanted) = match self {
             Self::ChargeTo100(target) => (target, Override::ChargeTo100),
+            Self::Balance(target) => (target, Override::Balance),
             Self::Clear(target) => (target, Override::Clear),
             Self::Ccl(limit) => (&limit.target, Override::Ccl(Amps::new(limit.amps), limit.lasts()?)),
             Self::Dcl(limit) => (&limit.target, Override::Dcl(Amps::new(limit.amps), limit.lasts()?)),

@@ -32,7 +32,7 @@ pub enum RequestError {
         value: String,
     },
     /// Not an override.
-    #[error("unknown override {0:?}: use `charge-to-100`, `ccl AMPS for SECONDS`, `dcl AMPS for SECONDS` or `clear`")]
+    #[error("unknown override {0:?}: use `charge-to-100`, `balance`, `ccl AMPS for SECONDS`, `dcl AMPS for SECONDS` or `clear`")]
     Override(String),
 }
 
@@ -61,6 +61,7 @@ impl ControlRequest {
         };
         let wanted = match words.as_slice() {
             ["charge-to-100"] => Some(Override::ChargeTo100),
+            ["balance"] => Some(Override::Balance),
             ["clear"] => Some(Override::Clear),
             ["ccl", amps, "for", seconds] => limit(amps, seconds).map(|(amps, time)| Override::Ccl(amps, time)),
             ["dcl", amps, "for", seconds] => limit(amps, seconds).map(|(amps, time)| Override::Dcl(amps, time)),
@@ -149,6 +150,7 @@ mod tests {
             ("override", "charge-to-100"),
             ("override", "clear"),
             ("override", "ccl 20 for 43200"),
+            ("override", "balance"),
             ("override", "dcl 0 for 60"),
         ] {
             let request = ControlRequest::parse(what, value).unwrap();

@@ -3,7 +3,7 @@
 //! ```text
 //! D-Bus paths ──┐                                   ┌─ rate, enabled? ─▶ port ─▶ BMS ─▶ read back ─┐
 //! D-Bus method ─┼─▶ CommandHandle ─▶ battery's task ┤                                              ├─▶ Outcome ─▶ Reply
-//! dashboard ────┘                                   └─ override ─▶ charge control (only restricts) ┘
+//! dashboard ────┘                                   └─ override ─▶ charge control (restricts) ─────┘
 //! ```
 //! A switch that this driver has switched off is persisted until it is on again ([`PersistedCommands`]): it stays off in the BMS
 //! after the driver has ended.

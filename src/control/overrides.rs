@@ -24,6 +24,8 @@ pub enum Override {
     Dcl(Amps, Duration),
     /// Charge to 100 % now, as if float had ended.
     ChargeTo100,
+    /// Charge to the voltage of a balancing charge now, as if one were due.
+    Balance,
     /// End all overrides.
     Clear,
 }
@@ -42,6 +44,7 @@ impl Override {
             Self::Ccl(amps, time) => limit("charge", amps, time),
             Self::Dcl(amps, time) => limit("discharge", amps, time),
             Self::ChargeTo100 => "charge to 100 % now".to_owned(),
+            Self::Balance => "balancing charge now".to_owned(),
             Self::Clear => "end of all overrides".to_owned(),
         }
     }
@@ -63,6 +66,7 @@ impl fmt::Display for Override {
             Self::Ccl(amps, time) => write!(f, "ccl {} for {}", amps.get(), time.as_secs()),
             Self::Dcl(amps, time) => write!(f, "dcl {} for {}", amps.get(), time.as_secs()),
             Self::ChargeTo100 => f.write_str("charge-to-100"),
+            Self::Balance => f.write_str("balance"),
             Self::Clear => f.write_str("clear"),
         }
     }
@@ -122,7 +126,7 @@ impl Overrides {
         match wanted {
             Override::Ccl(amps, time) => self.ccl = Some(Set::new(amps.get(), time, by, now)),
             Override::Dcl(amps, time) => self.dcl = Some(Set::new(amps.get(), time, by, now)),
-            Override::ChargeTo100 => self.full_charge = Some(Set::new(0.0, FULL_CHARGE_TIMEOUT, by, now)),
+            Override::ChargeTo100 | Override::Balance => self.full_charge = Some(Set::new(0.0, FULL_CHARGE_TIMEOUT, by, now)),
             Override::Clear => *self = Self::default(),
         }
     }

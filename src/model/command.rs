@@ -140,6 +140,9 @@ pub enum Outcome {
     /// The battery cannot be reached.
     #[error("the battery cannot be reached now; try again when it answers")]
     Unreachable,
+    /// A balancing charge, and none are configured.
+    #[error("balancing charges are not configured: set `phases.balance_every_days` and ask again")]
+    NotConfigured,
     /// Commands are not enabled.
     #[error("commands are off: set `enabled = true` in [commands] of the configuration")]
     Off,
@@ -159,6 +162,7 @@ impl Outcome {
             Self::Unreachable => 8,
             Self::Off => 9,
             Self::Busy => 10,
+            Self::NotConfigured => 11,
         }
     }
 }

@@ -194,10 +194,13 @@ impl BatteryCommands {
     }
 
     fn set_override(&mut self, wanted: Override, by: &str, battery: &mut Battery, now: Now) -> Outcome {
-        self.persisted.overrides.set(wanted, by, now);
-        if wanted == Override::ChargeTo100 {
-            battery.charge_up();
+        match wanted {
+            Override::ChargeTo100 => battery.charge_up(),
+            Override::Balance if !battery.balance() => return Outcome::NotConfigured,
+            Override::Clear => battery.end_balance(),
+            Override::Balance | Override::Ccl(..) | Override::Dcl(..) => {}
         }
+        self.persisted.overrides.set(wanted, by, now);
         self.save(now);
         Outcome::InForce
     }

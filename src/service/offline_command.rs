@@ -79,7 +79,7 @@ pub fn carry_out(
             run_command(&mut link, protocol.as_mut(), found.reading, command, (&mut file, &mut persisted), by).map_err(port_lost)
         }
         ControlRequest::Override(_) if !settings.commands => Ok(Outcome::Off),
-        ControlRequest::Override(Override::ChargeTo100) => Err(OfflineError::NeedsDriver),
+        ControlRequest::Override(Override::ChargeTo100 | Override::Balance) => Err(OfflineError::NeedsDriver),
         ControlRequest::Override(wanted) => {
             persisted.overrides.set(wanted, by, now());
             save(&mut file, &persisted);

@@ -348,6 +348,41 @@ fn balances_after(unix: impl Fn(u64) -> Option<u64>, restarts: &[u64]) -> Option
 }
 
 #[test]
+fn a_balancing_charge_by_hand_needs_the_setting_and_ends_with_the_charge_or_by_hand() {
+    let monthly = PhaseConfig { balance_every_days: Some(30.0), ..PhaseConfig::default() };
+    let after = |day: &mut Clocked, seconds: u32, cell: f64| {
+        (0..seconds).map(|_| day.second(cell, 2.0).limits.cvl.value).fold(Volts::new(0.0), |_, cvl| cvl)
+    };
+    let usual = Volts::new(55.2);
+    // Not configured: nothing is lifted.
+    let mut plain = Clocked::new(PhaseConfig::default());
+    plain.second(RESTS, 2.0);
+    assert!(!plain.battery.balance());
+    assert_eq!(after(&mut plain, 600, RESTS), usual);
+    // Configured: up to its voltage, also from float, over a restart, and back by hand.
+    let mut day = floating(monthly.clone(), STANDS);
+    assert!(day.battery.balance());
+    assert_eq!(after(&mut day, 2000, RESTS), Volts::new(56.8));
+    let saved = serde_json::to_string(&day.battery.persisted_state()).unwrap();
+    let config = Config { phases: monthly.clone(), ..Config::default() };
+    day.battery = Battery::new(config, serde_json::from_str(&saved).unwrap());
+    assert_eq!(after(&mut day, 2000, RESTS), Volts::new(56.8));
+    day.battery.end_balance();
+    assert_eq!(after(&mut day, 1, RESTS), usual);
+    assert_eq!(after(&mut day, 2000, RESTS), usual);
+    // Once it is full it is over; nothing is left to end.
+    assert!(day.battery.balance());
+    let full = (0..6000).find(|_| day.second(3.548, 2.0).limits.mode == Mode::Float);
+    assert!(full.is_some(), "it gets full");
+    assert!(after(&mut day, 4000, RESTS) < usual);
+    // One that is due is not ended by hand.
+    let mut due = Clocked::new(PhaseConfig { balance_every_days: Some(1.0 / 86_400.0), ..PhaseConfig::default() });
+    assert_eq!(after(&mut due, 2000, RESTS), Volts::new(56.8));
+    due.battery.end_balance();
+    assert_eq!(after(&mut due, 10, RESTS), Volts::new(56.8));
+}
+
+#[test]
 fn a_jump_of_the_wall_clock_brings_no_balancing_charge_forward() {
     let year = 365 * 86_400;
     let at_its_time = |second: u64, what: &str| assert!((7200..=7250).contains(&second), "{what}: after {second} s");

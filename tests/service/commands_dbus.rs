@@ -399,6 +399,7 @@ async fn limits_for_a_while_restrict_and_end() {
     rig.item("/Info/MaxDischargeCurrent", |value| *value == json!(["d", 3.0])).await;
     wait(|| rig.remembered()["overrides"]["dcl"].is_null().then_some(())).expect("ended by itself in time");
     rig.item("/Info/DischargeLimitation", |value| value[1] != "limit set by the owner for now").await;
+    rig.cli(&["override", "balance", NAME]).assert(1, &["phases.balance_every_days"]);
     assert_eq!(rig.cli(&["override", "charge-to-100", NAME]).code, Some(0));
     rig.item("/Commands/Overrides", |value| value[1].as_str().is_some_and(|text| text.contains("charge to 100 % now"))).await;
     assert_eq!(rig.cli(&["override", "clear", NAME]).code, Some(0));

@@ -100,6 +100,8 @@ pub struct Phases {
     soc_at_float: Option<f64>,
     /// The present charge is a balancing charge.
     balancing: bool,
+    /// The owner began it before it was due.
+    by_hand: bool,
     /// Time since the last balancing charge, or since counting began.
     #[serde(flatten)]
     waited: TimeSince,
@@ -239,6 +241,7 @@ impl Phases {
             // Any value is possible.
             phase: self.phase,
             balancing: self.balancing,
+            by_hand: self.by_hand,
             usual_before: self.usual_before,
         }
     }
@@ -248,6 +251,26 @@ impl Phases {
         if self.phase == Phase::Float {
             self.begin();
         }
+    }
+
+    /// Starts a balancing charge before it is due, from any phase. Without `balance_every_days` it ends with the next step.
+    pub(crate) fn balance_by_hand(&mut self) {
+        if !self.balancing {
+            self.begin_balancing();
+            self.by_hand = true;
+        }
+    }
+
+    /// Ends a balancing charge that was begun by hand; the charge goes on to the usual voltage.
+    pub(crate) fn end_balancing_by_hand(&mut self) {
+        if std::mem::take(&mut self.by_hand) {
+            self.balancing = false;
+        }
+    }
+
+    fn begin_balancing(&mut self) {
+        self.begin();
+        self.balancing = true;
     }
 
     /// Starts a new charge; nothing of the previous one counts.
@@ -280,7 +303,7 @@ impl Phases {
             self.float_cvl = Some(now.in_force.map_or(high * now.cells, |in_force| in_force.min(high * now.cells)));
             self.soc_at_float = now.inputs.low_soc.map(|soc| soc.get());
             if self.balancing {
-                self.balancing = false;
+                (self.balancing, self.by_hand) = (false, false);
                 self.waited.restart();
             }
         }
@@ -294,14 +317,13 @@ impl Phases {
     fn plan_balancing(&mut self, now: &Situation<'_>) {
         let Some(days) = now.config.phases.balance_every_days else {
             // No longer configured.
-            self.balancing = false;
+            (self.balancing, self.by_hand) = (false, false);
             return;
         };
         let waited_s = self.waited.advance(now.at, now.inputs.unix);
         if !self.balancing && waited_s >= days * DAY_S {
             // Time at the usual voltage does not count towards the higher one.
-            self.begin();
-            self.balancing = true;
+            self.begin_balancing();
         }
     }
 
