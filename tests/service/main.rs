@@ -14,6 +14,7 @@ mod hub;
 mod once;
 mod oscillation_dbus;
 mod partner_dbus;
+mod partner_mqtt;
 mod recording_cli;
 mod rs485;
 mod run;
