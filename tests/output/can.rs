@@ -541,6 +541,33 @@ fn what_two_makers_put_into_the_same_id_is_told_apart() {
 }
 
 #[test]
+fn alarms_of_other_makers_are_named() {
+    // Both words count together.
+    let pytes = shown("403#0104000000801200\n406#0080000000000000\n");
+    assert_eq!(
+        pytes["alarms"],
+        serde_json::json!(["bms_internal", "high_charge_current", "high_discharge_current", "high_voltage"]),
+        "{pytes}"
+    );
+    assert_eq!(pytes["warnings"], serde_json::json!([]));
+    assert_eq!(
+        shown("403#0A0A000000000000\n")["warnings"],
+        serde_json::json!(["high_temperature", "high_voltage", "low_temperature", "low_voltage"])
+    );
+    let schneider = shown("00000325#0009004100200000\n");
+    let of = |key: &str| schneider[key].clone();
+    assert_eq!(
+        (of("charge_enable"), of("discharge_enable"), of("force_charge_1")),
+        (false.into(), false.into(), true.into()),
+        "bit 3 stops"
+    );
+    assert_eq!(
+        (of("warnings"), of("alarms")),
+        (serde_json::json!(["cell_imbalance", "high_charge_current"]), serde_json::json!(["low_voltage"]))
+    );
+}
+
+#[test]
 fn absurd_values_have_a_note() {
     let notes = |lines: &str| shown(lines)["notes"].to_string();
     let absurd = "351#0100000000007001\n356#B914350124FA0200\n35F#4C49010300000000\n";

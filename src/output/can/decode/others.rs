@@ -5,6 +5,47 @@ use crate::base::units::{AmpHours, Amps, Percent, Volts};
 use crate::bms::can::{Frame, Record, signed_word, word};
 use crate::output::can::details::CellNumber;
 use crate::output::can::inverter_data::InverterData;
+use crate::output::can::item::{Item, add};
+
+/// Bits of Pytes' 0x403, of both words together: those that stop the battery, and those that warn. Source: the reader of
+/// OpenDTU-OnBattery.
+const PYTES_ALARMS: &[(u32, Item)] = &[
+    (0, Item::HighVoltage),
+    (4, Item::LowVoltage),
+    (8, Item::HighTemperature),
+    (12, Item::LowTemperature),
+    (17, Item::HighDischargeCurrent),
+    (18, Item::HighDischargeCurrent),
+    (19, Item::HighChargeCurrent),
+    (20, Item::HighChargeCurrent),
+];
+const PYTES_WARNINGS: &[(u32, Item)] = &[
+    (1, Item::HighVoltage),
+    (3, Item::LowVoltage),
+    (9, Item::HighTemperature),
+    (11, Item::LowTemperature),
+    (21, Item::HighDischargeCurrent),
+    (22, Item::HighChargeCurrent),
+];
+/// Bits of warnings and faults in Schneider's 0x325. Source: Battery-Emulator.
+const SCHNEIDER: &[(u32, Item)] = &[
+    (0, Item::HighChargeCurrent),
+    (1, Item::HighDischargeCurrent),
+    (2, Item::HighTemperature),
+    (3, Item::LowTemperature),
+    (4, Item::HighVoltage),
+    (5, Item::LowVoltage),
+    (6, Item::CellImbalance),
+    (7, Item::BmsInternal),
+    (8, Item::General),
+];
+
+/// The items whose bits are set.
+fn raised(bits: u32, table: &[(u32, Item)]) -> Vec<Item> {
+    let mut items = Vec::new();
+    table.iter().filter(|(bit, _)| bits >> bit & 1 == 1).for_each(|(_, item)| add(&mut items, *item));
+    items
+}
 
 impl Decoder {
     /// Afore's frames have Pylontech's ids with other content; 0x350 and 0x352 are only there. True for one of its frames.
@@ -65,7 +106,16 @@ impl Decoder {
                 data.details.max_cell_temperature = signed_word(bytes, 0).map(celsius);
                 data.details.min_cell_temperature = signed_word(bytes, 1).map(celsius);
             }
-            0x403 | 0x406 => {}
+            0x403 => {
+                let flags = long(bytes, 0).zip(long(bytes, 1)).map(|(first, second)| first | second);
+                (data.active.alarms, data.active.warnings) =
+                    (flags.map(|bits| raised(bits, PYTES_ALARMS)), flags.map(|bits| raised(bits, PYTES_WARNINGS)));
+            }
+            0x406 => {
+                if long(bytes, 0).is_some_and(|bits| bits & 1 << 15 != 0) {
+                    add(data.active.alarms.get_or_insert_default(), Item::BmsInternal);
+                }
+            }
             0x404 => {
                 data.state.soc = word(bytes, 0).map(|percent| Percent::new(percent.into()));
                 data.state.soh = word(bytes, 1).map(|percent| Percent::new(percent.into()));
@@ -104,7 +154,15 @@ impl Decoder {
         let signed = |index: usize| bytes.as_chunks::<2>().0.get(index).copied().map(i16::from_be_bytes);
         let wide = |index: usize| bytes.as_chunks::<4>().0.get(index).copied().map(i32::from_be_bytes);
         match record.id() & !Record::EXTENDED {
-            0x320 | 0x325 | 0x328 | 0x330..=0x332 => {}
+            0x320 | 0x328 | 0x330..=0x332 => {}
+            0x325 => {
+                let [permits, warnings, faults] = [0, 1, 2].map(high);
+                let bit = |bit: u16| permits.map(|bits| bits & 1 << 3 == 0 && bits & 1 << bit != 0);
+                data.requests.force_charge_1 = permits.map(|bits| bits & 1 != 0);
+                (data.requests.charge_enable, data.requests.discharge_enable) = (bit(1), bit(2));
+                let items = |bits: u16| raised(bits.into(), SCHNEIDER);
+                (data.active.warnings, data.active.alarms) = (warnings.map(items), faults.map(items));
+            }
             0x321 => {
                 data.limits.charge_voltage = wide(0).map(Volts::centi);
                 data.limits.discharge_voltage = wide(1).map(Volts::centi);
