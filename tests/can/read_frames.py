@@ -58,8 +58,9 @@ for flags in (dict(force_charge_1=True), dict(force_charge_2=True), dict(full_ch
 print("cantools reads every signal of the Pylontech frames")
 
 # 600 random states in each profile: every value as an independent reader of the description sees it.
-DESCRIPTIONS = {name: cantools.database.load_file(Path(__file__).with_name(f"{name}.dbc")) for name in ("pylontech", "pylontech-2", "luxpower", "growatt")}
+DESCRIPTIONS = {name: cantools.database.load_file(Path(__file__).with_name(f"{name}.dbc")) for name in ("pylontech", "pylontech-1.3", "pylontech-2", "sma", "victron", "luxpower", "growatt")}
 STATES = 600
+PAIRED = ("pylontech-1.3", "pylontech-2", "sma", "victron")
 chance = random.Random(20)
 ALL_ITEMS = ("bms_internal", "cell_imbalance", "contactor", "general", "high_charge_current", "high_charge_temperature", "high_discharge_current",
              "high_temperature", "high_voltage", "low_charge_temperature", "low_temperature", "low_voltage", "short_circuit")
@@ -85,6 +86,7 @@ def random_state():
                 min_cell_mv=low, max_cell_mv=low + chance.randint(0, 200), min_cell_temp_c=coldest, max_cell_temp_c=hottest,
                 min_cell_temp_k=round(coldest + 273.15), max_cell_temp_k=round(hottest + 273.15), capacity_ah=capacity,
                 installed_capacity_ah=capacity, remaining_ah=round(capacity * chance.random(), 2), cycles=chance.randint(0, 9000),
+                energy_charged_kwh=round(chance.uniform(0, 90000), 2), energy_discharged_kwh=round(chance.uniform(0, 90000), 2),
                 cell_count=chance.randint(8, 24), charge_enable=chance.random() < 0.8, discharge_enable=chance.random() < 0.8,
                 force_charge_1=chance.random() < 0.2, force_charge_2=chance.random() < 0.2, full_charge_request=chance.random() < 0.2,
                 balancing=chance.random() < 0.5, alarms=chance.sample(ALL_ITEMS, chance.randint(0, 3)), warnings=chance.sample(ALL_ITEMS, chance.randint(0, 3)))
@@ -118,13 +120,37 @@ def expected_of(state, profile):
         raised.add("CellImbalanceWarning")
     if profile == "luxpower":
         wanted.update(Hottest=state["max_cell_temp_c"], Coldest=state["min_cell_temp_c"], Capacity=state["capacity_ah"], Cycles=state["cycles"])
-    if profile.startswith("pylontech"):
-        wanted.update(Temperature=state["temperature_c"], MarkP=ord("P"), MarkN=ord("N"))
-    if profile == "pylontech-2":
+    marked = profile in ("pylontech", "pylontech-2")
+    if marked or profile in ("pylontech-1.3", "sma", "victron"):
+        wanted.update(Temperature=state["temperature_c"])
+    if marked:
+        wanted.update(MarkP=ord("P"), MarkN=ord("N"))
+    if profile in ("pylontech-2", "victron"):
         wanted.update(Online=state["module_count"], BlockingCharge=0, BlockingDischarge=0, Offline=0, Coldest=state["min_cell_temp_k"],
                       Hottest=state["max_cell_temp_k"], InstalledCapacity=state["installed_capacity_ah"])
-        wanted.update({f"Pair{camel(item)}{kind}": int(item in items) for kind, items in (("Alarm", state["alarms"]), ("Warning", state["warnings"])) for item in ALL_ITEMS})
-    if profile != "pylontech":
+    if profile in PAIRED:
+        # 1 = raised; what is well is 2 where a set says so, else 0.
+        well = 2 if profile in ("sma", "victron") else 0
+        wanted.update({f"Pair{camel(item)}{kind}": 1 if item in items else well for kind, items in (("Alarm", state["alarms"]), ("Warning", state["warnings"])) for item in ALL_ITEMS})
+    if profile in ("sma", "victron"):
+        wanted.update(StateOfChargeFine=max(round(state["soc_pct"], 2), 0.01 if state["soc_pct"] > 0 else 0))
+    if profile == "pylontech-1.3":
+        wanted.update(Type=int.from_bytes(b"LI", "little"), Capacity=state["capacity_ah"])
+    if profile == "sma":
+        sent = min(max(wanted["ChargeVoltage"], state["voltage_v"] - 0.2, 41), 63)
+        wanted.update(ChargeVoltage=down(sent), Capacity=state["capacity_ah"], DischargeVoltage=min(max(wanted["DischargeVoltage"], 41), 48))
+        # A voltage above the permitted one permits no current.
+        if max(state["voltage_v"] - 0.2, 41) > state["charge_voltage_v"]:
+            wanted["ChargeCurrentLimit"] = 0
+    if profile == "victron":
+        wanted.update(Left=math.floor(state["remaining_ah"] + 0.5), AsksForCharge=255 if forced[0] or forced[1] else 0,
+                      Charged=round(state["energy_charged_kwh"] + 1e-9, 1), Discharged=round(state["energy_discharged_kwh"] + 1e-9, 1))
+    if profile in ("pylontech-1.3", "sma", "victron"):
+        # There is no 0x35C and no 0x359 here.
+        for name in ("ChargeEnable", "DischargeEnable", "ForceCharge1", "ForceCharge2", "FullCharge", "Modules"):
+            wanted.pop(name, None)
+        raised = set()
+    if profile in ("pylontech-2", "victron", "luxpower", "growatt"):
         wanted.update(HighestCell=state["max_cell_mv"] / 1000, LowestCell=state["min_cell_mv"] / 1000)
     return wanted, raised
 
@@ -132,7 +158,7 @@ def expected_of(state, profile):
 for profile, description in DESCRIPTIONS.items():
     states = [random_state() for _ in range(STATES)]
     done = subprocess.run([binary, "can", "encode", "--profile", profile], input="\n".join(map(json.dumps, states)), capture_output=True, text=True, check=True)
-    first = {"pylontech": "351", "pylontech-2": "35E", "luxpower": "351", "growatt": "311"}[profile]
+    first = {"pylontech-2": "35E", "growatt": "311"}.get(profile, "351")
     sets = []
     for line in done.stdout.split():
         number, content = line.split("#")
