@@ -42,6 +42,11 @@ impl VoltageRange {
         }))
     }
 
+    /// Voltage of a bar without any length. A full one is the highest cell; the lowest has about a tenth, less where all are alike.
+    fn empty_bar(self) -> f64 {
+        (self.high - (self.high - self.low).max(LEAST_BAR_RANGE_V) / 0.9).max(0.0)
+    }
+
     /// Equal cells have neither a lowest nor a highest one.
     fn mark(self, number: usize) -> Option<Mark> {
         match number {
@@ -70,7 +75,8 @@ pub(crate) fn cells(reading: &Reading, width: usize) -> (Vec<Piece>, Vec<Vec<Pie
     (summary(reading, range), bars(reading, range, width))
 }
 
-fn summary(reading: &Reading, VoltageRange { low, high, .. }: VoltageRange) -> Vec<Piece> {
+fn summary(reading: &Reading, range: VoltageRange) -> Vec<Piece> {
+    let VoltageRange { low, high, .. } = range;
     let count = reading.cells.len();
     let mean = reading.cells.iter().map(|cell| cell.get()).sum::<f64>() / reading.cells.iter().map(|_| 1.0).sum::<f64>();
     let count = match reading.cells_complete {
@@ -85,6 +91,7 @@ fn summary(reading: &Reading, VoltageRange { low, high, .. }: VoltageRange) -> V
         Piece::new("▼ lowest", Style::Low),
         Piece::new("▲ highest", Style::High),
         Piece::new("≈ balancing", Style::Balancing),
+        Piece::new(format!("bars {:.3} to {high:.3} V", range.empty_bar()), Style::Dim),
     ]
 }
 
@@ -116,11 +123,11 @@ fn bar(reading: &Reading, range: VoltageRange, volts: Volts, number: usize, long
     ]
 }
 
-/// A bar of up to `longest` characters: full for the highest cell, about a tenth for one lower by the whole range.
+/// A bar of up to `longest` characters.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 8 × 32 eighths")]
-fn fill(VoltageRange { low, high, .. }: VoltageRange, value: f64, longest: usize) -> String {
-    let range = (high - low).max(LEAST_BAR_RANGE_V);
-    let share = (1.0 - 0.9 * (high - value) / range).clamp(0.0, 1.0);
+fn fill(range: VoltageRange, value: f64, longest: usize) -> String {
+    let empty = range.empty_bar();
+    let share = ((value - empty) / (range.high - empty).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
     let eighths = (share * 8.0 * longest as f64).round() as usize;
     let end = EIGHTHS.get(eighths % 8).copied().unwrap_or_default();
     "█".repeat(eighths / 8) + end

@@ -87,8 +87,9 @@ fn what_is_unknown_is_left_out() {
 #[test]
 fn equal_cells_have_neither_lowest_nor_highest() {
     let shown = table(&pack(&[3300, 3300]), 80, false);
-    let bars: Vec<_> = shown.lines().filter(|line| line.contains("3.300 V")).skip(1).collect();
-    assert_eq!(bars.len(), 2, "{shown}");
+    // The summary shows the scale of the bars, which have no length of their own where all are alike.
+    let bars: Vec<_> = shown.lines().filter(|line| line.trim_start().starts_with(['1', '2']) && line.contains("3.300 V")).collect();
+    assert!(bars.len() == 2 && shown.contains("bars 3.244 to 3.300 V"), "{shown}");
     assert!(bars.iter().all(|bar| !bar.contains(['▼', '▲'])), "{shown}");
 }
 
