@@ -52,6 +52,7 @@ impl SimulateArgs {
             scenario: self.scenario.clone(),
             faults: self.fault.clone(),
             seed: self.seed,
+            weak: None,
         };
         Ok(runtime::until_stopped(move |stop| simulate(&options, stop))??)
     }

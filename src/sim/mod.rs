@@ -53,7 +53,7 @@ use crate::link::{OpenError, Port, PortOptions, open, transport};
 use crate::model::AlarmName;
 use fault::Faults;
 use line::ServeOptions;
-use pack::{Pack, PackConfig, TICK};
+use pack::{Pack, PackConfig, TICK, WeakCell};
 use scenario::{Scenario, ScenarioError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -243,6 +243,8 @@ pub struct SimulateOptions {
     pub faults: Faults,
     /// Chooses imbalance, noise and faults.
     pub seed: u64,
+    /// A cell of each battery that is weaker than the others.
+    pub weak: Option<WeakCell>,
 }
 
 /// The names of all simulated boards.
@@ -362,7 +364,8 @@ fn units(options: &SimulateOptions) -> Result<Vec<Unit>, SimError> {
     let unit = |(address, number): (&u8, u8)| {
         let standard = PackConfig::default();
         let soc_pct = standard.soc_pct - f64::from(number % 16);
-        let config = PackConfig { cells, soc_pct, seed: options.seed.wrapping_add(u64::from(*address)), ..standard };
+        let seed = options.seed.wrapping_add(u64::from(*address));
+        let config = PackConfig { cells, soc_pct, seed, weak: options.weak, ..standard };
         let mut unit = Unit::new(*address, &config, scenario.clone());
         unit.pack.command_behaviour = options.faults.command_behaviour;
         unit

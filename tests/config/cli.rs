@@ -184,6 +184,7 @@ fn the_other_commands_take_their_options() {
     assert!(parse::<SimulateArgs>(&["jbd", "--link", "/tmp/x", "--fault", "dorp=5"]).is_err());
     assert!(parse::<SimulateArgs>(&["jbd"]).is_err(), "a link is needed");
     parse::<DemoArgs>(&[]).unwrap();
+    parse::<DemoArgs>(&["--bms", "daly"]).unwrap();
 }
 
 /// A temporary file for the test.

@@ -826,7 +826,7 @@ class States(Case):
 
 
 class Demo(Case):
-    """Tests with the program itself: `demo`, with two simulated batteries and both as a bank."""
+    """Tests with the program itself: `demo`, with four simulated batteries as a bank."""
 
     @classmethod
     def setUpClass(cls):
@@ -838,7 +838,7 @@ class Demo(Case):
         return get(f"{self.base}api/v1/{path}")
 
     def batteries(self):
-        return wait("two batteries and a bank", lambda: len(all := self.api()["batteries"]) == 3 and all, 60)
+        return wait("four batteries and a bank", lambda: len(all := self.api()["batteries"]) == 5 and all, 90)
 
     def battery(self):
         return next(view for view in self.batteries() if view["kind"] == "battery")
@@ -891,6 +891,23 @@ class Demo(Case):
         self.browser.shows(".alarms li strong", "The battery is too cold")
         self.browser.shows(".alarms li span", "Warm the room")
         self.browser.shows(".temperatures", "−4.")
+
+    def test_the_past_of_the_demo_is_worth_a_look(self):
+        self.batteries()
+        self.open(f"{self.base}#bank_demo")
+        self.browser.shows(".log", "Alarm: A cell's voltage is too high.", 30)
+        self.browser.shows(".log", "Battery 3 · cell 11")
+        self.browser.one("[data-days=week]").click()
+        self.browser.shows(".causes", "Battery 3 · cell 11", 30)
+        self.assertGreaterEqual(len([day for day in self.browser.all(".days li") if "kWh in" in day.text]), 7)
+        wait("the weak cell", lambda: self.browser.all(".row .tile[data-at='2 10']"))
+        self.browser.all(".row .tile[data-at='2 10']")[0].click()
+        self.browser.shows(".members .cellday", "from")
+
+    def test_its_token_opens_the_commands(self):
+        self.open(f"{self.base}#{self.battery()['id']}")
+        self.browser.one("#token").send_keys("demo-demo-demo-demo", Keys.ENTER)
+        self.browser.one(".limitform")
 
     def test_ranges_are_read(self):
         self.open(f"{self.base}#{self.battery()['id']}")

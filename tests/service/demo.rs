@@ -65,3 +65,13 @@ fn without_any_bus_it_says_what_to_do() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("--features embedded-bus"), "{said}");
 }
+
+#[test]
+fn an_unknown_bms_is_refused_with_the_known_ones() {
+    for name in ["dally", "jk-can", "jbd-2022"] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_dbus-bms")).args(["demo", "--bms", name]).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.contains(name) && said.contains("use one of jbd, jk"), "{said}");
+    }
+}

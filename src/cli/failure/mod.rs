@@ -124,6 +124,7 @@ impl Failure {
                 | SimError::Scenario(_),
             ) => Exit::Usage,
             Self::Run(RunError::Bus(DbusError::Address(_) | DbusError::NoSession)) | Self::Line { .. } => Exit::Usage,
+            Self::Demo(DemoError::Bms { .. }) => Exit::Usage,
             Self::Run(RunError::Bus(_)) => Exit::BusGone,
             Self::Run(RunError::Open(
                 OpenError::NotSerial { .. }

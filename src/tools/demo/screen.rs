@@ -1,5 +1,6 @@
 //! The demo's terminal screen, redrawn with every reading.
 
+use super::TOKEN;
 use crate::dbus::service_name;
 use crate::model::{Freshness, Limits, Snapshot};
 use crate::terminal::output::{Show, paintable_rows};
@@ -40,8 +41,12 @@ impl DemoScreen {
         let Limits { cvl, ccl, dcl, mode, .. } = &snapshot.limits;
         let link = &snapshot.link;
         let about = [
-            ("Demo", vec!["a simulated battery with a simulated JBD BMS; Ctrl-C stops everything".to_owned()]),
-            ("Open", vec![format!("http://{}/ (with a second battery, and both as a bank)", self.page)]),
+            ("Open", vec![format!("http://{}/ in a browser: four batteries, one bank", self.page)]),
+            ("Token", vec![format!("{TOKEN} allows commands there; Ctrl-C stops everything")]),
+        ];
+        let more = [
+            ("Mode", vec![mode.text().to_owned(), freshness(snapshot.freshness).to_owned()]),
+            ("Link", vec![format!("{} answers", link.ok), format!("{} lost", link.lost), format!("{} damaged", link.damaged)]),
             ("Port", vec![self.port.clone()]),
             ("D-Bus", vec![format!("{} on {}", self.service, self.bus)]),
             (
@@ -53,13 +58,13 @@ impl DemoScreen {
             ("CVL", vec![format!("{:.2}", cvl.value), cvl.why.to_owned()]),
             ("CCL", vec![format!("{:.1}", ccl.value), ccl.why.to_owned()]),
             ("DCL", vec![format!("{:.1}", dcl.value), dcl.why.to_owned()]),
-            ("Mode", vec![mode.text().to_owned(), freshness(snapshot.freshness).to_owned()]),
-            ("Link", vec![format!("{} answers", link.ok), format!("{} lost", link.lost), format!("{} damaged", link.damaged)]),
         ];
         let section = |rows: &[(&str, Vec<String>)]| {
             rows.iter().map(|(label, items)| labelled(label, items, width, colour)).collect::<String>()
         };
-        format!("{}\n{}\n{}", section(&about), table(&snapshot.reading, width, colour), section(&control))
+        // What does not fit is cut at the end: first what only a developer needs.
+        let [about, control, more] = [section(&about), section(&control), section(&more)];
+        format!("{about}{control}\n{}\n{more}", table(&snapshot.reading, width, colour))
     }
 }
 
