@@ -582,7 +582,7 @@ forget_settings() {
     for file in "$CONF"/*.json; do
         name=${file##*/}
         name=${name%.json}
-        case $name in port-* | commands-* | old-* | '*') continue ;; esac
+        case $name in port-* | commands-* | health-* | old-* | '*') continue ;; esac
         device=/Settings/Devices/$(echo "$name" | sed 's/[^A-Za-z0-9]/_/g; s/^_*//')
         dbus-send --system --print-reply --dest=com.victronenergy.settings / com.victronenergy.Settings.RemoveSettings \
             "array:string:$device/ClassAndVrmInstance,$device/CustomName,$device/MaxChargeCurrent,$device/MaxDischargeCurrent,$device/MaxCellVoltage,$device/FloatCellVoltage,$device/TimeToGoSocFloor" \

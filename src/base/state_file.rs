@@ -58,11 +58,16 @@ pub struct StateFile {
     logged_failure: Once,
 }
 
+/// Path of the file for `name` in `folder`.
+pub fn state_path(folder: &Path, name: &str) -> PathBuf {
+    let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    folder.join(format!("{safe}.json"))
+}
+
 impl StateFile {
     /// The file for `name` (a battery's identity, a port) in `folder`. Does not create it.
     pub fn new(folder: &Path, name: &str) -> Self {
-        let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-        Self { path: folder.join(format!("{safe}.json")), written: None, soc: None, logged_failure: Once::default() }
+        Self { path: state_path(folder, name), written: None, soc: None, logged_failure: Once::default() }
     }
 
     /// The saved state; the default if there is none.

@@ -2,6 +2,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 pub(crate) mod cadence;
+mod cell_health;
 pub mod charge;
 pub(crate) mod counters;
 pub mod direction;
@@ -18,6 +19,7 @@ pub mod soc;
 use crate::base::time::Now;
 use crate::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts, Watts};
 use crate::battery::cadence::Cadence;
+use crate::battery::cell_health::HealthWatch;
 use crate::battery::charge::charger_watch::ChargerWatch;
 use crate::battery::charge::chemistry::preset;
 use crate::battery::charge::oscillation::OscillationGuard;
@@ -31,6 +33,7 @@ use crate::battery::notices::Notices;
 use crate::battery::partner::{OwnBattery, Partner, PartnerValue};
 use crate::battery::sensor_notes::SensorNotes;
 use crate::battery::soc::{SocState, forecast, health};
+use crate::health::Health;
 use crate::model::{Alarm, ByDirection, Chemistry, Freshness, History, Limits, LinkStats, MemberInfo, Reading, Snapshot};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -96,6 +99,7 @@ pub struct Battery {
     partner: Partner,
     charger_watch: ChargerWatch,
     external: ExternalSensors,
+    cell_health: HealthWatch,
     /// Temporary limits set by the owner: charge and discharge current.
     owner_limits: ByDirection<Option<Amps>>,
 }
@@ -144,6 +148,7 @@ impl Battery {
             partner: Partner::default(),
             charger_watch: ChargerWatch::default(),
             external: ExternalSensors::default(),
+            cell_health: HealthWatch::default(),
             owner_limits: ByDirection::default(),
         }
     }
@@ -151,6 +156,12 @@ impl Battery {
     /// The same battery with other settings for SoC and forecasts.
     pub fn with_soc(mut self, soc_config: soc::Config) -> Self {
         self.soc.configure(soc_config);
+        self
+    }
+
+    /// The same battery with the saved estimators of its cells' health.
+    pub fn with_health(mut self, saved: Option<Health>) -> Self {
+        self.cell_health = saved.map(HealthWatch::restored).unwrap_or_default();
         self
     }
 
@@ -209,6 +220,7 @@ impl Battery {
         let longest = self.config.silence.stale_after(self.cadence.period());
         self.assume_charging(undirected);
         self.use_external_current(now.at);
+        self.follow_health(now);
         self.current_avg.add(self.reading.current, self.soc.config().average_over, longest, now.at);
         self.watch_chargers(longest, now.at);
         self.judge_soc(longest, now.at);
@@ -241,6 +253,12 @@ impl Battery {
     /// Takes a value of another device, see [`soc::Config::external`].
     pub fn external_value(&mut self, quantity: ExternalQuantity, value: f64, now: Moment) {
         self.external.receive(quantity, value, now);
+    }
+
+    fn follow_health(&mut self, now: Now) {
+        let found = self.cell_health.observe(&self.reading, self.capacity(), now);
+        self.notices.extend(found);
+        self.cell_health.complete(&mut self.reading);
     }
 
     /// Lets the limits take a current of unknown direction as charging, which delays the end of a charge and lowers the voltage while
@@ -384,6 +402,11 @@ impl Battery {
             direction: self.direction.memory(),
             full_tails_s: self.full.tails(),
         }
+    }
+
+    /// The estimators of the cells' health, to save them.
+    pub fn health(&self) -> Option<&Health> {
+        self.cell_health.estimators()
     }
 
     /// SoC of the driver's own count, if it counts.

@@ -97,6 +97,7 @@ impl Battery {
             limits,
             limiting_cells,
             member_info: self.member_info,
+            cell_health: self.cell_health.latest(),
             bank_summary: None,
             user_overrides: Default::default(),
         }

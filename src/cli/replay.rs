@@ -111,7 +111,7 @@ app or display of the BMS showed; that \"source\" and \"note\" say which board i
 is in it that its owner would not publish. Then run: cargo test --test protocol";
 
 /// Reads a recording, never more than the longest allowed.
-fn load(path: &Path) -> Result<Recording, ReplayFailure> {
+pub(super) fn load(path: &Path) -> Result<Recording, ReplayFailure> {
     let unreadable = |source| ReplayFailure::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);

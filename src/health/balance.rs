@@ -13,7 +13,7 @@ const MOST: f64 = 10.0;
 pub(super) fn book(balancer: Balancer, dt: f64, cells: &mut [Cell]) {
     let charge = |current: Amps| Some(current.get()).filter(|amps| (0.0..=MOST).contains(amps)).map(|amps| amps * dt / 3600.0);
     match balancer {
-        Balancer::Untold => {}
+        Balancer::Unknown => {}
         Balancer::Moves { current, from, to } => {
             if let Some(charge) = charge(current) {
                 add(cells, from, -charge);

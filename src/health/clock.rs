@@ -10,15 +10,15 @@ const GAP: f64 = 10.0;
 /// A reading that is older than the last one by less than this is late and ignored, s; by more: the clock was set.
 const LATE: f64 = 60.0;
 /// The longest gap that is counted as time, s.
-const LONGEST: f64 = 400.0 * DAY;
+const MAX_GAP: f64 = 400.0 * DAY;
 /// So many intervals of about the same length are no gaps, but the period.
 const REGULAR: u8 = 4;
 
 /// The time of the readings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Clock {
-    /// Time of the last reading as it was told, s.
-    told: f64,
+    /// Time of the last reading, s.
+    last: f64,
     /// Time since the first reading, s.
     elapsed: f64,
     /// Usual time between two readings, s; 0: unknown.
@@ -46,17 +46,17 @@ pub(super) enum Interval {
 impl Clock {
     /// Goes on to a reading.
     pub(super) fn advance(&mut self, sample: &Sample) -> Interval {
-        let interval = sample.t - self.told;
+        let interval = sample.t - self.last;
         if !self.started {
             self.started = true;
-            self.told = sample.t;
+            self.last = sample.t;
             return Interval::First;
         }
         if interval <= 0.0 && interval > -LATE {
             return Interval::Stale;
         }
-        self.told = sample.t;
-        if interval <= 0.0 || interval > LONGEST {
+        self.last = sample.t;
+        if interval <= 0.0 || interval > MAX_GAP {
             return Interval::Gap(0.0);
         }
         self.elapsed += interval;
@@ -81,9 +81,9 @@ impl Clock {
         interval > GAP
     }
 
-    /// Time of the last reading as it was told, s.
-    pub(super) fn told(&self) -> f64 {
-        self.told
+    /// Time of the last reading, s.
+    pub(super) fn last(&self) -> f64 {
+        self.last
     }
 
     /// Time since the first reading, s.
@@ -101,9 +101,9 @@ impl Clock {
         if self.period > 0.0 { f64::from(self.period) } else { 1.0 }
     }
 
-    /// The told time of a moment on the clock of [`Clock::days`].
+    /// The time, as the readings have it, of a moment on the clock of [`Clock::days`].
     pub(super) fn date(&self, days: f64) -> f64 {
-        self.told - (self.elapsed - days * DAY).max(0.0)
+        self.last - (self.elapsed - days * DAY).max(0.0)
     }
 
     /// There was a reading.
@@ -121,7 +121,7 @@ mod tests {
         Sample { t, cells: &[], current: 0.0, temperature: None, remaining: None, balancing: Balancer::default() }
     }
 
-    fn told(times: &[f64]) -> (Clock, Vec<Interval>) {
+    fn clock_after(times: &[f64]) -> (Clock, Vec<Interval>) {
         let mut clock = Clock::default();
         let intervals = times.iter().map(|t| clock.advance(&at(*t))).collect();
         (clock, intervals)
@@ -129,18 +129,18 @@ mod tests {
 
     #[test]
     fn a_pause_is_a_gap_and_a_slow_board_is_not() {
-        let (_, every_second) = told(&[0.0, 1.0, 2.0, 2.0, 4.0, 60.0, 61.0]);
+        let (_, every_second) = clock_after(&[0.0, 1.0, 2.0, 2.0, 4.0, 60.0, 61.0]);
         use Interval::{First, Gap, Regular, Stale};
         assert_eq!(every_second, [First, Regular(1.0), Regular(1.0), Stale, Regular(2.0), Gap(56.0), Regular(1.0)]);
         let times: Vec<f64> = (0..20).map(|n| f64::from(n) * 16.0).collect();
-        let (clock, slow) = told(&times);
+        let (clock, slow) = clock_after(&times);
         assert_eq!(slow.last(), Some(&Regular(16.0)), "the period becomes known");
         assert_eq!(clock.period(), 16.0);
     }
 
     #[test]
     fn a_clock_that_is_set_costs_no_time() {
-        let (clock, intervals) = told(&[1e9, 1e9 + 1.0, 5.0, 6.0, 1e11]);
+        let (clock, intervals) = clock_after(&[1e9, 1e9 + 1.0, 5.0, 6.0, 1e11]);
         assert_eq!(intervals.get(2..), Some([Interval::Gap(0.0), Interval::Regular(1.0), Interval::Gap(0.0)].as_slice()));
         assert_eq!(clock.elapsed(), 2.0);
     }

@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::line::{Line, median};
 use super::resistance::{BASE_DAYS, BASE_SLOW_STEPS, BASE_STEPS, Steps};
 use super::{CurrentOffset, Health};
+use crate::model::{BatteryEstimates, CellEstimates, Estimate, Estimates};
 
 /// What the data cannot tell, as standard deviations. Relative resistance (gradients of temperature inside the battery), its change.
 const SD_RESISTANCE: f64 = 0.015;
@@ -30,115 +31,29 @@ const LEAK_KNOWN: f64 = 0.0003;
 /// Loss of a cell that does not arrive any more: doubt, share of the capacity.
 const SD_LOST: f64 = 0.006;
 /// Offsets and margins older than this are not known any more, days.
-const LONGEST: f64 = 30.0;
-
-/// A value that is known, more or less.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// The value.
-    pub value: f64,
-    /// Its standard deviation, in the same unit.
-    pub sd: f64,
-    /// Time of the last evidence, s, on the clock of the readings.
-    pub seen: f64,
-}
+const MAX_AGE: f64 = 30.0;
 
 impl Estimate {
-    fn of(value: f64, sd: f64, seen: f64) -> Option<Self> {
+    pub(super) fn of(value: f64, sd: f64, seen: f64) -> Option<Self> {
         (value.is_finite() && sd.is_finite()).then_some(Self { value, sd, seen })
     }
 }
 
-/// All estimates of a battery at one time. What is unknown is `None`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Estimates {
-    /// Time since the first reading, days.
-    pub age: f64,
-    /// Cell 1 first.
-    pub cells: Vec<CellEstimates>,
-    /// Of the whole battery.
-    pub battery: BatteryEstimates,
-}
-
-/// Estimates of one cell.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct CellEstimates {
-    /// Fast resistance with its share of the busbars at 25 °C, ohm. Unknown without a temperature.
-    pub resistance: Option<Estimate>,
-    /// Fast resistance over the median cell's.
-    pub relative_resistance: Option<Estimate>,
-    /// Fast resistance over that of the first weeks, both relative to the median cell's.
-    pub rise: Option<Estimate>,
-    /// Trend of the relative resistance, per 30 days.
-    pub trend: Option<Estimate>,
-    /// Scatter of its voltage steps over the median cell's (variances): a loose contact scatters.
-    pub scatter: Option<Estimate>,
-    /// Slow resistance (what a minute adds) over the median cell's.
-    pub relative_slow: Option<Estimate>,
-    /// Slow resistance over that of the first weeks, as [`CellEstimates::rise`].
-    pub slow_rise: Option<Estimate>,
-    /// Charge above the median cell's, counted from full, Ah.
-    pub offset: Option<Estimate>,
-    /// It did not arrive at the top any more: the offset is at most [`CellEstimates::offset`], the self-discharge at least so high.
-    pub is_late: bool,
-    /// Self-discharge above the median cell's, Ah per day.
-    pub self_discharge: Option<Estimate>,
-    /// Capacity, Ah. Unknown where the curve does not fit.
-    pub capacity: Option<Estimate>,
-    /// Capacity over the median cell's.
-    pub relative_capacity: Option<Estimate>,
-    /// Charge that it still had when the median cell was empty, Ah; negative: it was empty before.
-    pub margin: Option<Estimate>,
-}
-
-/// Estimates of the whole battery.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct BatteryEstimates {
-    /// Capacity that can be used: that of the weakest cell, Ah. Unknown where the curve does not fit.
-    pub capacity: Option<Estimate>,
-    /// Difference of the highest and the lowest charge offset, Ah.
-    pub imbalance: Option<Estimate>,
-    /// Its trend, Ah per day: below 0 the balancer wins.
-    pub imbalance_trend: Option<Estimate>,
-    /// Arrivals that the trend is from.
-    pub(super) imbalance_points: f64,
-    /// Offset of the BMS's current and all that is lost unseen, A.
-    pub current_offset: Option<Estimate>,
-    /// The voltages fit the curve that capacities are measured with; `None`: not known yet.
-    pub curve_fits: Option<bool>,
-    /// How far the median cell's voltage lies from that curve while charging and discharging, V.
-    pub curve_deviations: [Option<f64>; 2],
-    /// Charges to the knee, and discharges in which a cell was empty.
-    pub full_charges: u32,
-    /// See [`BatteryEstimates::full_charges`].
-    pub discharges: u32,
-}
-
-impl BatteryEstimates {
-    /// Whether the balancer wins against what drives the cells apart; `None`: it is not clear.
-    pub fn balancer_wins(&self) -> Option<bool> {
-        let trend = self.imbalance_trend?;
-        (trend.value.abs() > 2.0 * trend.sd).then_some(trend.value < 0.0)
+/// The estimates from the state.
+pub(super) fn estimates(health: &Health) -> Estimates {
+    let mut cells = vec![CellEstimates::default(); health.cells.len()];
+    Resistances { health }.fill(&mut cells);
+    let ends = Ends { health, nominal: f64::from(health.nominal), days: health.clock.days() };
+    ends.fill_offsets(&mut cells);
+    ends.fill_self_discharge(&mut cells);
+    ends.fill_margins(&mut cells);
+    let fits = health.fit.is_good();
+    let capacity = ends.fill_capacities(&mut cells);
+    if fits != Some(true) {
+        cells.iter_mut().for_each(|cell| cell.capacity = None);
     }
-}
-
-impl Estimates {
-    /// From the state.
-    pub(super) fn of(health: &Health) -> Self {
-        let mut cells = vec![CellEstimates::default(); health.cells.len()];
-        Resistances { health }.fill(&mut cells);
-        let ends = Ends { health, nominal: f64::from(health.nominal), days: health.clock.days() };
-        ends.fill_offsets(&mut cells);
-        ends.fill_self_discharge(&mut cells);
-        ends.fill_margins(&mut cells);
-        let fits = health.fit.verdict();
-        let capacity = ends.fill_capacities(&mut cells);
-        if fits != Some(true) {
-            cells.iter_mut().for_each(|cell| cell.capacity = None);
-        }
-        let battery = BatteryEstimates { capacity: capacity.filter(|_| fits == Some(true)), curve_fits: fits, ..ends.battery() };
-        Self { age: health.clock.days(), cells, battery }
-    }
+    let battery = BatteryEstimates { capacity: capacity.filter(|_| fits == Some(true)), curve_fits: fits, ..ends.battery() };
+    Estimates { age: health.clock.days(), cells, battery }
 }
 
 fn last_seen(clock: &Clock, days: f32) -> f64 {
@@ -248,7 +163,7 @@ impl Ends<'_> {
     /// Days since the last full charge, if there was one in the last weeks.
     fn top_age(&self) -> Option<f64> {
         let age = self.days - f64::from(self.health.top.last);
-        (self.health.top.count > 0 && age <= LONGEST).then_some(age)
+        (self.health.top.count > 0 && age <= MAX_AGE).then_some(age)
     }
 
     fn states<'a>(&'a self, cells: &'a mut [CellEstimates]) -> impl Iterator<Item = (&'a mut CellEstimates, &'a Cell)> {
@@ -335,7 +250,7 @@ impl Ends<'_> {
 
     fn fill_margins(&self, cells: &mut [CellEstimates]) {
         let bottom = &self.health.bottom;
-        if bottom.count == 0 || self.days - f64::from(bottom.last) > LONGEST {
+        if bottom.count == 0 || self.days - f64::from(bottom.last) > MAX_AGE {
             return;
         }
         let seen = last_seen(&self.health.clock, bottom.last);

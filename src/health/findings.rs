@@ -3,7 +3,7 @@
 //! Thresholds from the simulation study in `docs/health.md`: a false finding is worse than a week's delay.
 
 use super::clock::Clock;
-use super::estimates::{BatteryEstimates, CellEstimates, Estimate, Estimates};
+use crate::model::{BatteryEstimates, Cause, CellEstimates, Certainty, Estimate, Estimates, Finding, FindingKind};
 use serde::{Deserialize, Serialize};
 
 /// Candidates that are followed at most; a battery with more has other problems.
@@ -14,30 +14,6 @@ const TAKEN_BACK_AFTER: u8 = 3;
 const SCATTER_STEPS: f64 = 30.0;
 /// What stands for the whole battery.
 const BATTERY: u8 = u8::MAX;
-
-/// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A cell's resistance is higher than the others'.
-    High,
-    /// A cell's resistance rises.
-    Rising,
-    /// A cell's voltage steps scatter: a loose contact.
-    Unsteady,
-    /// A cell loses more charge by itself than the others.
-    Leak,
-    /// A cell has less capacity than the others.
-    Weak,
-    /// The battery has less capacity than installed.
-    Pack,
-    /// A cell is less charged than the others when the battery is full.
-    Behind,
-    /// A cell is empty before the others.
-    Short,
-    /// The cells drift apart: the balancer does not keep up.
-    Losing,
-}
 
 /// What a kind counts: reviews (one a day), or those after another charge or discharge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,26 +40,7 @@ const fn rule(size: f64, fine: f64, certainty: f64, times: u8, counted: Counted)
     Rule { size, fine, certainty, times, counted }
 }
 
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 9] =
-        [Self::High, Self::Rising, Self::Unsteady, Self::Leak, Self::Weak, Self::Pack, Self::Behind, Self::Short, Self::Losing];
-
-    /// Its name in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::High => "high",
-            Self::Rising => "rising",
-            Self::Unsteady => "unsteady",
-            Self::Leak => "leak",
-            Self::Weak => "weak",
-            Self::Pack => "pack",
-            Self::Behind => "behind",
-            Self::Short => "short",
-            Self::Losing => "losing",
-        }
-    }
-
+impl FindingKind {
     /// Charges are shares of the capacity.
     const fn rule(self) -> Rule {
         match self {
@@ -128,16 +85,6 @@ impl Rule {
     }
 }
 
-/// Is it the connection or the cell?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// The voltage follows the current at once: busbar, screw, cable.
-    Connection,
-    /// The slow part is higher, too: the cell.
-    Cell,
-}
-
 impl Cause {
     /// From a cell's fast and slow part; `None`: it is not clear.
     fn of(cell: &CellEstimates) -> Option<Self> {
@@ -156,39 +103,10 @@ impl Cause {
     }
 }
 
-/// How sure a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Certainty {
-    /// More likely than not.
-    Likely,
-    /// Little else explains it.
-    High,
-    /// As sure as the readings can be.
-    Certain,
-}
-
-/// A finding.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// What.
-    pub kind: Kind,
-    /// Index of the cell, from 0; `None`: the battery.
-    pub cell: Option<usize>,
-    /// Time from which on it was so on every review, s, on the clock of the readings.
-    pub since: f64,
-    /// How sure.
-    pub certainty: Certainty,
-    /// The value at the last review, in the unit of the estimate; of [`Kind::Losing`] Ah per day.
-    pub value: f64,
-    /// Of a resistance: connection or cell.
-    pub cause: Option<Cause>,
-}
-
 /// A value that was bad at the last review.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Candidate {
-    kind: Kind,
+    kind: FindingKind,
     cell: u8,
     /// Times in a row, see [`Rule::times`].
     times: u8,
@@ -219,17 +137,18 @@ impl Watch {
     /// Reviews the estimates of a battery; `events`: charges and discharges so far.
     pub(super) fn review(&mut self, estimates: &Estimates, nominal: f64, events: [u32; 2], days: f64) {
         let [charges, discharges] = events;
-        let counts = |kind: Kind| match kind.rule().counted {
+        let counts = |kind: FindingKind| match kind.rule().counted {
             Counted::Days => true,
             Counted::Charges => charges != self.charges,
             Counted::Discharges => discharges != self.discharges,
         };
         let mut next: Vec<Candidate> = Vec::with_capacity(MOST_CANDIDATES);
-        for kind in Kind::ALL {
+        for kind in FindingKind::ALL {
             for (cell, judged) in judge(kind, estimates, nominal) {
                 let before = self.candidates.iter().find(|candidate| candidate.kind == kind && candidate.cell == cell);
                 let Some(mut candidate) = follow(before, kind, cell, judged, counts(kind), days) else { continue };
-                let state = estimates.cells.get(usize::from(cell)).filter(|_| matches!(kind, Kind::High | Kind::Rising));
+                let state =
+                    estimates.cells.get(usize::from(cell)).filter(|_| matches!(kind, FindingKind::High | FindingKind::Rising));
                 candidate.cause = state.and_then(Cause::of).or(candidate.cause);
                 next.push(candidate);
             }
@@ -269,7 +188,14 @@ impl Candidate {
 }
 
 /// The candidate after a review; `None`: there is none.
-fn follow(before: Option<&Candidate>, kind: Kind, cell: u8, judged: Option<Judged>, counts: bool, days: f64) -> Option<Candidate> {
+fn follow(
+    before: Option<&Candidate>,
+    kind: FindingKind,
+    cell: u8,
+    judged: Option<Judged>,
+    counts: bool,
+    days: f64,
+) -> Option<Candidate> {
     let is_hit = judged.is_some_and(|judged| judged.is_hit);
     let fresh =
         Candidate { kind, cell, times: 0, fine: 0, found: false, cause: None, since: days as f32, value: 0.0, certainty: 0 };
@@ -288,13 +214,13 @@ fn follow(before: Option<&Candidate>, kind: Kind, cell: u8, judged: Option<Judge
 }
 
 /// How each cell, or the battery, stands to a kind's rule; `None`: unknown.
-fn judge(kind: Kind, estimates: &Estimates, nominal: f64) -> Vec<(u8, Option<Judged>)> {
+fn judge(kind: FindingKind, estimates: &Estimates, nominal: f64) -> Vec<(u8, Option<Judged>)> {
     let rule = kind.rule();
     let scale = if kind.is_charge() { nominal } else { 1.0 };
     let judge = |estimate: Option<Estimate>| estimate.map(|estimate| rule.judge(estimate, scale));
     match kind {
-        Kind::Pack => vec![(BATTERY, judge(estimates.battery.capacity))],
-        Kind::Losing => vec![(BATTERY, judge(growing_imbalance(&estimates.battery, nominal)))],
+        FindingKind::Pack => vec![(BATTERY, judge(estimates.battery.capacity))],
+        FindingKind::Losing => vec![(BATTERY, judge(growing_imbalance(&estimates.battery, nominal)))],
         _ => {
             let cells = (0..).zip(&estimates.cells);
             cells.map(|(index, cell)| (index, judge(of_cell(kind, cell)))).collect()
@@ -303,23 +229,23 @@ fn judge(kind: Kind, estimates: &Estimates, nominal: f64) -> Vec<(u8, Option<Jud
 }
 
 /// The estimate of a cell that a kind is about.
-fn of_cell(kind: Kind, cell: &CellEstimates) -> Option<Estimate> {
+fn of_cell(kind: FindingKind, cell: &CellEstimates) -> Option<Estimate> {
     match kind {
-        Kind::High => cell.relative_resistance,
-        Kind::Rising => cell.rise,
+        FindingKind::High => cell.relative_resistance,
+        FindingKind::Rising => cell.rise,
         // A resistance that rises scatters over the days of its memory, too; it is told as that.
-        Kind::Unsteady => cell
+        FindingKind::Unsteady => cell
             .scatter
             .filter(|scatter| scatter.sd <= scatter.value * (2.0 / SCATTER_STEPS).sqrt())
-            .filter(|_| cell.rise.is_none_or(|rise| rise.value < Kind::Rising.rule().size)),
-        Kind::Leak => cell.self_discharge,
-        Kind::Weak => cell.relative_capacity,
+            .filter(|_| cell.rise.is_none_or(|rise| rise.value < FindingKind::Rising.rule().size)),
+        FindingKind::Leak => cell.self_discharge,
+        FindingKind::Weak => cell.relative_capacity,
         // Who does not even arrive is further behind than this.
-        Kind::Behind => cell
+        FindingKind::Behind => cell
             .offset
             .map(|offset| Estimate { value: if cell.is_late { offset.value * 5.0 / 3.0 } else { offset.value }, ..offset }),
-        Kind::Short => cell.margin,
-        Kind::Pack | Kind::Losing => None,
+        FindingKind::Short => cell.margin,
+        FindingKind::Pack | FindingKind::Losing => None,
     }
 }
 

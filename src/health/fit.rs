@@ -75,7 +75,7 @@ impl Fit {
     }
 
     /// Whether the curve fits; `None`: not known yet.
-    pub(super) fn verdict(&self) -> Option<bool> {
+    pub(super) fn is_good(&self) -> Option<bool> {
         let [charging, discharging] = self.deviations().map(|deviation| deviation.map(|volts| volts.abs() <= TOLERANCE));
         match (charging, discharging) {
             (Some(false), _) | (_, Some(false)) => Some(false),

@@ -8,7 +8,7 @@
 //!        │                balance (booked) ────┤
 //!        ├─▶ moment ─▶ resistance (steps)      ├─▶ ends: top (offsets, anchor) ─▶ bottom (capacities)
 //!        └─▶ deviation (open voltages) ────────┘   fit (does the curve fit?)
-//!                     estimates ─▶ findings ─▶ words
+//!                     estimates ─▶ findings
 //! ```
 //!
 //! `docs/health.md` tells the owner what the estimates mean, how good they are and what is never claimed.
@@ -28,13 +28,11 @@ mod moment;
 mod observation;
 mod resistance;
 pub mod stream;
-mod words;
 
-pub use estimates::{BatteryEstimates, CellEstimates, Estimate, Estimates};
-pub use findings::{Cause, Certainty, Finding, Kind};
 pub use observation::{Balancer, Observation};
 
 use crate::base::units::AmpHours;
+use crate::model::{CellHealth, Estimates, Finding};
 use cell::Cell;
 use clock::{Clock, DAY, Interval};
 use count::Count;
@@ -120,18 +118,23 @@ impl Health {
         }
     }
 
-    /// Whether this is the state of a battery with so many cells and this capacity. If not, start anew.
-    pub fn is_of(&self, cells: usize, capacity: AmpHours) -> bool {
-        self.cells.len() == cells && (f64::from(self.nominal) - capacity.get()).abs() < 0.001 * capacity.get()
+    /// Number of cells.
+    pub fn cell_count(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Capacity as installed.
+    pub fn capacity(&self) -> AmpHours {
+        AmpHours::new(self.nominal())
     }
 
     /// Takes a reading. Those with another number of cells, without current or with impossible values are ignored.
     ///
-    /// With the first reading of a day (of the told time, UTC) the findings of the day before are reviewed.
+    /// With the first reading of a day (of their time, UTC) the findings of the day before are reviewed.
     pub fn update(&mut self, observation: &Observation) {
         let nominal = self.nominal();
         let Some(sample) = observation.sample(self.cells.len(), nominal) else { return };
-        if self.clock.is_started() && day_of(sample.t) != day_of(self.clock.told()) {
+        if self.clock.is_started() && day_of(sample.t) != day_of(self.clock.last()) {
             self.review();
         }
         self.reviewed = false;
@@ -171,12 +174,17 @@ impl Health {
 
     /// What is known now.
     pub fn estimates(&self) -> Estimates {
-        Estimates::of(self)
+        estimates::estimates(self)
     }
 
     /// The findings of the last review, those found first leading.
     pub fn findings(&self) -> Vec<Finding> {
         self.watch.findings(&self.clock)
+    }
+
+    /// Both.
+    pub fn report(&self) -> CellHealth {
+        CellHealth { estimates: self.estimates(), findings: self.findings() }
     }
 
     fn nominal(&self) -> f64 {
@@ -319,7 +327,7 @@ mod tests {
 
     /// A reading, owned.
     #[derive(Debug, Clone)]
-    struct Told {
+    struct Step {
         pause: f64,
         cells: Vec<Volts>,
         current: Option<Amps>,
@@ -329,7 +337,7 @@ mod tests {
         balancer: (u8, f64, Vec<u8>),
     }
 
-    impl Told {
+    impl Step {
         fn give(&self, t: &mut f64, health: &mut Health) {
             *t += self.pause;
             let (kind, current, cells) = &self.balancer;
@@ -337,7 +345,7 @@ mod tests {
             let balancing = match (kind % 3, cells.as_slice()) {
                 (1, cells) => Balancer::Burns { current, cells },
                 (2, [from, to, ..]) => Balancer::Moves { current, from: *from, to: *to },
-                _ => Balancer::Untold,
+                _ => Balancer::Unknown,
             };
             health.update(&Observation {
                 t: *t,
@@ -356,7 +364,7 @@ mod tests {
         prop_oneof![8 => usual, 1 => any::<f64>(), 1 => -1e4..1e4]
     }
 
-    fn told(count: usize) -> impl Strategy<Value = Told> {
+    fn step(count: usize) -> impl Strategy<Value = Step> {
         let cells =
             prop_oneof![20 => prop::collection::vec(around(2.9..3.5), count), 1 => prop::collection::vec(around(3.2..3.4), 0..40)];
         (
@@ -368,7 +376,7 @@ mod tests {
             prop::option::of(around(0.0..280.0)),
             (any::<u8>(), around(-2.0..2.0), prop::collection::vec(any::<u8>(), 0..5)),
         )
-            .prop_map(|(pause, cells, current, temperatures, soc, remaining, balancer)| Told {
+            .prop_map(|(pause, cells, current, temperatures, soc, remaining, balancer)| Step {
                 pause,
                 cells: cells.into_iter().map(Volts::new).collect(),
                 current: current.map(Amps::new),
@@ -407,7 +415,7 @@ mod tests {
 
         #[test]
         fn arbitrary_readings_leave_numbers_that_can_be_saved(
-            (count, readings) in (4usize..=MAX_CELLS).prop_flat_map(|count| (Just(count), prop::collection::vec(told(count), 1..200)))
+            (count, readings) in (4usize..=MAX_CELLS).prop_flat_map(|count| (Just(count), prop::collection::vec(step(count), 1..200)))
         ) {
             let mut health = Health::new(count, AmpHours::new(280.0));
             let mut t = 1e9;

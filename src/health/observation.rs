@@ -28,7 +28,7 @@ pub struct Observation<'a> {
 pub enum Balancer<'a> {
     /// Nothing, or the BMS does not tell its current or its cells: then nothing is counted.
     #[default]
-    Untold,
+    Unknown,
     /// Charge from one cell to another.
     Moves {
         /// Current, positive.
@@ -89,10 +89,10 @@ impl<'a> Observation<'a> {
     }
 
     fn remaining(&self, nominal: f64) -> Option<Remaining> {
-        let told = self.remaining.map(AmpHours::get).filter(|ah| (0.0..=1e5).contains(ah));
+        let reported = self.remaining.map(AmpHours::get).filter(|ah| (0.0..=1e5).contains(ah));
         let counted = self.soc.map(Percent::get).filter(|soc| (0.0..=100.0).contains(soc));
-        let told = told.map(|ah| Remaining { ah, step: 0.0 });
-        told.or_else(|| counted.map(|soc| Remaining { ah: nominal * soc / 100.0, step: nominal / 100.0 }))
+        let reported = reported.map(|ah| Remaining { ah, step: 0.0 });
+        reported.or_else(|| counted.map(|soc| Remaining { ah: nominal * soc / 100.0, step: nominal / 100.0 }))
     }
 }
 
@@ -106,7 +106,7 @@ impl<'a> Balancer<'a> {
             (Some(current), cells) if current.get() < 0.0 => Self::Burns { current: -current, cells },
             (Some(current), [a, b]) if voltage(a) >= voltage(b) => Self::Moves { current, from: *a, to: *b },
             (Some(current), [a, b]) => Self::Moves { current, from: *b, to: *a },
-            _ => Self::Untold,
+            _ => Self::Unknown,
         }
     }
 }

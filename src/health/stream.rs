@@ -1,10 +1,9 @@
 //! Health as a filter: readings as JSON lines in, a JSON line of estimates per day out (`dbus-bms health --stdin`).
 
-use super::estimates::{BatteryEstimates, CellEstimates, Estimate, Estimates};
-use super::findings::{Cause, Finding};
 use super::observation::{Balancer, Observation};
 use super::{Health, MAX_CELLS, MIN_CELLS, clock::DAY, day_of};
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts, round};
+use crate::model::{BatteryEstimates, Cause, CellEstimates, Estimate, Estimates, Finding};
 use serde::{Deserialize, Serialize};
 
 /// Capacity of a battery whose lines and options do not tell it, Ah.
@@ -44,11 +43,11 @@ enum Balancing {
 
 impl Balancing {
     fn balancer(&self) -> Balancer<'_> {
-        let Self::Full { cells: Some(cells), current: Some(current) } = self else { return Balancer::Untold };
+        let Self::Full { cells: Some(cells), current: Some(current) } = self else { return Balancer::Unknown };
         match cells.as_slice() {
             cells if current.get() < 0.0 => Balancer::Burns { current: -*current, cells },
             [from, to] => Balancer::Moves { current: *current, from: *from, to: *to },
-            _ => Balancer::Untold,
+            _ => Balancer::Unknown,
         }
     }
 }
@@ -83,7 +82,7 @@ impl Stream {
             temperatures: &temperatures,
             soc: line.soc,
             remaining: line.remaining_ah,
-            balancing: line.balancing.as_ref().map_or(Balancer::Untold, Balancing::balancer),
+            balancing: line.balancing.as_ref().map_or(Balancer::Unknown, Balancing::balancer),
         };
         self.observe(&observation, line.capacity_ah)
     }

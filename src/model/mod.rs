@@ -5,6 +5,7 @@
 mod alarm;
 mod assumption;
 mod bank;
+mod cell_health;
 mod charge_excess;
 mod command;
 mod gx_setting;
@@ -28,6 +29,7 @@ pub use assumption::{
 pub use bank::{
     BankModule, BankSummary, ChargeSpread, Confidence, LimitingBattery, MemberInfo, PackSwitch, Reasons, SwitchingState,
 };
+pub use cell_health::{BatteryEstimates, Cause, CellEstimates, CellHealth, Certainty, Estimate, Estimates, Finding, FindingKind};
 pub use charge_excess::{CHARGE_EXCESS_REMEDY, ChargeExcess};
 pub use command::{Command, Outcome, Reply, Switch};
 pub use gx_setting::GxSetting;

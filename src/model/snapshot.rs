@@ -1,8 +1,8 @@
 //! The snapshot of a battery, for all outputs.
 
 use super::{
-    Alarm, BankSummary, ByDirection, ChargeExcess, GxSetting, History, Level, LimitingCells, Limits, LineState, LinkStats,
-    MemberInfo, Reading, ReplyRates, Switch,
+    Alarm, BankSummary, ByDirection, CellHealth, ChargeExcess, GxSetting, History, Level, LimitingCells, Limits, LineState,
+    LinkStats, MemberInfo, Reading, ReplyRates, Switch,
 };
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub limiting_cells: LimitingCells,
     /// Data for its bank.
     pub member_info: MemberInfo,
+    /// Health of its cells, once something is known of it.
+    pub cell_health: Option<Arc<CellHealth>>,
     /// Its composition, if it is a bank.
     pub bank_summary: Option<Arc<BankSummary>>,
     /// Switches and limits set by the owner through this driver.

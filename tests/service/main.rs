@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod external_dbus;
 mod gx_settings;
+mod health;
 mod hub;
 mod once;
 mod oscillation_dbus;

@@ -1,6 +1,7 @@
 //! Support shared by tests of several subjects.
 #![allow(dead_code, reason = "each target uses a part")]
 
+pub(crate) mod bad_connection;
 pub(crate) mod ble_boards;
 pub(crate) mod bluez;
 pub(crate) mod board;

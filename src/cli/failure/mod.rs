@@ -2,10 +2,12 @@
 
 mod can;
 mod decode;
+mod health;
 mod replay;
 
 pub(super) use can::CanFailure;
 pub(super) use decode::{DECODE_INPUT_LIMIT, DecodeFailure};
+pub(super) use health::HealthFailure;
 pub(super) use replay::{ReplayFailure, TEST_FOLDER};
 
 use super::exit::Exit;
@@ -44,6 +46,9 @@ pub enum Failure {
     /// `can`
     #[error(transparent)]
     Can(#[from] CanFailure),
+    /// `health`
+    #[error(transparent)]
+    Health(#[from] HealthFailure),
     /// `replay`
     #[error(transparent)]
     Replay(#[from] ReplayFailure),
@@ -111,6 +116,7 @@ impl Failure {
             }
             Self::Decode(failure) => failure.exit(),
             Self::Can(failure) => failure.exit(),
+            Self::Health(failure) => failure.exit(),
             Self::Replay(failure) => failure.exit(),
             Self::Run(RunError::NothingFound(_)) | Self::NoBattery => Exit::Nothing,
             Self::Run(

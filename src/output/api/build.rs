@@ -78,7 +78,7 @@ impl View {
     pub fn new(info: &BatteryInfo, snapshot: &Snapshot, age: Option<Duration>, outputs: InverterOutputs) -> Self {
         #[rustfmt::skip]
         let Snapshot {
-            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, limiting_cells, maximum, bank_summary,
+            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, limiting_cells, maximum, cell_health, bank_summary,
             user_overrides,
             // For charge control and the bank only.
             cell_count: _, member_info: _,
@@ -162,6 +162,7 @@ impl View {
             line: Line::new(*link, *line, *reply_rates),
             can: outputs.can,
             rs485: outputs.rs485,
+            health: cell_health.as_deref().and_then(super::Health::of),
             modules: bank_summary.as_deref().map(Modules::from),
         }
     }

@@ -21,10 +21,11 @@ const COUNTERS: [&str; 10] = [
 ];
 
 /// A metric that does not correspond to a single key: name, meaning.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 5] = [
     ("dbus_bms_info", "Always 1; the labels identify the battery."),
     ("dbus_bms_cell_voltage_v", "Voltage of each cell, V."),
     ("dbus_bms_temperature_sensor_c", "Temperature of each sensor, °C."),
+    ("dbus_bms_cell_relative_resistance", "Resistance of each cell over the median cell's."),
     ("dbus_bms_alarm", "Active alarms by name: 1 warning, 2 alarm."),
 ];
 
@@ -133,6 +134,13 @@ fn others(views: &[Arc<View>], out: &mut String) {
                     for (number, degrees) in (1..).zip(view.temperatures.temperatures_c.iter().flat_map(|list| &list.0)) {
                         if let Some(degrees) = degrees {
                             put(&[battery, ("sensor", &i32::to_string(&number))], *degrees);
+                        }
+                    }
+                }
+                "dbus_bms_cell_relative_resistance" => {
+                    for (number, ratio) in (1..).zip(view.health.iter().flat_map(|health| &health.relative_resistance)) {
+                        if let Some(ratio) = ratio {
+                            put(&[battery, ("cell", &i32::to_string(&number))], *ratio);
                         }
                     }
                 }

@@ -7,6 +7,7 @@ mod alarm;
 mod build;
 mod device;
 mod field;
+mod health;
 mod log;
 mod metrics;
 mod query;
@@ -15,6 +16,7 @@ pub use build::{BatteryInfo, ReadAt, bank_id};
 pub(crate) use device::device_value;
 pub use device::{DEVICE_KEYS, device_metrics, device_object};
 pub use field::Field;
+pub use health::{Health, HealthFinding};
 pub use log::LogEntry;
 pub use metrics::{metric_names, metrics};
 
@@ -105,6 +107,8 @@ object! {
         can: Option<Can> = "object",
         /// The RS485 output, if there is one.
         rs485: Option<Rs485> = "object",
+        /// Health of the cells, once something is known.
+        health: Option<Health> = "object",
         /// Members of a bank.
         modules: Option<Modules> = "object",
     }
@@ -596,6 +600,7 @@ fn each_object(visitor: &mut impl Visitor) {
     visitor.object("line", "Line", Line::FIELDS, |view| Some(&view.line));
     visitor.object("can", "CAN", Can::FIELDS, |view| view.can.as_ref());
     visitor.object("rs485", "RS485 to an inverter", Rs485::FIELDS, |view| view.rs485.as_ref());
+    visitor.object("health", "Health of the cells", Health::FIELDS, |view| view.health.as_ref());
     visitor.object("modules", "Members of a bank", Modules::FIELDS, |view| view.modules.as_ref());
 }
 
@@ -661,6 +666,7 @@ pub fn sections() -> Vec<Section> {
     let mut lister = Lister(Vec::new());
     each_object(&mut lister);
     lister.0.push(("modules.members[]", "A battery of a bank", rows(BankMember::FIELDS)));
+    lister.0.push(("health.findings[]", "A finding about the cells", rows(HealthFinding::FIELDS)));
     lister.0.push(("limits.ccl", "A limit with what sets it; `limits.cvl` and `limits.dcl` likewise", rows(LimitDetail::FIELDS)));
     lister.0.push(("overrides_set[]", "A temporary limit", rows(OverrideSet::FIELDS)));
     lister.0.push(("switched_off_by[]", "A switch that is off", rows(SwitchedOff::FIELDS)));

@@ -1,6 +1,7 @@
 //! One battery in `run`: its state over time, with its names, settings, log lines, outputs and saved state.
 
 mod battery_log;
+mod health_file;
 mod membership;
 mod names;
 mod saved_state;
@@ -32,6 +33,7 @@ use crate::output::registry::BatteryRegistry;
 use crate::probe::Found;
 use crate::takeover::matcher::Matcher;
 use battery_log::{BatteryLog, describe};
+use health_file::HealthFile;
 use membership::Membership;
 use names::BatteryNames;
 use saved_state::SavedState;
@@ -50,6 +52,7 @@ pub(super) struct BatteryTask {
     first_readings: FirstReadings,
     battery: Battery,
     saved: SavedState,
+    health_file: HealthFile,
     /// Finds the battery in the data that dbus-serialbattery left behind.
     takeover: Takeover,
     line: LinkStats,
@@ -79,6 +82,7 @@ impl BatteryTask {
         let mut names = BatteryNames::new(port, address, driver, identity, found.reading.device.model.as_deref());
         let (battery_settings, settings) = BatterySettings::new(config, port, names.id());
         let saved = SavedState::load(state_folder, names.id());
+        let (health_file, health) = HealthFile::load(state_folder, names.id(), runtime::now().at);
         let battery_ports = settings.ports.iter().map(String::as_str).chain([port]).map(str::to_owned).collect();
         log::info!("connected: {} on {} ({})", describe(&found.reading, driver.label), names.label(), names.id());
         let commands = BatteryCommands::new(
@@ -98,8 +102,9 @@ impl BatteryTask {
             settings: battery_settings,
             membership,
             first_readings: FirstReadings::default(),
-            battery: Battery::new(settings.charge, saved.battery().clone()).with_soc(settings.soc),
+            battery: Battery::new(settings.charge, saved.battery().clone()).with_soc(settings.soc).with_health(health),
             saved,
+            health_file,
             takeover: Takeover { matcher: Matcher::new(port, several, &found.reading), folder: state_folder.to_owned() },
             line: LinkStats::default(),
             due: runtime::now().at,
@@ -321,6 +326,7 @@ impl BatteryTask {
     /// Saves the state if it is due.
     pub(super) fn save_state(&mut self, now: Now, at_once: bool) {
         self.saved.save(&self.battery, at_once, now.at);
+        self.health_file.save(self.battery.health(), at_once, now.at);
     }
 
     /// Sets limits of 0 and unknown values, the last that the bus receives.

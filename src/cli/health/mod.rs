@@ -1,0 +1,161 @@
+//! `health`: how the cells of a battery are.
+
+mod table;
+
+use super::Failure;
+use super::failure::{HealthFailure, ReplayFailure};
+use super::options::driver;
+use super::replay::load;
+use crate::base::runtime;
+use crate::base::units::AmpHours;
+use crate::bms::{self, Driver};
+use crate::dbus::{BusAddress, BusReader, ViewReply};
+use crate::health::Observation;
+use crate::health::stream::Stream;
+use crate::output::api::View;
+use crate::recording::replay::readings;
+use crate::service::RunError;
+use crate::terminal::output::Show;
+use clap::{ArgGroup, Args};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use table::table;
+
+/// Show how the cells of a running driver's battery are: resistance, charge offset, self-discharge, capacity, and what was found
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = INPUT_HELP)]
+#[command(group(ArgGroup::new("source").required(true).args(["battery", "stdin", "from"])))]
+pub struct HealthArgs {
+    /// Port (/dev/ttyUSB0), or D-Bus service or part of its name
+    #[arg(value_name = "PORT|SERVICE")]
+    pub battery: Option<String>,
+    /// Read readings as JSON lines from standard input; print a JSON line of estimates per day
+    #[arg(long)]
+    pub stdin: bool,
+    /// Look back: the same for a file, a recording or such JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// BMS family to use instead of the one in the recording
+    #[arg(long, value_name = "NAME", value_parser = driver, requires = "from")]
+    pub bms: Option<&'static Driver>,
+    /// Installed capacity of the battery, Ah [default: what the readings say, else 280]
+    #[arg(long, value_name = "AH", value_parser = capacity, conflicts_with = "battery")]
+    pub capacity: Option<f64>,
+    /// D-Bus to use [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
+    #[arg(long, value_name = "system|session|ADDRESS", requires = "battery")]
+    pub bus: Option<String>,
+    /// Print JSON on a terminal, too
+    #[arg(long)]
+    pub json: bool,
+}
+
+const INPUT_HELP: &str = r#"Readings: one JSON object per line; all keys but t are optional.
+  t                          seconds, rising
+  cells, current, soc        cell voltages, V; A (positive charges); %
+  temperatures               °C
+  remaining_ah, capacity_ah  Ah
+  balancing                  {"cells": [from, to], "current": A}; a negative current burns charge of these cells
+Example:
+  {"t":0,"cells":[3.31,3.32,3.30,3.31],"current":12.5,"soc":62,"temperatures":[21],"remaining_ah":62,"capacity_ah":100}"#;
+
+impl HealthArgs {
+    /// Shows the health of a battery, or answers each finished day of readings with a line on `out`.
+    ///
+    /// # Errors
+    /// [`Failure::Line`] for a line that is not a JSON object of the documented form, [`Failure::Health`], [`Failure::Output`],
+    /// [`Failure::Run`] without a bus.
+    pub fn run(&self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
+        match (&self.battery, &self.from) {
+            (Some(battery), _) => self.of_battery(battery, out),
+            (_, Some(path)) => self.of_file(path, out),
+            _ => self.of_lines(input, out),
+        }
+    }
+
+    fn of_battery(&self, battery: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let bus = BusAddress::from_env(self.bus.as_deref()).map_err(RunError::from)?;
+        let view = runtime::block_on(find(&bus, battery))??;
+        let Some(health) = &view.health else {
+            return Err(HealthFailure::NothingKnown(view.identity.name).into());
+        };
+        match Show::choose(self.json) {
+            Show::Json => writeln!(out, "{}", serde_json::to_string(health).map_err(io::Error::from)?)?,
+            Show::Table { width, colour } => out.write_all(table(&view.identity.name, health, width, colour).as_bytes())?,
+        }
+        Ok(())
+    }
+
+    fn of_file(&self, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+        let file = |source| ReplayFailure::Read { path: path.to_owned(), source };
+        let mut input = BufReader::new(File::open(path).map_err(file)?);
+        // JSON lines begin with a brace, no recording does.
+        if input.fill_buf().map_err(file)?.trim_ascii_start().first() == Some(&b'{') {
+            return self.of_lines(input, out);
+        }
+        let recording = load(path)?;
+        let driver = self.bms.or_else(|| bms::driver(&recording.bms));
+        let driver = driver.ok_or_else(|| ReplayFailure::Unknown { path: path.to_owned(), bms: recording.bms.clone() })?;
+        let mut stream = self.stream();
+        for replayed in readings(&recording, driver) {
+            let (at, reading) = (replayed.at.as_secs_f64(), &replayed.reading);
+            print(stream.observe(&Observation::of(at, reading), reading.capacity).map_err(io::Error::from)?, out)?;
+        }
+        print(stream.end().map_err(io::Error::from)?, out)
+    }
+
+    fn of_lines(&self, mut input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
+        let mut stream = self.stream();
+        let mut line = String::new();
+        for number in 1.. {
+            line.clear();
+            if input.read_line(&mut line)? == 0 {
+                break;
+            }
+            if line.trim().is_empty() {
+                continue;
+            }
+            let day = stream.line(&line).map_err(|error| Failure::Line { number, error })?;
+            print(day, out)?;
+        }
+        print(stream.end().map_err(io::Error::from)?, out)
+    }
+
+    fn stream(&self) -> Stream {
+        Stream::new(self.capacity.map(AmpHours::new))
+    }
+}
+
+/// The battery on D-Bus that is meant by a port, a service or a part of its name.
+async fn find(bus: &BusAddress, battery: &str) -> Result<View, Failure> {
+    let bus = BusReader::connect(bus).await.map_err(RunError::from)?;
+    let wanted = battery.rsplit('/').next().unwrap_or(battery);
+    let services = bus.batteries().await;
+    let found: Vec<&String> = services.iter().filter(|service| service.contains(wanted)).collect();
+    let service = match found.as_slice() {
+        [service] => *service,
+        [] => return Err(HealthFailure::Unknown { wanted: wanted.to_owned(), there: services.join(", ") }.into()),
+        several => {
+            let exact = several.iter().find(|service| service.rsplit('.').next() == Some(wanted) || **service == wanted);
+            let names = || several.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            exact.ok_or_else(|| HealthFailure::Several { wanted: wanted.to_owned(), found: names() })?
+        }
+    };
+    match bus.view(service).await {
+        Ok(ViewReply::View(view)) => Ok(*view),
+        _ => Err(HealthFailure::OtherDriver(service.clone()).into()),
+    }
+}
+
+fn print(day: Option<String>, out: &mut dyn Write) -> Result<(), Failure> {
+    if let Some(day) = day {
+        writeln!(out, "{day}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn capacity(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (1.0..=10_000.0).contains(&value) { Ok(value) } else { Err("1 to 10000 Ah".to_owned()) }
+}

@@ -1,0 +1,79 @@
+//! Health of the cells, from the readings of a battery to what it publishes.
+
+use crate::support::bad_connection::readings;
+use dbus_bms::base::time::Now;
+use dbus_bms::base::units::Moment;
+use dbus_bms::battery::{Battery, PersistedState, charge};
+use dbus_bms::model::{FindingKind, LinkStats, Snapshot};
+use std::time::Duration;
+
+/// 2026-03-01 00:00 UTC.
+const START: u64 = 1_772_323_200;
+
+fn at(second: u64, unix: bool) -> Now {
+    Now { at: Moment::new(Duration::from_secs(second)), unix: unix.then_some(START + second) }
+}
+
+/// The last snapshot after so many days, and everything that was logged.
+fn after(battery: &mut Battery, days: u64, unix: bool) -> (Snapshot, Vec<String>) {
+    let mut last = (Snapshot::default(), Vec::new());
+    for (second, reading) in readings(days) {
+        last.0 = battery.read(reading, LinkStats::default(), at(second, unix));
+        last.1.extend(battery.take_notices());
+    }
+    last
+}
+
+fn battery() -> Battery {
+    Battery::new(charge::Config::default(), PersistedState::default())
+}
+
+fn mentions(texts: &[impl AsRef<str>]) -> usize {
+    texts.iter().filter(|text| text.as_ref().contains("cell 7")).count()
+}
+
+#[test]
+fn a_bad_connection_is_found_said_once_and_remembered() {
+    let mut first = battery();
+    let (snapshot, said) = after(&mut first, 5, true);
+    let health = snapshot.cell_health.as_ref().unwrap();
+    let [finding] = health.findings.as_slice() else { panic!("{:?}", health.findings) };
+    assert_eq!((finding.kind, finding.cell), (FindingKind::High, Some(6)));
+    assert!((START as f64..START as f64 + 4.0 * 86_400.0).contains(&finding.since), "{finding:?}");
+    let ratio = health.estimates.cells[6].relative_resistance.unwrap();
+    assert!((ratio.value - 2.0).abs() < 3.0 * ratio.sd, "{ratio:?}");
+    assert_eq!(mentions(&said), 1, "{said:#?}");
+    assert_eq!(mentions(&snapshot.reading.notes), 1, "{:?}", snapshot.reading.notes);
+    assert!(snapshot.alarms.is_empty() && snapshot.limits.ccl.value.get() > 0.0, "a finding stops nothing");
+
+    // After a restart it is still there, and not said again.
+    let saved = serde_json::to_string(first.health().unwrap()).unwrap();
+    println!("saved: {} bytes", saved.len());
+    let mut second = battery().with_health(Some(serde_json::from_str(&saved).unwrap()));
+    let (snapshot, said) = after(&mut second, 1, true);
+    assert_eq!(snapshot.cell_health.unwrap().findings[0].cell, Some(6));
+    assert_eq!(mentions(&said), 0, "{said:#?}");
+    assert_eq!(mentions(&snapshot.reading.notes), 1);
+}
+
+#[test]
+fn nothing_is_learned_while_the_clock_is_unknown() {
+    let mut battery = battery();
+    let (snapshot, _) = after(&mut battery, 1, false);
+    assert!(snapshot.cell_health.is_none() && battery.health().is_none());
+}
+
+#[test]
+fn another_battery_begins_anew() {
+    let mut battery = battery();
+    after(&mut battery, 1, true);
+    let learned = |battery: &Battery| battery.health().map(|health| health.cell_count());
+    assert_eq!(learned(&battery), Some(16));
+    for second in 90_000..90_100 {
+        let (_, mut reading) = readings(1).next().unwrap();
+        reading.cells.truncate(15);
+        reading.cell_count = Some(15);
+        battery.read(reading, LinkStats::default(), at(second, true));
+    }
+    assert_eq!(learned(&battery), Some(15));
+}

@@ -1,0 +1,85 @@
+//! `health` with a running driver, and for looking back.
+
+use crate::support::bad_connection::readings;
+use crate::support::board::{Board, simulated};
+use crate::support::bus::Bus;
+use crate::support::driver::{Home, owner, until};
+use dbus_bms::base::units::AmpHours;
+use dbus_bms::health::{Health, Observation};
+use serde_json::{Value as Json, json};
+use std::fmt::Write as _;
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What is saved of a battery whose cell 7 has a bad connection, until a moment ago.
+#[allow(clippy::disallowed_methods, reason = "the program goes on with the real time")]
+fn saved() -> String {
+    let mut health = Health::new(16, AmpHours::new(280.0));
+    let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() - 4.0 * 86_400.0;
+    for (second, reading) in readings(4) {
+        health.update(&Observation::of(start + second as f64, &reading));
+    }
+    serde_json::to_string(&health).unwrap()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_was_found_is_shown_after_a_restart() {
+    let (bus, home) = (Bus::start(), Home::new());
+    let address = bus.address().to_string();
+    let health = |more: &[&str]| home.start(&[&["health", "--bus", &address], more].concat()).end();
+    health(&["ttyUSB0"]).assert(3, &["ttyUSB0", "dbus-bms status"]);
+    let mut watcher = bus.watch("com.victronenergy.battery.ttyUSB0").await;
+    let board = Board::on_pty(&home.path("ttyUSB0"), simulated());
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    health(&[board.port.as_str()]).assert(3, &["nothing is known", "docs/health.md"]);
+    driver.stop();
+    until(&mut watcher, owner(false)).await;
+
+    let names: Vec<String> =
+        fs::read_dir(home.path("dbus-bms")).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let id = names
+        .iter()
+        .find(|name| name.ends_with(".json") && !["port-", "commands-", "health-"].iter().any(|start| name.starts_with(start)));
+    let id = id.unwrap_or_else(|| panic!("no state file: {names:?}")).to_owned();
+    fs::write(home.path("dbus-bms").join(format!("health-{id}")), saved()).unwrap();
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    // By port, by service, and by a part of its name.
+    for name in [board.port.as_str(), "com.victronenergy.battery.ttyUSB0", "USB0"] {
+        let ended = health(&[name, "--json"]);
+        assert_eq!(ended.code, Some(0), "{ended:#?} {:#?}", driver.log());
+        let shown: Json = serde_json::from_str(&ended.output[0]).unwrap();
+        assert_eq!(shown["findings"][0]["cell"], 7, "{shown}");
+        assert_eq!(shown["findings"][0]["kind"], "high", "{shown}");
+        assert!((shown["relative_resistance"][6].as_f64().unwrap() - 2.0).abs() < 0.1, "{shown}");
+        assert_eq!(shown["relative_resistance"].as_array().unwrap().len(), 16, "{shown}");
+        assert!(shown["capacity_ah"].is_null(), "a capacity was never seen: {shown}");
+    }
+    // For people, and in their words in the status.
+    let people = home.start(&["status", "--bus", &address]).end().output.join("\n");
+    assert!(people.replace(char::is_whitespace, " ").contains("cell 7"), "{people}");
+    driver.stop();
+}
+
+#[test]
+fn it_looks_back_over_a_file_of_readings() {
+    let home = Home::new();
+    let mut text = String::new();
+    for (second, reading) in readings(3).step_by(4) {
+        let cells: Vec<f64> = reading.cells.iter().map(|cell| cell.get()).collect();
+        let line = json!({"t": second, "cells": cells, "current": reading.current, "temperatures": [21.5], "capacity_ah": 280.0});
+        writeln!(text, "{line}").unwrap();
+    }
+    let path = home.path("readings.jsonl");
+    fs::write(&path, text).unwrap();
+    let ended = home.start(&["health", "--from", path.to_str().unwrap()]).end();
+    assert_eq!((ended.code, ended.output.len()), (Some(0), 3), "a line per day: {ended:#?}");
+    let last: Json = serde_json::from_str(&ended.output[2]).unwrap();
+    assert!((last["r_rel"][6].as_f64().unwrap() - 2.0).abs() < 0.1, "{last}");
+
+    let missing = home.path("missing.rec");
+    home.start(&["health", "--from", missing.to_str().unwrap()]).end().assert(2, &["missing.rec"]);
+    let ended = home.start(&["health"]).end();
+    assert!(ended.code == Some(2) && ended.log.join(" ").contains("<PORT|SERVICE|--stdin|--from <FILE>>"), "{ended:#?}");
+}
