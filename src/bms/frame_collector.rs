@@ -94,6 +94,10 @@ impl FrameCollector {
         while let Some(step) = self.step(true, asked) {
             self.take(step, asked);
         }
+        self.batteries.iter_mut().for_each(|(_, protocol, reading)| protocol.conclude(reading));
+        let has_declined = !self.declined.is_empty();
+        let driver = self.driver.name;
+        self.batteries.retain(|(address, _, reading)| !has_declined || *reading != Reading::new(driver, *address));
     }
 
     /// Reports a pause longer than any within a frame: an incomplete frame will not be continued, and an acknowledge that arrives
@@ -268,7 +272,8 @@ impl FrameCollector {
                 }
             }
             Err(error) => {
-                if *reading == Reading::new(self.driver.name, address) {
+                // A frame of another layout tells what its sender is.
+                if !matches!(error, DecodeError::Layout { .. }) && *reading == Reading::new(self.driver.name, address) {
                     self.batteries.remove(index);
                 }
                 self.decline(error);

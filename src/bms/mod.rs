@@ -260,6 +260,12 @@ pub trait Codec: Send {
     /// Drops the state of a partial reply, so that the next one is decoded independently.
     fn reset(&mut self) {}
 
+    /// A recording ends here: adds the values of frames that wait for the rest of a first set, for families whose batteries send by
+    /// themselves.
+    fn conclude(&mut self, into: &mut Reading) {
+        let _ = into;
+    }
+
     /// The next frames arrive at this moment, for families whose batteries send by themselves: they forget frames that are too old.
     /// In recordings without times nothing grows old.
     fn arrived_at(&mut self, now: Moment) {

@@ -100,6 +100,8 @@ struct JkCan {
     is_in_use: bool,
     /// Cells were heard before.
     has_cells: bool,
+    /// A frame of another protocol was heard.
+    is_refused: bool,
 }
 
 /// Kind and address of a frame with this id.
@@ -154,6 +156,15 @@ impl Codec for JkCan {
         self.frames.restart_set();
     }
 
+    fn conclude(&mut self, into: &mut Reading) {
+        if self.frames.knows_set() || self.is_refused {
+            return;
+        }
+        self.show(into);
+        // Whether others would have come is not known.
+        into.alarms = into.alarms.take().filter(|_| self.frames.get_new(ALARMS).is_some());
+    }
+
     fn arrived_at(&mut self, now: Moment) {
         self.frames.advance(now, |_| MAX_AGE);
     }
@@ -169,6 +180,7 @@ impl JkCan {
     fn take(&mut self, record: Record) -> Result<u32, DecodeError> {
         let (kind, address) = kind(record.id()).ok_or(DecodeError::Foreign { what: "a frame of another device" })?;
         if kind == OTHER_PROTOCOL {
+            self.is_refused = true;
             return Err(DecodeError::Layout { what: "JK's protocol BMS_BB_PKG, which has other meanings behind the same ids" });
         }
         if self.address.is_some_and(|own| own != address) {

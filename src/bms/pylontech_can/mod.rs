@@ -98,6 +98,13 @@ impl Codec for PylontechCan {
         self.frames.restart_set();
     }
 
+    fn conclude(&mut self, into: &mut Reading) {
+        let frame = |id: u16| self.frames.get(id.into());
+        if !self.frames.knows_set() && values::refuse(&frame).is_ok() {
+            values::show(&frame, into);
+        }
+    }
+
     fn arrived_at(&mut self, now: Moment) {
         self.frames.advance(now, |_| MAX_AGE);
     }

@@ -125,6 +125,12 @@ impl Codec for RvC {
         self.frames.restart_set();
     }
 
+    fn conclude(&mut self, into: &mut Reading) {
+        if !self.frames.knows_set() {
+            values::show(&|dgn| self.frames.get(dgn), into);
+        }
+    }
+
     fn arrived_at(&mut self, now: Moment) {
         self.frames.advance(now, |dgn| if FAST.contains(&dgn) { MAX_AGE.0 } else { MAX_AGE.1 });
     }
