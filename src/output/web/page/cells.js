@@ -1,9 +1,8 @@
 // Every cell of a battery as a bar from the median, on a fixed scale.
 
-import { card, html, keyed, put, set } from './dom.js';
+import { card, html, keyed, lazyCellDay, put, set } from './dom.js';
 import { number, t } from './text.js';
 import { level, median, signed, steps } from './map.js';
-import { cellDay } from './cellday.js';
 
 export function cells() {
   const delta = html('strong');
@@ -12,7 +11,7 @@ export function cells() {
   const range = html('p', { class: 'muted range' });
   const legend = html('ul', { class: 'legend' },
     [['highest', '▲', 'hi'], ['lowest', '▼', 'lo'], ['balances', '≈', 'bal']].map(([key, sign, name]) => html('li', { class: name }, html('b', { 'aria-hidden': 'true' }, sign), ` ${t(key)}`)));
-  const day = cellDay();
+  const day = lazyCellDay();
   const which = html('select', { 'aria-label': t('cell_choose'), onchange: () => choose(which.selectedIndex - 1) });
   const node = card('cellcard wide', t('cells'), html('p', { class: 'delta' }, html('span', {}, t('delta')), delta), summary, list, html('div', { class: 'foot' }, legend, range),
     html('div', { class: 'drawerbox' }, html('p', { class: 'drawer' }, html('span', {}, `${t('cell_day_title')} `), which), day.node));

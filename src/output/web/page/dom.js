@@ -52,3 +52,21 @@ export const store = (where) => ({
 });
 export const remembered = store(() => localStorage);
 export const thisSession = store(() => sessionStorage);
+
+/** The day of a cell, whose code is loaded with the first cell that is chosen. */
+export function lazyCellDay() {
+  const node = html('div');
+  let made;
+  let wanted;
+  return {
+    node,
+    async show(...cell) {
+      wanted = cell;
+      if (cell[0] === undefined && !made) return;
+      made ??= import('./cellday.js').then(({ cellDay }) => cellDay());
+      const day = await made;
+      if (!day.node.parentNode) node.append(day.node);
+      day.show(...wanted);
+    },
+  };
+}

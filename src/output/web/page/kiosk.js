@@ -4,8 +4,6 @@ import { html, put } from './dom.js';
 import { moment, span, t } from './text.js';
 import { sentence } from './log.js';
 
-export const isKiosk = new URLSearchParams(location.search).has('kiosk');
-
 const REFRESH_MS = 60_000;
 const VERSION_MS = 600_000;
 /** The picture moves a little, so that nothing burns into the screen. */

@@ -1,9 +1,8 @@
 // The batteries of a bank with all their cells: a row per battery, a square per cell, colour only where a cell deviates.
 
-import { card, html, keyed, put, set } from './dom.js';
+import { card, html, keyed, lazyCellDay, put, set } from './dom.js';
 import { amps, number, phrase, span, t } from './text.js';
 import { membersOf } from './notices.js';
-import { cellDay } from './cellday.js';
 
 /** From this number of batteries on, only squares that deviate carry numbers. */
 const MANY = 5;
@@ -44,7 +43,7 @@ export function map() {
   const grid = html('div', { class: 'map', role: 'grid', 'aria-label': t('members_cells') });
   const drawer = html('p', { class: 'drawer', role: 'status' });
   const key = html('ul', { class: 'legend' });
-  const day = cellDay();
+  const day = lazyCellDay();
   const node = card('members wide', t('members_cells'), html('p', { class: 'muted sub' }, t('from_median')), summary, grid, key, html('div', { class: 'drawerbox' }, drawer, day.node));
   let rows = [];
   /** [battery, cell] that the drawer shows, and that the Tab key reaches. */
