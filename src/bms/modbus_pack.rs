@@ -114,7 +114,11 @@ impl<B: Board> Codec for ModbusPack<B> {
     fn decode(&mut self, expected: Expected<'_>, frame: &[u8], into: &mut Reading) -> Result<Progress, DecodeError> {
         let read = Read::answered(expected, frame, B::unasked)?;
         let numbered = number_of::<B>(read).and_then(|number| B::BLOCKS.get(number).map(|block| (number, block)));
-        let (number, block) = numbered.ok_or(DecodeError::Foreign { what: "unknown registers" })?;
+        let other = || match modbus::exception(frame) {
+            Some(code) => DecodeError::Refused { code },
+            None => DecodeError::Foreign { what: "unknown registers" },
+        };
+        let (number, block) = numbered.ok_or_else(other)?;
         let decoded = self.decode_block(block, read, frame, into);
         if let Err(DecodeError::Refused { .. }) = decoded {
             self.asked.refused(number);

@@ -6,6 +6,7 @@
 //! sum      of the twelve bytes before it, modulo 256
 //!
 //! 50  u32 rated capacity mAh, …             94  u8 cells, u8 sensors, …, u16 cycles at d5
+//! 91  u16 highest cell mV, u8 its number, u16 lowest, u8 its number
 //! 53  …, year-2000, month, day at d2..d4    95  u8 frame number, 3 × u16 cell mV; several frames
 //! 57  u8 frame number, 7 text; 5 frames     96  u8 frame number, 7 × u8 °C + 40; several frames
 //! 90  u16 pack 0.1 V, …, u16 current        97  balancing, bit 0 of d0 is cell 1
@@ -175,6 +176,7 @@ impl Codec for Daly {
                 self.cells.add(&mut r)?;
                 return Ok(self.show_cells(into));
             }
+            0x91 => values::cell_extremes(&mut r, into)?,
             0x92 => self.extremes(&mut r, into)?,
             0x96 => {
                 self.temperatures.add(&mut r)?;
@@ -183,7 +185,7 @@ impl Codec for Daly {
             }
             0x97 => balancing(&mut r, into)?,
             0x98 => failures(r.bytes(8, "failures")?, into),
-            _ => {} // 91: extremes of the values in 95
+            _ => {}
         }
         Ok(Progress::Done)
     }

@@ -75,6 +75,7 @@ impl Daly {
         }
         show_cells(cells.iter().map(|raw| unless(&[0xFFFF], *raw).map(Volts::milli)), into);
         if count == Some(cells.len()) {
+            (into.highest_cell, into.lowest_cell) = (None, None);
             return Progress::Done;
         }
         into.cells_complete = Some(false);
@@ -126,6 +127,17 @@ impl Daly {
         into.device.serial_number = text(&code).filter(|code| code.chars().any(|c| c.is_ascii_alphanumeric() && c != '0'));
         Ok(Progress::Done)
     }
+}
+
+/// Beside all cells they tell nothing new. Every recorded board has replied to the request for all cells, so this driver never asks
+/// for the extremes: other programs do.
+pub(super) fn cell_extremes(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
+    let (highest, _, lowest) = (r.u16_be("highest cell")?, r.u8("its number")?, r.u16_be("lowest cell")?);
+    if into.cells.is_empty() || into.cells_complete == Some(false) {
+        let volts = |raw| unless(&[0xFFFF], raw).map(Volts::milli);
+        (into.highest_cell, into.lowest_cell) = (volts(highest), volts(lowest));
+    }
+    Ok(())
 }
 
 pub(super) fn balancing(r: &mut Reader<'_>, into: &mut Reading) -> Result<(), DecodeError> {
