@@ -73,7 +73,7 @@ fn reading(config: &Config, members: &[&MemberState], whole: bool) -> Reading {
         temperatures: Temperatures {
             sensors: (!temperatures.is_empty()).then_some(temperatures),
             mos: members.iter().filter_map(|member| member.last.reading.temperatures.mos).reduce(Celsius::max),
-            board: None,
+            ..Temperatures::default()
         },
         fets: Fets {
             charge: flag(|reading| reading.fets.charge),

@@ -76,7 +76,7 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
         voltage, current, soc, soh, remaining, full_charge, cycles, cells, cells_complete, alarms, notes, highest_cell,
         lowest_cell, heating, heating_current, throughput, humidity, settings, fets,
         balancing: Balancing { active, cells: balancing_cells, allowed, current: balance_current },
-        temperatures: Temperatures { sensors, mos, board },
+        temperatures: Temperatures { sensors, mos, board, environment },
         // The frame itself identifies the battery.
         bms: _, address: _,
         // Static data, compared as a whole.
@@ -105,6 +105,7 @@ pub(super) fn is_near(answer: &Reading, before: &Reading) -> bool {
         near(*full_charge, before.full_charge, CHARGE.0, CHARGE.1),
         near(*mos, before.temperatures.mos, TEMPERATURE, 0.0),
         near(*board, before.temperatures.board, TEMPERATURE, 0.0),
+        near(*environment, before.temperatures.environment, TEMPERATURE, 0.0),
         near(*balance_current, before.balancing.current, CURRENT.0, 0.0),
         near(*heating_current, before.heating_current, CURRENT.0, 0.0),
         near(*throughput, before.throughput, CHARGE.0, 0.0),

@@ -163,6 +163,9 @@ table! {
         /// Temperature of the BMS's board or balancer.
         /// Shown only: limits depend on the battery and the MOSFETs.
         board: Option<Celsius> = Measured("board_temperature_c", "°C", "board"),
+        /// Temperature inside of the battery's case, beside the cells.
+        /// Shown only, as `board`.
+        environment: Option<Celsius> = Measured("environment_temperature_c", "°C", "case"),
     }
 }
 

@@ -71,7 +71,7 @@ impl Rows {
             bms, address, voltage, current, soc, soh, remaining, capacity, full_charge, design, cycles, alarms, notes, heating, heating_current,
             throughput, humidity, settings, highest_cell, lowest_cell,
             device: Device { model, serial_number, hw_version, sw_version, production_date },
-            temperatures: Temperatures { sensors: in_place, mos, board },
+            temperatures: Temperatures { sensors: in_place, mos, board, environment },
             // Voltage times current is shown instead: some boards report power without a sign.
             power: _,
             // In the rows of the cells.
@@ -117,6 +117,7 @@ impl Rows {
             temperatures: sensors(in_place.as_deref())
                 .chain(item(mos, info.temperatures.mos))
                 .chain(item(board, info.temperatures.board))
+                .chain(item(environment, info.temperatures.environment))
                 .chain(item(humidity, info.humidity))
                 .collect(),
             alarms: alarm_pieces(alarms.as_deref()),

@@ -299,7 +299,7 @@ pub(crate) fn reading(shown: &ReportedState) -> Reading {
         temperatures: Temperatures {
             sensors: Some(shown.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
             mos: None,
-            board: None,
+            ..Temperatures::default()
         },
         fets: Fets { charge: Some(shown.charge_fet), discharge: Some(shown.discharge_fet), ..Fets::default() },
         alarms: Some(Vec::new()),

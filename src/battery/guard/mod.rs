@@ -63,6 +63,7 @@ pub struct Guard {
     sensors: Sensors,
     mos: Channel,
     board: Channel,
+    environment: Channel,
     chemistry: Channel,
     settings: [Channel; 6],
     /// Permissions in the last reading that was not doubtful as a whole.

@@ -27,6 +27,7 @@ pub(super) struct Values {
     pub stated: GuardedValue,
     pub mos: GuardedValue,
     pub board: GuardedValue,
+    pub environment: GuardedValue,
     pub balance_current: GuardedValue,
     pub heating_current: GuardedValue,
     pub humidity: GuardedValue,
@@ -80,7 +81,7 @@ impl Guard {
         let Reading {
             voltage, current, soc, soh, remaining, capacity, full_charge, design, cycles, cell_count, cells,
             heating_current, throughput, humidity, settings, highest_cell, lowest_cell,
-            temperatures: crate::model::Temperatures { sensors, mos, board },
+            temperatures: crate::model::Temperatures { sensors, mos, board, environment },
             // Computed from the guarded values; checked separately.
             power: _, alarms: _,
             // What the BMS permits or does at present: never held.
@@ -113,6 +114,8 @@ impl Guard {
         let mos = names.record(mos.shifted(self.sensors.config.mos_offset), "MOSFET temperature");
         let board = self.board.check(board.map(Celsius::get), MOS_TEMPERATURE, context);
         let board = names.record_aside(board, "board temperature");
+        let environment = self.environment.check(environment.map(Celsius::get), MOS_TEMPERATURE, context);
+        let environment = names.record_aside(environment, "temperature of the case");
         let balance_current = self.balance_current.check(balance_current.map(Amps::get), BALANCE, context);
         let balance_current = names.record_aside(balance_current, "balancing current");
         let heating_current = self.heating_current.check(heating_current.map(Amps::get), HEATER, context);
@@ -130,7 +133,7 @@ impl Guard {
         names.in_doubt |= by_voltage;
         let current = names.record(self.current.check(current.map(Amps::get), beside, context), "current");
         Values {
-            voltage, current, soc, soh, remaining, capacity, full_charge, design, cycles, throughput, stated, mos, board,
+            voltage, current, soc, soh, remaining, capacity, full_charge, design, cycles, throughput, stated, mos, board, environment,
             balance_current, heating_current, humidity, cells, highest_cell, lowest_cell, temperatures, settings,
         }
     }
@@ -162,6 +165,7 @@ impl Values {
         reading.cell_count = self.stated.published.and_then(cell_count);
         reading.temperatures.mos = self.mos.published.map(Celsius::new);
         reading.temperatures.board = self.board.published.map(Celsius::new);
+        reading.temperatures.environment = self.environment.published.map(Celsius::new);
         reading.balancing.current = self.balance_current.published.map(Amps::new);
         reading.heating_current = self.heating_current.published.map(Amps::new);
         reading.humidity = self.humidity.published.map(Percent::new);

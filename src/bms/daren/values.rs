@@ -19,7 +19,8 @@ pub(super) fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     into.voltage = unless(&[0xFFFF], r.u16_be("pack voltage")?).map(Volts::centi);
     cells(r, into)?;
     let celsius = |raw: i16| unless(&[i16::MIN, i16::MAX], raw).map(Celsius::deci);
-    r.skip(4, "environment and average temperature")?;
+    into.temperatures.environment = celsius(r.i16_be("environment temperature")?);
+    r.skip(2, "average temperature")?;
     into.temperatures.mos = celsius(r.i16_be("MOSFET temperature")?);
     let raw = sensors(r)?;
     into.temperatures.sensors = Some(raw.into_iter().filter_map(|raw| celsius(raw.cast_signed())).collect());

@@ -30,7 +30,8 @@ pub(super) fn values(r: &mut Reader<'_>, has_own_limits: bool, into: &mut Readin
     into.design = charge("rated")?.filter(|rated| rated.get() > 0.0);
     into.capacity = into.design;
     into.temperatures.mos = celsius(r.u16_be("MOSFET temperature")?);
-    r.skip(4, "environment, operation")?;
+    into.temperatures.environment = celsius(r.u16_be("environment temperature")?);
+    r.skip(2, "operation")?;
     into.soh = unless(&[0, 0xFFFF], r.u16_be("SoH")?).map(|raw| Percent::new(f64::from(raw)));
     into.alarms = Some(Vec::new());
     apply_word("fault", r.u32_be("faults")?.to_le_bytes(), &FAULTS, into);

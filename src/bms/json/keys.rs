@@ -156,6 +156,9 @@ pub const SCHEMA: &[Key] = &[
     key(&["board_temperature_c"], CELSIUS, "Temperature of the BMS's board, °C. Shown only.", |v, r| {
         put(&mut r.temperatures.board, celsius(v))
     }),
+    key(&["environment_temperature_c"], CELSIUS, "Temperature inside of the battery's case, °C. Shown only.", |v, r| {
+        put(&mut r.temperatures.environment, celsius(v))
+    }),
     key(&["charge_fet"], BOOL, "Charge FET on; `false` forbids charging.", |v, r| put(&mut r.fets.charge, flag(v))),
     key(&["discharge_fet"], BOOL, "Discharge FET on; `false` forbids discharging.", |v, r| put(&mut r.fets.discharge, flag(v))),
     key(&["charge_switch"], BOOL, "Charging allowed by the switch in the BMS's settings.", |v, r| {

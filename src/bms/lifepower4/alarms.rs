@@ -44,6 +44,7 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     apply(status, &BITS, into);
     into.fets.discharge = Some(fets & 1 != 0);
     into.fets.charge = Some(fets & 2 != 0);
+    into.heating = Some(fets & 8 != 0);
     let balancing = r.u32_be("balancing")?;
     show_balancing(balancing, into);
     Ok(())

@@ -61,7 +61,7 @@ fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     cells(r, into)?;
     let celsius = |raw: u16| unless(&NO_SENSOR, raw).map(Celsius::deci_kelvin);
     into.temperatures.sensors = Some(sensors(r)?.into_iter().filter_map(celsius).collect());
-    r.skip(2, "environment temperature")?;
+    into.temperatures.environment = celsius(r.u16_be("environment temperature")?);
     into.temperatures.mos = celsius(r.u16_be("MOSFET temperature")?);
     into.current = unless(&[i16::MIN, i16::MAX], r.i16_be("current")?).map(Amps::centi);
     into.voltage = unless(&[0xFFFF], r.u16_be("pack voltage")?).map(Volts::centi);
@@ -75,6 +75,8 @@ fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
     let percent = |raw: u16| Percent::new(f64::from(raw));
     into.soc = unless(&[0xFFFF], r.u16_be("SoC")?).map(percent);
     into.soh = unless(&[0, 0xFFFF], r.u16_be("SoH")?).map(percent);
+    r.skip(14, "extremes, charge")?;
+    into.throughput = unless(&[u32::MAX], r.u32_be("discharge")?).map(AmpHours::centi);
     Ok(())
 }
 

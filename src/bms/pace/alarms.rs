@@ -19,7 +19,7 @@ pub(crate) const BITS: [[Bit; 8]; 9] = [
      l2(HighMosTemperature), l2(HighTemperature), l2(LowTemperature), Bit::State],
     // Limiter, charge FET, discharge FET, indicator, reversed, mains, reserved, heater.
     [Bit::Note("the BMS limits the charge current"), Bit::State, Bit::State, Bit::State,
-     Bit::Note("the pack is connected the wrong way round"), Bit::State, Bit::State, Bit::Note("heating")],
+     Bit::Note("the pack is connected the wrong way round"), Bit::State, Bit::State, Bit::State],
     // Buzzer, lamps and switches of the limiter.
     [Bit::State; 8],
     // The communication bit is reserved in some documents.
@@ -51,6 +51,7 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     apply(status, &BITS, into);
     into.fets.charge = Some(indication & 2 != 0);
     into.fets.discharge = Some(indication & 4 != 0);
+    into.heating = Some(indication & 0x80 != 0);
     let balancing = u32::from(u16::from_le_bytes([low, high]));
     show_balancing(balancing, into);
     Ok(())

@@ -51,4 +51,5 @@ fn temperatures(raw: &[u16], into: &mut Reading) {
     let cells = if raw.len() == ALL_SENSORS { CELL_SENSORS } else { raw.len() };
     into.temperatures.sensors = Some(raw.iter().take(cells).filter_map(|raw| celsius(*raw)).collect());
     into.temperatures.mos = raw.get(cells).and_then(|raw| celsius(*raw));
+    into.temperatures.environment = raw.get(cells.saturating_add(1)).and_then(|raw| celsius(*raw));
 }

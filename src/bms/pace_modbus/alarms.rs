@@ -30,7 +30,7 @@ pub(crate) const PROTECTIONS: [[Bit; 8]; 2] = [
 pub(crate) const FAULTS: [[Bit; 8]; 2] = [
     [l2(ChargeFetFault), l2(DischargeFetFault), l2(SensorFault), OPEN, l2(BmsInternal), l2(BmsInternal), OPEN, OPEN],
     [STATE, STATE, STATE, STATE, Bit::Note("the BMS limits the charge current"), OPEN,
-     Bit::Note("the charger is connected the wrong way round"), Bit::Note("heating")],
+     Bit::Note("the charger is connected the wrong way round"), Bit::State],
 ];
 
 pub(super) fn alarms(registers: &Registers<'_>, into: &mut Reading) {
@@ -42,5 +42,6 @@ pub(super) fn alarms(registers: &Registers<'_>, into: &mut Reading) {
     apply_word("status", status.to_le_bytes(), &FAULTS, into);
     into.fets.charge = Some(status & 0x0400 != 0);
     into.fets.discharge = Some(status & 0x0800 != 0);
+    into.heating = Some(status & 0x8000 != 0);
     show_balancing(u32::from(balancing), into);
 }

@@ -82,6 +82,7 @@ fn celsius(registers: &Registers<'_>, register: u16) -> Option<Celsius> {
 fn published(registers: &Registers<'_>, into: &mut Reading) {
     into.temperatures.sensors = Some((31..35).filter_map(|register| celsius(registers, register)).collect());
     into.temperatures.mos = celsius(registers, 35);
+    into.temperatures.environment = celsius(registers, 36);
     alarms::alarms(registers, into);
 }
 

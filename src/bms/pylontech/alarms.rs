@@ -18,7 +18,7 @@ pub(crate) const BITS: [[Bit; 8]; 5] = [
     // Precharge, charge FET, discharge FET, uses its own power.
     [Bit::State; 8],
     // Buzzer, full, heater, discharging, charging.
-    [Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::Note("heating"), Bit::State, Bit::State],
+    [Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State, Bit::State],
     CELLS,
     CELLS,
 ];
@@ -29,12 +29,13 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     alarm_codes(r, into)?;
     pack_codes(r, into)?;
     let status = r.bytes(BITS.len(), "status")?;
-    let &[_, fets, _, _, _] = status else { return Err(UNFIT) };
+    let &[_, fets, states, _, _] = status else { return Err(UNFIT) };
     if r.left() > 0 {
         return Err(UNFIT);
     }
     apply(status, &BITS, into);
     into.fets.charge = Some(fets & 2 != 0);
     into.fets.discharge = Some(fets & 4 != 0);
+    into.heating = Some(states & 0x20 != 0);
     Ok(())
 }

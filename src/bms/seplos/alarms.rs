@@ -31,7 +31,7 @@ pub(crate) const CURRENTS: [Bit; 8] = [
 /// Discharge FET, charge FET, limiter, heater.
 #[rustfmt::skip]
 pub(crate) const SWITCHES: [Bit; 8] = [
-    Bit::State, Bit::State, Bit::Note("the BMS limits the charge current"), Bit::Note("heating"),
+    Bit::State, Bit::State, Bit::Note("the BMS limits the charge current"), Bit::State,
     Bit::State, Bit::State, Bit::State, Bit::State,
 ];
 /// Cells whose wire is loose: one bit per cell.
@@ -92,6 +92,7 @@ pub(super) fn alarms(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
     }
     into.fets.discharge = Some(fets & 1 != 0);
     into.fets.charge = Some(fets & 2 != 0);
+    into.heating = Some(fets & 8 != 0);
     let balancing = u32::from(u16::from_le_bytes([low, high]));
     show_balancing(balancing, into);
     Ok(())

@@ -33,13 +33,8 @@ pub(super) fn values(info: &[u8], into: &mut Reading) -> Result<(), DecodeError>
 /// Four sensors at the cells, then environment and MOSFETs.
 fn temperatures(raw: &[u16], into: &mut Reading) {
     let celsius = |raw: u16| unless(&NO_SENSOR, raw).map(Celsius::deci_kelvin);
-    let (cells, mos) = if let [cells @ .., _environment, mos] = raw
-        && raw.len() == 6
-    {
-        (cells, Some(*mos))
-    } else {
-        (raw, None)
-    };
+    let (cells, others) = raw.split_at_checked(4).filter(|_| raw.len() == 6).unwrap_or((raw, &[]));
     into.temperatures.sensors = Some(cells.iter().filter_map(|raw| celsius(*raw)).collect());
-    into.temperatures.mos = mos.and_then(celsius);
+    into.temperatures.environment = others.first().and_then(|raw| celsius(*raw));
+    into.temperatures.mos = others.get(1).and_then(|raw| celsius(*raw));
 }

@@ -53,6 +53,7 @@ fn events_from(first: u16, bits: &Bits<'_>, into: &mut Reading) -> Result<(), De
     let [.., fets, _, _] = bytes;
     into.fets.discharge = Some(fets & 1 != 0);
     into.fets.charge = Some(fets & 2 != 0);
+    into.heating = Some(fets & 8 != 0);
     Ok(())
 }
 

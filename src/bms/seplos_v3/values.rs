@@ -44,6 +44,7 @@ pub(super) fn pack(_: &mut SeplosV3, registers: &Registers<'_>, into: &mut Readi
     into.current = registers.i16(0x1001).and_then(|raw| unless(&[i16::MIN, i16::MAX], raw)).map(Amps::centi);
     into.remaining = get(0x1002).map(AmpHours::centi);
     into.capacity = get(0x1003).and_then(|raw| unless(&[0], raw)).map(AmpHours::centi);
+    into.throughput = get(0x1004).map(|raw| AmpHours::new(10.0 * f64::from(raw)));
     into.soc = get(0x1005).map(Percent::deci);
     into.soh = get(0x1006).and_then(|raw| unless(&[0], raw)).map(Percent::deci);
     into.cycles = get(0x1007).map(u32::from);
@@ -63,6 +64,7 @@ pub(super) fn cells(board: &mut SeplosV3, registers: &Registers<'_>, into: &mut 
     show_cells(all.into_iter().take(count).map(|cell| cell.and_then(|raw| unless(&[0xFFFF], raw)).map(Volts::milli)), into);
     let sensors = (0x1110..0x1114).take(board.sensors.unwrap_or(MAX_SENSORS));
     into.temperatures.sensors = Some(sensors.filter_map(|register| celsius(registers, register)).collect());
+    into.temperatures.environment = celsius(registers, 0x1118);
     into.temperatures.mos = celsius(registers, 0x1119);
     Ok(())
 }
@@ -108,6 +110,7 @@ pub(super) fn bank(_: &mut SeplosV3, registers: &Registers<'_>, into: &mut Readi
     into.remaining = get(0x2004).map(AmpHours::centi);
     into.capacity = get(0x2006).and_then(|raw| unless(&[0], raw)).map(AmpHours::centi);
     into.full_charge = into.capacity;
+    into.throughput = get(0x2008).map(|raw| AmpHours::new(10.0 * f64::from(raw)));
     into.design = get(0x200A).and_then(|raw| unless(&[0], raw)).map(AmpHours::centi);
     into.settings.discharge_limit = get(0x2010).map(Amps::deci);
     into.settings.charge_limit = get(0x2012).map(Amps::deci);

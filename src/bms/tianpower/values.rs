@@ -79,8 +79,10 @@ fn show(cells: &[u16], into: &mut Reading) -> Result<(), DecodeError> {
 
 /// Place 20 is the environment. Boards mark the MOSFETs, the last of the others, with 40 or 80.
 fn temperatures(data: &[u8], into: &mut Reading) {
-    let mut sensors: Vec<[u8; 2]> = data.as_chunks().0.iter().copied().filter(|[place, _]| place & 0x20 == 0).collect();
+    let (environment, mut sensors): (Vec<[u8; 2]>, Vec<[u8; 2]>) =
+        data.as_chunks().0.iter().partition(|[place, _]| place & 0x20 != 0);
     let celsius = |[_, raw]: [u8; 2]| unless(&[0, 0xFF], raw).map(|raw| Celsius::new(f64::from(raw) - 50.0));
+    into.temperatures.environment = environment.first().copied().and_then(celsius);
     let mosfets = sensors.pop_if(|[place, _]| *place & 0xC0 != 0);
     into.temperatures.mos = mosfets.and_then(celsius);
     into.temperatures.sensors = Some(sensors.into_iter().filter_map(celsius).collect());

@@ -221,6 +221,7 @@ object! {
         temperature_max_c: Option<f64> = "°C",
         mos_temperature_c: Option<f64> = temperatures.mos,
         board_temperature_c: Option<f64> = temperatures.board,
+        environment_temperature_c: Option<f64> = temperatures.environment,
         humidity_pct: Option<f64> = reading.humidity,
         heating: Option<bool> = reading.heating,
         heating_current_a: Option<f64> = reading.heating_current,

@@ -172,7 +172,7 @@ fn reading(reported: &ReportedState, soc_step_pct: f64) -> Reading {
         temperatures: Temperatures {
             sensors: Some(reported.temperatures_c.iter().map(|celsius| Celsius::new(*celsius).rounded(1)).collect()),
             mos: Some(Celsius::new(reported.mos_c).rounded(1)),
-            board: None,
+            ..Temperatures::default()
         },
         fets: Fets { charge: Some(reported.charge_fet), discharge: Some(reported.discharge_fet), ..Fets::default() },
         balancing: Balancing { active: Some(reported.balancing.contains(&true)), ..Balancing::default() },
