@@ -6,8 +6,9 @@ use dbus_bms::base::time::Now;
 use dbus_bms::base::units::Moment;
 use dbus_bms::model::{DeviceInfo, DeviceKind, Quantity};
 use dbus_bms::output::api::{View, device_metrics, metrics};
+use dbus_bms::output::event_log::EventLogs;
 use dbus_bms::output::registry::BatteryRegistry;
-use dbus_bms::output::timeseries::{Course, Range};
+use dbus_bms::output::timeseries::{CellCourse, Course, Range};
 use dbus_bms::output::web::{Body, Config, Head, World, answer};
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
@@ -47,7 +48,19 @@ fuzz_target!(|input: &[u8]| {
         let (views, devices) = (registry.current(), registry.devices().current());
         let config = Config { token: Some(TOKEN.into()), ..Config::default() };
         let head = Head { method, path, query, host, origin, authorization, if_none_match, body: rest };
-        let found = answer(&head, &World { config: &config, views: &views, devices: &devices, now: now.at, history: &history });
+        let logs = EventLogs::default();
+        let cells = CellCourse::load(rest, now);
+        let world = World {
+            config: &config,
+            views: &views,
+            devices: &devices,
+            now: now.at,
+            history: &history,
+            log: &|query| logs.json(query, now),
+            limited: &|id| logs.limited(id, now),
+            cells: &|id| Some(cells.json(id, now)),
+        };
+        let found = answer(&head, &world);
         assert!([200, 204, 304, 400, 401, 403, 404, 405, 421, 503].contains(&found.status), "{}", found.status);
         let refused = (400..500).contains(&found.status);
         assert!(host.is_some() || refused);
