@@ -11,6 +11,8 @@ pub(super) struct Marks {
     pub(super) cells: bool,
     /// Alarms in pairs of bits, 0x35A.
     pub(super) pairs: bool,
+    /// 0x354 has the capacities.
+    pub(super) capacities: bool,
     /// Cell voltages in 0x355, or a capacity in 0x359.
     pub(super) luxpower: bool,
     /// 0x311.

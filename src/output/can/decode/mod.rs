@@ -122,6 +122,12 @@ impl Decoder {
         let data = &mut self.understood.battery;
         match frame.id() {
             0x351 => self.limits(bytes),
+            // Discover's; Afore's was taken before.
+            0x354 => {
+                let amp_hours = |index: usize| word(bytes, index).map(|raw| AmpHours::new(raw.into()));
+                (data.charge.capacity, data.charge.remaining) = (amp_hours(0), amp_hours(1));
+                self.marks.capacities = true;
+            }
             0x355 => self.charge(bytes),
             0x356 => self.measured(bytes),
             0x359 => self.protections(bytes),
@@ -171,7 +177,10 @@ impl Decoder {
         let given_third = third.filter(|third| ![0, u16::MAX].contains(third));
         let finer = given_third.filter(|fine| soc.is_some_and(|soc| soc.saturating_mul(100).abs_diff(*fine) <= FINER_WITHIN));
         let cells = third.zip(fourth).filter(|(highest, lowest)| are_cells(*highest, *lowest));
-        (data.state.soc_hires, data.charge.remaining) = (None, None);
+        data.state.soc_hires = None;
+        if !self.marks.capacities {
+            data.charge.remaining = None;
+        }
         match (finer, cells) {
             (None, Some(cells)) => {
                 self.marks.luxpower = true;
