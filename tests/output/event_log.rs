@@ -182,9 +182,11 @@ fn the_limits_of_a_bank_are_recorded_by_the_bank_alone() {
     // Its alarm is in the log of the battery, which knows the cell; that of a battery elsewhere is in the bank's.
     let named =
         |names: &[&str]| Alarm { batteries: names.iter().map(|&name| name.into()).collect(), ..high_cell(3.6, Level::Alarm) };
-    bank.notices.alarms = Some(Known(vec![named(&["Battery a"]), Alarm { name: "low_soc".into(), ..named(&["elsewhere"]) }]));
+    bank.notices.alarms = Some(Known(vec![named(&["tty address 1"]), Alarm { name: "low_soc".into(), ..named(&["elsewhere"]) }]));
     let missing = BankMember { name: "Second".into(), online: false, ..BankMember::default() };
-    bank.modules = Some(Modules { members: vec![missing], ..Modules::default() });
+    // One that is silent, with a view of its own under another name.
+    let silent = BankMember { id: Some("a".into()), name: "tty address 1".into(), online: false, ..BankMember::default() };
+    bank.modules = Some(Modules { members: vec![missing, silent], ..Modules::default() });
     let views: Views = Arc::new(vec![Arc::new(battery.clone()), Arc::new(bank.clone())]);
     let (mut of_bank, mut of_battery) = (KeptEvents::default(), KeptEvents::default());
     for second in (0..300).step_by(10) {
@@ -192,6 +194,10 @@ fn the_limits_of_a_bank_are_recorded_by_the_bank_alone() {
         of_battery.log.observe(&battery, &views, at(second));
     }
     assert_eq!(entries(&of_battery, at(300)), []);
+    // The last word at the end of the program is no silence.
+    let mut stopped = bank.clone();
+    stopped.state.freshness = Freshness::Stale;
+    of_bank.log.observe(&stopped, &views, at(299));
     let list = entries(&of_bank, at(300));
     let kinds: Vec<_> = list.iter().map(|entry| (&*entry.kind, &*entry.what, entry.battery.as_deref())).collect();
     assert_eq!(kinds, [("alarm", "low_soc", Some("elsewhere")), ("cable", "silence", Some("Second")), ("limit", "charge", None)]);

@@ -274,8 +274,8 @@ fn end(logged: &mut Logged, now: Now) {
         logged.is_carried = false;
         return;
     }
-    // A condition without a time of its own ended with this view.
-    let at = if logged.least.is_zero() { now.at } else { logged.seen };
+    // A limit ended when it was last felt, all else with this view.
+    let at = if logged.entry.kind == "limit" { logged.seen } else { now.at };
     logged.seen = at;
     logged.entry.at = logged.entry.at.or(unix_at(logged.began, now));
     logged.entry.ended = unix_at(at, now);

@@ -1,13 +1,16 @@
 //! What a view says that the log records: alarms, felt limits, silence, faults of the line, and what the owner has set.
 
 use crate::model::{AlarmName, Freshness, Level};
-use crate::output::api::{Alarm, Kind, LogEntry, View};
+use crate::output::api::{Alarm, BankMember, Kind, LogEntry, View};
 use crate::output::registry::Views;
 use crate::output::restriction::Restriction;
 use std::time::Duration;
 
 /// A limit has to be felt for this time to be an entry; and the entry ends once it was not felt for as long.
 const FELT_FOR: Duration = Duration::from_secs(120);
+
+/// A shorter silence is none: so is the last word of a battery at the end of the program.
+const SILENT_FOR: Duration = Duration::from_secs(5);
 
 /// Something that lasts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,21 +32,31 @@ pub(super) fn conditions(view: &View, views: &Views) -> Vec<Condition> {
     };
     if view.state.freshness != Freshness::Fresh {
         let level = view.state.freshness.cable();
-        add(LogEntry { kind: "silence".into(), what: "silence".into(), level, ..LogEntry::default() }, Duration::ZERO, false);
+        add(LogEntry { kind: "silence".into(), what: "silence".into(), level, ..LogEntry::default() }, SILENT_FOR, false);
     }
-    let named = |name: &String| views.iter().any(|other| other.identity.kind != Kind::Bank && other.identity.name == *name);
+    // A bank calls its batteries by labels, which are not always the names of their views.
+    let members = || view.modules.iter().flat_map(|modules| &modules.members);
+    let is_of = |member: &BankMember, other: &View| {
+        let identity = &other.identity;
+        member.id.as_ref().is_some_and(|id| *id == identity.id) || member.service.is_some() && member.service == identity.service
+    };
+    let has_view = |member: &BankMember| views.iter().any(|other| is_of(member, other));
+    let named = |label: &String| {
+        let by_label = members().find(|member| member.name == *label);
+        by_label
+            .map_or_else(|| views.iter().any(|other| other.identity.kind != Kind::Bank && other.identity.name == *label), has_view)
+    };
     for alarm in view.notices.alarms.iter().flat_map(|alarms| &alarms.0) {
         // Those of its batteries are in the logs of these, with the cell.
         if alarm.batteries.is_empty() || !alarm.batteries.iter().all(named) {
             add(alarm_entry(alarm), Duration::ZERO, is_low(&alarm.name));
         }
     }
-    let members = view.modules.iter().flat_map(|modules| &modules.members);
-    for member in members.filter(|member| !member.online && !named(&member.name)) {
+    for member in members().filter(|member| !member.online && !has_view(member)) {
         let battery = Some(member.name.clone());
         add(
             LogEntry { kind: "cable".into(), what: "silence".into(), level: member.cable, battery, ..LogEntry::default() },
-            Duration::ZERO,
+            SILENT_FOR,
             false,
         );
     }
