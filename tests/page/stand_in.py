@@ -65,6 +65,18 @@ def history(range_, now):
     return {"range": range_, "step_s": step, "now": int(now), **out}
 
 
+def health(is_bad=False):
+    """Health of 16 cells; with a finding about cell 11."""
+    ratios = [round(1 + 0.05 * math.sin(cell * 1.7), 3) for cell in range(16)]
+    findings = []
+    if is_bad:
+        ratios[10] = 1.62
+        findings = [dict(kind="high", cell=11, since=1_793_318_400, certainty="certain", cause="connection", text="a connection of cell 11", remedy="tighten")]
+    return dict(
+        days=64.2, full_charges=31, discharges=4, usable_ah=276.4 if not is_bad else 268.0, usable_sd_ah=3.1, imbalance_ah=1.4, imbalance_trend_ah_per_day=-0.02, balancer_wins=not is_bad,
+        curve_fits=True, relative_resistance=ratios, findings=findings)
+
+
 def house_bank(count=4, **changes):
     """A bank of so many batteries, and they; the third has a weak cell and a limit for a while."""
     views = []
@@ -77,6 +89,8 @@ def house_bank(count=4, **changes):
             id=f"b{number}", name=f"Battery {number}", bank="bank_house", cell_voltages_v=volts, cell_min_v=low, cell_max_v=high, cell_min_no=volts.index(low) + 1,
             cell_max_no=volts.index(high) + 1, cell_delta_v=round(high - low, 4), balancing_cells=[11] if number == 3 else [], soc_pct=72.6 + number * 0.3, current_a=19.2 + number * 0.2,
             power_w=1050.0, temperature_max_c=22.4, time_to_go_s=None, commands=["charge", "discharge", "balance"]))
+    for number, view in enumerate(views, 1):
+        view["health"] = health(number == 3)
     views[2 % count]["overrides_set"] = [dict(kind="ccl", value_a=20.0, of_s=28_800, until=int(time.time()) + 20_760, by="the dashboard")]
     members = [dict(id=f"b{number}", name=f"Battery {number}", online=True) for number in range(1, count + 1)]
     whole = battery(

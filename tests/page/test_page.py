@@ -344,6 +344,24 @@ class Page(Case):
         self.browser.driver.refresh()
         self.browser.shows(".causes .total", "Not at all")
 
+    def test_which_cell_is_bad_is_told_with_what_to_do(self):
+        self.open(self.stand_in(*house_bank()).address)
+        self.browser.shows(".health .banner", "Battery 3 · cell 11: a connection has a high resistance")
+        self.browser.shows(".health .banner", "tighten its screws")
+        self.browser.shows(".health .banner", "almost certain · since")
+        self.assertEqual(len(self.browser.all(".healths tbody tr")), 4)
+        self.browser.shows(".healths tbody tr:nth-child(3)", "268\u00a0Ah ± 6")
+        self.browser.shows(".healths tbody tr:nth-child(3)", "cell 11 +62\u00a0%")
+        self.browser.shows(".healths tbody tr:nth-child(3)", "1.4\u00a0Ah, getting more")
+        self.assertEqual(len(self.browser.all(".healths tbody tr:nth-child(3) circle")), 16)
+        self.assertEqual(len(self.browser.all(".healths circle.found")), 1)
+        self.open(self.stand_in(*house_bank()).address + "#b1")
+        self.browser.shows(".health", "Nothing was found")
+        # A battery of which nothing is known yet has no such section.
+        self.open(self.stand_in(battery()).address)
+        self.browser.shows("#which", "House battery")
+        self.assertFalse([node for node in self.browser.all(".health") if node.is_displayed()])
+
     def test_energy_has_a_bar_for_each_day(self):
         self.open(self.stand_in(battery()).address)
         self.browser.shows(".energycard .figs", "8.1")

@@ -35,6 +35,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("/energy.js", "energy.js", "text/javascript; charset=utf-8"),
     asset!("/flow.js", "flow.js", "text/javascript; charset=utf-8"),
     asset!("/generator.js", "generator.js", "text/javascript; charset=utf-8"),
+    asset!("/health.js", "health.js", "text/javascript; charset=utf-8"),
     asset!("/history.js", "history.js", "text/javascript; charset=utf-8"),
     asset!("/house.js", "house.js", "text/javascript; charset=utf-8"),
     asset!("/kiosk.js", "kiosk.js", "text/javascript; charset=utf-8"),

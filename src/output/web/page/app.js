@@ -13,13 +13,14 @@ import { causes } from './causes.js';
 import { log } from './log.js';
 import { energyDays } from './energy.js';
 import { commands } from './commands.js';
+import { health } from './health.js';
 import { house } from './house.js';
 import { flow } from './flow.js';
 
 const $ = (id) => document.getElementById(id);
 // Only a tablet on the wall needs it.
 const kiosk = new URLSearchParams(location.search).has('kiosk') ? await import('./kiosk.js') : undefined;
-const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, energyDays, commands, temperatures, switches, link, about];
+const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, energyDays, health, commands, temperatures, switches, link, about];
 const eachSecond = kiosk?.startKiosk() ?? (() => {});
 
 /** id → { view, at: time of arrival } */

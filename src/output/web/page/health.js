@@ -1,0 +1,74 @@
+// Health of the cells: what was found, and per battery its capacity, the resistances of its cells, and how far they drift apart.
+
+import { card, html, keyed, svg } from './dom.js';
+import { moment, number, t } from './text.js';
+import { membersOf } from './notices.js';
+
+/** The strip of resistances: width, and the resistances over the median at its ends. */
+const WIDTH = 200;
+const RANGE = [0.5, 2];
+
+const place = (ratio) => {
+  const [low, high] = RANGE.map(Math.log);
+  return ((Math.log(Math.min(RANGE[1], Math.max(RANGE[0], ratio))) - low) / (high - low)) * (WIDTH - 12) + 6;
+};
+
+const percent = (ratio) => `${ratio > 1 ? '+' : ''}${number((ratio - 1) * 100, 0, '%')}`;
+
+/** A dot per cell, the median cell's resistance in the middle; cells with a finding are marked. */
+function strip({ relative_resistance: ratios = [], findings = [] }) {
+  const known = ratios.map((ratio, index) => ({ ratio, no: index + 1 })).filter(({ ratio }) => Number.isFinite(ratio));
+  if (!known.length) return t('health_unknown');
+  const found = new Set(findings.map(({ cell }) => cell));
+  const [least, most] = [known.reduce((a, b) => (b.ratio < a.ratio ? b : a)), known.reduce((a, b) => (b.ratio > a.ratio ? b : a))];
+  const said = (cell) => `${t('cell_no', { n: cell.no })} ${percent(cell.ratio)}`;
+  const dots = known.map(({ ratio, no }) => svg('circle', { cx: place(ratio).toFixed(1), cy: 12, r: found.has(no) ? 5 : 3.5, class: found.has(no) ? 'found' : undefined }));
+  return [
+    svg('svg', { viewBox: `0 0 ${WIDTH} 24`, role: 'img', 'aria-label': t('health_strip', { least: said(least), most: said(most) }) },
+      svg('line', { x1: 0, x2: WIDTH, y1: 12, y2: 12 }), svg('line', { x1: place(1), x2: place(1), y1: 4, y2: 20 }), dots),
+    html('small', {}, t('health_strip', { least: said(least), most: said(most) })),
+  ];
+}
+
+const capacity = ({ usable_ah, usable_sd_ah }) => (Number.isFinite(usable_ah) ? `${number(usable_ah, 0, 'Ah')} ± ${number(2 * usable_sd_ah, 0)}` : t('health_unknown'));
+
+function drift({ imbalance_ah, balancer_wins }) {
+  if (!Number.isFinite(imbalance_ah)) return t('health_unknown');
+  const trend = balancer_wins === undefined ? undefined : t(balancer_wins ? 'health_less' : 'health_more');
+  return [number(imbalance_ah, 1, 'Ah'), trend].filter(Boolean).join(', ');
+}
+
+function row(name, health) {
+  const cell = (title, ...content) => html('td', { 'data-title': title }, ...content);
+  return html('tr', {}, html('th', { scope: 'row' }, name, html('small', {}, t('health_days', { n: number(health.days, 0) }))), cell(t('health_capacity'), capacity(health)),
+    cell(t('health_resistance'), strip(health)), cell(t('health_drift'), drift(health)));
+}
+
+function finding(name, { kind, cell, cause, certainty, since }) {
+  const words = t(cause === 'connection' && (kind === 'high' || kind === 'rising') ? `health_${kind}_connection` : `health_${kind}`);
+  const where = [name, cell && t('cell_no', { n: cell })].filter(Boolean).join(' · ');
+  const more = [t(`health_${certainty}_sure`), t('since', { time: moment(since, { dateStyle: 'medium' }) })].join(' · ');
+  const remedy = t(cause === 'cell' && (kind === 'high' || kind === 'rising') ? 'health_do_cell' : `health_do_${kind}`);
+  return html('li', { class: 'banner warning' }, html('strong', {}, `${where}: ${words}`), html('span', {}, `${remedy} (${more})`));
+}
+
+export function health() {
+  const list = html('ul', { class: 'plain' });
+  const body = html('tbody');
+  const heads = ['battery', 'health_capacity', 'health_resistance', 'health_drift'].map((key) => html('th', { scope: 'col' }, t(key)));
+  const table = html('table', { class: 'healths' }, html('thead', {}, html('tr', {}, heads)), body);
+  const node = card('health wide', t('health'), list, table);
+  node.hidden = true;
+  return {
+    node,
+    update(view, { all }) {
+      const own = view.kind === 'bank' ? membersOf(view, all).map(([name, other]) => [name, other?.health]) : [[view.name, view.health]];
+      const known = own.filter(([, health]) => health);
+      node.hidden = !known.length;
+      if (node.hidden) return;
+      keyed(body, JSON.stringify(known), () => known.map(([name, health]) => row(name, health)));
+      const findings = known.flatMap(([name, health]) => (health.findings ?? []).map((one) => [known.length > 1 ? name : undefined, one]));
+      keyed(list, JSON.stringify(findings), () => (findings.length ? findings.map((one) => finding(...one)) : [html('li', { class: 'muted' }, t('health_fine'))]));
+    },
+  };
+}
