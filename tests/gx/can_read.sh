@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # shellcheck shell=dash disable=SC2317 # many functions are called by check and wait_for only
-# Runs as root on the emulated GX: batteries that send by themselves, Daly boards that are asked, and Schneider's Xanbus, read from virtual CAN buses by one driver,
-# beside the output to an inverter. The recorded messages of Xanbus are in /extra/vectors.
+# Runs as root on the emulated GX: batteries that send by themselves, Daly boards that are asked, and Schneider's Xanbus, read from
+# virtual CAN buses by one driver, beside the output to an inverter. The recorded messages of Xanbus are in /extra/vectors.
 set -u
 # shellcheck source=tests/gx/checks.sh
 . /checks.sh
