@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-targets=${FUZZ_TARGETS:-decode exchange commands config files limits guard can web}
+targets=${FUZZ_TARGETS:-decode exchange commands config files limits guard can web house}
 seconds=60 mode=guided
 case ${1:-} in
 --short | --keep) mode=${1#--} ;;

@@ -1,6 +1,7 @@
 //! Writes the initial inputs of the targets to `corpus/`: recordings, the default configuration, states, lines of inputs. See
 //! seed.sh.
 
+use dbus_bms::base::hex;
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::Moment;
 use dbus_bms::battery::soc;
@@ -86,7 +87,67 @@ fn main() -> io::Result<()> {
     for choice in (0..32u8).step_by(2) {
         corpus("limits", &format!("facts-{choice}"), [&[choice], FACTS.as_bytes()].concat())?;
     }
-    Ok(())
+    house(&here.join(".."), corpus)
+}
+
+/// Inputs of the devices of the house: the first byte is the type of the rest, as in the target.
+fn house(root: &Path, corpus: impl Fn(&str, &str, Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+    let vectors = |folder: &str| -> io::Result<Vec<(String, serde_json::Value)>> {
+        let files = fs::read_dir(root.join(folder))?.map(|file| {
+            let path = file?.path();
+            Ok((path.file_stem().unwrap_or_default().display().to_string(), serde_json::from_str(&fs::read_to_string(&path)?)?))
+        });
+        files.collect()
+    };
+    for (name, vector) in vectors("tests/protocol/goodwe")? {
+        for (number, exchange) in vector["exchanges"].as_array().into_iter().flatten().enumerate() {
+            let bytes = hex::decode(exchange["reply"].as_str().unwrap_or_default()).unwrap_or_default();
+            let length = u8::try_from(bytes.len().min(255)).unwrap_or(u8::MAX) - 1;
+            for query in 0..4 {
+                corpus("house", &format!("{name}-{number}-{query}"), [&[0, query, length], bytes.as_slice(), &[200]].concat())?;
+            }
+        }
+    }
+    for (name, vector) in vectors("tests/xanbus/vectors")? {
+        for group in 0..13 {
+            let mut input = vec![1];
+            for line in vector["frames"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+                let bytes = line.split_once('#').and_then(|(_, bytes)| hex::decode(bytes).ok()).unwrap_or_default();
+                input.extend([1, group, 7, 0]);
+                input.extend(bytes);
+            }
+            corpus("house", &format!("{name}-{group}"), input)?;
+        }
+    }
+    for family in 0..7 {
+        corpus("house", &format!("conext-{family}"), [&[2, family][..], &[200; 1500]].concat())?;
+    }
+    let meter = b"\x01\x0E\x71\x40\x3B\x01\0\0\0\x09\0\x01\x04\0\0\0\x30\x39\0\x01\x08\0\0\0\0\0\0\0\0\x07\0\x02\x04\0\0\0\0\0\x90\0\0\0\x01\x02\x03\x04";
+    corpus("house", "sma", [&[3], meter.as_slice()].concat())?;
+    for (number, text) in
+        ["-1234.5", "\"230\"", "{\"ENERGY\": {\"Power\": 421}}", "{\"in\": 30, \"out\": \"2.5\"}"].iter().enumerate()
+    {
+        corpus("house", &format!("power-{number}"), [&[4], text.as_bytes()].concat())?;
+    }
+    for (name, vector) in vectors("tests/rs485/vectors")? {
+        for (number, exchange) in vector["exchanges"].as_array().into_iter().flatten().enumerate() {
+            let text = exchange["request_ascii"].as_str().map(|text| format!("{text}\r").into_bytes());
+            let request = text.or_else(|| hex::decode(exchange["request_hex"].as_str()?).ok()).unwrap_or_default();
+            for protocol in 0..3 {
+                let head = [5, protocol, 0, 0, 100, u8::try_from(request.len()).unwrap_or(1) - 1];
+                corpus("house", &format!("{name}-{number}-{protocol}"), [&head, request.as_slice(), &[200, 1]].concat())?;
+            }
+        }
+    }
+    let day = |at: u32| {
+        let cells: Vec<f64> = (0..4).map(|cell| 3.2 + f64::from(at % 7) / 50.0 + f64::from(cell) / 1000.0).collect();
+        format!(
+            "{{\"t\":{},\"cells\":{cells:?},\"current\":{},\"soc\":50,\"temperatures\":[20],\"balancing\":{{\"cells\":[1],\"current\":-0.1}}}}\n",
+            at * 20_000,
+            f64::from(at % 5) * 10.0 - 20.0
+        )
+    };
+    corpus("house", "health", [&[6], (0..12).map(day).collect::<String>().as_bytes()].concat())
 }
 
 /// One request of this driver, with these bytes as its reply, in pieces of at most 510.
