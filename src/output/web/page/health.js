@@ -4,28 +4,27 @@ import { card, html, keyed, svg } from './dom.js';
 import { moment, number, t } from './text.js';
 import { membersOf } from './notices.js';
 
-/** The strip of resistances: width, and the resistances over the median at its ends. */
-const WIDTH = 200;
-const RANGE = [0.5, 2];
+/** Width of the strip of resistances. */
+const WIDTH = 400;
 
-const place = (ratio) => {
-  const [low, high] = RANGE.map(Math.log);
-  return ((Math.log(Math.min(RANGE[1], Math.max(RANGE[0], ratio))) - low) / (high - low)) * (WIDTH - 12) + 6;
-};
+/** The resistance over the median at the right end: the same for all batteries shown, and never so narrow that noise looks large. */
+const reach = (known) => Math.min(4, Math.max(1.25, ...known.flatMap(([, { relative_resistance = [] }]) => relative_resistance.filter(Number.isFinite).flatMap((ratio) => [ratio * 1.05, 1.05 / ratio]))));
+
+const place = (ratio, end) => (0.5 + Math.max(-0.5, Math.min(0.5, Math.log(ratio) / Math.log(end) / 2))) * (WIDTH - 16) + 8;
 
 const percent = (ratio) => `${ratio > 1 ? '+' : ''}${number((ratio - 1) * 100, 0, '%')}`;
 
 /** A dot per cell, the median cell's resistance in the middle; cells with a finding are marked. */
-function strip({ relative_resistance: ratios = [], findings = [] }) {
-  const known = ratios.map((ratio, index) => ({ ratio, no: index + 1 })).filter(({ ratio }) => Number.isFinite(ratio));
+function strip({ relative_resistance: ratios = [], findings = [] }, end) {
+  const known = ratios.map((ratio, index) => ({ ratio, no: index + 1 })).filter(({ ratio }) => Number.isFinite(ratio) && ratio > 0);
   if (!known.length) return t('health_unknown');
   const found = new Set(findings.map(({ cell }) => cell));
   const [least, most] = [known.reduce((a, b) => (b.ratio < a.ratio ? b : a)), known.reduce((a, b) => (b.ratio > a.ratio ? b : a))];
   const said = (cell) => `${t('cell_no', { n: cell.no })} ${percent(cell.ratio)}`;
-  const dots = known.map(({ ratio, no }) => svg('circle', { cx: place(ratio).toFixed(1), cy: 12, r: found.has(no) ? 5 : 3.5, class: found.has(no) ? 'found' : undefined }));
+  const dots = known.map(({ ratio, no }) => svg('circle', { cx: place(ratio, end).toFixed(1), cy: 12, r: found.has(no) ? 6 : 4.5, class: found.has(no) ? 'found' : undefined }));
   return [
     svg('svg', { viewBox: `0 0 ${WIDTH} 24`, role: 'img', 'aria-label': t('health_strip', { least: said(least), most: said(most) }) },
-      svg('line', { x1: 0, x2: WIDTH, y1: 12, y2: 12 }), svg('line', { x1: place(1), x2: place(1), y1: 4, y2: 20 }), dots),
+      svg('line', { x1: 0, x2: WIDTH, y1: 12, y2: 12 }), svg('line', { x1: WIDTH / 2, x2: WIDTH / 2, y1: 4, y2: 20 }), dots),
     html('small', {}, t('health_strip', { least: said(least), most: said(most) })),
   ];
 }
@@ -38,10 +37,10 @@ function drift({ imbalance_ah, balancer_wins }) {
   return [number(imbalance_ah, 1, 'Ah'), trend].filter(Boolean).join(', ');
 }
 
-function row(name, health) {
+function row(name, health, end) {
   const cell = (title, ...content) => html('td', { 'data-title': title }, ...content);
   return html('tr', {}, html('th', { scope: 'row' }, name, html('small', {}, t('health_days', { n: number(health.days, 0) }))), cell(t('health_capacity'), capacity(health)),
-    cell(t('health_resistance'), strip(health)), cell(t('health_drift'), drift(health)));
+    cell(t('health_resistance'), strip(health, end)), cell(t('health_drift'), drift(health)));
 }
 
 function finding(name, { kind, cell, cause, certainty, since }) {
@@ -66,7 +65,7 @@ export function health() {
       const known = own.filter(([, health]) => health);
       node.hidden = !known.length;
       if (node.hidden) return;
-      keyed(body, JSON.stringify(known), () => known.map(([name, health]) => row(name, health)));
+      keyed(body, JSON.stringify(known), () => known.map(([name, health]) => row(name, health, reach(known))));
       const findings = known.flatMap(([name, health]) => (health.findings ?? []).map((one) => [known.length > 1 ? name : undefined, one]));
       keyed(list, JSON.stringify(findings), () => (findings.length ? findings.map((one) => finding(...one)) : [html('li', { class: 'muted' }, t('health_fine'))]));
     },
