@@ -55,7 +55,7 @@ pub struct PersistedState {
     pub phases: charge::Phases,
     /// Direction of the current, if the charge had to decide it.
     pub direction: direction::Memory,
-    /// See [`full_forecast`].
+    /// Durations of the last charges' ends, s, by which the time to full is forecast.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub full_tails_s: Vec<u32>,
 }

@@ -75,12 +75,12 @@ fn every_route_is_described_once_with_its_parameters() {
 #[test]
 fn what_is_not_described_is_found() {
     let all = openapi();
-    let wrong = json!({ "id": 5, "soc_pct": "full", "limits": { "ccl": { "valu": 5 } }, "cell_voltages_v": [3.3, "x"], "alarms": [{ "name": 1 }] });
+    let wrong = json!({ "id": 5, "soc_pct": "full", "limits": { "ccl": { "amount": 5 } }, "cell_voltages_v": [3.3, "x"], "alarms": [{ "name": 1 }] });
     let found = answer_faults(&all, "/api/v1/batteries/{id}", "get", &wrong).join("; ");
     for part in [
         ".id is number",
         ".soc_pct is string",
-        ".limits.ccl.valu is not described",
+        ".limits.ccl.amount is not described",
         ".cell_voltages_v[1] is string",
         ".alarms[0].name is number",
     ] {
