@@ -360,7 +360,9 @@ fn day(sockets: bool) {
     assert!(longest < Duration::from_secs(200), "{longest:?} without a reading");
     // The first connections fill caches.
     let (early, late) = (seen[drops / 4], seen[drops - 1]);
-    assert_eq!(early.0, late.0, "open files");
+    // At the moment of a drop a file may still be open for an instant; one that is left behind stays.
+    let files = |some: &[(usize, usize)]| some.iter().map(|(files, _)| *files).min();
+    assert_eq!(files(&seen[drops / 4..drops / 4 + 20]), files(&seen[drops - 20..]), "open files");
     assert!(late.1 < early.1 + 1024, "memory: {} kB became {} kB", early.1, late.1);
     let done = bluez.done();
     assert_eq!(done.count("StartDiscovery"), 0);

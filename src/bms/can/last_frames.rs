@@ -78,9 +78,11 @@ impl LastFrames {
     /// have come within its length. A board with which the set has to `wait` too long for that sends no bursts.
     pub(crate) fn is_of_one_moment(&mut self, burst: Duration, belongs: impl Fn(u32) -> bool, wait: bool) -> bool {
         let in_set = self.frames.iter().filter(|(kind, frame)| frame.count > 0 && belongs(**kind)).map(|(_, frame)| frame.at);
-        let (earliest, latest) = (in_set.clone().min().flatten(), in_set.max().flatten());
+        let (earliest, latest) = (in_set.clone().min().flatten(), in_set.clone().max().flatten());
         let is_burst = earliest.zip(latest).is_none_or(|(earliest, latest)| latest.since(earliest) <= burst);
-        self.is_spread = !is_burst && (self.is_spread || wait);
+        // A single frame tells nothing about the others.
+        let is_single = in_set.count() < 2;
+        self.is_spread = if is_burst { self.is_spread && is_single } else { self.is_spread || wait };
         is_burst || self.is_spread
     }
 
