@@ -30,7 +30,7 @@ pub struct Login {
     /// The request with this password; `None` if it cannot be one.
     pub request: fn(&str) -> Option<Vec<u8>>,
     /// Whether a notification accepts (true) or rejects the password; `None` if it is something else.
-    pub verdict: fn(&[u8]) -> Option<bool>,
+    pub is_accepted: fn(&[u8]) -> Option<bool>,
 }
 
 /// The families on Bluetooth, in the order in which a probe tries them. Where two use the same service, the one that needs more of it
@@ -52,7 +52,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         write: 0xFF02,
         names: &["xiaoxiang"],
         manufacturers: &[],
-        login: Some(Login { request: jbd::password_request, verdict: jbd::password_verdict }),
+        login: Some(Login { request: jbd::password_request, is_accepted: jbd::password_is_accepted }),
     },
     BluetoothBoard {
         driver: &daly_modbus::OVER_BLUETOOTH,

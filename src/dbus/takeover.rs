@@ -280,13 +280,13 @@ pub(crate) async fn restore_entry(bus: &BusAddress, record: &UndoRecord, unix: O
 
 async fn add_setting(connection: &Connection, group: &str, saved: &SavedSetting) -> Result<(), SettingsError> {
     let (least, most) = &saved.limits;
-    let wish = HashMap::from([
+    let setting = HashMap::from([
         ("path", Variant::from(format!("{DEVICES}/{group}/{}", saved.name))),
         ("default", variant(&saved.default)),
         ("min", variant(least)),
         ("max", variant(most)),
         ("silent", Variant::from(i32::from(saved.silent))),
     ]);
-    connection.call_method(Some(SERVICE), "/", Some(INTERFACE), "AddSettings", &[wish].as_slice()).await.map_err(failed)?;
+    connection.call_method(Some(SERVICE), "/", Some(INTERFACE), "AddSettings", &[setting].as_slice()).await.map_err(failed)?;
     set(connection, group, &saved.name, &saved.value).await
 }

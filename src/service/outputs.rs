@@ -48,11 +48,16 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
     tasks.extend(xanbus::start(&settings, registry, stopped.clone()));
     if settings.web.enabled {
         let courses = Courses::default();
-        let kept =
-            timeseries::keep(courses.clone(), registry.subscribe(), folder.to_owned(), settings.web.utc_offset_h, stopped.clone());
+        let kept = timeseries::follow(
+            courses.clone(),
+            registry.subscribe(),
+            folder.to_owned(),
+            settings.web.utc_offset_h,
+            stopped.clone(),
+        );
         tasks.push(tokio::spawn(kept));
         let logs = EventLogs::default();
-        tasks.push(tokio::spawn(event_log::keep(
+        tasks.push(tokio::spawn(event_log::follow(
             logs.clone(),
             registry.subscribe(),
             folder.to_owned(),

@@ -4,7 +4,7 @@ use dbus_bms::base::time::Now;
 use dbus_bms::base::units::Moment;
 use dbus_bms::model::{Freshness, Level};
 use dbus_bms::output::api::{Alarm, BankMember, Kind, Known, LimitDetail, LogEntry, Modules, OverrideSet, SwitchedOff, View};
-use dbus_bms::output::event_log::{KeptEvents, LogFile, MAX_ENTRIES};
+use dbus_bms::output::event_log::{LogFile, MAX_ENTRIES, SavedEvents};
 use dbus_bms::output::registry::Views;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,13 +46,13 @@ fn limited(value: f64, current: f64) -> View {
 }
 
 /// One battery alone.
-fn observe(kept: &mut KeptEvents, view: &View, now: Now) {
+fn observe(kept: &mut SavedEvents, view: &View, now: Now) {
     let views: Views = Arc::new(vec![Arc::new(view.clone())]);
     kept.log.observe(view, &views, now);
     kept.limited.observe(view, &views, now);
 }
 
-fn entries(kept: &KeptEvents, now: Now) -> Vec<LogEntry> {
+fn entries(kept: &SavedEvents, now: Now) -> Vec<LogEntry> {
     kept.log.entries(now).collect()
 }
 
@@ -62,7 +62,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn save(file: &mut LogFile, kept: &mut KeptEvents, now: Now, last: bool) -> bool {
+fn save(file: &mut LogFile, kept: &mut SavedEvents, now: Now, last: bool) -> bool {
     let Some(text) = file.begin(kept, now, last) else { return false };
     std::fs::create_dir_all(file.path().parent().unwrap()).unwrap();
     file.finish(std::fs::write(file.path(), text)).unwrap();
@@ -71,7 +71,7 @@ fn save(file: &mut LogFile, kept: &mut KeptEvents, now: Now, last: bool) -> bool
 
 #[test]
 fn an_alarm_has_a_start_an_end_and_its_worst_value() {
-    let mut kept = KeptEvents::default();
+    let mut kept = SavedEvents::default();
     observe(&mut kept, &view("a"), at(0));
     for (seconds, value) in [(10, 3.60), (20, 3.66), (30, 3.62)] {
         observe(&mut kept, &alarmed("a", value), at(seconds));
@@ -87,7 +87,7 @@ fn an_alarm_has_a_start_an_end_and_its_worst_value() {
 
 #[test]
 fn an_alarm_lasts_while_nobody_can_know_whether_it_is_over() {
-    let mut kept = KeptEvents::default();
+    let mut kept = SavedEvents::default();
     observe(&mut kept, &alarmed("a", 3.6), at(0));
     let mut silent = view("a");
     silent.state.freshness = Freshness::Silent;
@@ -104,7 +104,7 @@ fn an_alarm_lasts_while_nobody_can_know_whether_it_is_over() {
 
 #[test]
 fn equal_events_within_an_hour_are_one_entry_and_later_ones_another() {
-    let mut kept = KeptEvents::default();
+    let mut kept = SavedEvents::default();
     for begin in [0, 600, 1200, 7200] {
         observe(&mut kept, &alarmed("a", 3.6), at(begin));
         observe(&mut kept, &view("a"), at(begin + 20));
@@ -116,7 +116,7 @@ fn equal_events_within_an_hour_are_one_entry_and_later_ones_another() {
 
 #[test]
 fn what_the_owner_has_set_is_recorded_with_who_it_was() {
-    let mut kept = KeptEvents::default();
+    let mut kept = SavedEvents::default();
     let mut set = view("a");
     let by = || "the dashboard".to_owned();
     set.switches.overrides_set =
@@ -136,7 +136,7 @@ fn what_the_owner_has_set_is_recorded_with_who_it_was() {
 
 #[test]
 fn a_limit_is_an_entry_only_once_it_was_felt_for_two_minutes() {
-    let mut kept = KeptEvents::default();
+    let mut kept = SavedEvents::default();
     // Restricted, and the current is far below it.
     (0..600).step_by(10).for_each(|second| observe(&mut kept, &limited(30.0, 5.0), at(second)));
     assert_eq!(entries(&kept, at(600)), []);
@@ -152,7 +152,7 @@ fn a_limit_is_an_entry_only_once_it_was_felt_for_two_minutes() {
 
 #[test]
 fn the_days_say_how_long_each_rule_limited_and_how_long_that_was_felt() {
-    let mut kept = KeptEvents::default();
+    let mut kept = SavedEvents::default();
     // An hour restricted of which a quarter was felt; then ten minutes of 0 A; a gap of a minute counts nothing.
     (0..2700).step_by(5).for_each(|second| observe(&mut kept, &limited(30.0, 5.0), at(second)));
     (2700..3600).step_by(5).for_each(|second| observe(&mut kept, &limited(30.0, 30.0), at(second)));
@@ -188,7 +188,7 @@ fn the_limits_of_a_bank_are_recorded_by_the_bank_alone() {
     let silent = BankMember { id: Some("a".into()), name: "tty address 1".into(), online: false, ..BankMember::default() };
     bank.modules = Some(Modules { members: vec![missing, silent], ..Modules::default() });
     let views: Views = Arc::new(vec![Arc::new(battery.clone()), Arc::new(bank.clone())]);
-    let (mut of_bank, mut of_battery) = (KeptEvents::default(), KeptEvents::default());
+    let (mut of_bank, mut of_battery) = (SavedEvents::default(), SavedEvents::default());
     for second in (0..300).step_by(10) {
         of_bank.log.observe(&bank, &views, at(second));
         of_battery.log.observe(&battery, &views, at(second));
@@ -206,7 +206,7 @@ fn the_limits_of_a_bank_are_recorded_by_the_bank_alone() {
 #[test]
 fn the_log_survives_a_restart_and_what_lasts_goes_on() {
     let folder = folder("restart");
-    let (mut kept, mut file) = (KeptEvents::default(), LogFile::new(&folder, "a"));
+    let (mut kept, mut file) = (SavedEvents::default(), LogFile::new(&folder, "a"));
     let mut both = alarmed("a", 3.6);
     both.line.state = "losing".into();
     observe(&mut kept, &both, at(0));
@@ -241,7 +241,7 @@ fn a_damaged_file_is_said_and_starts_a_new_log() {
 
 #[test]
 fn the_ring_is_bounded_and_keeps_what_lasts() {
-    let mut kept = KeptEvents::default();
+    let mut kept = SavedEvents::default();
     let mut lasting = view("a");
     lasting.line.state = "losing".into();
     observe(&mut kept, &lasting, at(0));
@@ -260,7 +260,7 @@ fn the_ring_is_bounded_and_keeps_what_lasts() {
 #[test]
 fn a_bad_day_writes_little_and_a_quiet_one_nothing() {
     let folder = folder("writes");
-    let (mut kept, mut file) = (KeptEvents::default(), LogFile::new(&folder, "a"));
+    let (mut kept, mut file) = (SavedEvents::default(), LogFile::new(&folder, "a"));
     let (mut writes, mut bytes, mut last) = (Vec::new(), 0, 0);
     let mut run = |from: u64, wild: bool| {
         let mut writes_today = 0;

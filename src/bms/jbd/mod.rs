@@ -15,7 +15,7 @@ mod commands;
 mod password;
 mod values;
 
-pub(super) use password::{password_request, password_verdict};
+pub(super) use password::{password_is_accepted, password_request};
 
 use super::asking::{AskUntilKnown, NAMES, SELDOM};
 use super::bytes::{Reader, show_cells, skip_to, sum16, text, u16s_be, unless};

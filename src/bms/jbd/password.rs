@@ -22,7 +22,7 @@ pub(in crate::bms) fn password_request(password: &str) -> Option<Vec<u8>> {
 }
 
 /// Whether a notification accepts or rejects the password.
-pub(in crate::bms) fn password_verdict(notification: &[u8]) -> Option<bool> {
+pub(in crate::bms) fn password_is_accepted(notification: &[u8]) -> Option<bool> {
     match notification {
         [0xFF, 0xAA, 0x15, 1, 0, 0x16, ..] => Some(true),
         [0xFF, 0xAA, 0x15, 1, 1, 0x17, ..] => Some(false),
@@ -38,8 +38,8 @@ mod tests {
     fn the_sum_is_that_of_the_replies() {
         assert_eq!(password_request("123456").unwrap(), [0xFF, 0xAA, 0x15, 6, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x50]);
         assert_eq!((password_request(""), password_request("0123456789abcdef")), (None, None));
-        assert_eq!(password_verdict(&[0xFF, 0xAA, 0x15, 1, 0, 0x16]), Some(true));
-        assert_eq!(password_verdict(&[0xFF, 0xAA, 0x15, 1, 1, 0x17]), Some(false));
-        assert_eq!(password_verdict(&[0xDD, 3, 0]), None);
+        assert_eq!(password_is_accepted(&[0xFF, 0xAA, 0x15, 1, 0, 0x16]), Some(true));
+        assert_eq!(password_is_accepted(&[0xFF, 0xAA, 0x15, 1, 1, 0x17]), Some(false));
+        assert_eq!(password_is_accepted(&[0xDD, 3, 0]), None);
     }
 }

@@ -108,7 +108,7 @@ impl Bluetooth {
             let wait = left.min(Duration::from_millis(100));
             left = left.saturating_sub(wait);
             let n = self.receive(&mut buf, wait).map_err(lost)?;
-            match (login.verdict)(buf.get(..n).unwrap_or_default()) {
+            match (login.is_accepted)(buf.get(..n).unwrap_or_default()) {
                 Some(true) => return Ok(()),
                 Some(false) => return Err(BluetoothError::WrongPassword),
                 None => {}

@@ -41,7 +41,7 @@ struct Pending {
 
 /// The log of a battery or bank.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct BatteryLog {
+pub struct EventLog {
     /// The oldest first.
     entries: VecDeque<Logged>,
     pending: Vec<Pending>,
@@ -74,7 +74,7 @@ fn unix_at(at: Moment, now: Now) -> Option<u64> {
     now.unix.map(|unix| unix.saturating_sub(now.at.since(at).as_secs()))
 }
 
-impl BatteryLog {
+impl EventLog {
     /// The log with the entries of the file, which were written at the end of the last run, or earlier if that crashed.
     pub(super) fn loaded(entries: Vec<LogEntry>, now: Moment) -> Self {
         let skip = entries.len().saturating_sub(MAX_ENTRIES);

@@ -3,7 +3,7 @@
 //! At most one write in ten minutes after an alarm, a silence or a command, one in an hour otherwise, and one at the end of the program;
 //! none if nothing has changed. A read-only, full or damaged disk only loses the log over a restart: it is logged once.
 
-use super::battery_log::{BatteryLog, Urgency};
+use super::entries::{EventLog, Urgency};
 use super::limited::{LimitedDay, LimitedTimes};
 use crate::base::atomic_file::AtomicFile;
 use crate::base::episode::Once;
@@ -36,9 +36,9 @@ struct Content {
 
 /// What is kept of one battery.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct KeptEvents {
+pub struct SavedEvents {
     /// Its event log.
-    pub log: BatteryLog,
+    pub log: EventLog,
     /// The times for which it was limited.
     pub limited: LimitedTimes,
 }
@@ -85,22 +85,24 @@ impl LogFile {
     ///
     /// # Errors
     /// [`LogFileError::Read`] if a file exists but cannot be read.
-    pub fn load(&self, offset_h: f64, now: Moment) -> Result<KeptEvents, LogFileError> {
+    pub fn load(&self, offset_h: f64, now: Moment) -> Result<SavedEvents, LogFileError> {
         let unreadable =
             |reason: &dyn std::fmt::Display| LogFileError::Read { path: self.path.clone(), reason: reason.to_string() };
         let text = match regular_file::read(&self.path, MAX_BYTES) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KeptEvents::new(Content::default(), offset_h, now)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(SavedEvents::new(Content::default(), offset_h, now));
+            }
             Err(error) => return Err(unreadable(&error)),
         };
         // Names end up on pages and in other systems; the file may contain anything.
         let content = serde_json::from_slice(&text).map(printable_json).and_then(serde_json::from_value::<Content>);
-        content.map(|content| KeptEvents::new(content, offset_h, now)).map_err(|error| unreadable(&error))
+        content.map(|content| SavedEvents::new(content, offset_h, now)).map_err(|error| unreadable(&error))
     }
 
     /// The text to write if a write is due. `last`: at the end of the program.
-    pub fn begin(&mut self, kept: &mut KeptEvents, now: Now, last: bool) -> Option<String> {
-        let KeptEvents { log, limited } = kept;
+    pub fn begin(&mut self, kept: &mut SavedEvents, now: Now, last: bool) -> Option<String> {
+        let SavedEvents { log, limited } = kept;
         let urgency = log.urgency().max(limited.is_unsaved().then_some(Urgency::Later));
         // What lasts is worth a write at the end, for its duration.
         if urgency.is_none() && !(last && log.is_active()) {
@@ -137,10 +139,10 @@ impl LogFile {
     }
 }
 
-impl KeptEvents {
+impl SavedEvents {
     fn new(content: Content, offset_h: f64, now: Moment) -> Self {
         let Content { entries, limited } = content;
-        Self { log: BatteryLog::loaded(entries, now), limited: LimitedTimes::loaded(limited, offset_h) }
+        Self { log: EventLog::loaded(entries, now), limited: LimitedTimes::loaded(limited, offset_h) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keeps the logs of all batteries in the registry, and provides them.
 
-use super::file::{self, KeptEvents, LogFile};
+use super::file::{self, LogFile, SavedEvents};
 use crate::base::runtime::{self, now};
 use crate::base::stop::Stop;
 use crate::base::time::Now;
@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 struct BatteryEvents {
-    kept: KeptEvents,
+    kept: SavedEvents,
     file: LogFile,
 }
 
@@ -89,7 +89,7 @@ impl EventLogs {
                 let file = LogFile::new(folder, id);
                 let kept = file.load(offset_h, now.at).unwrap_or_else(|error| {
                     log::warn!("{error}");
-                    KeptEvents::default()
+                    SavedEvents::default()
                 });
                 all.extend([(id.clone(), BatteryEvents { kept, file })]);
             }
@@ -134,7 +134,7 @@ fn alarm_words(entry: &LogEntry) -> Option<Cow<'static, str>> {
 }
 
 /// Follows all batteries until the program ends. Files are in `folder`; days begin `offset_h` hours from UTC.
-pub async fn keep(logs: EventLogs, mut views: watch::Receiver<Views>, folder: PathBuf, offset_h: f64, mut stop: Stop) {
+pub async fn follow(logs: EventLogs, mut views: watch::Receiver<Views>, folder: PathBuf, offset_h: f64, mut stop: Stop) {
     let mut seen = Views::default();
     loop {
         let there = views.borrow_and_update().clone();

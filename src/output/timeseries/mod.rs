@@ -6,19 +6,19 @@
 //! ```
 //! Of the cells: their last day in steps of five minutes, in memory, written once at the end of the program.
 //!
-//! Everything but `file` and `keeper` is pure.
+//! Everything but `file` and `recorder` is pure.
 
 mod bin;
 mod cells;
 mod course;
 mod file;
-mod keeper;
 mod record;
+mod recorder;
 mod series;
 
 pub use bin::{Bin, Sample};
 pub use cells::{CELL_STEPS, CellCourse};
 pub use course::{Course, DAYS, MINUTES, QUARTERS};
 pub use file::{CourseError, CourseFile, INTERVAL, Job};
-pub use keeper::{Courses, keep};
+pub use recorder::{Courses, follow};
 pub use series::Range;

@@ -72,7 +72,7 @@ impl Courses {
 }
 
 /// Follows all batteries until the program ends. Files are in `folder`; days begin `offset_h` hours from UTC.
-pub async fn keep(courses: Courses, mut views: watch::Receiver<Views>, folder: PathBuf, offset_h: f64, mut stop: Stop) {
+pub async fn follow(courses: Courses, mut views: watch::Receiver<Views>, folder: PathBuf, offset_h: f64, mut stop: Stop) {
     let mut seen = Views::default();
     loop {
         let there = views.borrow_and_update().clone();

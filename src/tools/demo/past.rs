@@ -4,7 +4,7 @@ use crate::base::time::Now;
 use crate::base::units::Moment;
 use crate::model::{AlarmName, Freshness, Level};
 use crate::output::api::{Alarm, Kind, Known, LimitDetail, View};
-use crate::output::event_log::{KeptEvents, LogFile};
+use crate::output::event_log::{LogFile, SavedEvents};
 use crate::output::registry::Views;
 use crate::output::timeseries::{CellCourse, Course, CourseFile, Sample};
 use std::f64::consts::PI;
@@ -166,7 +166,7 @@ fn write_events(folder: &Path, batteries: &[PastBattery], bank: &str, socs: &[f6
     };
     let mut whole = view(bank, bank);
     whole.identity.kind = Kind::Bank;
-    let (mut of_bank, mut of_weak) = (KeptEvents::default(), KeptEvents::default());
+    let (mut of_bank, mut of_weak) = (SavedEvents::default(), SavedEvents::default());
     let size = batteries.len() as f64;
     let taper_from = highest(socs) - TAPERS_BELOW_HIGHEST;
     // At the highest state of charge.
