@@ -5,6 +5,17 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// Replaces or creates the file `path` with this text, and its folder.
+///
+/// # Errors
+/// Error of the operating system; an old file is then unchanged.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    AtomicFile::begin(path)?.finish(text)
+}
+
 /// A temporary file beside the one to replace; removed if it is not completed.
 #[derive(Debug)]
 pub(crate) struct AtomicFile {

@@ -81,6 +81,18 @@ impl Once {
         !std::mem::replace(&mut self.0, true)
     }
 
+    /// The first failure of an episode, which a success ends; later ones are no error.
+    pub(crate) fn first_failure<E>(&mut self, result: Result<(), E>) -> Result<(), E> {
+        match result {
+            Ok(()) => {
+                self.reset();
+                Ok(())
+            }
+            Err(error) if self.first() => Err(error),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Allows another first time. True if there was one before.
     pub(crate) fn reset(&mut self) -> bool {
         std::mem::take(&mut self.0)
@@ -121,6 +133,13 @@ mod tests {
         episode.ended(at(2.0));
         episode.failed(at(3.0));
         assert!(episode.is_news(1), "another episode");
+    }
+
+    #[test]
+    fn of_several_failures_in_a_row_the_first_one_is_an_error() {
+        let mut once = Once::default();
+        let results = [Err(1), Err(2), Ok(()), Err(3), Err(4)];
+        assert_eq!(results.map(|result| once.first_failure(result)), [Err(1), Ok(()), Ok(()), Err(3), Ok(())]);
     }
 
     #[test]

@@ -24,6 +24,17 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::InvalidInput, format!("this is {what}, not a plain file")))
 }
 
+/// The content of a file as [`read`] gives it; `None` if there is no file.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_if_there(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    match read(path, most) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 /// The content of a regular file of at most `most` bytes.
 ///
 /// # Errors

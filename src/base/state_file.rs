@@ -4,13 +4,12 @@
 //! if it changed. A read-only or full disk loses this state, but does not affect the battery: it is logged once.
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
-use crate::base::atomic_file::AtomicFile;
+use crate::base::atomic_file::replace;
 use crate::base::episode::Once;
 use crate::base::printable::printable_json;
 use crate::base::regular_file;
 use crate::base::units::{Moment, Percent};
 use serde::{Serialize, de::DeserializeOwned};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,11 +74,8 @@ impl StateFile {
     /// # Errors
     /// [`StateError::Read`] if a file exists but cannot be used.
     pub fn load<T: DeserializeOwned + Default>(&mut self) -> Result<T, StateError> {
-        let text = match regular_file::read(&self.path, MAX_STATE_FILE) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
-            Err(error) => return Err(self.unreadable(&error)),
-        };
+        let text = regular_file::read_if_there(&self.path, MAX_STATE_FILE).map_err(|error| self.unreadable(&error))?;
+        let Some(text) = text else { return Ok(T::default()) };
         // Names and reasons end up on terminals, pages and other systems; the file may contain anything.
         let value = serde_json::from_slice(&text).map(printable_json);
         value.and_then(serde_json::from_value).map_err(|error| self.unreadable(&error))
@@ -116,28 +112,15 @@ impl StateFile {
         let result = replace(&self.path, &text);
         // A failed write is also retried only after the interval, not every second.
         self.written = Some((now, if result.is_ok() { text } else { String::new() }));
-        match result {
-            Err(source) if self.logged_failure.first() => Err(StateError::Write { path: self.path.clone(), source }),
-            Err(_) => Ok(()),
-            Ok(()) => {
-                self.logged_failure.reset();
-                Ok(())
-            }
-        }
+        self.logged_failure.first_failure(result).map_err(|source| StateError::Write { path: self.path.clone(), source })
     }
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    AtomicFile::begin(path)?.finish(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::battery::PersistedState;
+    use std::fs;
 
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("dbus-bms-state-{}-{name}", std::process::id()));

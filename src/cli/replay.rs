@@ -54,9 +54,7 @@ impl ReplayArgs {
     /// # Errors
     /// [`Failure::Replay`], [`Failure::Config`], [`Failure::Decode`] when nothing comes out of it, [`Failure::File`].
     pub fn run(&self, out: &mut dyn Write, show: Show) -> Result<(), Failure> {
-        let recording = load(&self.file)?;
-        let driver = self.bms.or_else(|| bms::driver(&recording.bms));
-        let driver = driver.ok_or_else(|| ReplayFailure::Unknown { path: self.file.clone(), bms: recording.bms.clone() })?;
+        let (recording, driver) = load(&self.file, self.bms)?;
         if self.as_test {
             return self.make_test(recording, driver, out, show);
         }
@@ -110,8 +108,16 @@ before you commit it, check by eye: voltage, every cell, current with its sign, 
 app or display of the BMS showed; that \"source\" and \"note\" say which board it is and what is special; that no name or serial number \
 is in it that its owner would not publish. Then run: cargo test --test protocol";
 
-/// Reads a recording, never more than the longest allowed.
-pub(super) fn load(path: &Path) -> Result<Recording, ReplayFailure> {
+/// Reads a recording, never more than the longest allowed, with its BMS family: `named`, else the one in the file.
+pub(super) fn load(path: &Path, named: Option<&'static Driver>) -> Result<(Recording, &'static Driver), ReplayFailure> {
+    let recording = read(path)?;
+    match named.or_else(|| bms::driver(&recording.bms)) {
+        Some(driver) => Ok((recording, driver)),
+        None => Err(ReplayFailure::Unknown { path: path.to_owned(), bms: recording.bms }),
+    }
+}
+
+fn read(path: &Path) -> Result<Recording, ReplayFailure> {
     let unreadable = |source| ReplayFailure::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);

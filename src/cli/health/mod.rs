@@ -8,7 +8,7 @@ use super::options::driver;
 use super::replay::load;
 use crate::base::runtime;
 use crate::base::units::AmpHours;
-use crate::bms::{self, Driver};
+use crate::bms::Driver;
 use crate::dbus::{BusAddress, BusReader, ViewReply};
 use crate::health::Observation;
 use crate::health::stream::Stream;
@@ -93,9 +93,7 @@ impl HealthArgs {
         if input.fill_buf().map_err(file)?.trim_ascii_start().first() == Some(&b'{') {
             return self.of_lines(input, out);
         }
-        let recording = load(path)?;
-        let driver = self.bms.or_else(|| bms::driver(&recording.bms));
-        let driver = driver.ok_or_else(|| ReplayFailure::Unknown { path: path.to_owned(), bms: recording.bms.clone() })?;
+        let (recording, driver) = load(path, self.bms)?;
         let mut stream = self.stream();
         for replayed in readings(&recording, driver) {
             let (at, reading) = (replayed.at.as_secs_f64(), &replayed.reading);

@@ -5,7 +5,6 @@
 
 use super::entries::{EventLog, Urgency};
 use super::limited::{LimitedDay, LimitedTimes};
-use crate::base::atomic_file::AtomicFile;
 use crate::base::episode::Once;
 use crate::base::printable::printable_json;
 use crate::base::regular_file;
@@ -13,7 +12,6 @@ use crate::base::time::Now;
 use crate::base::units::Moment;
 use crate::output::api::LogEntry;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -88,13 +86,8 @@ impl LogFile {
     pub fn load(&self, offset_h: f64, now: Moment) -> Result<SavedEvents, LogFileError> {
         let unreadable =
             |reason: &dyn std::fmt::Display| LogFileError::Read { path: self.path.clone(), reason: reason.to_string() };
-        let text = match regular_file::read(&self.path, MAX_BYTES) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(SavedEvents::new(Content::default(), offset_h, now));
-            }
-            Err(error) => return Err(unreadable(&error)),
-        };
+        let text = regular_file::read_if_there(&self.path, MAX_BYTES).map_err(|error| unreadable(&error))?;
+        let Some(text) = text else { return Ok(SavedEvents::new(Content::default(), offset_h, now)) };
         // Names end up on pages and in other systems; the file may contain anything.
         let content = serde_json::from_slice(&text).map(printable_json).and_then(serde_json::from_value::<Content>);
         content.map(|content| SavedEvents::new(content, offset_h, now)).map_err(|error| unreadable(&error))
@@ -128,14 +121,7 @@ impl LogFile {
     /// # Errors
     /// [`LogFileError::Write`] for the first failure of an episode; later ones are silent.
     pub fn finish(&mut self, result: io::Result<()>) -> Result<(), LogFileError> {
-        match result {
-            Err(source) if self.logged_failure.first() => Err(LogFileError::Write { path: self.path.clone(), source }),
-            Err(_) => Ok(()),
-            Ok(()) => {
-                self.logged_failure.reset();
-                Ok(())
-            }
-        }
+        self.logged_failure.first_failure(result).map_err(|source| LogFileError::Write { path: self.path.clone(), source })
     }
 }
 
@@ -144,15 +130,4 @@ impl SavedEvents {
         let Content { entries, limited } = content;
         Self { log: EventLog::loaded(entries, now), limited: LimitedTimes::loaded(limited, offset_h) }
     }
-}
-
-/// Writes a text to a file, on a thread that may block.
-///
-/// # Errors
-/// Error of the operating system.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    AtomicFile::begin(path)?.finish(text)
 }

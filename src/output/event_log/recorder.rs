@@ -1,6 +1,7 @@
 //! Keeps the logs of all batteries in the registry, and provides them.
 
-use super::file::{self, LogFile, SavedEvents};
+use super::file::{LogFile, SavedEvents};
+use crate::base::atomic_file::replace;
 use crate::base::runtime::{self, now};
 use crate::base::stop::Stop;
 use crate::base::time::Now;
@@ -119,7 +120,7 @@ impl EventLogs {
     /// Writes to the disk, and waits for it.
     fn write(&self, due: &[(String, PathBuf, String)]) {
         for (id, path, text) in due {
-            let result = file::write(path, text);
+            let result = replace(path, text);
             if let Some(Err(error)) = self.lock().get_mut(id).map(|battery| battery.file.finish(result)) {
                 log::warn!("{error}");
             }

@@ -64,15 +64,12 @@ impl CourseFile {
     /// # Errors
     /// [`CourseError::Read`] if a file exists but cannot be read.
     pub fn load(&mut self, course: &mut Course) -> Result<(), CourseError> {
-        match regular_file::read(&self.path, SIZE as u64) {
-            Ok(bytes) => {
-                self.anew = bytes.len() != SIZE || !bytes.starts_with(&HEAD);
-                course.load(&bytes);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(CourseError::Read { path: self.path.clone(), source }),
+        let unreadable = |source| CourseError::Read { path: self.path.clone(), source };
+        if let Some(bytes) = regular_file::read_if_there(&self.path, SIZE as u64).map_err(unreadable)? {
+            self.anew = bytes.len() != SIZE || !bytes.starts_with(&HEAD);
+            course.load(&bytes);
         }
+        Ok(())
     }
 
     /// The file of the cells of the battery `id` in `folder`.
@@ -86,11 +83,9 @@ impl CourseFile {
     /// [`CourseError::Read`] if a file exists but cannot be read.
     pub fn load_cells(&self, now: Now) -> Result<CellCourse, CourseError> {
         let path = self.cells_path();
-        match regular_file::read(&path, cells::MAX_BYTES as u64) {
-            Ok(bytes) => Ok(CellCourse::load(&bytes, now)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(CellCourse::default()),
-            Err(source) => Err(CourseError::Read { path, source }),
-        }
+        let bytes =
+            regular_file::read_if_there(&path, cells::MAX_BYTES as u64).map_err(|source| CourseError::Read { path, source })?;
+        Ok(bytes.map_or_else(CellCourse::default, |bytes| CellCourse::load(&bytes, now)))
     }
 
     /// The write of the cells' course, at the end of the program.
@@ -125,14 +120,7 @@ impl CourseFile {
     pub fn finish(&mut self, result: io::Result<()>) -> Result<(), CourseError> {
         // After a failure everything is written the next time.
         self.anew = result.is_err();
-        match result {
-            Err(source) if self.logged_failure.first() => Err(CourseError::Write { path: self.path.clone(), source }),
-            Err(_) => Ok(()),
-            Ok(()) => {
-                self.logged_failure.reset();
-                Ok(())
-            }
-        }
+        self.logged_failure.first_failure(result).map_err(|source| CourseError::Write { path: self.path.clone(), source })
     }
 }
 

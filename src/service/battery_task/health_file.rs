@@ -1,12 +1,11 @@
 //! What is known of the health of a battery's cells, over restarts. It changes slowly, so it is written much more rarely than the state.
 
-use crate::base::atomic_file::AtomicFile;
+use crate::base::atomic_file::replace;
 use crate::base::episode::Once;
 use crate::base::regular_file;
 use crate::base::state_file::{StateError, state_path};
 use crate::base::units::Moment;
 use crate::health::{Health, MAX_CELLS, MIN_CELLS};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,30 +44,15 @@ impl HealthFile {
         let interval = if last { MIN_AGE } else { WRITE_INTERVAL };
         let Some(health) = health.filter(|_| now.since(self.written_at) >= interval) else { return };
         self.written_at = now;
-        match self.write(health) {
-            Ok(()) => {
-                self.logged_failure.reset();
-            }
-            Err(source) if self.logged_failure.first() => log::warn!("{}", StateError::Write { path: self.path.clone(), source }),
-            Err(_) => {}
+        let written = serde_json::to_string(health).map_err(io::Error::from).and_then(|text| replace(&self.path, &text));
+        if let Err(source) = self.logged_failure.first_failure(written) {
+            log::warn!("{}", StateError::Write { path: self.path.clone(), source });
         }
-    }
-
-    fn write(&self, health: &Health) -> io::Result<()> {
-        let text = serde_json::to_string(health)?;
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        AtomicFile::begin(&self.path)?.finish(&text)
     }
 }
 
 fn read(path: &Path) -> Result<Option<Health>, String> {
-    let text = match regular_file::read(path, MAX_FILE) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
+    let Some(text) = regular_file::read_if_there(path, MAX_FILE).map_err(|error| error.to_string())? else { return Ok(None) };
     let health: Health = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     if (MIN_CELLS..=MAX_CELLS).contains(&health.cell_count()) {
         Ok(Some(health))

@@ -169,18 +169,7 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A datagram as the layout says, with a counter between the two powers.
-    fn datagram(from_grid: u32, to_grid: u32) -> Vec<u8> {
-        let mut bytes = b"SMA\0\x00\x04\x02\xA0\x00\x00\x00\x01\x00\x30\x00\x10\x60\x69\x01\x0E".to_vec();
-        bytes.extend(1_900_000_001u32.to_be_bytes());
-        bytes.extend([0, 0, 0, 9, 0, 1, 4, 0]);
-        bytes.extend(from_grid.to_be_bytes());
-        bytes.extend([0, 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 2, 4, 0]);
-        bytes.extend(to_grid.to_be_bytes());
-        bytes.extend([0x90, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
-        bytes
-    }
+    use crate::house::sma_meter::datagram;
 
     /// A network that appears late, disappears and returns: the power is received whenever it is available.
     #[tokio::test]
