@@ -155,9 +155,14 @@ proptest! {
         chosen in 0..NAMES.len(), fets in (fet(), fet()),
     ) {
         let ((mut marked, _), (mut plain, _)) = (bank_after(course.clone()), bank_after(course));
-        for (seconds, mut members, returns) in after {
+        for (step, (seconds, mut members, returns)) in after.into_iter().enumerate() {
             (members[chosen].switched, members[chosen].fets) = (if returns { Switched::Returns } else { Switched::Off }, fets);
-            members[(chosen + 1) % NAMES.len()].fets = (Some(false), Some(false));
+            let other = &mut members[(chosen + 1) % NAMES.len()];
+            other.fets = (Some(false), Some(false));
+            if step == 0 {
+                // A bank does not know one that was never there, and would learn.
+                (other.there, other.freshness, other.leaving) = (true, Freshness::Fresh, false);
+            }
             set(&mut marked, &members);
             members[chosen].switched = Switched::No;
             set(&mut plain, &members);
