@@ -820,6 +820,15 @@ class States(Case):
             self.show(views(), where)
             self.judge(name)
 
+    def test_a_narrower_window_fits_before_the_charts_are_drawn_anew(self):
+        script = self.browser.cdp("Page.addScriptToEvaluateOnNewDocument", source="ResizeObserver.prototype.observe = function () {}")
+        self.addCleanup(self.browser.cdp, "Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+        self.browser.window(self.SIZES["820"])
+        self.show(house_bank(), "")
+        wait("a chart", lambda: self.browser.all(".plot svg"))
+        self.browser.window(self.SIZES["390"])
+        self.assertEqual(self.browser.js("return document.documentElement.scrollWidth"), 390)
+
     def test_without_a_connection_it_fits_and_is_accessible(self):
         self.expected = ["ERR_", "Failed to load"]
         server = self.show(house_bank(), "")

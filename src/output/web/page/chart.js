@@ -111,7 +111,7 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
       return group;
     });
     set(cursor, 'y2', height - BOTTOM);
-    plot.replaceChildren(svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, series.some(({ kind }) => kind === 'curtain') ? hatch() : [], grid, below, drawn, cursor));
+    plot.replaceChildren(svg('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, series.some(({ kind }) => kind === 'curtain') ? hatch() : [], grid, below, drawn, cursor));
     show();
   }
 
