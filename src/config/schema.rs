@@ -349,7 +349,7 @@ pub const KEYS: &[Key] = &[
          port on which a battery is read, nor one that serial-starter offers to programs. See docs/rs485.md."),
     key("rs485.protocol", Battery, Any, |s| &mut s.rs485.protocol, "",
         "What the inverter asks in: \"pylontech\" (Voltronic/Axpert \"PYL\", SRNE, Deye), \"growatt\" (Growatt \"L01\"), \"voltronic\" \
-         (\"LIb\"). What it is told is set with the keys of `can`: alarms, modules, manufacturer, requests and times."),
+         (\"LIb\"), \"eg4-ll\" (EG4 and LuxPower). What it is told is set with the keys of `can`: alarms, modules, manufacturer, requests and times."),
     key("rs485.address", Battery, Between(0.0, 255.0), |s| &mut s.rs485.address, "2",
         "Address at which this driver answers. Not set: 2 for \"pylontech\", else 1."),
     key("rs485.baud", Battery, Between(300.0, 115_200.0), |s| &mut s.rs485.baud, "9600",

@@ -3,9 +3,12 @@
 use crate::support::snapshot;
 
 use dbus_bms::base::hex;
-use dbus_bms::base::units::{Amps, Celsius, Moment, Volts};
+use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
+use dbus_bms::bms;
 use dbus_bms::bms::bytes::crc16_modbus;
-use dbus_bms::model::{Alarm, AlarmName, Level, Snapshot};
+use dbus_bms::bms::frame_collector::FrameCollector;
+use dbus_bms::bms::modbus::Read;
+use dbus_bms::model::{Alarm, AlarmName, Level, Reading, Snapshot};
 use dbus_bms::output::can::{self, InverterData, Item, Requests};
 use dbus_bms::output::rs485::{PROTOCOLS, Protocol, Responder, protocol};
 use proptest::prelude::*;
@@ -24,7 +27,7 @@ fn vectors() -> Vec<Recording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rs485/vectors");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 12, "{} vectors", files.len());
+    assert!(files.len() >= 13, "{} vectors", files.len());
     let bytes = |exchange: &Value, what: &str| match &exchange[format!("{what}_ascii")] {
         Value::String(text) => Some(format!("{text}\r").into_bytes()),
         _ => exchange[format!("{what}_hex")].as_str().map(|text| hex::decode(text).unwrap()),
@@ -101,6 +104,14 @@ fn every_request_has_the_recorded_reply() {
             "pylon33-us5000-47" => vector.exchanges[0].1 = Some(b"~200246040000FDAE\r".to_vec()),
             // A flag of the recorded battery, and its printed CHKSUM is wrong.
             "pylon33-document-example" => continue,
+            // The paper's capacity is in As; recorded packs have mAs.
+            "eg4ll-constructed" => {
+                let reply = vector.exchanges[0].1.as_mut().unwrap();
+                reply.truncate(reply.len() - 2);
+                reply[3 + 31 * 2..3 + 33 * 2].copy_from_slice(&(280u32 * 3_600_000).to_be_bytes());
+                let check = crc16_modbus(reply).to_le_bytes();
+                reply.extend(check);
+            }
             // Means and extremes of several modules: below.
             "pylon35-constructed-normal" | "pylon35-constructed-empty" => drop(vector.exchanges.remove(0)),
             _ => {}
@@ -112,6 +123,14 @@ fn every_request_has_the_recorded_reply() {
                 data.requests.charge_enable = Some(true);
                 data.details.balancing = Some(true);
                 data.details.cells_mv = Some(vec![3289, 3289, 3289, 3290, 3290, 3289, 3290, 3290]);
+            }
+            "eg4ll-constructed" => {
+                let sensors = [20.0, 20.0, 21.0, 21.0, 21.0, 20.0].map(Celsius::new);
+                data.details.temperatures = Some(sensors.to_vec());
+                data.details.board_temperature = Some(Celsius::new(22.0));
+                data.details.max_cell_temperature = Some(Celsius::new(21.0));
+                data.state.temperature = Some(Celsius::new(20.0));
+                data.limits.discharge_current_limit = Some(Amps::new(100.0));
             }
             "pylon35-constructed-empty" => {
                 data.active.warnings = Some(vec![Item::LowTemperature, Item::HighDischargeCurrent, Item::LowVoltage]);
@@ -160,31 +179,72 @@ fn modbus(first: u16, count: u16) -> Vec<u8> {
     bytes
 }
 
-/// CVL in V, CCL and DCL in A and the two permissions that a protocol tells.
-fn told(name: &str, data: &InverterData) -> Option<(f64, f64, f64, bool, bool)> {
+/// What a protocol tells of the limits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Told {
+    /// CVL, V; `None` = not part of the protocol.
+    voltage: Option<f64>,
+    /// CCL, A.
+    charge: f64,
+    /// DCL, A; `None` = not part of the protocol.
+    discharge: Option<f64>,
+    may_charge: bool,
+    may_discharge: bool,
+}
+
+impl Told {
+    /// Nothing flows.
+    fn is_off(self) -> bool {
+        self.charge == 0.0 && self.discharge.is_none_or(|amps| amps == 0.0) && !self.may_charge && !self.may_discharge
+    }
+}
+
+fn told(name: &str, data: &InverterData) -> Option<Told> {
     let word = |bytes: &[u8], at: usize| f64::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
     let reply = |request: Vec<u8>| ask(protocol_of(name), &request, data);
     let bit = |byte: u8, bit: u8| byte & 1 << bit != 0;
+    let all = |voltage: f64, charge: f64, discharge: f64, (may_charge, may_discharge)| Told {
+        voltage: Some(voltage),
+        charge,
+        discharge: Some(discharge),
+        may_charge,
+        may_discharge,
+    };
     Some(match name {
         "pylontech" => {
             let info = |reply: Vec<u8>| hex::decode(std::str::from_utf8(&reply[13..reply.len() - 5]).unwrap()).unwrap();
             let (system, pack) = (info(reply(pylontech(0x63, ""))?), info(reply(pylontech(0x92, "02"))?));
             let negative = -f64::from(i16::from_be_bytes([pack[7], pack[8]]));
             assert_eq!((word(&system, 6), &system[..6], system[8]), (negative, &pack[1..7], pack[9]), "both tell the same");
-            (word(&system, 0) / 1000.0, word(&system, 4) / 10.0, word(&system, 6) / 10.0, bit(system[8], 7), bit(system[8], 6))
+            let may = (bit(system[8], 7), bit(system[8], 6));
+            all(word(&system, 0) / 1000.0, word(&system, 4) / 10.0, word(&system, 6) / 10.0, may)
         }
         "growatt" => {
             let reply = reply(modbus(0x13, 0x11))?;
             let register = |number: usize| word(&reply, 3 + (number - 0x13) * 2);
             let status = register(0x13) as u16;
-            (register(0x21) / 100.0, register(0x19) / 100.0, register(0x23) / 100.0, status & 64 != 0, status & 32 != 0)
+            all(register(0x21) / 100.0, register(0x19) / 100.0, register(0x23) / 100.0, (status & 64 != 0, status & 32 != 0))
         }
-        _ => {
+        "voltronic" => {
             let reply = reply(modbus(0x70, 8))?;
             let register = |number: usize| word(&reply, 4 + (number - 0x70) * 2);
             let status = register(0x74) as u8;
-            (register(0x70) / 10.0, register(0x72) / 10.0, register(0x73) / 10.0, bit(status, 7), bit(status, 6))
+            all(register(0x70) / 10.0, register(0x72) / 10.0, register(0x73) / 10.0, (bit(status, 7), bit(status, 6)))
         }
+        "eg4-ll" => {
+            let reply = reply(modbus(0, 39))?;
+            let register = |number: usize| word(&reply, 3 + number * 2);
+            // Pack, cell too low, discharge current, discharge too hot, too cold, short circuit.
+            let ends_discharge = 0b10_1010_0010_1100;
+            Told {
+                voltage: None,
+                charge: register(22),
+                discharge: None,
+                may_charge: register(22) > 0.0,
+                may_discharge: register(27) as u16 & ends_discharge == 0,
+            }
+        }
+        unknown => panic!("no reader for {unknown}"),
     })
 }
 
@@ -194,9 +254,10 @@ fn an_alarm_takes_the_permission_and_the_current_away() {
         let with = |name: AlarmName| {
             let mut snapshot = snapshot::discharging();
             snapshot.alarms = vec![Alarm { name, level: Level::Alarm }];
-            let (_, ccl, dcl, charge, discharge) = told(protocol.name, &data(&snapshot)).unwrap();
-            assert_eq!((ccl > 0.0, dcl > 0.0), (charge, discharge), "{protocol:?} {name:?}");
-            (charge, discharge)
+            let told = told(protocol.name, &data(&snapshot)).unwrap();
+            assert_eq!(told.charge > 0.0, told.may_charge, "{protocol:?} {name:?}");
+            assert!(told.discharge.is_none_or(|amps| (amps > 0.0) == told.may_discharge), "{protocol:?} {name:?}");
+            (told.may_charge, told.may_discharge)
         };
         assert_eq!(with(AlarmName::CellHighVoltage), (false, true));
         assert_eq!(with(AlarmName::LowChargeTemperature), (false, true));
@@ -211,19 +272,15 @@ fn an_alarm_takes_the_permission_and_the_current_away() {
 fn without_fresh_data_limits_are_zero_and_measured_values_are_not_told() {
     let known = data(&snapshot::discharging());
     let lost = data(&snapshot::lost()).zero_limits(&known);
-    assert_eq!(
-        told("pylontech", &lost).map(|(_, ccl, dcl, charge, discharge)| (ccl, dcl, charge, discharge)),
-        Some((0.0, 0.0, false, false))
-    );
-    assert_eq!(
-        told("voltronic", &lost).map(|(_, ccl, dcl, charge, discharge)| (ccl, dcl, charge, discharge)),
-        Some((0.0, 0.0, false, false))
-    );
+    assert!(told("pylontech", &lost).unwrap().is_off());
+    assert!(told("voltronic", &lost).unwrap().is_off());
     for command in [0x42, 0x44, 0x61] {
         assert_eq!(ask(protocol_of("pylontech"), &pylontech(command, ""), &lost), None, "{command:x}");
     }
     assert_eq!(ask(protocol_of("voltronic"), &modbus(0x30, 6), &lost), None);
     assert_eq!(ask(protocol_of("growatt"), &modbus(0x13, 0x11), &lost), None, "limits and measured values in one poll");
+    assert_eq!(ask(protocol_of("eg4-ll"), &modbus(0, 39), &lost), None, "limits and measured values in one poll");
+    assert_eq!(ask(protocol_of("eg4-ll"), &modbus(22, 1), &lost).unwrap()[3..5], [0, 0], "the limit alone is known to be 0");
     // Nothing at all, once the data is too old.
     for protocol in PROTOCOLS {
         let request = if protocol.name == "pylontech" { pylontech(0x63, "") } else { modbus(0x70, 8) };
@@ -326,6 +383,7 @@ fn what_an_inverter_asks_for_is_named() {
         ("pylontech", pylontech(0x4F, ""), "4F"),
         ("growatt", modbus(0x13, 0x11), "13-23"),
         ("voltronic", modbus(0x70, 8), "70-77"),
+        ("eg4-ll", modbus(0, 39), "00-26"),
         ("growatt", with_crc(vec![1, 6, 0, 0x21, 0x20, 0]), "function 06"),
         ("growatt", modbus(0xFFFF, 2), "function 03"),
     ] {
@@ -363,14 +421,86 @@ proptest! {
         snapshot.reading.voltage = Some(Volts::new(volts));
         snapshot.reading.current = Some(Amps::new(amps));
         for protocol in PROTOCOLS {
-            let (voltage, charge, discharge, may_charge, may_discharge) = told(protocol.name, &data(&snapshot)).unwrap();
-            prop_assert!(voltage <= cvl + 1e-6, "{protocol:?} {cvl} {voltage}");
+            let Told { voltage, charge, discharge, may_charge, may_discharge } = told(protocol.name, &data(&snapshot)).unwrap();
             // As close as the protocol's words allow.
-            prop_assert!(voltage > cvl.min(65.535) - 0.11, "{protocol:?} {cvl} {voltage}");
-            for (limit, told, may) in [(ccl, charge, may_charge), (dcl, discharge, may_discharge)] {
+            prop_assert!(voltage.is_none_or(|told| told <= cvl + 1e-6 && told > cvl.min(65.535) - 0.11), "{protocol:?} {cvl} {voltage:?}");
+            prop_assert!(dcl > 0.0 || !may_discharge, "{protocol:?} {dcl}");
+            for (limit, told, may) in [(ccl, Some(charge), may_charge), (dcl, discharge, may_discharge)] {
+                let Some(told) = told else { continue };
                 prop_assert!(told >= 0.0 && (told <= limit + 1e-6 || told == 0.0), "{protocol:?} {limit} {told}");
                 prop_assert!(may || told == 0.0, "{protocol:?} {limit} {told}");
             }
         }
+    }
+
+    /// The family of the same name reads back what was told.
+    #[test]
+    fn our_own_reader_of_eg4_ll_reads_the_same_battery(
+        cells in proptest::collection::vec(2500u16..3650, 8..=16),
+        current in -32_000i16..32_000,
+        soc in 1u8..=100,
+        soh in 1u8..=100,
+        remaining in 0u16..1100,
+        capacity in 1u16..1100,
+        cycles in 0u32..100_000,
+        ccl in 0u16..500,
+        sensors in proptest::collection::vec(1i8..90, 1..=6),
+        mos in -20i8..0,
+        alarm in 0usize..8,
+    ) {
+        let mut snapshot = snapshot::discharging();
+        let volts: f64 = cells.iter().map(|cell| f64::from(*cell) / 1000.0).sum();
+        let reading = &mut snapshot.reading;
+        reading.cells = cells.iter().map(|cell| Volts::milli(*cell)).collect();
+        reading.cell_count = Some(cells.len() as u8);
+        reading.voltage = Some(Volts::new(volts).rounded(2));
+        reading.current = Some(Amps::centi(current));
+        reading.soc = Some(Percent::new(soc.into()));
+        reading.soh = Some(Percent::new(soh.into()));
+        reading.remaining = Some(AmpHours::new(remaining.into()));
+        reading.capacity = Some(AmpHours::new(capacity.into()));
+        reading.cycles = Some(cycles);
+        reading.temperatures.sensors = Some(sensors.iter().map(|celsius| Celsius::new((*celsius).into())).collect());
+        reading.temperatures.mos = Some(Celsius::new(f64::from(mos) - 1.0));
+        reading.device.model = Some("LFP 16S".to_owned());
+        let alarm = [
+            None,
+            Some(AlarmName::HighChargeCurrent),
+            Some(AlarmName::HighDischargeCurrent),
+            Some(AlarmName::HighChargeTemperature),
+            Some(AlarmName::HighTemperature),
+            Some(AlarmName::LowChargeTemperature),
+            Some(AlarmName::LowTemperature),
+            Some(AlarmName::ShortCircuit),
+        ][alarm];
+        snapshot.alarms = alarm.map(|name| Alarm { name, level: Level::Alarm }).into_iter().collect();
+        snapshot.limits.ccl.value = Amps::new(ccl.into());
+        let data = data(&snapshot);
+        let family = bms::driver("eg4-ll").unwrap();
+        let mut reader = FrameCollector::new(family);
+        // Names are asked for once a board has answered.
+        let mut requests = (family.new)(Some(1)).plan(&Reading::new("eg4-ll", Some(1)));
+        requests.push(Read::holding(0x69, 0x17).ask("texts", 1, false));
+        for request in &requests {
+            let reply = ask(protocol_of("eg4-ll"), &request.bytes, &data).unwrap();
+            reader.sent(&request.bytes);
+            reader.feed(&reply, std::slice::from_ref(request));
+        }
+        let told: Vec<Reading> = reader.readings().collect();
+        prop_assert_eq!(told.len(), 1, "{:?}", reader.declined);
+        let (told, sent) = (&told[0], &snapshot.reading);
+        prop_assert_eq!(&told.cells, &sent.cells);
+        prop_assert_eq!(told.cell_count, sent.cell_count);
+        prop_assert_eq!((told.voltage, told.current, told.soc, told.soh), (sent.voltage, sent.current, sent.soc, sent.soh));
+        prop_assert_eq!((told.remaining, told.capacity, told.full_charge), (sent.remaining, sent.capacity, sent.capacity));
+        prop_assert_eq!(told.cycles, sent.cycles);
+        prop_assert_eq!(&told.temperatures.sensors, &sent.temperatures.sensors);
+        prop_assert_eq!(told.temperatures.mos, sent.temperatures.mos);
+        prop_assert_eq!(&told.device.model, &sent.device.model);
+        let forbids = !matches!(alarm, None | Some(AlarmName::HighDischargeCurrent));
+        let limit = if forbids { 0.0 } else { f64::from(ccl) };
+        prop_assert_eq!(told.settings.charge_limit, Some(Amps::new(limit)));
+        let alarms: Vec<AlarmName> = told.alarms.iter().flatten().map(|alarm| alarm.name).collect();
+        prop_assert_eq!(alarms, alarm.into_iter().collect::<Vec<_>>());
     }
 }

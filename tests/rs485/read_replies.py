@@ -1,5 +1,5 @@
 """600 random states and the recorded replies, read by python-pylontech (42, 92) and by readers written from the documents (61 to 63,
-Growatt, Voltronic LIb).
+Growatt, Voltronic LIb, EG4 LL).
 
     tests/rs485/readers.sh [PROGRAM]
 """
@@ -105,6 +105,17 @@ def lib_values(reply, first):
     return dict(cell_count=read[0x10]) if first == 0x10 else dict(modules_online=read[0x36])
 
 
+def eg4_values(reply):
+    read = words(reply, 3, 0)
+    assert len(read) == 39, read
+    signed = lambda word: word - 0x10000 if word & 0x8000 else word
+    sensors = [byte - 256 if byte & 0x80 else byte for register in (33, 34, 35) for byte in (read[register] >> 8, read[register] & 0xFF)]
+    return dict(voltage_v=read[0] / 100, current_a=signed(read[1]) / 100, cells_mv=[read[2 + place] for place in range(read[36])], board_c=signed(read[18]), mean_c=signed(read[19]),
+                hottest_c=signed(read[20]), remaining_whole_ah=read[21], charge_current_limit_a=read[22], soh_pct=read[23], soc_pct=read[24],
+                activity=read[25] & 7, charges_or_discharges=bool(read[25] & 0x8000), protection_word=read[27], cycles=read[29] << 16 | read[30],
+                full_ah=(read[31] << 16 | read[32]) / 3_600_000, sensor_bytes=sensors, cell_count=read[36], design_ah=read[37] / 10)
+
+
 def same(name, found, wanted, where):
     equal = found == wanted if isinstance(wanted, (str, bool)) else all(abs(a - b) < 1e-6 for a, b in zip(found, wanted)) and len(found) == len(wanted) \
         if isinstance(wanted, list) else abs(found - wanted) < 1e-6
@@ -125,7 +136,12 @@ for path in sorted(Path(__file__).with_name("vectors").glob("*.json")):
         elif "response_hex" in exchange:
             request, reply = bytes.fromhex(exchange["request_hex"]), bytes.fromhex(exchange["response_hex"])
             first = struct.unpack(">H", request[2:4])[0]
-            told = lib_values(reply, first) if vector["protocol"].startswith("voltronic") else growatt_values(reply, first)
+            if vector["protocol"].startswith("eg4"):
+                told = eg4_values(reply)
+                # The paper's number is in As, recorded packs (tests/vectors/eg4-ll) have mAs.
+                told["full_ah"] *= 1000
+            else:
+                told = lib_values(reply, first) if vector["protocol"].startswith("voltronic") else growatt_values(reply, first)
         for name, value in told.items():
             if name in vector["state"]:
                 same(name, value, vector["state"][name], path.name)
@@ -151,6 +167,7 @@ def random_state():
 def wanted_of(state, step_volts, step_amps):
     """What the inverter has to read, with the steps of the protocol."""
     may = state["charge_enable"], state["discharge_enable"]
+    whole = lambda value: int(math.copysign(math.floor(abs(value) + 0.5), value))
     down = lambda value, steps: math.floor(value * steps + 1e-6) / steps
     return dict(charge_voltage_v=down(state["charge_voltage_v"], step_volts), discharge_voltage_v=math.ceil(state["discharge_voltage_v"] * step_volts - 1e-6) / step_volts,
                 charge_current_limit_a=down(state["charge_current_limit_a"], step_amps) if may[0] else 0,
@@ -161,13 +178,19 @@ def wanted_of(state, step_volts, step_amps):
                 temperature_c=state["temperature_c"], avg_cell_temp_c=state["temperature_c"], max_cell_temp_c=state["max_cell_temp_c"],
                 min_cell_temp_c=state["min_cell_temp_c"], avg_bms_temp_c=state["board_temperature_c"], max_cell_mv=state["max_cell_mv"],
                 min_cell_mv=state["min_cell_mv"], max_cell_id="0002", min_cell_id="0001", delta_mv=state["max_cell_mv"] - state["min_cell_mv"],
-                cell_count=state["cell_count"], **{name: state[name] and may[0] for name in ("force_charge_1", "force_charge_2", "full_charge_request")})
+                cell_count=state["cell_count"], design_ah=state["capacity_ah"], remaining_whole_ah=math.floor(state["remaining_ah"] + 1e-6),
+                board_c=whole(state["board_temperature_c"]), mean_c=whole(state["temperature_c"]), hottest_c=whole(state["max_cell_temp_c"]),
+                sensor_bytes=[whole(celsius) for celsius in state["sensor_temperatures_c"]] + [0] * (6 - len(state["sensor_temperatures_c"])),
+                charges_or_discharges=any(allowed and state[name] > 0 for name, allowed in zip(("charge_current_limit_a", "discharge_current_limit_a"), may)),
+                # Without permission to discharge: the pack's voltage is too low.
+                protection_word=0 if may[1] and state["discharge_current_limit_a"] > 0 else 4, **{name: state[name] and may[0] for name in ("force_charge_1", "force_charge_2", "full_charge_request")})
 
 
 ask = lambda command, info=b"": client._encode_cmd(2, command, info)
 REQUESTS = [("pylontech", ask(0x42, b"02"), pylontech_values, 1000, 10), ("pylontech", ask(0x92, b"02"), pylontech_limits, 1000, 10),
             ("pylontech", ask(0x61), system_values, 1000, 10), ("pylontech", ask(0x63), system_limits, 1000, 10),
             ("growatt", read(0x13, 0x11), growatt_values, 100, 100), ("voltronic", read(0x70, 8), lambda reply: lib_values(reply, 0x70), 10, 10),
+            ("eg4-ll", read(0, 39), eg4_values, 100, 1),
             ("voltronic", read(0x30, 6), lambda reply: lib_values(reply, 0x30), 10, 10), ("voltronic", read(0x10, 1), lambda reply: lib_values(reply, 0x10), 10, 10)]
 states = [random_state() for _ in range(STATES)]
 lines = [json.dumps(dict(protocol=name, request=request.hex(), data=state)) for state in states for name, request, *_ in REQUESTS]

@@ -8,6 +8,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod config;
+mod eg4_ll;
 mod growatt;
 mod ownership;
 mod pylontech;
@@ -47,7 +48,7 @@ pub struct Protocol {
 }
 
 /// All protocols.
-pub const PROTOCOLS: [&Protocol; 3] = [&pylontech::PROTOCOL, &growatt::PROTOCOL, &voltronic::PROTOCOL];
+pub const PROTOCOLS: [&Protocol; 4] = [&pylontech::PROTOCOL, &growatt::PROTOCOL, &voltronic::PROTOCOL, &eg4_ll::PROTOCOL];
 
 /// The protocol with this name.
 pub fn protocol(name: &str) -> Option<&'static Protocol> {
