@@ -319,9 +319,10 @@ pub const KEYS: &[Key] = &[
          [battery.\"ID\"], or form a bank, which is then sent as one battery."),
     key("can.profile", Battery, Any, |s| &mut s.can.profile, "",
         "Protocol of the inverter: \"pylontech\" (most hybrid inverters), \"pylontech-1.3\" (newer), \"pylontech-2\" (GoodWe, Solis, SRNE, \
-         Studer, Schneider, Sol-Ark), \"sma\" (Sunny Island), \"victron\" (CAN-bms), \"luxpower\" (LuxPower, EG4), \"growatt\" (L51)."),
+         Studer, Schneider), \"sma\" (Sunny Island), \"victron\" (CAN-bms), \"luxpower\" (LuxPower, EG4), \"growatt\" (L51), \
+         \"sol-ark\" (voltage in 0.1 V; Sol-Ark may also take \"pylontech-2\")."),
     key("can.pad", Battery, Any, |s| &mut s.can.pad, "",
-        "true = fill all frames up to 8 bytes, for inverters that take no others. \"pylontech-2\", \"luxpower\" and \"growatt\" always do."),
+        "true = fill all frames up to 8 bytes, for inverters that take no others. \"pylontech-2\", \"luxpower\", \"growatt\" and \"sol-ark\" always do."),
     key("can.manufacturer", Battery, Any, |s| &mut s.can.manufacturer, "\"PYLON\"",
         "Manufacturer name to send, up to 8 letters; some inverters choose their rules by it. Not set: that of the profile."),
     key("can.module_count", Battery, Between(1.0, 255.0), |s| &mut s.can.module_count, "1",

@@ -58,7 +58,7 @@ for flags in (dict(force_charge_1=True), dict(force_charge_2=True), dict(full_ch
 print("cantools reads every signal of the Pylontech frames")
 
 # 600 random states in each profile: every value as an independent reader of the description sees it.
-DESCRIPTIONS = {name: cantools.database.load_file(Path(__file__).with_name(f"{name}.dbc")) for name in ("pylontech", "pylontech-1.3", "pylontech-2", "sma", "victron", "luxpower", "growatt")}
+DESCRIPTIONS = {name: cantools.database.load_file(Path(__file__).with_name(f"{name}.dbc")) for name in ("pylontech", "pylontech-1.3", "pylontech-2", "sma", "victron", "luxpower", "growatt", "sol-ark")}
 STATES = 600
 PAIRED = ("pylontech-1.3", "pylontech-2", "sma", "victron")
 chance = random.Random(20)
@@ -120,11 +120,13 @@ def expected_of(state, profile):
         raised.add("CellImbalanceWarning")
     if profile == "luxpower":
         wanted.update(Hottest=state["max_cell_temp_c"], Coldest=state["min_cell_temp_c"], Capacity=state["capacity_ah"], Cycles=state["cycles"])
-    marked = profile in ("pylontech", "pylontech-2")
+    marked = profile in ("pylontech", "pylontech-2", "sol-ark")
     if marked or profile in ("pylontech-1.3", "sma", "victron"):
         wanted.update(Temperature=state["temperature_c"])
     if marked:
         wanted.update(MarkP=ord("P"), MarkN=ord("N"))
+    if profile == "sol-ark":
+        wanted.update(Voltage=math.floor(state["voltage_v"] * 10 + 0.5 + 1e-9) / 10, InstalledCapacity=state["installed_capacity_ah"])
     if profile in ("pylontech-2", "victron"):
         wanted.update(Online=state["module_count"], BlockingCharge=0, BlockingDischarge=0, Offline=0, Coldest=state["min_cell_temp_k"],
                       Hottest=state["max_cell_temp_k"], InstalledCapacity=state["installed_capacity_ah"])

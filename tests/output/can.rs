@@ -276,7 +276,7 @@ fn frames_can_be_filled_up_to_eight_bytes() {
         for (short, full) in set(&snapshot::discharging(), &short).iter().zip(set(&snapshot::discharging(), &full)) {
             assert_eq!(full.bytes().len(), 8, "{profile:?} {full}");
             assert!(full.bytes().starts_with(short.bytes()) && full.bytes()[short.bytes().len()..].iter().all(|byte| *byte == 0));
-            let always = ["pylontech-2", "luxpower", "growatt"].contains(&profile.name);
+            let always = ["pylontech-2", "luxpower", "growatt", "sol-ark"].contains(&profile.name);
             assert!(!always || short.bytes().len() == 8, "{profile:?} {short}");
         }
     }
@@ -414,7 +414,7 @@ fn without_data_nothing_may_flow_and_the_charge_stays() {
         }
         assert_eq!(bytes_of(&frames, 0x355)[..2], 71u16.to_le_bytes(), "{profile:?}: the last SoC");
         match profile.name {
-            "pylontech-2" | "luxpower" => assert_eq!(bytes_of(&frames, 0x35C)[0], 0),
+            "pylontech-2" | "luxpower" | "sol-ark" => assert_eq!(bytes_of(&frames, 0x35C)[0], 0),
             "pylontech" => assert_eq!(bytes_of(&frames, 0x35C), [0, 0]),
             "sma" => assert_eq!(bytes_of(&frames, 0x356), [0x00, 0x80, 0x00, 0x80, 0x00, 0x80], "not measured"),
             "victron" => assert_eq!(bytes_of(&frames, 0x360)[0], 0),
@@ -461,7 +461,7 @@ fn encode_says_what_is_wrong_with_its_input() {
         assert!(err.contains(hint) && err.lines().count() == 1, "{input}: {err}");
     }
     let Ended { code, err, .. } = run(&["can", "encode", "--profile", "kostal"], "{}");
-    assert!(code == 2 && err.contains("pylontech, pylontech-1.3, pylontech-2, sma, victron, luxpower, growatt"), "{err}");
+    assert!(code == 2 && err.contains("pylontech, pylontech-1.3, pylontech-2, sma, victron, luxpower, growatt, sol-ark"), "{err}");
 }
 
 #[test]
@@ -673,8 +673,12 @@ proptest! {
                 let fine = bytes_of(&frames, 0x355);
                 prop_assert!(fine.len() <= 4 || fine[4..6] != [0xFF, 0xFF]);
             }
+            if profile.name == "sol-ark" && (0.0..3276.0).contains(&volts) {
+                let bytes = bytes_of(&frames, 0x356);
+                prop_assert!((f64::from(u16::from_le_bytes([bytes[0], bytes[1]])) / 10.0 - volts).abs() <= 0.051, "{volts}");
+            }
             // Far below the charge voltage it is taken for 0.1 V.
-            if (0.0..327.0).contains(&volts) && volts >= cvl * 0.31 {
+            if profile.name != "sol-ark" && (0.0..327.0).contains(&volts) && volts >= cvl * 0.31 {
                 prop_assert!((back.state.voltage.unwrap().get() - volts).abs() <= 0.0051);
             }
             if (-3276.0..3276.0).contains(&amps) {

@@ -17,7 +17,7 @@ use std::io::{Read, Write};
 /// printed in candump's log format, in the order of sending. Missing values are omitted or marked invalid, depending on the profile.
 #[derive(Debug, Clone, Args)]
 pub struct EncodeCanArgs {
-    /// Protocol of the inverter: pylontech, pylontech-1.3, pylontech-2, sma, victron, luxpower or growatt
+    /// Protocol of the inverter: pylontech, pylontech-1.3, pylontech-2, sma, victron, luxpower, growatt or sol-ark
     #[arg(long, value_name = "NAME", value_parser = profile)]
     pub profile: &'static Profile,
     /// Fill all frames up to 8 bytes

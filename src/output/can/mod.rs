@@ -26,6 +26,7 @@ mod pylontech_2;
 mod requests;
 mod serve;
 mod sma;
+mod sol_ark;
 mod status;
 mod victron;
 pub(crate) mod wire;
@@ -67,7 +68,7 @@ pub struct Profile {
 }
 
 /// All profiles.
-pub const PROFILES: [&Profile; 7] = [
+pub const PROFILES: [&Profile; 8] = [
     &pylontech::PROFILE,
     &pylontech_1_3::PROFILE,
     &pylontech_2::PROFILE,
@@ -75,6 +76,7 @@ pub const PROFILES: [&Profile; 7] = [
     &victron::PROFILE,
     &luxpower::PROFILE,
     &growatt::PROFILE,
+    &sol_ark::PROFILE,
 ];
 
 /// The profile with this name.

@@ -77,10 +77,15 @@ pub(super) fn charge(data: &InverterData) -> Option<[u8; 4]> {
     Some([soc_low, soc_high, soh_low, soh_high])
 }
 
-/// 0x356; it has no mark for "unknown", so it is not sent if voltage or current is unknown.
+/// 0x356 with the voltage in 0.01 V.
 pub(super) fn measured(data: &InverterData) -> Option<Frame> {
+    measured_in(data, 100.0)
+}
+
+/// 0x356 with this many steps of the voltage per V. It has no mark for "unknown", so it is not sent if voltage or current is unknown.
+pub(super) fn measured_in(data: &InverterData, voltage_steps: f64) -> Option<Frame> {
     let words = [
-        unsigned(data.state.voltage?.get().min(f64::from(i16::MAX) / 100.0), 100.0),
+        unsigned(data.state.voltage?.get().min(f64::from(i16::MAX) / voltage_steps), voltage_steps),
         signed(data.state.current?.get(), 10.0),
         data.state.temperature.map_or([0; 2], |temperature| signed(temperature.get(), 10.0)),
     ];

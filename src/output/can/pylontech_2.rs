@@ -1,5 +1,5 @@
 //! Pylontech low-voltage batteries, protocol 2 (V2.0.6): the frames of 1.2 and those of Victron that describe modules and cells,
-//! all of 8 bytes. GoodWe, Solis, SRNE ("UZE"), Studer, Schneider and Sol-Ark take this set.
+//! all of 8 bytes. GoodWe, Solis, SRNE ("UZE"), Studer and Schneider take this set, Sol-Ark perhaps (`sol_ark.rs`).
 //!
 //! ```text
 //! 35E 351 355 356 359 35C   as 1.2, filled up with zeros
