@@ -178,14 +178,16 @@ impl Task {
                         found.handle.publish(values, at);
                     }
                 }
+                Err(fault @ (ModbusFault::Unreachable { .. } | ModbusFault::Occupied { .. })) => {
+                    // Nobody else behind the gateway can be read either.
+                    self.devices.values().for_each(|found| found.handle.note(fault.to_string()));
+                    return self.failed(&fault);
+                }
                 Err(fault) => {
                     if let Some(found) = self.devices.get(&unit) {
                         found.handle.note(fault.to_string());
                     }
                     self.failed(&fault);
-                    if matches!(fault, ModbusFault::Unreachable { .. } | ModbusFault::Occupied { .. }) {
-                        return;
-                    }
                 }
             }
         }

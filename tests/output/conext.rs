@@ -221,13 +221,31 @@ fn a_connection_that_falls_silent_is_replaced_by_one_other() {
 }
 
 #[test]
-fn the_other_client_is_explained_and_waited_for() {
+fn another_client_at_the_start_is_explained_once() {
     let gateway = gateway();
     gateway.faults.occupied.store(true, Ordering::Relaxed);
     let site = Site::new(serve(Arc::clone(&gateway)), "");
     let driver = site.run();
     driver.wait_for_log("one Modbus client at a time");
     assert!(driver.log().iter().filter(|line| line.contains("one Modbus client")).count() == 1);
+    driver.stop();
+}
+
+#[test]
+fn a_client_that_takes_the_gateway_is_explained_and_the_values_are_back_after_it() {
+    let gateway = gateway();
+    let site = Site::new(serve(Arc::clone(&gateway)), "");
+    let driver = site.run();
+    site.until("conext_battmon_190", "fresh", is_fresh);
+    // Our connection dies, and the other client was faster with the next one.
+    gateway.faults.occupied.store(true, Ordering::Relaxed);
+    gateway.faults.silent_after.store(1, Ordering::Relaxed);
+    let note = |device: &Json| device["note"].as_str().unwrap_or_default().to_owned();
+    site.until("conext_battmon_190", "explained", |device| note(device).contains("one Modbus client at a time"));
+    gateway.faults.silent_after.store(0, Ordering::Relaxed);
+    gateway.faults.occupied.store(false, Ordering::Relaxed);
+    site.until("conext_battmon_190", "fresh again", |device| is_fresh(device) && device["note"].is_null());
+    assert!(gateway.most_open.load(Ordering::Relaxed) <= 2, "the old one is closed before the new one is opened");
     driver.stop();
 }
 
