@@ -5,6 +5,7 @@ mod bluetooth;
 mod broadcasters;
 mod confirmation;
 mod link;
+mod modbus_tcp;
 mod ports;
 mod probe;
 mod start;
