@@ -76,6 +76,16 @@ mod tests {
         assert_eq!(decode(b"SMA\0 and something else"), None);
     }
 
+    #[test]
+    fn a_home_manager_has_two_bytes_more() {
+        let mut bytes = datagram(12_345, 0);
+        bytes[16..18].copy_from_slice(&[0x60, 0x81]);
+        bytes.splice(18..18, [0, 0]);
+        assert_eq!(decode(&bytes), Some((1_900_000_001, Watts::new(1234.5))));
+        bytes[16..18].copy_from_slice(&[0x60, 0x65]);
+        assert_eq!(decode(&bytes), None, "an inverter's datagram");
+    }
+
     proptest! {
         #[test]
         fn no_datagram_panics(tail in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..80) {

@@ -116,6 +116,66 @@ fn the_highest_value_stands_for_none_and_an_mppt_60_has_no_power_of_its_modules(
     );
 }
 
+/// Registers for which there is no image, after Schneider's lists.
+#[test]
+fn generator_start_and_gateway_have_their_registers() {
+    let read = |family: Family, words: &[(u16, u16)]| {
+        let words: BTreeMap<u16, u16> = words.iter().copied().collect();
+        let (_, values, _) = read(family, |at| Some(words.get(&at).copied().unwrap_or(0)));
+        values
+    };
+    let number = |value: f64| Some(DeviceValue::Number(value));
+    let word = |value: &str| Some(DeviceValue::Text(value.to_owned().into()));
+    let ags = read(
+        Family::Ags,
+        &[(0x40, 3), (0x42, 1), (0x43, 9), (0x44, 5), (0x4D, 2), (0x55, 1), (0x56, 1), (0x6A, 240), (0x87, 80), (0x88, 25)],
+    );
+    for (key, expected) in [
+        ("state", word("operating")),
+        ("ags_state", word("automatic on")),
+        ("action", word("running")),
+        ("generator_mode", word("automatic")),
+        ("start_soc_pct", number(25.0)),
+        ("stop_soc_pct", number(80.0)),
+    ] {
+        assert_eq!(ags.get(key).cloned(), expected, "{key}: {ags:?}");
+    }
+    let sums = read(
+        Family::Gateway,
+        &[
+            (0x43, 1200),
+            (0x45, 3400),
+            (0x47, 2000),
+            (0x48, 0),
+            (0x49, 37_500),
+            (0x4B, 10),
+            (0x4C, 3),
+            (0x4D, 43_392),
+            (0x4E, 5002),
+            (0x53, 150),
+            (0x5E, 0xFFFF),
+            (0x5F, 0xFF38),
+            (0x9D, 53_100),
+            (0x9E, 29_815),
+        ],
+    );
+    for (key, expected) in [
+        ("generator_power_w", 1200.0),
+        ("pv_power_w", 3400.0),
+        ("charge_power_w", 2000.0),
+        ("charge_current_a", 37.5),
+        ("invert_power_w", 10.0),
+        ("grid_voltage_v", 240.0),
+        ("grid_frequency_hz", 50.02),
+        ("grid_power_w", 150.0),
+        ("load_power_w", -200.0),
+        ("dc_voltage_v", 53.1),
+        ("battery_temperature_c", 25.15),
+    ] {
+        assert_eq!(sums.get(key).cloned(), number(expected), "{key}: {sums:?}");
+    }
+}
+
 #[test]
 fn part_numbers_tell_the_devices() {
     for (part, family) in [

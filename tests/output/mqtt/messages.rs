@@ -2,10 +2,13 @@
 
 use crate::support::snapshot;
 use dbus_bms::base::units::{Moment, Watts};
-use dbus_bms::model::Snapshot;
+use dbus_bms::house::goodwe::BATTERY_CURRENT_AVERAGE;
+use dbus_bms::model::{DeviceInfo, DeviceKind, DeviceValue, HouseDevice, Quantity, Snapshot, quantity};
 use dbus_bms::output::api::{BatteryInfo, InverterOutputs, View};
 use dbus_bms::output::domoticz::{Numbers, round};
-use dbus_bms::output::mqtt::{self, Config, Message, Shape, Source, berrybms, jk_pylon, parse, single_values, state};
+use dbus_bms::output::mqtt::{
+    self, Config, Message, Shape, Source, berrybms, jk_pylon, jk_pylon_devices, parse, single_values, state,
+};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -119,6 +122,44 @@ fn the_power_is_a_number_or_stands_under_a_key() {
     let both = source(Some("pconsume"), Some("psupply"));
     assert_eq!(parse(&both, br#"{"pconsume":0,"psupply":812.5}"#), Some(Watts::new(-812.5)));
     assert_eq!(parse(&both, br#"{"pconsume":5}"#), None, "half of it is none");
+}
+
+/// The translator's users read the cloud's values there, with its signs.
+#[test]
+fn the_topics_of_the_translators_cloud_and_meter_have_values_while_they_are_known() {
+    let now = Moment::from_secs(100.0);
+    let device = |id: &str, kind: DeviceKind, values: &[(&'static Quantity, f64)]| {
+        let timeout = Duration::from_secs(30);
+        let mut device = HouseDevice::new(DeviceInfo { id: id.into(), kind, name: "x".into(), connection: "x".into(), timeout });
+        device.update(values.iter().map(|(quantity, value)| (*quantity, DeviceValue::Number(*value))).collect(), now);
+        Arc::new(device)
+    };
+    let goodwe = device(
+        "goodwe",
+        DeviceKind::Inverter,
+        &[
+            (&quantity::BATTERY_CURRENT, -18.6),
+            (&quantity::BATTERY_POWER, -979.2),
+            (&quantity::BATTERY_SOC, 97.0),
+            (&BATTERY_CURRENT_AVERAGE, -18.5),
+        ],
+    );
+    let meter = device("grid", DeviceKind::Meter, &[(&quantity::GRID_POWER_AVERAGE, 421.0)]);
+    let told = |devices: &[Arc<HouseDevice>], now: Moment| {
+        let messages = jk_pylon_devices(devices, now);
+        messages.into_iter().map(|message| (message.topic.to_string(), message.payload.to_string())).collect::<Vec<_>>()
+    };
+    let expected = [
+        ("jk_pylon/SMA_Average_W", "-421"),
+        ("jk_pylon/HMC_Sems_Average_A", "-18.5"),
+        ("sems/Ampere", "-18.6"),
+        ("sems/Watt", "-979.2"),
+        ("sems/soc", "97"),
+    ];
+    let expected: Vec<_> = expected.iter().map(|(topic, value)| ((*topic).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(told(&[goodwe.clone(), meter.clone()], now), expected);
+    assert_eq!(told(std::slice::from_ref(&meter), now), expected[..1], "no inverter");
+    assert_eq!(told(&[goodwe, meter], Moment::from_secs(131.0)), [], "nothing that is old");
 }
 
 proptest! {
