@@ -18,6 +18,8 @@ const CHARGE_WITHIN: f64 = 10.0;
 const MOST_CELLS: usize = 32;
 /// A voltage that may be asked of a charger, as a multiple of the pack voltage.
 const CHARGER_VOLTAGE: RangeInclusive<f64> = 0.8..=2.0;
+/// Charge voltages of the packs that these boards are made for, V: 3 to 32 cells.
+const ANY_PACK: RangeInclusive<f64> = 6.0..=150.0;
 
 /// Shows the values of the last frames; `frame` returns that of a kind.
 pub(super) fn show(frame: &impl Fn(u32) -> Option<Record>, into: &mut Reading) {
@@ -126,13 +128,49 @@ fn charge(bytes: &[u8], into: &mut Reading) {
     into.cycles = value(3).map(u32::from);
 }
 
-/// What is asked of a charger. One source writes it low byte first: the order in which the voltage is possible counts.
+/// What is asked of a charger. One source writes it low byte first: the order in which the voltage is possible counts; without a pack
+/// voltage only if the other is impossible. That it may not charge at all counts in any order.
 fn charger(bytes: &[u8], into: &mut Reading) {
-    let (Some(pack), &[a, b, c, d, stop, ..]) = (into.voltage, bytes) else { return };
-    let possible = |volts: &Volts| CHARGER_VOLTAGE.contains(&(volts.get() / pack.get()));
+    let &[a, b, c, d, stop, ..] = bytes else { return };
+    if stop != 0 || (c, d) == (0, 0) {
+        into.settings.charge_limit = Some(Amps::ZERO);
+    }
     let orders: [fn([u8; 2]) -> u16; 2] = [u16::from_be_bytes, u16::from_le_bytes];
-    let mut asked = orders.into_iter().map(|order| (Volts::deci(order([a, b])), Amps::deci(order([c, d]))));
-    let Some((volts, amps)) = asked.find(|(volts, _)| possible(volts)) else { return };
+    let possible = |volts: Volts| match into.voltage {
+        Some(pack) => CHARGER_VOLTAGE.contains(&(volts.get() / pack.get())),
+        None => ANY_PACK.contains(&volts.get()),
+    };
+    let asked = orders.map(|order| (Volts::deci(order([a, b])), Amps::deci(order([c, d]))));
+    let mut found = asked.into_iter().filter(|(volts, _)| possible(*volts));
+    let Some((volts, amps)) = found.next() else { return };
+    if into.voltage.is_none() && found.next().is_some_and(|other| other != (volts, amps)) {
+        return;
+    }
     into.settings.voltage_limit = Some(volts);
-    into.settings.charge_limit = Some(if stop == 0 { amps } else { Amps::ZERO });
+    into.settings.charge_limit = into.settings.charge_limit.or(Some(amps));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charger_is_stopped_in_any_order_of_the_bytes_and_asked_for_a_voltage_in_one_that_is_possible() {
+        let asked = |volts: Option<f64>, bytes: [u8; 5]| {
+            let mut reading = Reading { voltage: volts.map(Volts::new), ..Reading::default() };
+            charger(&bytes, &mut reading);
+            let (volts, amps) = (reading.settings.voltage_limit, reading.settings.charge_limit);
+            (volts.map(Volts::get), amps.map(Amps::get))
+        };
+        let of_pack = Some(53.2);
+        assert_eq!(asked(of_pack, [0x02, 0x40, 0x03, 0xB6, 0]), (Some(57.6), Some(95.0)));
+        assert_eq!(asked(of_pack, [0x40, 0x02, 0xB6, 0x03, 0]), (Some(57.6), Some(95.0)), "low byte first");
+        assert_eq!(asked(of_pack, [0x02, 0x40, 0x03, 0xB6, 1]), (Some(57.6), Some(0.0)), "stop");
+        assert_eq!(asked(of_pack, [0, 0, 0x03, 0xB6, 1]), (None, Some(0.0)), "stop, without a voltage");
+        assert_eq!(asked(of_pack, [0, 0, 0, 0, 0]), (None, Some(0.0)), "no current");
+        assert_eq!(asked(of_pack, [0, 0, 0x03, 0xB6, 0]), (None, None), "no order is possible");
+        assert_eq!(asked(None, [0x02, 0x40, 0x03, 0xB6, 0]), (Some(57.6), Some(95.0)), "only one order is possible");
+        assert_eq!(asked(None, [0x01, 0x02, 0x03, 0xB6, 0]), (None, None), "25.8 V or 51.3 V");
+        assert_eq!(asked(None, [0x01, 0x02, 0x03, 0xB6, 1]), (None, Some(0.0)), "stop");
+    }
 }
