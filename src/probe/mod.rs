@@ -246,9 +246,9 @@ fn compare(
     match whole {
         Err(failure) if failure.error.is_port() => Err(failure.error),
         Err(failure) => Ok(Err(match PortActivity::from(&failure.error) {
-            PortActivity::Unconfirmed(_) | PortActivity::Refused { .. } => {
-                PortActivity::Unconfirmed(format!("no {} came", failure.what))
-            }
+            PortActivity::Refused { .. } => PortActivity::Unconfirmed(format!("no {} came", failure.what)),
+            // Its reason, above all a layout that is not supported, is what the owner has to know.
+            unconfirmed @ PortActivity::Unconfirmed(_) => unconfirmed,
             _ => PortActivity::Unread(failure.what),
         })),
         Ok(reading) => Ok(match implausible(&reading) {

@@ -174,10 +174,12 @@ impl fmt::Display for NotFound {
             }
         }
         let over_can = self.heard.iter().any(|(_, line, _)| line.is_can());
-        let remedy = match self.nearest().remedy() {
+        let nearest = self.nearest();
+        let remedy = match nearest {
+            PortActivity::Unconfirmed(_) => nearest.remedy(),
             _ if over_can => CAN_REMEDY,
             _ if wireless => WIRELESS_REMEDY,
-            remedy => remedy,
+            _ => nearest.remedy(),
         };
         write!(f, "). {remedy}")
     }
