@@ -3,7 +3,7 @@
 //! The bytes are those of the serial port, cut into notifications. Sources: patman15/aiobmsble (`aiobmsble/bms`), syssi/esphome-jk-bms,
 //! syssi/esphome-jbd-bms; the password of JBD boards is that of their app as described there.
 
-use super::{Driver, Transport, ant, daly_modbus, ecoworthy, jbd, jk_pb, litime};
+use super::{Driver, Transport, ant, ant_old, daly_modbus, ecoworthy, jbd, jk_pb, litime};
 
 /// What is known about a family's boards on Bluetooth.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         service: 0xFF00,
         notify: 0xFF01,
         write: 0xFF02,
-        names: &["xiaoxiang"],
+        names: &["xiaoxiang", "JBD-", "SBL-", "OGR-", "TZ-H"],
         manufacturers: &[],
         login: Some(Login { request: jbd::password_request, is_accepted: jbd::password_is_accepted }),
     },
@@ -65,6 +65,15 @@ pub const BOARDS: &[BluetoothBoard] = &[
     },
     BluetoothBoard {
         driver: &ant::DRIVER,
+        service: 0xFFE0,
+        notify: 0xFFE1,
+        write: 0xFFE1,
+        names: &["ANT"],
+        manufacturers: &[0x2313],
+        login: None,
+    },
+    BluetoothBoard {
+        driver: &ant_old::DRIVER,
         service: 0xFFE0,
         notify: 0xFFE1,
         write: 0xFFE1,

@@ -28,7 +28,7 @@ use std::time::Duration;
 pub const DRIVER: Driver = Driver {
     name: "ant-old",
     label: "ANT before 2020",
-    boards: "ANT BMS made until 2020 with a serial socket (AA 55 AA FF protocol)",
+    boards: "ANT BMS made until 2020 with a serial socket or Bluetooth (AA 55 AA FF protocol)",
     lines: &[Line { baud: 19200 }],
     listed_lines_only: false,
     addresses: &[],
@@ -36,7 +36,7 @@ pub const DRIVER: Driver = Driver {
     listen: Duration::ZERO,
     sharing: Sharing::Alone,
     evidence: Evidence::Recordings,
-    transports: &[Transport::Serial],
+    transports: &[Transport::Serial, Transport::Bluetooth],
     new: |_| Box::new(AntOld),
 };
 
