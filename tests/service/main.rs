@@ -4,6 +4,7 @@
 mod bank_dbus;
 mod bank_local;
 mod bluetooth;
+mod can_ble;
 mod commands_dbus;
 mod dbus;
 mod demo;

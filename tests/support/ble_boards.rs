@@ -81,3 +81,25 @@ pub(crate) fn all() -> Vec<BleBoard> {
         board("ecoworthy", ecoworthy, pages(), &[], (13.29, -1.14, 72.0), 4),
     ]
 }
+
+/// A JK board with this firmware that tells what was recorded, frame by frame, once it was asked for live data; the settings are unknown.
+pub(crate) fn recorded_jk(recorded: &[u8], firmware: &'static [u8; 8]) -> Answers {
+    const START: [u8; 4] = [0x55, 0xAA, 0xEB, 0x90];
+    // What the module says in front belongs to the first frame.
+    let mut ends: Vec<usize> = (300..recorded.len()).filter(|place| recorded[*place..].starts_with(&START)).collect();
+    ends.push(recorded.len());
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let frames: Vec<Vec<u8>> = starts.zip(&ends).map(|(start, end)| recorded[start..*end].to_vec()).collect();
+    let (mut started, mut turns) = (false, 0usize);
+    Box::new(move |written| {
+        if written.starts_with(&[0xAA, 0x55, 0x90, 0xEB, 0x97]) {
+            return device(firmware);
+        }
+        started |= written.starts_with(&[0xAA, 0x55, 0x90, 0xEB, 0x96]);
+        turns += usize::from(started);
+        if !started || turns % 20 != 1 {
+            return Vec::new();
+        }
+        frames[(turns / 20).min(frames.len() - 1)].clone()
+    })
+}

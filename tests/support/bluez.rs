@@ -1,5 +1,5 @@
-//! A stand-in for BlueZ on a private bus: an adapter and one device with a service and two characteristics, with the faults of real
-//! ones. Its radio is a board that answers to bytes.
+//! A stand-in for BlueZ on a private bus: an adapter and devices with a service and two characteristics each, with the faults of real
+//! ones. Behind each device is a board that answers to bytes.
 #![allow(clippy::disallowed_methods, reason = "the far end of a port lives in threads and in real time")]
 
 use super::board::Answers;
@@ -14,13 +14,34 @@ use zbus::connection::Builder;
 use zbus::message::{Message, Type};
 use zbus::{Connection, Fd, MatchRule, MessageStream, ObjectPath, Variant};
 
-/// The device's address.
+/// The address of the first device.
 pub(crate) const ADDRESS: &str = "C8:47:8C:12:34:56";
 const ADAPTER: &str = "/org/bluez/hci0";
-const DEVICE: &str = "/org/bluez/hci0/dev_C8_47_8C_12_34_56";
-const SERVICE: &str = "/org/bluez/hci0/dev_C8_47_8C_12_34_56/service000c";
-const NOTIFY: &str = "/org/bluez/hci0/dev_C8_47_8C_12_34_56/service000c/char000d";
-const WRITE: &str = "/org/bluez/hci0/dev_C8_47_8C_12_34_56/service000c/char0010";
+
+/// The address of a device by its place.
+pub(crate) fn address_of(place: usize) -> String {
+    format!("C8:47:8C:12:34:{:02X}", 0x56 + place)
+}
+
+/// An object of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Device,
+    Service,
+    Notify,
+    Write,
+}
+
+/// The path of an object of the device in this place.
+fn path_of(place: usize, part: Part) -> String {
+    let device = format!("{ADAPTER}/dev_{}", address_of(place).replace(':', "_"));
+    match part {
+        Part::Device => device,
+        Part::Service => format!("{device}/service000c"),
+        Part::Notify => format!("{device}/service000c/char000d"),
+        Part::Write => format!("{device}/service000c/char0010"),
+    }
+}
 
 /// The 16-bit UUIDs of service, notifying and writable characteristic.
 pub(crate) type Uuids = (u16, u16, u16);
@@ -100,8 +121,12 @@ impl Done {
 }
 
 struct State {
-    radio: Radio,
+    devices: Vec<Device>,
     done: Done,
+}
+
+struct Device {
+    radio: Radio,
     answers: Answers,
     answered: usize,
     connected: bool,
@@ -123,10 +148,18 @@ pub(crate) struct Bluez {
 impl Bluez {
     /// Puts it on the bus, with a board that takes each write and returns what it notifies.
     pub(crate) fn start(bus: &Bus, radio: Radio, answers: Answers) -> Self {
-        let (connected, heard) = (radio.connected, radio.known);
-        let done = Done::default();
-        let state =
-            State { radio, done, answers, answered: 0, connected, heard, turn: Arc::default(), notify: None, notifying: false };
+        Self::start_all(bus, vec![(radio, answers)])
+    }
+
+    /// As [`Bluez::start`], with several devices.
+    pub(crate) fn start_all(bus: &Bus, devices: Vec<(Radio, Answers)>) -> Self {
+        let devices = devices.into_iter().map(|(radio, answers)| {
+            let (connected, heard) = (radio.connected, radio.known);
+            Device { radio, answers, answered: 0, connected, heard, turn: Arc::default(), notify: None, notifying: false }
+        });
+        let devices: Vec<Device> = devices.collect();
+        let places = devices.len();
+        let state = State { devices, done: Done::default() };
         let (state, stop) = (Arc::new(Mutex::new(state)), Arc::new(tokio::sync::Notify::new()));
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (shared, stopped, address) = (Arc::clone(&state), Arc::clone(&stop), bus.address().to_string());
@@ -141,7 +174,9 @@ impl Bluez {
                 let unasked = async {
                     loop {
                         tokio::time::sleep(Duration::from_millis(20)).await;
-                        answer(&connection, &shared, &[]).await;
+                        for place in 0..places {
+                            answer(&connection, &shared, place, &[]).await;
+                        }
                     }
                 };
                 tokio::select! {
@@ -164,21 +199,21 @@ impl Bluez {
         self.state().done.clone()
     }
 
-    /// Whether the device is connected.
+    /// Whether a device is connected.
     pub(crate) fn is_connected(&self) -> bool {
-        self.state().connected
+        self.state().devices.iter().any(|device| device.connected)
     }
 
-    /// Ends the connection, as a weak radio does.
+    /// Ends the connections, as a weak radio does.
     pub(crate) fn drop_connection(&self) {
-        disconnect(&mut self.state());
+        self.state().devices.iter_mut().for_each(disconnect);
     }
 }
 
 impl Drop for Bluez {
     fn drop(&mut self) {
         self.stop.notify_one();
-        self.state().notify = None;
+        self.state().devices.iter_mut().for_each(|device| device.notify = None);
         self.thread.take().unwrap().join().unwrap();
     }
 }
@@ -203,9 +238,19 @@ async fn serve(connection: &Connection, calls: &mut MessageStream, state: &Arc<M
         }
         if member == "WriteValue" {
             let written = state.lock().unwrap().done.written.last().cloned().unwrap_or_default();
-            answer(connection, state, &written).await;
+            let found = find(&state.lock().unwrap().devices, &path);
+            if let Some((place, _)) = found {
+                answer(connection, state, place, &written).await;
+            }
         }
     }
+}
+
+/// The device that an object belongs to.
+fn find(devices: &[Device], path: &str) -> Option<(usize, Part)> {
+    let parts = [Part::Device, Part::Service, Part::Notify, Part::Write];
+    let places = (0..devices.len()).flat_map(|place| parts.map(|part| (place, part)));
+    places.into_iter().find(|(place, part)| path_of(*place, *part) == path)
 }
 
 /// What does not need the connection.
@@ -216,60 +261,65 @@ fn handle(state: &mut State, shared: &Arc<Mutex<State>>, call: &Message, path: &
         state.done.calls.push(member.to_owned());
     }
     match (path, member) {
-        ("/", "GetManagedObjects") => Ok(Message::method_return(&header).build(&objects(state)).unwrap()),
-        (DEVICE, "Get") => {
+        ("/", "GetManagedObjects") => return Ok(Message::method_return(&header).build(&objects(state)).unwrap()),
+        (ADAPTER, "SetDiscoveryFilter" | "StopDiscovery") => return done(),
+        (ADAPTER, "StartDiscovery") => {
+            state.devices.iter_mut().for_each(|device| device.heard |= device.radio.in_range);
+            return state.devices[0].radio.scan_error.map_or_else(done, Err);
+        }
+        _ => {}
+    }
+    let (place, part) = find(&state.devices, path).unwrap_or_else(|| panic!("{path} is not part of BlueZ"));
+    let device = &mut state.devices[place];
+    match (part, member) {
+        (Part::Device, "Get") => {
             let (_, name): (String, String) = call.body().deserialize().unwrap();
             let value = match name.as_str() {
-                "Connected" => state.connected,
-                "ServicesResolved" => state.connected && state.radio.resolves,
+                "Connected" => device.connected,
+                "ServicesResolved" => device.connected && device.radio.resolves,
                 other => panic!("{other} is not read"),
             };
             Ok(Message::method_return(&header).build(&Variant::from(value)).unwrap())
         }
-        (ADAPTER, "SetDiscoveryFilter" | "StopDiscovery") => done(),
-        (ADAPTER, "StartDiscovery") => {
-            state.heard |= state.radio.in_range;
-            state.radio.scan_error.map_or_else(done, Err)
-        }
-        (DEVICE, "Connect") => {
-            if !state.radio.connect_errors.is_empty() {
-                let error = state.radio.connect_errors.remove(0);
+        (Part::Device, "Connect") => {
+            if !device.radio.connect_errors.is_empty() {
+                let error = device.radio.connect_errors.remove(0);
                 // Another attempt is under way, and will succeed.
-                state.connected = error == "InProgress";
+                device.connected = error == "InProgress";
                 return Err(error);
             }
-            if !state.radio.in_range {
+            if !device.radio.in_range {
                 return Err("Failed");
             }
-            (state.connected, state.answered) = (true, 0);
+            (device.connected, device.answered) = (true, 0);
             done()
         }
-        (DEVICE, "Disconnect") => {
-            disconnect(state);
+        (Part::Device, "Disconnect") => {
+            disconnect(device);
             done()
         }
-        (NOTIFY | WRITE, "AcquireNotify" | "AcquireWrite" | "StartNotify") if state.radio.busy => Err("NotPermitted"),
-        (NOTIFY | WRITE, "AcquireNotify" | "AcquireWrite") if !state.radio.sockets => Err("NotSupported"),
-        (NOTIFY, "AcquireNotify") => {
+        (Part::Notify | Part::Write, "AcquireNotify" | "AcquireWrite" | "StartNotify") if device.radio.busy => Err("NotPermitted"),
+        (Part::Notify | Part::Write, "AcquireNotify" | "AcquireWrite") if !device.radio.sockets => Err("NotSupported"),
+        (Part::Notify, "AcquireNotify") => {
             let (ours, theirs) = pair();
-            state.notify = Some(ours);
+            device.notify = Some(ours);
             Ok(Message::method_return(&header).build(&(Fd::from(theirs), 23u16)).unwrap())
         }
         (_, "AcquireWrite") => {
             let (ours, theirs) = pair();
             let state = Arc::clone(shared);
-            std::thread::spawn(move || receive_writes(&ours, &state));
+            std::thread::spawn(move || receive_writes(&ours, &state, place));
             Ok(Message::method_return(&header).build(&(Fd::from(theirs), 23u16)).unwrap())
         }
-        (NOTIFY, "StartNotify") => {
-            state.notifying = true;
+        (Part::Notify, "StartNotify") => {
+            device.notifying = true;
             done()
         }
         (_, "WriteValue") => {
             let body = call.body();
             let (bytes, options): (Vec<u8>, HashMap<String, Variant<'_>>) = body.deserialize().unwrap();
             let kind: String = options["type"].try_clone().unwrap().try_into().unwrap();
-            let works = state.radio.working_writes.contains(&kind.as_str());
+            let works = device.radio.working_writes.contains(&kind.as_str());
             state.done.write_kinds.push(kind);
             state.done.written.push(if works { bytes } else { Vec::new() });
             if works { done() } else { Err("Failed") }
@@ -278,8 +328,8 @@ fn handle(state: &mut State, shared: &Arc<Mutex<State>>, call: &Message, path: &
     }
 }
 
-fn disconnect(state: &mut State) {
-    (state.connected, state.notify, state.notifying) = (false, None, false);
+fn disconnect(device: &mut Device) {
+    (device.connected, device.notify, device.notifying) = (false, None, false);
 }
 
 fn pair() -> (OwnedFd, OwnedFd) {
@@ -287,57 +337,59 @@ fn pair() -> (OwnedFd, OwnedFd) {
 }
 
 /// Passes the packets of a socket on to the board, until the other end is closed or the device is disconnected.
-fn receive_writes(fd: &OwnedFd, state: &Arc<Mutex<State>>) {
+fn receive_writes(fd: &OwnedFd, state: &Arc<Mutex<State>>, place: usize) {
     let mut buf = [0; 512];
     while let Ok(n @ 1..) = rustix::io::read(fd, &mut buf) {
-        let state = &mut *state.lock().unwrap();
-        state.done.written.push(buf[..n].to_vec());
-        let answer = (state.answers)(&buf[..n]);
-        let piece = state.radio.piece;
-        for piece in answer.chunks(piece) {
-            let Some(notify) = &state.notify else { return };
+        let State { devices, done } = &mut *state.lock().unwrap();
+        let device = &mut devices[place];
+        done.written.push(buf[..n].to_vec());
+        let answer = (device.answers)(&buf[..n]);
+        for piece in answer.chunks(device.radio.piece) {
+            let Some(notify) = &device.notify else { return };
             if rustix::io::write(notify, piece).is_err() {
                 return;
             }
         }
-        if !count(state, &answer) {
+        if !count(device, &answer) {
             return;
         }
     }
 }
 
 /// Counts an answer; false once the connection has dropped.
-fn count(state: &mut State, answer: &[u8]) -> bool {
-    state.answered += usize::from(!answer.is_empty());
-    let dropped = state.radio.drop_after.is_some_and(|after| state.answered >= after);
+fn count(device: &mut Device, answer: &[u8]) -> bool {
+    device.answered += usize::from(!answer.is_empty());
+    let dropped = device.radio.drop_after.is_some_and(|after| device.answered >= after);
     if dropped {
-        disconnect(state);
+        disconnect(device);
     }
     !dropped
 }
 
 /// The board's answer to bytes that were written by call, or what it says unasked.
-async fn answer(connection: &Connection, state: &Arc<Mutex<State>>, written: &[u8]) {
-    let turn = Arc::clone(&state.lock().unwrap().turn);
+async fn answer(connection: &Connection, state: &Arc<Mutex<State>>, place: usize, written: &[u8]) {
+    let turn = Arc::clone(&state.lock().unwrap().devices[place].turn);
     let _turn = turn.lock().await;
     let (pieces, dropped) = {
-        let state = &mut *state.lock().unwrap();
-        if state.notify.is_none() && !state.notifying {
+        let device = &mut state.lock().unwrap().devices[place];
+        if device.notify.is_none() && !device.notifying {
             return;
         }
-        let answer = (state.answers)(written);
-        let pieces: Vec<Vec<u8>> = answer.chunks(state.radio.piece).map(<[u8]>::to_vec).collect();
-        if let Some(notify) = &state.notify {
+        let answer = (device.answers)(written);
+        let pieces: Vec<Vec<u8>> = answer.chunks(device.radio.piece).map(<[u8]>::to_vec).collect();
+        if let Some(notify) = &device.notify {
             let _ = pieces.iter().try_for_each(|piece| rustix::io::write(notify, piece).map(drop));
         }
-        let signals = if state.notifying { pieces } else { Vec::new() };
-        (signals, !count(state, &answer))
+        let signals = if device.notifying { pieces } else { Vec::new() };
+        (signals, !count(device, &answer))
     };
     for piece in pieces {
-        changed(connection, NOTIFY, "org.bluez.GattCharacteristic1", "Value", Variant::from(piece)).await;
+        let path = path_of(place, Part::Notify);
+        changed(connection, &path, "org.bluez.GattCharacteristic1", "Value", Variant::from(piece)).await;
     }
     if dropped {
-        changed(connection, DEVICE, "org.bluez.Device1", "Connected", Variant::from(false)).await;
+        let path = path_of(place, Part::Device);
+        changed(connection, &path, "org.bluez.Device1", "Connected", Variant::from(false)).await;
     }
 }
 
@@ -349,39 +401,52 @@ async fn changed(connection: &Connection, path: &str, interface: &str, property:
 
 type Properties = HashMap<&'static str, Variant<'static>>;
 
-fn objects(state: &State) -> HashMap<ObjectPath<'static>, HashMap<&'static str, Properties>> {
-    let radio = &state.radio;
-    let path = |path: &'static str| ObjectPath::try_from(path).unwrap();
-    let uuid = |short: u16| Variant::from(format!("{short:08x}-0000-1000-8000-00805f9b34fb"));
-    let mut all = HashMap::from([(
-        path(ADAPTER),
-        HashMap::from([("org.bluez.Adapter1", Properties::from([("Powered", Variant::from(radio.powered))]))]),
-    )]);
-    if !state.heard {
-        return all;
+type Objects = HashMap<ObjectPath<'static>, HashMap<&'static str, Properties>>;
+
+fn uuid(short: u16) -> String {
+    format!("{short:08x}-0000-1000-8000-00805f9b34fb")
+}
+
+fn path(path: String) -> ObjectPath<'static> {
+    ObjectPath::try_from(path).unwrap()
+}
+
+fn objects(state: &State) -> Objects {
+    let powered = state.devices.iter().all(|device| device.radio.powered);
+    let adapter = Properties::from([("Powered", Variant::from(powered))]);
+    let mut all = Objects::from([(path(ADAPTER.to_owned()), HashMap::from([("org.bluez.Adapter1", adapter)]))]);
+    for (place, device) in state.devices.iter().enumerate().filter(|(_, device)| device.heard) {
+        objects_of(place, device, &mut all);
     }
-    let mut device = Properties::from([
-        ("Address", Variant::from(ADDRESS)),
+    all
+}
+
+fn objects_of(place: usize, device: &Device, all: &mut Objects) {
+    let radio = &device.radio;
+    let own = |part: Part| path(path_of(place, part));
+    let mut facts = Properties::from([
+        ("Address", Variant::from(address_of(place))),
         ("Name", Variant::from(radio.name)),
         ("RSSI", Variant::from(-71i16)),
-        ("Connected", Variant::from(state.connected)),
-        ("UUIDs", Variant::from(vec![format!("{:08x}-0000-1000-8000-00805f9b34fb", radio.uuids.0)])),
+        ("Connected", Variant::from(device.connected)),
+        ("UUIDs", Variant::from(vec![uuid(radio.uuids.0)])),
     ]);
     if let Some(number) = radio.manufacturer {
-        device.insert("ManufacturerData", Variant::from(HashMap::from([(number, Variant::from(vec![1u8, 2]))])));
+        facts.insert("ManufacturerData", Variant::from(HashMap::from([(number, Variant::from(vec![1u8, 2]))])));
     }
-    all.insert(path(DEVICE), HashMap::from([("org.bluez.Device1", device)]));
-    if !state.connected || !radio.resolves {
-        return all;
+    all.insert(own(Part::Device), HashMap::from([("org.bluez.Device1", facts)]));
+    if !device.connected || !radio.resolves {
+        return;
     }
     let (service, notify, write) = radio.uuids;
-    all.insert(path(SERVICE), HashMap::from([("org.bluez.GattService1", Properties::from([("UUID", uuid(service))]))]));
-    let characteristic = |own: u16, flags: Vec<&'static str>| {
-        let facts = [("UUID", uuid(own)), ("Service", Variant::from(path(SERVICE))), ("Flags", Variant::from(flags))];
+    let facts = Properties::from([("UUID", Variant::from(uuid(service)))]);
+    all.insert(own(Part::Service), HashMap::from([("org.bluez.GattService1", facts)]));
+    let characteristic = |short: u16, flags: Vec<&'static str>| {
+        let service = ("Service", Variant::from(own(Part::Service)));
+        let facts = [("UUID", Variant::from(uuid(short))), service, ("Flags", Variant::from(flags))];
         HashMap::from([("org.bluez.GattCharacteristic1", Properties::from(facts))])
     };
     // Some modules have two characteristics of the same UUID.
-    all.insert(path(NOTIFY), characteristic(notify, vec!["notify"]));
-    all.insert(path(WRITE), characteristic(write, radio.write_flags.to_vec()));
-    all
+    all.insert(own(Part::Notify), characteristic(notify, vec!["notify"]));
+    all.insert(own(Part::Write), characteristic(write, radio.write_flags.to_vec()));
 }
