@@ -4,6 +4,7 @@ pub(crate) mod atomic_file;
 pub(crate) mod calendar;
 pub(crate) mod episode;
 pub mod hex;
+pub mod natural;
 pub mod printable;
 pub(crate) mod regular_file;
 pub mod runtime;

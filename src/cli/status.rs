@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::base::calendar::DateTime;
+use crate::base::natural::natural_order;
 use crate::base::printable::printable_name;
 use crate::base::runtime::{self, StopSignals, now, sleep_until};
 use crate::dbus::{BusAddress, BusReader, BusValue, DbusError, ViewReply};
@@ -210,6 +211,8 @@ pub(super) async fn read_batteries(bus: Result<BusAddress, DbusError>) -> Result
     for battery in all.iter_mut().filter_map(|battery| battery.bank.as_mut()) {
         battery.runs = names.contains(&battery.id);
     }
+    let name = |battery: &Status| battery.name.clone().unwrap_or_default();
+    all.sort_by(|a, b| natural_order(&name(a), &name(b)).then_with(|| natural_order(&a.service, &b.service)));
     Ok(all)
 }
 

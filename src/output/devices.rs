@@ -6,13 +6,14 @@
 //! A source needs [`DeviceRegistry::add`] and the [`DeviceHandle`] that it returns; the outputs know no source. Each output asks a
 //! device for its values at a time ([`HouseDevice::values`]), so that they become unknown without any message of the source.
 
+use crate::base::natural::natural_order;
 use crate::base::units::Moment;
 use crate::model::{DeviceInfo, DeviceValue, HouseDevice, Quantity};
 use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The newest state of each device, sorted by id.
+/// The newest state of each device, by id ([`natural_order`]).
 pub type Devices = Arc<Vec<Arc<HouseDevice>>>;
 
 /// All devices. A clone is another handle to the same registry.
@@ -33,7 +34,7 @@ impl DeviceRegistry {
             let devices = Arc::make_mut(devices);
             devices.retain(|device| device.info.id != id);
             devices.push(Arc::new(HouseDevice::new(info)));
-            devices.sort_by(|a, b| a.info.id.cmp(&b.info.id));
+            devices.sort_by(|a, b| natural_order(&a.info.id, &b.info.id));
         });
         DeviceHandle { registry: self.clone(), id }
     }

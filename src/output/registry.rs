@@ -6,6 +6,7 @@
 //! ```
 //! A slow output misses intermediate views, but never the last one: nothing waits for it and nothing is queued.
 
+use crate::base::natural::natural_order;
 use crate::base::runtime::now;
 use crate::control::CommandHandle;
 use crate::generator::ByHand;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 
-/// The newest view of each battery and bank, sorted by id.
+/// The newest view of each battery and bank, by name ([`natural_order`]).
 pub type Views = Arc<Vec<Arc<View>>>;
 
 /// The views of all batteries and banks. A clone is another handle to the same registry.
@@ -90,10 +91,17 @@ impl BatteryRegistry {
             let old = views.iter().find(|old| old.identity.id == view.identity.id);
             view.note_since(old.map(|old| &**old), unix);
             match views.iter_mut().find(|old| old.identity.id == view.identity.id) {
-                Some(old) => *old = Arc::new(view),
-                None => {
-                    views.push(Arc::new(view));
-                    views.sort_by(|a, b| a.identity.id.cmp(&b.identity.id));
+                Some(old) if old.identity.name == view.identity.name => *old = Arc::new(view),
+                found => {
+                    match found {
+                        Some(old) => *old = Arc::new(view),
+                        None => views.push(Arc::new(view)),
+                    }
+                    // As people count them; of equal names by the permanent one.
+                    views.sort_by(|a, b| {
+                        let [a, b] = [&a.identity, &b.identity];
+                        natural_order(&a.name, &b.name).then_with(|| natural_order(&a.id, &b.id))
+                    });
                 }
             }
         });
@@ -136,6 +144,25 @@ mod tests {
         view.identity.id = id.into();
         view.pack.soc_pct = Some(soc);
         view
+    }
+
+    #[test]
+    fn views_stand_in_the_order_of_their_names() {
+        let registry = BatteryRegistry::default();
+        let named = |id: &str, name: &str| {
+            let mut view = view(id, 1.0);
+            view.identity.name = name.into();
+            registry.publish(view);
+        };
+        for (id, name) in
+            [("jbd_1", "Battery 1"), ("jbd_3", "Battery 3"), ("jk_2", "Battery 2"), ("jk_10", "Battery 10"), ("jk_4", "Battery 4")]
+        {
+            named(id, name);
+        }
+        let ids = || registry.current().iter().map(|view| view.identity.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(), ["jbd_1", "jk_2", "jbd_3", "jk_4", "jk_10"]);
+        named("jbd_1", "Battery 7");
+        assert_eq!(ids(), ["jk_2", "jbd_3", "jk_4", "jbd_1", "jk_10"], "also after a new name");
     }
 
     #[test]

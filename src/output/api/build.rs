@@ -5,6 +5,7 @@ use super::{
     LimitDetail, Limits, Line, Modules, Notices, NoticesKeys, OverrideSet, Pack, PackKeys, Settings, State, SwitchedOff, Switches,
     SwitchesKeys, Temperatures, TemperaturesKeys, Text, View,
 };
+use crate::base::natural::natural_order;
 use crate::base::units::{Amps, Celsius, Moment, Volts, round};
 use crate::control::Abilities;
 use crate::model::{
@@ -415,8 +416,10 @@ impl From<&BankSummary> for Modules {
             // On D-Bus only: here each battery has a view of its own.
             in_series: _, own_alarms: _, own_cable: _, limited_by: _, modules,
         } = bank;
+        let mut members: Vec<BankMember> = modules.iter().map(BankMember::from).collect();
+        members.sort_by(|a, b| natural_order(&a.name, &b.name));
         Self {
-            members: modules.iter().map(BankMember::from).collect(),
+            members,
             online: *online,
             offline: *offline,
             blocking_charge: *blocking_charge,
