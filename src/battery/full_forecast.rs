@@ -26,12 +26,12 @@ const STEP: Duration = Duration::from_secs(120);
 /// Maximum number of them: more than the longest time that is ever given.
 const MAX_STEPS: usize = 120;
 /// The end may have moved by this share of the time that is left.
-const STEADY_SHARE: f64 = 0.08;
+const STEADY_SHARE: f64 = 0.07;
 /// A forecast has to have been steady for this share of the time that is left, and for [`MIN_STEADY`].
 const PROVED_SHARE: f64 = 0.34;
 const MIN_STEADY: Duration = Duration::from_secs(600);
 /// A shorter time is not given: it would be wrong by more than its fifth.
-const SHORTEST: Duration = Duration::from_secs(600);
+const SHORTEST: Duration = Duration::from_secs(1200);
 /// A smaller current, as a share of the capacity per hour, is no charge that ends within a foreseeable time.
 const LEAST_RATE: f64 = 0.02;
 /// Smaller present currents do not charge, A.
