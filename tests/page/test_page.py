@@ -23,7 +23,7 @@ PICTURES = os.environ.get("PICTURES")
 STATES_TO = os.environ.get("STATES_TO")
 RANGES = ["hour", "day", "week", "month"]
 # Loaded only when they are needed.
-LATER = {"kiosk.js", "cellday.js"}
+LATER = {"kiosk.js", "cellday.js", "house.js", "generator.js", "flow.js"}
 KEYS_THAT_ARE_TABLES = {"phrases", "patterns", "alarms", "device_values", "device_states"}
 
 
@@ -150,7 +150,7 @@ class Page(Case):
 
     def test_what_is_said_of_charge_and_limits(self):
         self.open(self.stand_in(battery()).address)
-        for css, text in [(".gauge strong", "62\u00a0%"), (".gauge", "174 of 280 Ah"), (".power", "969\u00a0W"), (".direction", "discharging"),
+        for css, text in [(".gauge strong", "62\u00a0%"), (".gauge", "174 of 280 Ah"), (".power", "969\u00a0W"), (".direction", "Discharging"),
                           (".outlook", "9\u00a0h\u00a029\u00a0min"), (".limits li:nth-child(1)", "50.0\u00a0A"),
                           (".outlook", "Empty at about"), (".limits li:nth-child(1) .why", "Default maximum"), (".temperatures", "21.4\u00a0°C"), (".link", "detected"), (".switches", "balancing cells 7")]:
             self.browser.shows(css, text)
@@ -195,6 +195,12 @@ class Page(Case):
         self.browser.shows(".banner.stale", "is lost")
         server.views = [battery()]
         wait("it is heard again", lambda: not self.browser.all(".banner.stale")[0].is_displayed())
+
+    def test_batteries_stand_in_their_natural_order(self):
+        views = [battery(f"id_{11 - n}", f"Battery {n}", bank="bank_house", commands=["discharge"]) for n in (10, 2, 1, 9)]
+        self.open(self.stand_in(*views, self.bank(*views)).address)
+        names = lambda css: [node.text.split("\n")[0] for node in self.browser.all(css)]
+        self.assertEqual(names("#batteries a:not(.bank)"), ["Battery 1", "Battery 2", "Battery 9", "Battery 10"])
 
     def test_a_lost_server_is_shown_and_found_again(self):
         self.expected = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
@@ -242,6 +248,9 @@ class Page(Case):
         self.assertEqual([self.browser.js("return arguments[0].textContent", tiles[10]), tiles[10].get_attribute("aria-label")], ["+17▲≈", "cell 11, 3.327\u00a0V, +17\u00a0mV, highest, balancing"])
         self.assertIn("hi3", tiles[10].get_attribute("class"))
         self.assertEqual(tiles[0].get_attribute("class"), "tile", "a cell like the others has no colour")
+        self.browser.shows(".drawer", "Left · cell 11: 3.327\u00a0V")
+        tiles[0].click()
+        self.browser.shows(".drawer", "Left · cell 1:")
         tiles[10].click()
         self.browser.shows(".drawer", "Left · cell 11: 3.327\u00a0V · +17\u00a0mV · balancing")
         tiles[10].send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
@@ -300,7 +309,7 @@ class Page(Case):
     def test_nothing_is_empty_soon_while_it_is_charged(self):
         server = self.stand_in(battery(current_a=18.0, power_w=950.0, time_to_go_s=39600))
         self.open(server.address)
-        self.browser.shows(".direction", "charging")
+        self.browser.shows(".direction", "Charging")
         self.assertNotIn("Empty", self.browser.text(".charge"))
         server.views = [battery(current_a=18.0, power_w=950.0, time_to_go_s=None, time_to_full_s=7200)]
         self.browser.shows(".outlook", "Full at about")
@@ -371,9 +380,12 @@ class Page(Case):
         self.assertAlmostEqual(up / down, 8.1 / 7.4, delta=0.03)
 
     def test_the_day_of_a_cell_is_chosen(self):
-        self.open(self.stand_in(battery()).address)
+        server = self.stand_in(battery(cell_voltages_v=[3.31] * 16))
+        self.open(server.address)
         wait("16 bars", lambda: len(self.browser.all(".cells li")) == 16)
         self.assertFalse([url for url in self.browser.requests() if url.rsplit("/", 1)[-1] in LATER], "it is not loaded before")
+        server.views = [battery()]
+        wait("the cell that deviates is shown without being asked for", lambda: self.browser.all(".cells li.chosen .no") and self.browser.text(".cells li.chosen .no") == "7")
         self.browser.all(".cells li")[6].click()
         self.browser.shows(".cellcard .cellday", "+150")
         self.browser.shows(".cellcard .cellday", "balanced for")
@@ -802,13 +814,30 @@ class States(Case):
         wait("the past", lambda: where == "?kiosk" or self.browser.all(".log li") and self.browser.all(".days li"))
         return server
 
+    def holes(self):
+        """Places among the cards that no card covers, as [x, y]: one for each twelfth of the width and 40 px of the height."""
+        return self.browser.js("""
+            const boxes = [...document.querySelector('#panels').children].filter((node) => node.offsetHeight).map((node) => node.getBoundingClientRect());
+            const all = document.querySelector('#panels').getBoundingClientRect(), bottom = Math.max(...boxes.map((box) => box.bottom)), gap = 24, found = [];
+            for (let x = all.left + all.width / 24; x < all.right; x += all.width / 12) for (let y = Math.min(...boxes.map((box) => box.top)); y < bottom; y += 40)
+                if (!boxes.some((box) => x > box.left - gap && x < box.right + gap && y > box.top - gap && y < box.bottom + gap)) found.push([Math.round(x), Math.round(y)]);
+            return found""")
+
+    def cut_off(self):
+        """Names and labels that do not fit into their places."""
+        return self.browser.js("""
+            return [...document.querySelectorAll('.who a, .days .d, #sections a, nav strong, .card:not(.charge) h2')].filter((node) => node.offsetWidth && getComputedStyle(node).visibility === 'visible' && getComputedStyle(node).overflow !== 'visible'
+                && node.scrollWidth > node.clientWidth).map((node) => node.textContent)""")
+
     def judge(self, name):
         for size, window in self.SIZES.items():
             self.browser.window(window)
-            for colours in ("light", "dark") if size == "1280" or STATES_TO and size == "390" else ("light",):
+            for colours in ("light", "dark") if size == "1280" or STATES_TO else ("light",):
                 self.browser.prefer(prefers_color_scheme=colours, prefers_reduced_motion="reduce")
                 with self.subTest(state=name, size=size, colours=colours):
                     self.assertLessEqual(self.browser.js("return document.documentElement.scrollWidth"), window[0], "no sideways scroll")
+                    self.assertEqual(self.holes(), [], "cards leave no empty place")
+                    self.assertEqual(self.cut_off(), [], "no text is cut off")
                     # Once per layout: it takes seconds for 256 cells.
                     if size in ("1280", "390") and (size == "1280" or colours == "light"):
                         self.assertEqual(self.browser.violations(), [])
@@ -870,6 +899,14 @@ class Demo(Case):
 
     def batteries(self):
         return wait("four batteries and a bank", lambda: len(all := self.api()["batteries"]) == 5 and all, 90)
+
+    def test_batteries_stand_in_their_natural_order(self):
+        names = [f"Battery {n}" for n in range(1, 5)]
+        views = self.batteries()
+        self.assertEqual([view["name"] for view in views if view["kind"] == "battery"], names)
+        self.assertEqual([member["name"] for view in views for member in view.get("modules", {}).get("members", [])], names)
+        self.open(f"{self.base}#bank_demo")
+        wait("four rows", lambda: [row.get_attribute("textContent") for row in self.browser.all(".map .who")] == ["Battery", *names])
 
     def battery(self):
         return next(view for view in self.batteries() if view["kind"] == "battery")

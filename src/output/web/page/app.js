@@ -2,7 +2,7 @@
 
 import { html, keyed, put, remembered, set } from './dom.js';
 import { live } from './live.js';
-import { LANGUAGES, language, moment, number, span, speak, t, watts } from './text.js';
+import { LANGUAGES, byName, language, moment, number, span, speak, t, watts } from './text.js';
 import { notices } from './notices.js';
 import { now } from './now.js';
 import { map } from './map.js';
@@ -14,21 +14,20 @@ import { log } from './log.js';
 import { energyDays } from './energy.js';
 import { commands } from './commands.js';
 import { health } from './health.js';
-import { house } from './house.js';
-import { flow } from './flow.js';
 
 const $ = (id) => document.getElementById(id);
 // Only a tablet on the wall needs it.
 const kiosk = new URLSearchParams(location.search).has('kiosk') ? await import('./kiosk.js') : undefined;
-const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, energyDays, health, commands, temperatures, switches, link, about];
+const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, energyDays, commands, health, temperatures, switches, link, about];
 const eachSecond = kiosk?.startKiosk() ?? (() => {});
 
 /** id → { view, at: time of arrival } */
 const batteries = new Map();
 /** id → { device, at: time of arrival } */
 const devices = new Map();
-const drawHouse = house($('devices'));
-const drawFlow = flow($('flow'));
+/** Loaded with the first device of the house: most houses have batteries only. */
+let house;
+let drawHouse = () => {};
 let panels = [];
 /** All batteries were received once: before that, the selected one may still be missing. */
 let isComplete = false;
@@ -40,7 +39,7 @@ let pending;
 const DRAW_PAUSE_MS = 100;
 
 const ordered = () =>
-  [...batteries.values()].map(({ view }) => view).sort((a, b) => (a.kind === b.kind ? a.name.localeCompare(b.name, undefined, { numeric: true }) : a.kind === 'bank' ? -1 : 1));
+  [...batteries.values()].map(({ view }) => view).sort((a, b) => (a.kind === b.kind ? byName(a.name, b.name) : a.kind === 'bank' ? -1 : 1));
 
 /** The battery in the address; other anchors of the page, such as `#main`, change nothing. */
 function chosen() {
@@ -77,6 +76,22 @@ function drawSoon() {
   }, DRAW_PAUSE_MS);
 }
 
+async function loadHouse() {
+  house = Promise.all([import('./house.js'), import('./flow.js')]);
+  try {
+    const [list, map_] = await house;
+    const [drawDevices, drawFlow] = [list.house($('devices')), map_.flow($('flow'))];
+    drawHouse = () => {
+      drawDevices(devices, language);
+      drawFlow([...devices.values()].map(({ device }) => device), ordered(), language);
+    };
+    drawSoon();
+  } catch {
+    // No connection: with the next drawing.
+    house = undefined;
+  }
+}
+
 function connection(is) {
   if (isLive !== is) {
     isLive = is;
@@ -98,8 +113,8 @@ function draw() {
   put(lost, gone < 2 ? '' : t('lost', { time: moment(lostSince / 1000, { timeStyle: 'medium' }) }));
   document.body.classList.toggle('offline', gone >= 2);
   navigation();
-  drawHouse(devices, language);
-  drawFlow([...devices.values()].map(({ device }) => device), ordered(), language);
+  if (devices.size && !house) loadHouse();
+  drawHouse();
 
   const id = chosen();
   const key = `${id} ${language}`;
@@ -134,6 +149,8 @@ function navigation() {
   const all = ordered();
   nav.hidden = all.length < 2;
   if (nav.hidden) return;
+  // The rows of the bank show what the batteries hold.
+  nav.classList.toggle('brief', all.some(({ kind }) => kind === 'bank'));
   const key = `${language} ${all.map(({ id, name }) => `${id} ${name}`).join()}`;
   keyed(nav, key, () => all.map(({ id, name, kind }) => html(
     'a', { href: `#${id}`, class: kind },

@@ -24,7 +24,7 @@ function summed(days) {
 }
 
 /** The colour of a rule: of the cells, of the owner, of what is wrong. */
-const colour = (rule) => (/owner/.test(rule) ? 'own' : /cell/.test(rule) ? 'cell' : /recovering|slowly/.test(rule) ? 'ramp' : /forbids|no_data|silent|broken|unclear|unknown/.test(rule) ? 'bad' : 'other');
+export const colourOf = (rule) => (/owner/.test(rule) ? 'own' : /cell/.test(rule) ? 'cell' : /recovering|slowly/.test(rule) ? 'ramp' : /forbids|no_data|silent|broken|unclear|unknown/.test(rule) ? 'bad' : 'other');
 
 const time = (unix, isDay) => moment(unix, isDay ? { timeStyle: 'short' } : { weekday: 'short', hour: '2-digit', minute: '2-digit' });
 
@@ -34,7 +34,7 @@ function part(direction, rules, isDay) {
   const said = [sum('felt_s') >= 60 && t('causes_felt', { span: span(sum('felt_s')) }), sum('zero_s') >= 60 && t('causes_zero', { span: span(sum('zero_s')) })].filter(Boolean).join(' ');
   if (!own.length) return [html('p', { class: 'none' }, t(`causes_not_${direction}`))];
   return [html('h3', {}, t(`causes_${direction}`)), html('p', { class: 'total' }, span(sum('limited_s'))), html('p', { class: 'muted' }, said || t('causes_unfelt')),
-    html('ul', { class: 'plain cause' }, own.map((rule) => html('li', {}, html('i', { class: `sw ${colour(rule.rule)}`, 'aria-hidden': 'true' }), html('span', {}, ruleWords(rule.rule)), html('strong', {}, span(rule.limited_s)),
+    html('ul', { class: 'plain cause' }, own.map((rule) => html('li', {}, html('i', { class: `sw ${colourOf(rule.rule)}`, 'aria-hidden': 'true' }), html('span', {}, ruleWords(rule.rule)), html('strong', {}, span(rule.limited_s)),
       html('small', {}, [rule.battery, rule.cell && t('cell_no', { n: rule.cell }), t('down_to', { limit: amps(rule.lowest_a) }), `${time(rule.from, isDay)} – ${time(rule.to, isDay)}`, rule.felt_s >= 60 && t('felt', { span: span(rule.felt_s) })].filter(Boolean).join(' · '))))) ];
 }
 

@@ -41,9 +41,13 @@ export function cellDay() {
     const ages = data.age_s;
     const low = ages.map((_, i) => Math.min(...others.map((one) => one[i]).filter(Number.isFinite)));
     const high = ages.map((_, i) => Math.max(...others.map((one) => one[i]).filter(Number.isFinite)));
-    const end = Math.max(10, ...own.filter(Number.isFinite).map(Math.abs), ...low.concat(high).filter(Number.isFinite).map(Math.abs));
+    const all = own.concat(low, high).filter(Number.isFinite);
+    const [top, bottom] = [Math.max(10, ...all), Math.max(10, ...all.map((mv) => -mv))];
+    // Zero stands where both sides have the same scale.
+    const share = (HEIGHT - 8) / (Math.sqrt(top) + Math.sqrt(bottom));
+    const zero = 4 + Math.sqrt(top) * share;
     const x = (i) => (WIDTH * (1 - ages[i] / DAY_S)).toFixed(1);
-    const y = (mv) => (HEIGHT / 2 - Math.sign(mv) * Math.sqrt(Math.abs(mv) / end) * (HEIGHT / 2 - 4)).toFixed(1);
+    const y = (mv) => (zero - Math.sign(mv) * Math.sqrt(Math.abs(mv)) * share).toFixed(1);
     const pieces = [];
     ages.forEach((age, i) => {
       if (!Number.isFinite(own[i]) || age > DAY_S) return;
@@ -54,12 +58,12 @@ export function cellDay() {
     const path = (piece, of) => piece.map((i, n) => `${n ? 'L' : 'M'}${x(i)} ${y(of[i])}`).join('');
     const band = pieces.map((piece) => piece.filter((i) => Number.isFinite(low[i]))).filter((piece) => piece.length > 1)
       .map((piece) => `${path(piece, high)}${[...piece].reverse().map((i) => `L${x(i)} ${y(low[i])}`).join('')}Z`).join('');
-    plot.replaceChildren(svg('path', { class: 'zero', d: `M0 ${HEIGHT / 2}H${WIDTH}` }), svg('path', { class: 'band', d: band }), svg('path', { class: 'own', d: pieces.map((piece) => path(piece, own)).join('') }));
+    plot.replaceChildren(svg('path', { class: 'zero', d: `M0 ${zero.toFixed(1)}H${WIDTH}` }), svg('path', { class: 'band', d: band }), svg('path', { class: 'own', d: pieces.map((piece) => path(piece, own)).join('') }));
     const known = own.filter(Number.isFinite);
     const words = t('cell_day_of', { low: number(Math.min(...known), 0), high: number(Math.max(...known), 0) });
     plot.setAttribute('aria-label', words);
-    put(most, `+${number(end, 0)}`);
-    put(least, `−${number(end, 0)}`);
+    put(most, `+${number(top, 0)}`);
+    put(least, `−${number(bottom, 0)}`);
     put(said, `${t('cell_day')} · ${t('cell_day_others')}`);
     const now = Date.now() / 1000;
     axis.replaceChildren(...[24, 18, 12, 6, 0].map((hours) => html('span', {}, moment(now - hours * 3600, { timeStyle: 'short' }))));

@@ -16,6 +16,13 @@ export function cells() {
   const node = card('cellcard wide', t('cells'), html('p', { class: 'delta' }, html('span', {}, t('delta')), delta), summary, list, html('div', { class: 'foot' }, legend, range),
     html('div', { class: 'drawerbox' }, html('p', { class: 'drawer' }, html('span', {}, `${t('cell_day_title')} `), which), day.node));
   let chosen = -1;
+
+  /** The cell that deviates most is shown until one is chosen. */
+  function worst(all, middle, scale) {
+    const away = all.map((volts) => (volts > 0.5 && level((volts - middle) * 1000, scale) ? Math.abs(volts - middle) : 0));
+    const most = Math.max(0, ...away);
+    return most > 0 ? away.indexOf(most) : -1;
+  }
   let battery;
 
   /** By mouse or finger on its bar, by keyboard in the list. */
@@ -46,10 +53,12 @@ export function cells() {
       legend.hidden = range.hidden = list.hidden = which.parentNode.parentNode.hidden = !all.length;
       battery = view.id;
       keyed(which, `${all.length}`, () => [html('option', {}, '–'), ...all.map((_, index) => html('option', {}, t('cell_no', { n: index + 1 })))]);
-      if (chosen >= 0) choose(chosen);
+      const found = chosen >= 0 ? chosen : worst(all, middle, steps(all, view.chemistry));
+      if (found >= 0) choose(found);
       keyed(list, `${all.length}`, () => all.map((_, index) => html('li', {},
         html('span', { class: 'no' }, `${index + 1}`), html('span', { class: 'col', 'aria-hidden': 'true' }, html('i')), html('span', { class: 'v' }), html('span', { class: 'sign', role: 'img' }))));
       if (!all.length) return;
+      list.style.setProperty('--n', Math.ceil(all.length / Math.ceil(all.length / 16)));
       const scale = steps(all, view.chemistry);
       put(range, t('scale_median', { end: scale[1] }));
       all.forEach((volts, index) => {

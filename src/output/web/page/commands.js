@@ -2,7 +2,7 @@
 
 import { access } from './access.js';
 import { card, html, keyed, put, set } from './dom.js';
-import { amps, moment, span, t } from './text.js';
+import { amps, byName, moment, span, t } from './text.js';
 
 /** Possible requests, and the key of the present state in the view. */
 const STATES = { charge: 'charge_fet', discharge: 'discharge_fet', balance: 'balance_allowed' };
@@ -10,7 +10,7 @@ const HOURS = [1, 2, 4, 8, 24];
 
 /** Asks for confirmation before a request is sent; resolves to whether it was confirmed. With `names`, one has to be chosen. */
 export function confirmed(question, warning, names, right) {
-  const choice = warning && html('select', { id: 'which-battery', autofocus: true }, html('option', { value: '' }, '…'), [...names].sort().map((name) => html('option', { value: name }, name)));
+  const choice = warning && html('select', { id: 'which-battery', autofocus: true }, html('option', { value: '' }, '…'), [...names].sort(byName).map((name) => html('option', { value: name }, name)));
   const yes = html('button', { value: 'yes', class: warning ? 'danger' : 'primary', disabled: Boolean(warning) }, t('do_it'));
   if (choice) choice.addEventListener('change', () => { yes.disabled = choice.value !== right; });
   const dialog = html('dialog', { 'aria-labelledby': 'question' }, html('form', { method: 'dialog' },

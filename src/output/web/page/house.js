@@ -2,7 +2,7 @@
 
 import { card, html, keyed, put } from './dom.js';
 import { OWN_VALUES, generator } from './generator.js';
-import { deviceState, deviceWord, moment, number, phrase, span, t, watts } from './text.js';
+import { byName, deviceState, deviceWord, moment, number, phrase, span, t, watts } from './text.js';
 
 /** A value with its unit, or a dash. */
 function shown(value) {
@@ -45,7 +45,7 @@ export function house(place) {
       ownLanguage = language;
       own = generator();
     }
-    const ids = [...devices.keys()].sort();
+    const ids = [...devices.keys()].sort(byName);
     for (const id of drawn.keys()) if (!devices.has(id)) drawn.delete(id);
     for (const id of ids) {
       const { device } = devices.get(id);

@@ -7,6 +7,8 @@ import { membersOf, valueOf } from './notices.js';
 const REFRESH_MS = 30_000;
 /** Rows before the rest is unfolded. */
 const FIRST = 6;
+/** Where no list of limits stands above it. */
+const FIRST_ALONE = 14;
 const FILTERS = { all: () => true, alarms: ({ kind }) => ['alarm', 'silence', 'cable', 'line', 'excess'].includes(kind), limits: ({ kind }) => kind === 'limit' || kind === 'override' };
 
 const PATHS = {
@@ -59,6 +61,7 @@ export function log(id) {
   let ids = [id];
   let several = false;
   let isOpen = false;
+  let first = FIRST;
   let ended = false;
   let timer;
   let seen;
@@ -81,7 +84,7 @@ export function log(id) {
   function draw() {
     buttons.forEach((button) => set(button, 'aria-pressed', String(button.dataset.filter === filter)));
     const own = (entries ?? []).filter((entry) => ids.includes(entry.id) && FILTERS[filter](entry));
-    const shown = own.slice(0, isOpen ? own.length : FIRST);
+    const shown = own.slice(0, isOpen ? own.length : first);
     more.hidden = shown.length === own.length;
     keyed(list, JSON.stringify([shown, several]), () => {
       if (!shown.length) return [html('p', { class: 'muted' }, entries ? t('log_none') : t('waiting'))];
@@ -102,8 +105,9 @@ export function log(id) {
         timer = setTimeout(load, 1500);
       }
       seen = news;
-      if (next.join() !== ids.join()) {
-        [ids, several] = [next, members.length > 0];
+      const most = view.bank ? FIRST_ALONE : FIRST;
+      if (next.join() !== ids.join() || most !== first) {
+        [ids, several, first] = [next, members.length > 0, most];
         draw();
       }
     },

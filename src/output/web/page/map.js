@@ -77,6 +77,21 @@ export function map() {
     choose(battery, cell, true);
   });
 
+  /** The cell that deviates most is shown until one is chosen: that is what one would ask for. */
+  function suggest() {
+    if (chosen || document.documentElement.classList.contains('kiosk')) return;
+    let worst;
+    rows.forEach(({ view, steps: found }, battery) => {
+      if (view?.freshness !== 'fresh' || !found.some((step) => step)) return;
+      const middle = median(view.cell_voltages_v);
+      view.cell_voltages_v.forEach((volts, cell) => {
+        const away = Math.abs(volts - middle);
+        if (found[cell] && away > (worst?.away ?? 0)) worst = { battery, cell, away };
+      });
+    });
+    if (worst) choose(worst.battery, worst.cell);
+  }
+
   function say() {
     const row = chosen && rows[chosen[0]];
     const view = row?.view;
@@ -98,10 +113,14 @@ export function map() {
     const cell = (text, name, role = 'gridcell') => html('span', { role, class: name }, text);
     const head = html('div', { role: 'row', class: 'row head' }, cell(t('battery'), 'who', 'columnheader'), cell(t('soc_short'), 'num', 'columnheader'), cell(t('current'), 'num', 'columnheader'), cell(t('hottest'), 'num', 'columnheader'),
       html('span', { class: 'tiles', role: 'presentation' }, Array.from({ length: most }, (_, index) => cell(`${index + 1}`, 'tile no', 'columnheader'))), cell(t('delta'), 'num', 'columnheader'));
+    // Where there is little room, what all names begin with is left out.
+    const start = (members.length > 1 ? members.map(([name]) => name).reduce((all, name) => { while (!name.startsWith(all)) all = all.slice(0, -1); return all; }) : '').replace(/[^ ]*$/, '');
+    const short = (name) => (start ? [html('span', { class: 'start' }, start), name.slice(start.length)] : [name]);
+    grid.classList.toggle('short', Boolean(start));
     rows = members.map(([name, view], battery) => {
       const tiles = Array.from({ length: view?.cell_voltages_v?.length ?? 0 }, (_, index) => html('span', { role: 'gridcell', class: 'tile', tabindex: -1, 'aria-selected': 'false', 'data-at': `${battery} ${index}` }));
       const parts = ['soc', 'current', 'hottest', 'difference'].map((part) => cell('', `num ${part}`));
-      const who = html('span', { role: 'rowheader', class: 'who' }, view ? html('a', { href: `#${view.id}` }, name) : name);
+      const who = html('span', { role: 'rowheader', class: 'who' }, view ? html('a', { href: `#${view.id}` }, short(name)) : short(name));
       const body = html('span', { class: 'tiles', role: tiles.length ? 'presentation' : 'gridcell' }, tiles);
       return { name, tiles, parts, body, seen: [], steps: [], node: html('div', { role: 'row', class: 'row' }, who, parts.slice(0, 3), body, parts[3]) };
     });
@@ -123,7 +142,7 @@ export function map() {
       if (node.hidden) return;
       const members = membersOf(view, all);
       const { online, offline, blocking_charge, blocking_discharge } = view.modules ?? {};
-      put(summary, [online !== undefined && t('online', { n: online }), offline && t('offline', { n: offline }), blocking_charge && t('blocking_charge', { n: blocking_charge }),
+      put(summary, [(offline || blocking_charge || blocking_discharge) && online !== undefined && t('online', { n: online }), offline && t('offline', { n: offline }), blocking_charge && t('blocking_charge', { n: blocking_charge }),
         blocking_discharge && t('blocking_discharge', { n: blocking_discharge }), spreadText(view.modules), switchingText(view.modules)].filter(Boolean).join(' · '));
       keyed(grid, JSON.stringify(members.map(([name, other]) => [name, other?.id, other?.cell_voltages_v?.length])), () => build(members));
       const fresh = members.map(([, other]) => other).filter((other) => other?.cell_voltages_v?.length);
@@ -138,6 +157,7 @@ export function map() {
         const isFresh = other?.freshness === 'fresh';
         row.classList.toggle('gone', !isFresh);
         const [soc, current, hottest, difference] = parts;
+        soc.style.setProperty('--f', `${isFresh && Number.isFinite(other.soc_pct) ? other.soc_pct : 0}%`);
         put(soc, isFresh ? number(other.soc_pct, 0, '%') : '–');
         put(current, isFresh ? amps(other.current_a) : '–');
         put(hottest, isFresh ? number(other.temperature_max_c ?? other.temperature_c, 0, '°C') : '–');
@@ -171,6 +191,7 @@ export function map() {
         });
         difference.classList.toggle('warned', isFresh && worst !== 0);
       });
+      suggest();
       keyed(key, [...scales].join(), () => [...scales].map((end) => html('li', { class: 'ramp' }, `−${end}\u00a0mV `, ['lo3', 'lo2', 'lo1', '', 'hi1', 'hi2', 'hi3'].map((name) => html('i', { class: `tile ${name}` })), ` +${end}\u00a0mV`))
         .concat([['▲', 'highest'], ['▼', 'lowest'], ['≈', 'balances']].map(([sign, word]) => html('li', {}, html('b', { 'aria-hidden': 'true' }, sign), ` ${t(word)}`))));
       say();

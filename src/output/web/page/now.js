@@ -1,7 +1,8 @@
 // How full, which way, until when, what is allowed, and why.
 
 import { card, html, keyed, put, set } from './dom.js';
-import { amps, moment, number, phrase, span, t, watts } from './text.js';
+import { colourOf } from './causes.js';
+import { amps, moment, number, phrase, sized, span, t } from './text.js';
 
 const ENERGY_REFRESH_MS = 300_000;
 /** Beyond this a clock time says less than a span, s. */
@@ -19,8 +20,10 @@ const direction = ({ current_a }) => (!Number.isFinite(current_a) ? 'unknown' : 
 /** A fact: what, how much, more. */
 function fact(name) {
   const parts = ['k', 'v', 'd'].map((part) => html(part === 'v' ? 'strong' : 'span', { class: part }));
-  return { node: html('div', { class: `fact ${name}` }, parts), parts, write: (...texts) => texts.forEach((text, i) => put(parts[i], text ?? '')) };
+  return { node: html('div', { class: `fact ${name}` }, parts), parts, write: (...texts) => texts.forEach((text, i) => (i === 1 ? sized : put)(parts[i], text ?? '')) };
 }
+
+const kilowatts = (power) => (power >= 1000 ? number(power / 1000, power >= 10_000 ? 1 : 2, 'kW') : number(power, 0, 'W'));
 
 /** Until when: only in the direction of the present current. */
 function outlook(view) {
@@ -57,6 +60,7 @@ function allowance() {
       const zero = x(0);
       at(out, 0, zero);
       at(into, zero, 1);
+      for (const [held, of] of [[heldOut, limits.dcl], [heldIn, limits.ccl]]) set(held, 'data-by', of?.rule && colourOf(of.rule));
       at(heldOut, 0, x(-dcl));
       at(heldIn, x(ccl), 1);
       const known = Number.isFinite(current_a);
@@ -105,7 +109,9 @@ function limit([key, short, limit_, reason, present, write, slack]) {
       put(why, phrase(view.limits?.[reason]));
       const over = is > at * (1 + slack) + 0.1;
       set(node, 'data-over', over);
-      put(is_, t(over ? 'now_over' : 'now', { value: write(is) }));
+      // Nothing flows in this direction: no news.
+      put(is_, is === 0 && !over ? '' : t(over ? 'now_over' : 'now', { value: write(is) }));
+      set(node, 'data-by', view.limits?.[limit_.split('_')[0]]?.rule && colourOf(view.limits[limit_.split('_')[0]].rule));
       node.classList.toggle('zero', at === 0);
       const phase = view.limits?.mode?.toLowerCase();
       put(mode, phase ? t(`mode_${phase}`) : '–');
@@ -170,7 +176,7 @@ export function now(id) {
       const soc = view.soc_pct;
       const text = number(soc, soc < 10 ? 1 : 0, '%');
       for (const { percent, left } of faces) {
-        put(percent, text);
+        sized(percent, text);
         put(left, chargeLeft(view));
       }
       set(gauge, 'aria-valuenow', Number.isFinite(soc) ? Math.round(soc) : 0);
@@ -181,7 +187,7 @@ export function now(id) {
       const way = direction(view);
       node.dataset.flow = way;
       // Some boards report the magnitude only; the current has the direction.
-      flow.write(t(way), watts(Math.abs(view.power_w)), `${amps(view.current_a)} · ${number(view.voltage_v, 2, 'V')}`);
+      flow.write(t(way)[0].toUpperCase() + t(way).slice(1), kilowatts(Math.abs(view.power_w)), `${amps(view.current_a)} · ${number(view.voltage_v, 2, 'V')}`);
       when.write(...outlook(view));
       bar.update(view);
       observing.hidden = view.control !== false || Boolean(view.bank);

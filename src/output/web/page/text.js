@@ -109,5 +109,19 @@ export function span(seconds) {
   return parts.join('\u00a0');
 }
 
+/** Order of names for people: numbers inside them by value. */
+export const byName = (a, b) => a.localeCompare(b, undefined, { numeric: true });
+
+/** The same text with its units in small letters. */
+export function sized(node, text) {
+  if (node.textContent === text) return;
+  node.replaceChildren(...text.split(/(\u00a0[^\d\u00a0][^\u00a0]*)/).map((part) => {
+    if (part[0] !== '\u00a0') return part;
+    const unit = document.createElement('small');
+    unit.textContent = part;
+    return unit;
+  }));
+}
+
 /** A date or time, by `Intl.DateTimeFormat` options. */
 export const moment = (unix, options) => new Date(unix * 1000).toLocaleString(locale, options);
