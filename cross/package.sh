@@ -3,6 +3,8 @@
 #
 #   venus-data.tar.gz        for GX devices: USB stick, SFTP, and what install.sh downloads
 #   dbus-bms-linux.tar.gz    for a Raspberry Pi with systemd
+#   dbus-bms_VERSION_ARCH.deb  for Debian, Raspberry Pi OS and Ubuntu
+#   DbusBms-install.tar.gz   for SetupHelper's PackageManager, on a stick
 #   install.sh               alone, for the one line over SSH
 #   dbus-bms.cdx.json        bill of materials (CycloneDX)
 #   SHA256SUMS
@@ -59,6 +61,29 @@ cp cross/linux/* config.toml LICENSE "$linux/"
 cargo run --quiet --locked --all-features --example cli_files -- "$linux"
 echo "$VERSION" >"$linux/VERSION"
 pack "$RELEASE/dbus-bms-linux.tar.gz" "$stage/linux" "dbus-bms-$VERSION"
+
+# Packages, and the folder that the container image is built in (not part of the release).
+image=cross/out/container
+rm -rf "$image"
+mkdir -p "$image/state"
+cp cross/container/Containerfile "$image/"
+for program in "$linux"/bin/*; do
+    case $program in
+    *-armv7) debian=armhf docker=arm ;;
+    *-aarch64) debian=arm64 docker=arm64 ;;
+    *-x86_64) debian=amd64 docker=amd64 ;;
+    *) continue ;;
+    esac
+    SOURCE_DATE_EPOCH=$EPOCH cross/deb.sh "$debian" "$program" "$linux" "$RELEASE"
+    cp "$program" "$image/dbus-bms-$docker"
+done
+
+helper=$stage/helper/DbusBms
+mkdir -p "$helper"
+cp cross/setup-helper/* "$helper/"
+echo "v$VERSION" >"$helper/version"
+cp -r "$setup" "$helper/payload"
+pack "$RELEASE/DbusBms-install.tar.gz" "$stage/helper" DbusBms
 
 cp install.sh "$RELEASE/install.sh"
 python3 cross/sbom.py "${TARGETS[@]}" >"$RELEASE/dbus-bms.cdx.json"

@@ -52,6 +52,7 @@ host() {
     step "examples in the documentation" cargo test --locked --all-features --doc
     step "fuzz targets" fuzz/run.sh --short
     step "installations" tests/install.sh
+    step "Debian package" tests/packages.sh
     step "CAN frames read by cantools" tests/can/cantools.sh
     step "RS485 replies read by python-pylontech" tests/rs485/readers.sh
     step "site of the pages" tests/site/run.sh

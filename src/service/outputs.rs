@@ -37,8 +37,8 @@ pub(super) fn any(settings: &Settings) -> bool {
         || settings.conext.can.is_some()
 }
 
-/// Starts the configured outputs of a program that serves `task`; their files are in `folder`.
-pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path, task: &str) -> Outputs {
+/// Starts the configured outputs; their files are in `folder`.
+pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) -> Outputs {
     let settings = config.settings(None, None);
     let (stop, stopped) = Stop::new();
     let mut tasks = Vec::new();
@@ -70,7 +70,7 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path, 
     if settings.mqtt.enabled {
         tasks.push(tokio::spawn(mqtt::serve(
             settings.mqtt,
-            (registry.clone(), settings.web, task.to_owned()),
+            (registry.subscribe(), registry.devices().subscribe()),
             numbers(config),
             stopped,
         )));

@@ -12,7 +12,8 @@ fn root() -> PathBuf {
 /// All pages by their path below the root.
 fn pages() -> BTreeMap<PathBuf, String> {
     let mut paths = Vec::new();
-    for folder in ["", ".github", "changes", "docs", "docs/bms", "docs/de", "fuzz", "cross/linux"] {
+    for folder in ["", ".github", "changes", "docs", "docs/bms", "docs/de", "fuzz", "cross/linux", "cross/home-assistant/dbus_bms"]
+    {
         let entries = fs::read_dir(root().join(folder)).unwrap();
         paths.extend(entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name())));
     }

@@ -2,6 +2,8 @@
 
 use dbus_bms::bms::{DRIVERS, Driver, Evidence, Transport};
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 const README: &str = include_str!("../../README.md");
 const ARCHITECTURE: &str = include_str!("../../docs/architecture.md");
@@ -71,4 +73,16 @@ fn the_pictures_of_the_program_are_the_same_in_both_places_and_name_every_module
         LIB.lines().filter_map(|line| line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod "))?.strip_suffix(';'));
     let missing: Vec<&str> = modules.filter(|module| !words.contains(module)).collect();
     assert!(missing.is_empty(), "not in the map of src/lib.rs: {missing:?}");
+}
+
+#[test]
+fn the_add_on_is_of_this_version() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cross/home-assistant/dbus_bms");
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, line) in
+        [("config.yaml", format!("version: \"{version}\"")), ("Dockerfile", format!("FROM ghcr.io/dbus-bms/dbus-bms:{version}"))]
+    {
+        let text = fs::read_to_string(folder.join(file)).unwrap();
+        assert!(text.lines().any(|other| other == line), "{file} has no line {line}");
+    }
 }

@@ -119,18 +119,10 @@ impl Drop for Connection {
     }
 }
 
-/// Random bytes as text, new at every read.
-const RANDOM: &str = "/proc/sys/kernel/random/uuid";
-
-/// The default client ID contains process and part: two clients with the same ID disconnect each other. GX devices have the same host
-/// name and start the same processes, hence the random letters.
+/// The default client ID contains process and part: two clients with the same ID disconnect each other.
 fn client_id(broker: &Broker, part: &str) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let made = || {
-        let random: String = std::fs::read_to_string(RANDOM).unwrap_or_default().chars().take(8).collect();
-        format!("dbus-bms-{host}-{}-{random}", std::process::id())
-    };
-    let own = broker.client_id.clone().unwrap_or_else(made);
+    let own = broker.client_id.clone().unwrap_or_else(|| format!("dbus-bms-{host}-{}", std::process::id()));
     format!("{own}{part}")
 }
 
