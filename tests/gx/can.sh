@@ -50,7 +50,7 @@ dbus-bms simulate jbd --link /tmp/bms &
 simulator=$!
 sleep 2
 
-for row in pylontech:1000 pylontech-1.3:1000 sma:500 victron:1000; do
+for row in pylontech:1000 pylontech-1.3:1000 pylontech-2:1000 sma:500 victron:1000 luxpower:1000 growatt:500 sol-ark:1000; do
     profile=${row%:*} period=${row#*:}
     printf '[can]\ninterface = "vcan0"\nprofile = "%s"\n' "$profile" >/tmp/can.toml
     start /tmp/bms

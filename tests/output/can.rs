@@ -454,6 +454,7 @@ fn encode_says_what_is_wrong_with_its_input() {
         ("", "empty input"),
         ("[1, 2]", "not a JSON object"),
         ("{\"soc_pct\": \"full\"}", "invalid type"),
+        ("{\"charge_voltage_v\": 0.1}", "the charge voltage of 0.1 V is no battery's"),
         ("{\"alarms\": [\"hunger\"]}", "unknown alarm `hunger`; expected one of bms_internal"),
     ] {
         let Ended { code, out, err } = run(&["can", "encode", "--profile", "pylontech"], input);

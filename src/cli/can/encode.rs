@@ -4,7 +4,7 @@ use super::{CanFailure, profile};
 use crate::base::units::{Celsius, Volts};
 use crate::cli::Failure;
 use crate::model::AlarmName;
-use crate::output::can::{AlarmPolicy, Config, CurrentSign, InverterData, Item, Profile, encode};
+use crate::output::can::{AlarmPolicy, CHARGE_VOLTAGES, Config, CurrentSign, InverterData, Item, Profile, encode};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use std::io::{Read, Write};
@@ -70,6 +70,9 @@ impl EncodeCanArgs {
         let mut count = 0usize;
         for object in serde_json::Deserializer::from_reader(input).into_iter::<Map<String, Value>>() {
             let data = object.map_err(|error| error.to_string()).and_then(inverter_data).map_err(CanFailure::Json)?;
+            if let Some(voltage) = data.limits.charge_voltage.filter(|volts| !CHARGE_VOLTAGES.contains(&volts.get())) {
+                return Err(CanFailure::ChargeVoltage(voltage).into());
+            }
             for frame in encode(&data, &config) {
                 writeln!(out, "{frame}")?;
             }

@@ -1,6 +1,8 @@
 //! Why a `can` command failed.
 
+use crate::base::units::Volts;
 use crate::cli::exit::Exit;
+use crate::output::can::CHARGE_VOLTAGES;
 use std::io;
 use thiserror::Error;
 
@@ -16,6 +18,13 @@ pub enum CanFailure {
     /// Nothing to encode.
     #[error("empty input; give a JSON object such as {{\"soc_pct\": 75, \"charge_voltage_v\": 55.2}}")]
     Empty,
+    /// A charge voltage for which nothing is ever sent.
+    #[error(
+        "the charge voltage of {0} is no battery's, and nothing is sent for it; give `charge_voltage_v` between {min} and {max} V",
+        min = CHARGE_VOLTAGES.start(),
+        max = CHARGE_VOLTAGES.end()
+    )]
+    ChargeVoltage(Volts),
     /// The input held no frame of a battery or inverter.
     #[error("no battery or inverter frame in {lines} lines{wrong}; give lines such as `351#1402C012C012C201`")]
     Nothing {
@@ -38,7 +47,7 @@ impl CanFailure {
     /// The exit code for this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Input(_) | Self::Json(_) | Self::Empty => Exit::Usage,
+            Self::Input(_) | Self::Json(_) | Self::Empty | Self::ChargeVoltage(_) => Exit::Usage,
             Self::Nothing { .. } => Exit::Nothing,
             Self::Interface { .. } => Exit::Failed,
         }

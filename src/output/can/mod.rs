@@ -85,7 +85,7 @@ pub fn profile(name: &str) -> Option<&'static Profile> {
 }
 
 /// Charge voltages of batteries for inverters, V.
-const CHARGE_VOLTAGES: RangeInclusive<f64> = 10.0..=1000.0;
+pub const CHARGE_VOLTAGES: RangeInclusive<f64> = 10.0..=1000.0;
 
 /// The frames for `data`, with the settings of the configuration.
 ///
