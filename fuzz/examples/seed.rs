@@ -133,7 +133,7 @@ fn house(root: &Path, corpus: impl Fn(&str, &str, Vec<u8>) -> io::Result<()>) ->
         for (number, exchange) in vector["exchanges"].as_array().into_iter().flatten().enumerate() {
             let text = exchange["request_ascii"].as_str().map(|text| format!("{text}\r").into_bytes());
             let request = text.or_else(|| hex::decode(exchange["request_hex"].as_str()?).ok()).unwrap_or_default();
-            for protocol in 0..4 {
+            for protocol in 0..5 {
                 let head = [5, protocol, 0, 0, 100, u8::try_from(request.len()).unwrap_or(1) - 1];
                 corpus("house", &format!("{name}-{number}-{protocol}"), [&head, request.as_slice(), &[200, 1]].concat())?;
             }

@@ -172,6 +172,8 @@ fn rs485(draw: &mut Draw) {
             _ => {}
         }
         let answered = draw.flag().then_some(&data);
+        let said = responder.message(Moment::from_secs(seconds), answered);
+        assert!(said.is_none() || answered.is_some() && protocol.says.is_some(), "nothing is told without data");
         let reply = responder.receive(&bytes, Moment::from_secs(seconds), answered);
         assert!(reply.is_none() || answered.is_some(), "nothing is told without data");
         assert!(reply.as_ref().is_none_or(|reply| reply.len() <= 1024));

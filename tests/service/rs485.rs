@@ -152,3 +152,31 @@ async fn the_port_of_a_battery_is_never_used_for_an_inverter() {
     let ended = driver.stop();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
+
+#[tokio::test]
+async fn an_inverters_own_port_gets_the_limits_unasked_and_its_answer_is_shown() {
+    let (home, bus) = (Home::new(), Bus::start());
+    let page = http::free();
+    let port = home.path("inverter");
+    home.configure(&format!(
+        "[rs485]\nport = \"{}\"\nprotocol = \"pi30\"\n[web]\nenabled = true\nlisten = \"{page}\"\n",
+        port.display()
+    ));
+    let mut line = Pty::open(&port).unwrap();
+    let board = Board::on_pty(&home.path("ttyUSB7"), simulated());
+    let driver = home.run(&bus, &board.port, &[]);
+    let (mut said, begun) = (Vec::new(), Instant::now());
+    while !said.ends_with(b"\r") || !String::from_utf8_lossy(&said).contains("PBMS1 ") {
+        assert!(begun.elapsed() < PATIENCE * 2, "{}", String::from_utf8_lossy(&said));
+        let mut buf = [0; 128];
+        let count = line.receive(&mut buf, REPLY).unwrap();
+        said.extend_from_slice(&buf[..count]);
+    }
+    line.send(b"(ACK\x39\x20\r").unwrap();
+    driver.wait_for_log("the inverter takes the battery's data");
+    let shown =
+        http::until(page, "the answer is shown", |batteries| batteries.iter().any(|battery| battery["rs485"]["heartbeat"] == true));
+    assert_eq!(shown[0]["rs485"]["requests"], serde_json::json!(["PBMS"]), "{shown:?}");
+    let ended = driver.stop();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+}

@@ -22,7 +22,7 @@ use std::ops::RangeInclusive;
 
 /// The protocol.
 pub(super) static PROTOCOL: Protocol =
-    Protocol { name: "eg4-ll", label: "EG4 LL over RS485", baud: 9600, address: 1, framing, answer, asks };
+    Protocol { name: "eg4-ll", label: "EG4 LL over RS485", baud: 9600, address: 1, framing, answer, asks, says: None };
 
 /// Registers that are measured and have no mark for "unknown".
 const MEASURED: RangeInclusive<u16> = 0..=21;

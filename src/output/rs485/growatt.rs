@@ -18,7 +18,7 @@ use crate::output::can::{CellNumber, InverterData, Item};
 
 /// The protocol.
 pub(super) static PROTOCOL: Protocol =
-    Protocol { name: "growatt", label: "Growatt 1xSxxP ESS over RS485", baud: 9600, address: 1, framing, answer, asks };
+    Protocol { name: "growatt", label: "Growatt 1xSxxP ESS over RS485", baud: 9600, address: 1, framing, answer, asks, says: None };
 
 /// Registers that are measured and have no mark for "unknown".
 const MEASURED: std::ops::RangeInclusive<u16> = 0x15..=0x18;

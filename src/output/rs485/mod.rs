@@ -11,6 +11,7 @@ mod config;
 mod eg4_ll;
 mod growatt;
 mod ownership;
+mod pi30;
 mod pylontech;
 mod registers;
 mod responder;
@@ -28,6 +29,7 @@ pub use status::{Reporter, Status};
 use crate::bms::Framing;
 use crate::output::can::InverterData;
 use std::fmt;
+use std::time::Duration;
 
 /// A protocol in which an inverter asks its battery.
 pub struct Protocol {
@@ -45,10 +47,23 @@ pub struct Protocol {
     pub answer: fn(&[u8], u8, &InverterData) -> Option<Vec<u8>>,
     /// What a request asks for: its command, or its registers.
     pub asks: fn(&[u8]) -> String,
+    /// What is sent unasked; `None` = only replies.
+    pub says: Option<&'static Says>,
+}
+
+/// What a battery sends without being asked.
+pub struct Says {
+    /// Time from one message to the next.
+    pub every: Duration,
+    /// The message; `None` = nothing, because the data for it is missing.
+    pub message: fn(&InverterData) -> Option<Vec<u8>>,
+    /// Whether a frame of the inverter takes it; others refuse it.
+    pub is_taken: fn(&[u8]) -> bool,
 }
 
 /// All protocols.
-pub const PROTOCOLS: [&Protocol; 4] = [&pylontech::PROTOCOL, &growatt::PROTOCOL, &voltronic::PROTOCOL, &eg4_ll::PROTOCOL];
+pub const PROTOCOLS: [&Protocol; 5] =
+    [&pylontech::PROTOCOL, &growatt::PROTOCOL, &voltronic::PROTOCOL, &eg4_ll::PROTOCOL, &pi30::PROTOCOL];
 
 /// The protocol with this name.
 pub fn protocol(name: &str) -> Option<&'static Protocol> {

@@ -25,7 +25,7 @@ use crate::output::can::{CellNumber, InverterData, Item};
 
 /// The protocol.
 pub(super) static PROTOCOL: Protocol =
-    Protocol { name: "pylontech", label: "Pylontech over RS485", baud: 9600, address: 2, framing, answer, asks };
+    Protocol { name: "pylontech", label: "Pylontech over RS485", baud: 9600, address: 2, framing, answer, asks, says: None };
 
 /// Longest request, bytes: INFO is one byte, some masters send a few more.
 const MAX_REQUEST: usize = 40;

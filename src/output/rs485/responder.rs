@@ -30,6 +30,10 @@ pub struct Responder {
     refused: u64,
     /// What the last request that had a reply asked for.
     asked: String,
+    /// When the next message is sent unasked.
+    say_at: Moment,
+    /// The inverter has taken or refused a message.
+    taken: Option<bool>,
 }
 
 impl Responder {
@@ -46,6 +50,8 @@ impl Responder {
             refilled_at: now,
             refused: 0,
             asked: String::new(),
+            say_at: now,
+            taken: None,
         }
     }
 
@@ -71,6 +77,10 @@ impl Responder {
         self.pending.extend(bytes.iter().skip(own));
         self.drop_first(self.pending.len().saturating_sub(MAX_PENDING));
         let request = self.last_request()?;
+        if let Some(says) = self.protocol.says {
+            self.taken = Some((says.is_taken)(&request));
+            return None;
+        }
         let reply = (self.protocol.answer)(&request, self.address, data?)?;
         if !self.take_token(now) {
             self.refused = self.refused.saturating_add(1);
@@ -80,6 +90,21 @@ impl Responder {
         self.echo.clone_from(&reply);
         self.echoed = 0;
         Some(reply)
+    }
+
+    /// The message that is sent unasked, if it is time; without `data` there is none.
+    pub fn message(&mut self, now: Moment, data: Option<&InverterData>) -> Option<Vec<u8>> {
+        let says = self.protocol.says.filter(|_| now >= self.say_at)?;
+        self.say_at = now.after(says.every);
+        let message = (says.message)(data?)?;
+        self.echo.clone_from(&message);
+        self.echoed = 0;
+        Some(message)
+    }
+
+    /// Whether the inverter has taken a message since the last call, or refused it; `None` = it has said nothing.
+    pub fn taken(&mut self) -> Option<bool> {
+        self.taken.take()
     }
 
     /// Number of bytes that are our own reply. What only begins like it is a request after all.

@@ -44,6 +44,7 @@ pub fn serve(
         responder: Responder::new(config.protocol, config.address, start),
         asked_at: start,
         refused: 0,
+        has_refused: false,
         now: Status::default(),
         status,
     };
@@ -72,6 +73,8 @@ struct Slave<'a> {
     responder: Responder,
     asked_at: Moment,
     refused: u64,
+    /// The inverter refuses what is sent unasked.
+    has_refused: bool,
     now: Status,
     status: watch::Sender<Status>,
 }
@@ -137,6 +140,7 @@ impl Slave<'_> {
             let bytes = buf.get(..count).unwrap_or_default();
             if bytes.is_empty() { Ok(()) } else { self.reply(bytes, data.as_ref(), now) }
         });
+        let outcome = outcome.and_then(|()| self.say(data.as_ref(), now));
         if let Err(error) = outcome {
             self.port = None;
             self.open_at = now.after(REOPEN_PAUSE);
@@ -145,8 +149,20 @@ impl Slave<'_> {
         self.watch(now);
     }
 
+    /// Sends what is sent unasked, if it is time.
+    fn say(&mut self, data: Option<&InverterData>, now: Moment) -> io::Result<()> {
+        match (self.responder.message(now, data), &mut self.port) {
+            (Some(message), Some(port)) => port.send(&message),
+            _ => Ok(()),
+        }
+    }
+
     fn reply(&mut self, bytes: &[u8], data: Option<&InverterData>, now: Moment) -> io::Result<()> {
-        let Some(reply) = self.responder.receive(bytes, now, data) else { return Ok(()) };
+        let reply = self.responder.receive(bytes, now, data);
+        if let Some(taken) = self.responder.taken() {
+            self.acknowledged(taken, now);
+        }
+        let Some(reply) = reply else { return Ok(()) };
         self.asked_at = now;
         self.now.asked(self.responder.asked().to_owned(), now);
         if self.now.heartbeat != Some(true) {
@@ -158,6 +174,24 @@ impl Slave<'_> {
         match &mut self.port {
             Some(port) => port.send(&reply),
             None => Ok(()),
+        }
+    }
+
+    /// The inverter has taken or refused what was sent unasked.
+    fn acknowledged(&mut self, taken: bool, now: Moment) {
+        if !taken {
+            if !self.has_refused {
+                self.has_refused = true;
+                log::warn!("{}: the inverter refuses the battery's data. Check `rs485.protocol` and its battery type", self.name);
+            }
+            return;
+        }
+        self.has_refused = false;
+        self.asked_at = now;
+        self.now.asked((self.config.protocol.asks)(&[]), now);
+        if self.now.heartbeat != Some(true) {
+            self.now.heartbeat = Some(true);
+            log::info!("{}: the inverter takes the battery's data", self.name);
         }
     }
 
@@ -201,8 +235,9 @@ impl Slave<'_> {
         if self.port.is_some() && self.now.heartbeat != Some(false) && now.since(self.asked_at) >= MISSING_AFTER {
             self.now.heartbeat = Some(false);
             log::warn!(
-                "{}: no request from an inverter for 30 s. Check A and B, the battery type set in the inverter, `rs485.protocol` and `rs485.baud`",
-                self.name
+                "{}: {} for 30 s. Check the wires, the battery type set in the inverter, `rs485.protocol` and `rs485.baud`",
+                self.name,
+                if self.config.protocol.says.is_some() { "no answer of an inverter" } else { "no request from an inverter" }
             );
         }
     }

@@ -24,7 +24,7 @@ use crate::output::can::{InverterData, Item};
 
 /// The protocol.
 pub(super) static PROTOCOL: Protocol =
-    Protocol { name: "voltronic", label: "Voltronic LIb", baud: 9600, address: 1, framing, answer, asks };
+    Protocol { name: "voltronic", label: "Voltronic LIb", baud: 9600, address: 1, framing, answer, asks, says: None };
 
 /// Registers that are measured and have no mark for "unknown".
 const MEASURED: std::ops::RangeInclusive<u16> = 0x30..=0x33;
