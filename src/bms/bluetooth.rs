@@ -22,6 +22,8 @@ pub struct BluetoothBoard {
     pub manufacturers: &'static [u16],
     /// How the boards ask for a password, if they do.
     pub login: Option<Login>,
+    /// What stands between their frames on this transport only, if they have another driver on it.
+    pub marks: &'static [&'static [u8]],
 }
 
 /// The password exchange of a family.
@@ -44,6 +46,8 @@ pub const BOARDS: &[BluetoothBoard] = &[
         names: &["JK"],
         manufacturers: &[0x0B65, 0x4B4A],
         login: None,
+        // Begin of requests and acknowledges, and what the module says.
+        marks: &[&[0xAA, 0x55, 0x90, 0xEB], b"AT\r\n"],
     },
     BluetoothBoard {
         driver: &jbd::DRIVER,
@@ -53,6 +57,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         names: &["xiaoxiang", "JBD-", "SBL-", "OGR-", "TZ-H"],
         manufacturers: &[],
         login: Some(Login { request: jbd::password_request, is_accepted: jbd::password_is_accepted }),
+        marks: &[],
     },
     BluetoothBoard {
         driver: &daly_modbus::OVER_BLUETOOTH,
@@ -62,6 +67,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         names: &["DL-"],
         manufacturers: &[0x0102, 0x0104, 0x0302, 0x0303, 0x0402],
         login: None,
+        marks: &[],
     },
     BluetoothBoard {
         driver: &ant::DRIVER,
@@ -71,6 +77,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         names: &["ANT"],
         manufacturers: &[0x2313],
         login: None,
+        marks: &[],
     },
     BluetoothBoard {
         driver: &ant_old::DRIVER,
@@ -80,6 +87,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         names: &["ANT"],
         manufacturers: &[],
         login: None,
+        marks: &[],
     },
     BluetoothBoard {
         driver: &litime::DRIVER,
@@ -89,6 +97,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         names: &["L-12", "L-24", "L-51", "LT-", "R-12", "R-24", "RO-12", "RO-24", "P-12", "P-24", "PQ-12", "PQ-24"],
         manufacturers: &[0x585A],
         login: None,
+        marks: &[],
     },
     BluetoothBoard {
         driver: &ecoworthy::DRIVER,
@@ -98,6 +107,7 @@ pub const BOARDS: &[BluetoothBoard] = &[
         names: &["ECO-WORTHY", "DCHOUSE"],
         manufacturers: &[],
         login: None,
+        marks: &[],
     },
 ];
 
@@ -117,6 +127,13 @@ pub fn on_transport(driver: &'static Driver, transport: Transport) -> Option<&'s
         Transport::Bluetooth => BOARDS.iter().map(|board| board.driver).find(|own| speaks && own.name == driver.name),
         Transport::Serial | Transport::Can | Transport::Mqtt => speaks.then_some(driver),
     }
+}
+
+/// The driver for recorded bytes: that on Bluetooth if they contain what comes on no other transport.
+pub fn of_recorded<'a>(driver: &'static Driver, pieces: impl IntoIterator<Item = &'a [u8]>) -> &'static Driver {
+    let Some(board) = BOARDS.iter().find(|board| board.driver.name == driver.name) else { return driver };
+    let is_marked = |piece: &[u8]| board.marks.iter().any(|mark| piece.windows(mark.len()).any(|window| window == *mark));
+    if pieces.into_iter().any(is_marked) { board.driver } else { driver }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::failure::{DECODE_INPUT_LIMIT, DecodeFailure, Failure};
 use super::options::driver;
 use crate::base::hex;
+use crate::bms::bluetooth::of_recorded;
 use crate::bms::frame_collector::FrameCollector;
 use crate::bms::{DecodeError, Driver, Request};
 use crate::model::Reading;
@@ -51,9 +52,11 @@ impl DecodeArgs {
 
     /// One reading per battery, merged over its frames.
     fn readings(&self, bytes: &[u8]) -> Result<Vec<Reading>, DecodeFailure> {
-        let mut traffic = FrameCollector::new(self.bms);
-        traffic.feed(bytes, &self.sent);
-        traffic.end(&self.sent);
+        let used = of_recorded(self.bms, self.sent.iter().map(|request| &*request.bytes).chain([bytes]));
+        let sent: &[Request] = if std::ptr::eq(used, self.bms) { &self.sent } else { &[] };
+        let mut traffic = FrameCollector::new(used);
+        traffic.feed(bytes, sent);
+        traffic.end(sent);
         let all: Vec<Reading> = traffic.readings().collect();
         let (mut readings, impossible): (Vec<_>, Vec<_>) = all.into_iter().partition(|reading| reading.contradiction().is_none());
         if let (true, Some(why)) = (readings.is_empty(), impossible.iter().find_map(Reading::contradiction)) {

@@ -19,6 +19,7 @@
 //! frame does. `readings` is exactly the output of `decode`; an empty list means that no reading is expected.
 
 use crate::base::hex;
+use crate::bms::bluetooth::of_recorded;
 use crate::bms::frame_collector::FrameCollector;
 use crate::bms::redaction::redact;
 use crate::bms::{Driver, Request};
@@ -218,9 +219,18 @@ impl Recording {
             readings.into_iter().filter_map(|value| if let Value::Object(map) = value { Some(map) } else { None }).collect();
     }
 
+    /// The driver that decodes it as a recording of `driver`'s family, and the requests whose replies count. Where a board has another
+    /// driver on Bluetooth, it sends by itself: every frame counts.
+    pub(crate) fn decoded_by(&self, driver: &'static Driver) -> (&'static Driver, Vec<Request>) {
+        let received = self.received();
+        let sent = self.traffic.iter().filter(|event| event.direction == Direction::Sent).map(|event| event.bytes.as_slice());
+        let used = of_recorded(driver, sent.chain([received.as_slice()]));
+        (used, if std::ptr::eq(used, driver) { self.requests() } else { Vec::new() })
+    }
+
     /// Decodes the recording with `driver`.
     pub fn play(&self, driver: &'static Driver) -> FrameCollector {
-        let mut asked = self.requests();
+        let (driver, mut asked) = self.decoded_by(driver);
         let mut traffic = FrameCollector::new(driver);
         for event in &self.traffic {
             match event.direction {

@@ -26,7 +26,7 @@ pub struct ReplayedReading {
 ///
 /// A reading ends where a request is repeated; in overheard traffic, where it is complete.
 pub fn readings(recording: &Recording, driver: &'static Driver) -> Vec<ReplayedReading> {
-    let mut asked = recording.requests();
+    let (driver, mut asked) = recording.decoded_by(driver);
     let overheard = asked.is_empty();
     let mut search = SearchRequests::new(driver);
     let mut splitter = Splitter { traffic: FrameCollector::new(driver), heard: Vec::new(), replayed: Vec::new() };

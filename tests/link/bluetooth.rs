@@ -287,6 +287,80 @@ fn a_jk_board_is_asked_once_and_then_listened_to() {
     }
 }
 
+/// What may come with an answer over the radio.
+type Disturbance = fn(Vec<u8>, &[u8]) -> Vec<u8>;
+
+const DISTURBANCES: [(&str, Disturbance); 7] = [
+    ("the module says AT in front", |answer, _| [b"AT\r\n", &*answer].concat()),
+    ("the module says AT behind", |answer, _| [&*answer, b"AT\r\n"].concat()),
+    ("repeated", |answer, _| [&*answer, &*answer].concat()),
+    ("cut after 5 bytes, then whole", |answer, _| [&answer[..answer.len().min(5)], &*answer].concat()),
+    ("cut in the middle, then whole", |answer, _| [&answer[..answer.len() / 2], &*answer].concat()),
+    ("another answer in front", |answer, other| [other, &*answer].concat()),
+    ("half of another answer in front", |answer, other| [&other[..other.len() / 2], &*answer].concat()),
+];
+
+/// A valid frame of the family that answers something else.
+fn other_answer(family: &str) -> Vec<u8> {
+    match family {
+        // The acknowledge of a write.
+        "jbd" => vec![0xDD, 0xE1, 0, 0, 0, 0, 0x77],
+        // Nine other registers.
+        "daly-modbus" => modbus(&[&[0xD2, 3, 18][..], &[0; 18]].concat()),
+        // Names, whose length byte is wrong on some boards.
+        "ant" => {
+            let frame = [&[0x7E, 0xA1, 0x12, 0x6C, 0x02, 0x20][..], &[0x41; 32]].concat();
+            let [low, high] = crc(&frame[1..]);
+            [&*frame, &[low, high, 0xAA, 0x55]].concat()
+        }
+        "ant-old" => vec![0xAA, 0x55, 0xAA, 0xFE],
+        // An acknowledge.
+        "jk-pb" => [&[0xAA, 0x55, 0x90, 0xEB, 0xC8, 1, 1][..], &[0; 12], &[0x44]].concat(),
+        "litime" => vec![0, 0, 1, 1, 0x13, 0x55, 0xAA, 0x14],
+        "ecoworthy" => modbus(&[0xA3, 0, 0, 1]),
+        other => panic!("{other}: what else does it answer?"),
+    }
+}
+
+fn modbus(frame: &[u8]) -> Vec<u8> {
+    [frame, &crc(frame)].concat()
+}
+
+fn crc(bytes: &[u8]) -> [u8; 2] {
+    let step = |crc: u16, _| if crc & 1 == 1 { crc >> 1 ^ 0xA001 } else { crc >> 1 };
+    bytes.iter().fold(0xFFFF, |crc, byte| (0..8).fold(crc ^ u16::from(*byte), step)).to_le_bytes()
+}
+
+/// In pieces of 20 bytes, and with all that comes together in one notification.
+#[test]
+fn what_comes_between_the_frames_changes_no_reading() {
+    std::thread::scope(|scope| {
+        for (what, disturb) in DISTURBANCES {
+            scope.spawn(move || {
+                for piece in [20, 512] {
+                    for BleBoard { family, radio, mut answers, values: (volts, amps, soc), cells, .. } in all() {
+                        let other = other_answer(family);
+                        let answers: Answers = Box::new(move |written| match answers(written) {
+                            nothing if nothing.is_empty() => nothing,
+                            answer => disturb(answer, &other),
+                        });
+                        let bus = Bus::start();
+                        let _bluez = Bluez::start(&bus, Radio { piece, ..radio }, answers);
+                        let driver = on_transport(bms::driver(family).unwrap(), Transport::Bluetooth).unwrap();
+                        let mut link = link(&bus);
+                        let (mut protocol, known) = ((driver.new)(driver.addresses.first().copied()), Reading::new(family, None));
+                        let reading = link.poll(protocol.as_mut(), &known);
+                        let reading = reading.unwrap_or_else(|error| panic!("{family}, {what}, pieces of {piece}: {error}"));
+                        let read = [reading.voltage.unwrap().get(), reading.current.unwrap().get(), reading.soc.unwrap().get()];
+                        let is_right = read.into_iter().zip([volts, amps, soc]).all(|(read, told)| (read - told).abs() < 0.006);
+                        assert!(is_right && reading.cells.len() == cells, "{family}, {what}, pieces of {piece}: {reading:?}");
+                    }
+                }
+            });
+        }
+    });
+}
+
 /// A clock that does not wait: a sleep is over at once, but has taken its time.
 #[derive(Clone)]
 struct SkippingClock {

@@ -89,6 +89,26 @@ async fn a_battery_out_of_range_is_waited_for_and_the_reason_is_said_once() {
     assert_eq!(ended.log.iter().filter(|line| line.contains("close its app")).count(), 1);
 }
 
+/// Its own recording of a JK board gives the board's values, live data that came unasked included.
+#[test]
+fn what_is_recorded_over_bluetooth_can_be_replayed() {
+    for board in all().into_iter().filter(|board| matches!(board.family, "jk-pb" | "daly-modbus")) {
+        let (family, (volts, _, soc)) = (board.family, board.values);
+        let (home, bus) = (Home::new(), Bus::start());
+        home.configure(&format!("[dbus]\nbus = \"{}\"\n", bus.address()));
+        let _bluez = Bluez::start(&bus, board.radio, board.answers);
+        let file = home.path("recorded.json").display().to_string();
+        let recorded = home.start(&["record", PORT, "--to", &file, "--seconds", "6", "--bms", family]).end();
+        assert_eq!(recorded.code, Some(0), "{family}: {recorded:#?}");
+        let replayed = home.start(&["replay", &file, "--json"]).end();
+        let readings: Vec<Json> = replayed.output.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let values = |reading: &Json| Some((reading["voltage_v"].as_f64()?, reading["soc_pct"].as_f64()?));
+        let values: Vec<_> = readings.iter().filter_map(values).collect();
+        assert!(values.len() > 1, "{family}: {values:?}, {replayed:#?}");
+        assert!(values.iter().all(|read| (read.0 - volts).abs() < 0.006 && read.1 == soc), "{family}: {values:?}");
+    }
+}
+
 #[test]
 fn a_scan_lists_what_is_heard_with_the_line_for_the_configuration() {
     let (home, bus) = (Home::new(), Bus::start());
