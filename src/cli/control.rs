@@ -1,6 +1,7 @@
 //! Shared by `set` and `override`: how to reach the battery, with or without a running driver.
 
 use super::Failure;
+use super::find::{find_service, is_name};
 use crate::base::runtime;
 use crate::config::Config;
 use crate::control::ControlRequest;
@@ -33,6 +34,9 @@ pub(super) fn carry_out(
 ) -> Result<(), Failure> {
     let reply = if battery.starts_with(BATTERY_PREFIX) {
         over_dbus(config, battery, reach, request)?
+    } else if is_name(battery) {
+        let service = runtime::block_on(find_service(&bus(config, reach)?, battery, reach.address))??;
+        over_dbus(config, &service, reach, request)?
     } else {
         match offline_command::carry_out(config, battery, reach.address, request, "the command line") {
             Ok(outcome) => outcome.into(),
@@ -51,7 +55,10 @@ pub(super) fn carry_out(
 }
 
 fn over_dbus(config: &Config, service: &str, reach: &Battery, request: ControlRequest) -> Result<Reply, Failure> {
+    runtime::block_on(ask(&bus(config, reach)?, service, request))?.map_err(|error| Failure::Request(error.to_string()))
+}
+
+fn bus(config: &Config, reach: &Battery) -> Result<BusAddress, Failure> {
     let set = config.settings(None, None).dbus.bus;
-    let bus = BusAddress::from_env(reach.bus.as_deref().or(set.as_deref())).map_err(RunError::from)?;
-    runtime::block_on(ask(&bus, service, request))?.map_err(|error| Failure::Request(error.to_string()))
+    Ok(BusAddress::from_env(reach.bus.as_deref().or(set.as_deref())).map_err(RunError::from)?)
 }

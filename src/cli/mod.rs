@@ -11,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 mod exit;
 mod failure;
+mod find;
 pub mod health;
 pub mod hub;
 pub mod limits;

@@ -30,7 +30,7 @@ pub enum OverrideCommand {
 /// A battery.
 #[derive(Debug, Clone, Args)]
 pub struct Target {
-    /// Serial port, or the D-Bus service of the battery (com.victronenergy.battery.…)
+    /// Serial port, the D-Bus service of the battery (com.victronenergy.battery.…), or its name
     #[arg(value_name = "PORT|SERVICE")]
     pub battery: String,
     /// How to reach it.

@@ -18,7 +18,7 @@ pub struct SetArgs {
     /// on or off; for soc 0 to 100
     #[arg(required_unless_present = "list")]
     pub value: Option<String>,
-    /// Serial port, or the D-Bus service of the battery (com.victronenergy.battery.…)
+    /// Serial port, the D-Bus service of the battery (com.victronenergy.battery.…), or its name
     #[arg(value_name = "PORT|SERVICE", required_unless_present = "list")]
     pub battery: Option<String>,
     /// List what this driver has switched off, and how to switch it on again

@@ -25,6 +25,7 @@ fn saved() -> String {
 #[tokio::test(flavor = "current_thread")]
 async fn what_was_found_is_shown_after_a_restart() {
     let (bus, home) = (Bus::start(), Home::new());
+    home.configure("name = \"Garage\"\n");
     let address = bus.address().to_string();
     let health = |more: &[&str]| home.start(&[&["health", "--bus", &address], more].concat()).end();
     health(&["ttyUSB0"]).assert(3, &["ttyUSB0", "dbus-bms status"]);
@@ -45,8 +46,8 @@ async fn what_was_found_is_shown_after_a_restart() {
     fs::write(home.path("dbus-bms").join(format!("health-{id}")), saved()).unwrap();
     let driver = home.run(&bus, &board.port, &[]);
     until(&mut watcher, owner(true)).await;
-    // By port, by service, and by a part of its name.
-    for name in [board.port.as_str(), "com.victronenergy.battery.ttyUSB0", "USB0"] {
+    // By port, by service, by its last part, and by name.
+    for name in [board.port.as_str(), "com.victronenergy.battery.ttyUSB0", "ttyUSB0", "garage"] {
         let ended = health(&[name, "--json"]);
         assert_eq!(ended.code, Some(0), "{ended:#?} {:#?}", driver.log());
         let shown: Json = serde_json::from_str(&ended.output[0]).unwrap();
@@ -56,10 +57,36 @@ async fn what_was_found_is_shown_after_a_restart() {
         assert_eq!(shown["relative_resistance"].as_array().unwrap().len(), 16, "{shown}");
         assert!(shown["capacity_ah"].is_null(), "a capacity was never seen: {shown}");
     }
+    health(&["USB0"]).assert(3, &["USB0", "com.victronenergy.battery.ttyUSB0"]);
+    health(&[board.port.as_str(), "--address", "3"]).assert(3, &["ttyUSB0"]);
     // For people, and in their words in the status.
     let people = home.start(&["status", "--bus", &address]).end().output.join("\n");
     assert!(people.replace(char::is_whitespace, " ").contains("cell 7"), "{people}");
     driver.stop();
+}
+
+/// A battery is named in the same way for all commands that ask a running driver.
+#[tokio::test(flavor = "current_thread")]
+async fn a_name_means_one_battery() {
+    let (bus, home) = (Bus::start(), Home::new());
+    home.configure("name = \"Garage\"\n");
+    let address = bus.address().to_string();
+    let boards = ["ttyUSB0", "ttyUSB1"].map(|name| Board::on_pty(&home.path(name), simulated()));
+    let ask = |more: &[&str]| home.start(&[more, &["--bus", &address]].concat()).end();
+    let mut drivers = Vec::new();
+    for board in &boards {
+        let service = format!("com.victronenergy.battery.{}", board.port.rsplit('/').next().unwrap());
+        let mut watcher = bus.watch(&service).await;
+        drivers.push(home.run(&bus, &board.port, &[]));
+        until(&mut watcher, owner(true)).await;
+        // Alone it is meant, with another one of the same name it is not clear.
+        let (code, word) = if drivers.len() == 1 { (2, "[commands]") } else { (2, "--address") };
+        ask(&["set", "balance", "off", "Garage"]).assert(code, &[word]);
+    }
+    ask(&["health", "Garage"]).assert(2, &["--address", "ttyUSB0", "ttyUSB1"]);
+    ask(&["set", "balance", "off", "ttyUSB1"]).assert(2, &["[commands]"]);
+    ask(&["override", "clear", "Cellar"]).assert(3, &["Cellar", "dbus-bms status"]);
+    drivers.into_iter().for_each(|driver| drop(driver.stop()));
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 mod can;
 mod decode;
+mod find;
 mod health;
 mod replay;
 
 pub(super) use can::CanFailure;
 pub(super) use decode::{DECODE_INPUT_LIMIT, DecodeFailure};
+pub(super) use find::FindFailure;
 pub(super) use health::HealthFailure;
 pub(super) use replay::{ReplayFailure, TEST_FOLDER};
 
@@ -46,6 +48,9 @@ pub enum Failure {
     /// `can`
     #[error(transparent)]
     Can(#[from] CanFailure),
+    /// `health`, `set`, `override`
+    #[error(transparent)]
+    Find(#[from] FindFailure),
     /// `health`
     #[error(transparent)]
     Health(#[from] HealthFailure),
@@ -116,6 +121,7 @@ impl Failure {
             }
             Self::Decode(failure) => failure.exit(),
             Self::Can(failure) => failure.exit(),
+            Self::Find(failure) => failure.exit(),
             Self::Health(failure) => failure.exit(),
             Self::Replay(failure) => failure.exit(),
             Self::Run(RunError::NothingFound(_)) | Self::NoBattery => Exit::Nothing,

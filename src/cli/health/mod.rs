@@ -4,15 +4,15 @@ mod table;
 
 use super::Failure;
 use super::failure::{HealthFailure, ReplayFailure};
+use super::find::find_view;
 use super::options::driver;
 use super::replay::load;
 use crate::base::runtime;
 use crate::base::units::AmpHours;
 use crate::bms::Driver;
-use crate::dbus::{BusAddress, BusReader, ViewReply};
+use crate::dbus::BusAddress;
 use crate::health::Observation;
 use crate::health::stream::Stream;
-use crate::output::api::View;
 use crate::recording::replay::readings;
 use crate::service::RunError;
 use crate::terminal::output::Show;
@@ -27,7 +27,7 @@ use table::table;
 #[command(after_long_help = INPUT_HELP)]
 #[command(group(ArgGroup::new("source").required(true).args(["battery", "stdin", "from"])))]
 pub struct HealthArgs {
-    /// Port (/dev/ttyUSB0), or D-Bus service or part of its name
+    /// Serial port, the D-Bus service of the battery (com.victronenergy.battery.…), or its name
     #[arg(value_name = "PORT|SERVICE")]
     pub battery: Option<String>,
     /// Read readings as JSON lines from standard input; print a JSON line of estimates per day
@@ -42,6 +42,9 @@ pub struct HealthArgs {
     /// Installed capacity of the battery, Ah [default: what the readings say, else 280]
     #[arg(long, value_name = "AH", value_parser = capacity, conflicts_with = "battery")]
     pub capacity: Option<f64>,
+    /// Address of the battery, if several share the port
+    #[arg(long, value_name = "N", requires = "battery")]
+    pub address: Option<u8>,
     /// D-Bus to use [default: session if DBUS_SESSION_BUS_ADDRESS is set, else system]
     #[arg(long, value_name = "system|session|ADDRESS", requires = "battery")]
     pub bus: Option<String>,
@@ -63,7 +66,7 @@ impl HealthArgs {
     /// Shows the health of a battery, or answers each finished day of readings with a line on `out`.
     ///
     /// # Errors
-    /// [`Failure::Line`] for a line that is not a JSON object of the documented form, [`Failure::Health`], [`Failure::Output`],
+    /// [`Failure::Line`] for a line that is not a JSON object of the documented form, [`Failure::Find`], [`Failure::Health`], [`Failure::Output`],
     /// [`Failure::Run`] without a bus.
     pub fn run(&self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
         match (&self.battery, &self.from) {
@@ -75,7 +78,7 @@ impl HealthArgs {
 
     fn of_battery(&self, battery: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let bus = BusAddress::from_env(self.bus.as_deref()).map_err(RunError::from)?;
-        let view = runtime::block_on(find(&bus, battery))??;
+        let view = runtime::block_on(find_view(&bus, battery, self.address))??;
         let Some(health) = &view.health else {
             return Err(HealthFailure::NothingKnown(view.identity.name).into());
         };
@@ -121,27 +124,6 @@ impl HealthArgs {
 
     fn stream(&self) -> Stream {
         Stream::new(self.capacity.map(AmpHours::new))
-    }
-}
-
-/// The battery on D-Bus that is meant by a port, a service or a part of its name.
-async fn find(bus: &BusAddress, battery: &str) -> Result<View, Failure> {
-    let bus = BusReader::connect(bus).await.map_err(RunError::from)?;
-    let wanted = battery.rsplit('/').next().unwrap_or(battery);
-    let services = bus.batteries().await;
-    let found: Vec<&String> = services.iter().filter(|service| service.contains(wanted)).collect();
-    let service = match found.as_slice() {
-        [service] => *service,
-        [] => return Err(HealthFailure::Unknown { wanted: wanted.to_owned(), there: services.join(", ") }.into()),
-        several => {
-            let exact = several.iter().find(|service| service.rsplit('.').next() == Some(wanted) || **service == wanted);
-            let names = || several.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            exact.ok_or_else(|| HealthFailure::Several { wanted: wanted.to_owned(), found: names() })?
-        }
-    };
-    match bus.view(service).await {
-        Ok(ViewReply::View(view)) => Ok(*view),
-        _ => Err(HealthFailure::OtherDriver(service.clone()).into()),
     }
 }
 
