@@ -28,6 +28,7 @@ mod json;
 pub mod lifepower4;
 pub mod line;
 mod modbus;
+pub mod months;
 pub mod pace;
 mod pace_modbus;
 pub mod pack;

@@ -75,9 +75,13 @@ impl Cell {
 
     /// Terminal voltage at `current` A.
     pub(super) fn voltage(&self, current: f64) -> f64 {
-        let rest = interpolate(&REST_VOLTAGE, 100.0 * self.soc());
-        rest + current * self.resistance() + self.slow_v + self.offset_v
+        rest_voltage(100.0 * self.soc()) + current * self.resistance() + self.slow_v + self.offset_v
     }
+}
+
+/// Rest voltage of a cell of this state of charge (%), V.
+pub(in crate::sim) fn rest_voltage(soc_pct: f64) -> f64 {
+    interpolate(&REST_VOLTAGE, soc_pct)
 }
 
 /// Value at `x` on a curve with ascending points; constant beyond the ends.

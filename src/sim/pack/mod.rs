@@ -6,6 +6,7 @@ mod config;
 mod protection;
 mod reported;
 
+pub(in crate::sim) use cell::rest_voltage;
 pub use config::{PackConfig, WeakCell};
 pub use reported::ReportedState;
 
