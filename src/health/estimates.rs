@@ -28,6 +28,9 @@ const SD_RELATIVE_CAPACITY: f64 = 0.005;
 const SD_SPREAD_TREND: f64 = 0.01 / 280.0;
 /// Self-discharge less certain than this is not known, share of the capacity per day.
 const LEAK_KNOWN: f64 = 0.0003;
+/// A cell this far behind the others has lost charge by itself, whatever a balancer did that the BMS does not tell, share of the
+/// capacity.
+const BEHIND_ANYWAY: f64 = 0.003;
 /// Loss of a cell that does not arrive any more: doubt, share of the capacity.
 const SD_LOST: f64 = 0.006;
 /// Offsets and margins older than this are not known any more, days.
@@ -204,6 +207,18 @@ impl Ends<'_> {
             }
         }
         self.fill_losses(cells);
+        self.doubt_untold_balancing(cells);
+    }
+
+    /// As long as the BMS tells of no balancing, a cell that was ahead and loses that may have been balanced.
+    fn doubt_untold_balancing(&self, cells: &mut [CellEstimates]) {
+        if self.health.cells.iter().any(|cell| cell.balanced != 0.0) {
+            return;
+        }
+        for cell in cells {
+            let is_behind = cell.offset.is_some_and(|offset| offset.value < -BEHIND_ANYWAY * self.nominal);
+            cell.self_discharge = cell.self_discharge.filter(|_| cell.is_late || is_behind);
+        }
     }
 
     /// Each cell's loss above the median cell's by one kind of line, Ah per day, and its standard deviation.
