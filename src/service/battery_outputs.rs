@@ -3,7 +3,7 @@
 use crate::base::units::Moment;
 use crate::dbus;
 use crate::model::Snapshot;
-use crate::output::api::{BatteryInfo, ReadAt, View};
+use crate::output::api::{BatteryInfo, ReadAt, ShownHealth, View};
 use crate::output::can;
 use crate::output::inverters::Reporters;
 use crate::output::registry::BatteryRegistry;
@@ -27,6 +27,7 @@ pub(super) struct BatteryOutputs {
     rs485_output: Option<Rs485Output>,
     registry: BatteryRegistry,
     read_at: ReadAt,
+    shown_health: ShownHealth,
 }
 
 impl BatteryOutputs {
@@ -41,6 +42,7 @@ impl BatteryOutputs {
             rs485_output: None,
             registry,
             read_at: ReadAt::default(),
+            shown_health: ShownHealth::default(),
         }
     }
 
@@ -71,9 +73,10 @@ impl BatteryOutputs {
         }
     }
 
-    fn publish_view(&self, snapshot: &Snapshot, info: Option<BatteryInfo>, now: Moment) {
+    fn publish_view(&mut self, snapshot: &Snapshot, info: Option<BatteryInfo>, now: Moment) {
         if let Some(info) = info {
-            self.registry.publish(View::new(&info, snapshot, self.read_at.age(now), self.inverter_reporters().view(now)));
+            let (age, inverters) = (self.read_at.age(now), self.inverter_reporters().view(now));
+            self.registry.publish(View::again(&info, snapshot, age, inverters, &mut self.shown_health));
         }
     }
 

@@ -1,10 +1,13 @@
 //! The view of a battery as JSON: the reading's keys with the same values, and all further keys.
 
-use crate::support::snapshot;
+use crate::support::{bad_connection, snapshot};
 
-use dbus_bms::model::{BmsSettings, FieldInfo, Freshness, Reading};
-use dbus_bms::output::api::{BatteryInfo, InverterOutputs, View, sections};
+use dbus_bms::base::units::AmpHours;
+use dbus_bms::health::{Health, Observation};
+use dbus_bms::model::{BmsSettings, FieldInfo, Freshness, Reading, Snapshot};
+use dbus_bms::output::api::{BatteryInfo, InverterOutputs, ShownHealth, View, sections};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn info() -> BatteryInfo {
@@ -47,6 +50,32 @@ fn a_view_is_the_same_after_its_way_as_json() {
         assert_eq!(serde_json::from_str::<View>(&text).unwrap(), view);
         assert!(!text.contains("null"), "unknown is absent: {text}");
     }
+}
+
+/// The health changes every ten minutes, a view is made with every reading.
+#[test]
+fn health_is_made_anew_only_when_it_changes() {
+    let mut estimators = Health::new(16, AmpHours::new(280.0));
+    for (second, reading) in bad_connection::readings(1) {
+        estimators.update(&Observation::of(second as f64, &reading));
+    }
+    let mut snapshot = snapshot::discharging();
+    let mut shown = ShownHealth::default();
+    let mut again = |snapshot: &Snapshot| {
+        let view = View::again(&info(), snapshot, None, InverterOutputs::default(), &mut shown);
+        assert_eq!(view, View::new(&info(), snapshot, None, InverterOutputs::default()));
+        view.health
+    };
+    assert!(again(&snapshot).is_none());
+    snapshot.cell_health = Some(Arc::new(estimators.report()));
+    let first = again(&snapshot).unwrap();
+    assert!((first.relative_resistance[6].unwrap() - 2.0).abs() < 0.1);
+    assert!(first.is_same(&again(&snapshot).unwrap()), "the same for another reading");
+    estimators.review();
+    snapshot.cell_health = Some(Arc::new(estimators.report()));
+    assert!(!first.is_same(&again(&snapshot).unwrap()), "another one after ten minutes");
+    snapshot.cell_health = None;
+    assert!(again(&snapshot).is_none());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::{
     Alarm, BankMember, Cells, CellsKeys, Device, GxSetting, History, Identity, IdentityKeys, InverterOutputs, Kind, Known,
-    LimitDetail, Limits, Line, Modules, Notices, NoticesKeys, OverrideSet, Pack, PackKeys, Settings, State, SwitchedOff, Switches,
-    SwitchesKeys, Temperatures, TemperaturesKeys, Text, View,
+    LimitDetail, Limits, Line, Modules, Notices, NoticesKeys, OverrideSet, Pack, PackKeys, Settings, ShownHealth, State,
+    SwitchedOff, Switches, SwitchesKeys, Temperatures, TemperaturesKeys, Text, View,
 };
 use crate::base::natural::natural_order;
 use crate::base::units::{Amps, Celsius, Moment, Volts, round};
@@ -77,12 +77,24 @@ fn in_place(sensors: &[Option<Celsius>]) -> Known<Option<f64>> {
 impl View {
     /// The view of a battery with this `snapshot`, whose last reading is `age` old.
     pub fn new(info: &BatteryInfo, snapshot: &Snapshot, age: Option<Duration>, outputs: InverterOutputs) -> Self {
+        Self::again(info, snapshot, age, outputs, &mut ShownHealth::default())
+    }
+
+    /// The same for one snapshot after the other: what is in `health` is not made again.
+    pub fn again(
+        info: &BatteryInfo,
+        snapshot: &Snapshot,
+        age: Option<Duration>,
+        outputs: InverterOutputs,
+        health: &mut ShownHealth,
+    ) -> Self {
+        let health = health.of(snapshot);
         #[rustfmt::skip]
         let Snapshot {
-            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, limiting_cells, maximum, cell_health, bank_summary,
+            reading, derived, alarms, cable, freshness, history, since_full, link, line, reply_rates, limits, limiting_cells, maximum, bank_summary,
             user_overrides,
-            // For charge control and the bank only.
-            cell_count: _, member_info: _,
+            // For charge control and the bank only; above.
+            cell_count: _, member_info: _, cell_health: _,
         } = snapshot;
         #[rustfmt::skip]
         let Derived {
@@ -163,7 +175,7 @@ impl View {
             line: Line::new(*link, *line, *reply_rates),
             can: outputs.can,
             rs485: outputs.rs485,
-            health: cell_health.as_deref().and_then(super::Health::of),
+            health,
             modules: bank_summary.as_deref().map(Modules::from),
         }
     }

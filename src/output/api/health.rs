@@ -2,8 +2,10 @@
 
 use super::Text;
 use super::field::object;
+use super::shared::Shared;
 use crate::base::units::round;
-use crate::model::{self, CellEstimates, CellHealth, Estimate, Finding};
+use crate::model::{self, CellEstimates, CellHealth, Estimate, Finding, Snapshot};
+use std::sync::Arc;
 
 object! {
     /// Health of the cells, estimated by this driver. Lists have a value per cell, cell 1 first; `null` and absent: not known yet.
@@ -68,6 +70,25 @@ object! {
         text: String = "text",
         /// What to do.
         remedy: Text = "text",
+    }
+}
+
+/// The health of a battery as it was last shown: it changes every ten minutes, a view is made with every reading.
+#[derive(Debug, Clone, Default)]
+pub struct ShownHealth(Option<(Arc<CellHealth>, Option<Shared<Health>>)>);
+
+impl ShownHealth {
+    /// The health in a snapshot, made anew only if it is another one than last time.
+    pub(super) fn of(&mut self, snapshot: &Snapshot) -> Option<Shared<Health>> {
+        let health = snapshot.cell_health.as_ref()?;
+        match &self.0 {
+            Some((known, shown)) if Arc::ptr_eq(known, health) => shown.clone(),
+            _ => {
+                let shown = Health::of(health).map(Shared::new);
+                self.0 = Some((Arc::clone(health), shown.clone()));
+                shown
+            }
+        }
     }
 }
 

@@ -11,14 +11,16 @@ mod health;
 mod log;
 mod metrics;
 mod query;
+mod shared;
 
 pub use build::{BatteryInfo, ReadAt, bank_id};
 pub(crate) use device::device_value;
 pub use device::{DEVICE_KEYS, device_metrics, device_object};
 pub use field::Field;
-pub use health::{Health, HealthFinding};
+pub use health::{Health, HealthFinding, ShownHealth};
 pub use log::LogEntry;
 pub use metrics::{metric_names, metrics};
+pub use shared::Shared;
 
 use crate::model::{self, Chemistry, Freshness, Level};
 use field::{Member, object};
@@ -108,7 +110,7 @@ object! {
         /// The RS485 output, if there is one.
         rs485: Option<Rs485> = "object",
         /// Health of the cells, once something is known.
-        health: Option<Health> = "object",
+        health: Option<Shared<Health>> = "object",
         /// Members of a bank.
         modules: Option<Modules> = "object",
     }
@@ -601,7 +603,7 @@ fn each_object(visitor: &mut impl Visitor) {
     visitor.object("line", "Line", Line::FIELDS, |view| Some(&view.line));
     visitor.object("can", "CAN", Can::FIELDS, |view| view.can.as_ref());
     visitor.object("rs485", "RS485 to an inverter", Rs485::FIELDS, |view| view.rs485.as_ref());
-    visitor.object("health", "Health of the cells", Health::FIELDS, |view| view.health.as_ref());
+    visitor.object("health", "Health of the cells", Health::FIELDS, |view| view.health.as_deref());
     visitor.object("modules", "Members of a bank", Modules::FIELDS, |view| view.modules.as_ref());
 }
 
