@@ -105,6 +105,21 @@ fn it_looks_back_over_a_file_of_readings() {
     let last: Json = serde_json::from_str(&ended.output[2]).unwrap();
     assert!((last["r_rel"][6].as_f64().unwrap() - 2.0).abs() < 0.1, "{last}");
 
+    // A recording, on several lines and on one.
+    let recording = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/jk/armin-16s-charging.json")).unwrap();
+    let one_line = serde_json::from_str::<Json>(&recording).unwrap().to_string();
+    for text in [recording, one_line] {
+        fs::write(&path, text).unwrap();
+        let ended = home.start(&["health", "--from", path.to_str().unwrap()]).end();
+        assert_eq!((ended.code, ended.output.len()), (Some(0), 1), "{ended:#?}");
+        let day: Json = serde_json::from_str(&ended.output[0]).unwrap();
+        assert!(day["readings"].as_u64() > Some(0) && day["r_rel"].as_array().unwrap().len() == 16, "{day}");
+        assert!(day["r_rel"][0].is_null(), "seconds say nothing: {day}");
+    }
+    // The driver's own history has no single cells.
+    fs::write(&path, b"dbus-bms history 1\n\0\0\0\0").unwrap();
+    home.start(&["health", "--from", path.to_str().unwrap()]).end().assert(2, &["no single cells", "dbus-bms record"]);
+
     let missing = home.path("missing.rec");
     home.start(&["health", "--from", missing.to_str().unwrap()]).end().assert(2, &["missing.rec"]);
     let ended = home.start(&["health"]).end();

@@ -1,6 +1,7 @@
 //! Why `health` shows nothing.
 
 use crate::cli::exit::Exit;
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// Why there is no health of a battery to show.
@@ -11,6 +12,12 @@ pub enum HealthFailure {
         "{0}: nothing is known of its cells yet; resistances take a day with changing loads, the rest weeks, see docs/health.md"
     )]
     NothingKnown(String),
+    /// A history was given.
+    #[error(
+        "{} is a battery's history: it has no single cells, and health is about them; give a file of `dbus-bms record`, or JSON lines of readings",
+        .0.display()
+    )]
+    History(PathBuf),
 }
 
 impl HealthFailure {
@@ -18,6 +25,7 @@ impl HealthFailure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::NothingKnown(_) => Exit::Nothing,
+            Self::History(_) => Exit::Usage,
         }
     }
 }

@@ -53,6 +53,10 @@ pub struct HealthArgs {
     pub json: bool,
 }
 
+/// What the key of the BMS in a recording looks like, and how a history begins.
+const BMS_KEY: &[u8] = b"\"bms\"";
+const HISTORY_HEAD: &[u8] = b"dbus-bms history";
+
 const INPUT_HELP: &str = r#"Readings: one JSON object per line; all keys but t are optional.
   t                          seconds, rising
   cells, current, soc        cell voltages, V; A (positive charges); %
@@ -92,9 +96,10 @@ impl HealthArgs {
     fn of_file(&self, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
         let file = |source| ReplayFailure::Read { path: path.to_owned(), source };
         let mut input = BufReader::new(File::open(path).map_err(file)?);
-        // JSON lines begin with a brace, no recording does.
-        if input.fill_buf().map_err(file)?.trim_ascii_start().first() == Some(&b'{') {
-            return self.of_lines(input, out);
+        match Source::of(input.fill_buf().map_err(file)?) {
+            Source::Lines => return self.of_lines(input, out),
+            Source::History => return Err(HealthFailure::History(path.to_owned()).into()),
+            Source::Recording => {}
         }
         let (recording, driver) = load(path, self.bms)?;
         let mut stream = self.stream();
@@ -124,6 +129,30 @@ impl HealthArgs {
 
     fn stream(&self) -> Stream {
         Stream::new(self.capacity.map(AmpHours::new))
+    }
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// A JSON object per line.
+    Lines,
+    /// What `record` or candump wrote.
+    Recording,
+    /// A battery's history of this driver.
+    History,
+}
+
+impl Source {
+    /// By how it begins. A recording of `record` is one JSON object over many lines, and says the BMS.
+    fn of(begin: &[u8]) -> Self {
+        let first = begin.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+        let says_bms = first.windows(BMS_KEY.len()).any(|part| part == BMS_KEY);
+        match first {
+            _ if begin.starts_with(HISTORY_HEAD) => Self::History,
+            [b'{', _, ..] if !says_bms => Self::Lines,
+            _ => Self::Recording,
+        }
     }
 }
 
