@@ -1,5 +1,6 @@
 //! Replies of the RS485 output, for independent readers (`tests/rs485/readers.sh`): each line of standard input is an object with
 //! `protocol`, `request` in hex and `data` as `can encode` takes it; the reply is printed in hex, an empty line if there is none.
+//! Without a request it is what the protocol sends unasked.
 
 use dbus_bms::base::hex;
 use dbus_bms::base::units::Moment;
@@ -16,7 +17,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let data: InverterData = serde_json::from_value(line["data"].take())?;
         let request = hex::decode(line["request"].as_str().unwrap_or_default())?;
         let known = line["protocol"].as_str().and_then(protocol).ok_or("unknown protocol")?;
-        let reply = Responder::new(known, None, Moment::default()).receive(&request, Moment::default(), Some(&data));
+        let mut responder = Responder::new(known, None, Moment::default());
+        let reply = match request.as_slice() {
+            [] => responder.message(Moment::default(), Some(&data)),
+            request => responder.receive(request, Moment::default(), Some(&data)),
+        };
         writeln!(out, "{}", hex::encode(reply.unwrap_or_default()))?;
     }
     Ok(())

@@ -1,8 +1,9 @@
 """600 random states and the recorded replies, read by python-pylontech (42, 92) and by readers written from the documents (61 to 63,
-Growatt, Voltronic LIb, EG4 LL).
+Growatt, Voltronic LIb and PI30, EG4 LL).
 
     tests/rs485/readers.sh [PROGRAM]
 """
+import binascii
 import json
 import math
 import random
@@ -116,6 +117,18 @@ def eg4_values(reply):
                 full_ah=(read[31] << 16 | read[32]) / 3_600_000, sensor_bytes=sensors, cell_count=read[36], design_ah=read[37] / 10)
 
 
+def pbms_values(said):
+    """Checked by Python's own CRC-16/XMODEM."""
+    check = binascii.crc_hqx(said[:-3], 0).to_bytes(2, "big")
+    assert said[-1:] == b"\r" and said[-3:-1] == bytes(byte + 1 if byte in b"(\r\n" else byte for byte in check), said
+    head, soc, force, no_discharge, no_charge, cvl, floating, lowest, ccl, dcl = said[:-3].decode().split(" ")
+    assert head == "PBMS1" and floating == cvl, said
+    charge, discharge = no_charge == "0", no_discharge == "0"
+    assert charge == (int(ccl) > 0) and discharge == (int(dcl) > 0), said
+    return dict(soc_pct=int(soc), forced=force == "1", charge_voltage_v=int(cvl) / 10, discharge_voltage_v=int(lowest) / 10, charge_current_limit_a=int(ccl),
+                discharge_current_limit_a=int(dcl))
+
+
 def same(name, found, wanted, where):
     equal = found == wanted if isinstance(wanted, (str, bool)) else all(abs(a - b) < 1e-6 for a, b in zip(found, wanted)) and len(found) == len(wanted) \
         if isinstance(wanted, list) else abs(found - wanted) < 1e-6
@@ -182,6 +195,7 @@ def wanted_of(state, step_volts, step_amps):
                 board_c=whole(state["board_temperature_c"]), mean_c=whole(state["temperature_c"]), hottest_c=whole(state["max_cell_temp_c"]),
                 sensor_bytes=[whole(celsius) for celsius in state["sensor_temperatures_c"]] + [0] * (6 - len(state["sensor_temperatures_c"])),
                 charges_or_discharges=any(allowed and state[name] > 0 for name, allowed in zip(("charge_current_limit_a", "discharge_current_limit_a"), may)),
+                forced=(state["force_charge_1"] or state["force_charge_2"]) and may[0] and state["charge_current_limit_a"] >= 1,
                 # Without permission to discharge: the pack's voltage is too low.
                 protection_word=0 if may[1] and state["discharge_current_limit_a"] > 0 else 4, **{name: state[name] and may[0] for name in ("force_charge_1", "force_charge_2", "full_charge_request")})
 
@@ -190,7 +204,7 @@ ask = lambda command, info=b"": client._encode_cmd(2, command, info)
 REQUESTS = [("pylontech", ask(0x42, b"02"), pylontech_values, 1000, 10), ("pylontech", ask(0x92, b"02"), pylontech_limits, 1000, 10),
             ("pylontech", ask(0x61), system_values, 1000, 10), ("pylontech", ask(0x63), system_limits, 1000, 10),
             ("growatt", read(0x13, 0x11), growatt_values, 100, 100), ("voltronic", read(0x70, 8), lambda reply: lib_values(reply, 0x70), 10, 10),
-            ("eg4-ll", read(0, 39), eg4_values, 100, 1),
+            ("eg4-ll", read(0, 39), eg4_values, 100, 1), ("pi30", b"", pbms_values, 10, 1),
             ("voltronic", read(0x30, 6), lambda reply: lib_values(reply, 0x30), 10, 10), ("voltronic", read(0x10, 1), lambda reply: lib_values(reply, 0x10), 10, 10)]
 states = [random_state() for _ in range(STATES)]
 lines = [json.dumps(dict(protocol=name, request=request.hex(), data=state)) for state in states for name, request, *_ in REQUESTS]
