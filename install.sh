@@ -515,6 +515,7 @@ uninstall() {
     if [ -z "$linked" ]; then
         if [ -f "$CONFIG" ] && { cmp -s "$APP/config.toml" "$CONFIG" || [ -n "$PURGE" ]; }; then rm -f "$CONFIG"; fi
         rm -f "$REPLACED"
+        rm -rf "${CONF:?}/flight-recorder"
     fi
     rm -f "$APP"
     rm -rf "$APPS/.dbus-bms-a" "$APPS/.dbus-bms-b" "$APPS/.dbus-bms-link" "$DATA/.dbus-bms-download"

@@ -18,11 +18,11 @@
 //!
 //! ```text
 //! cli                                  one file per command
-//! recording, tools                     recordings of a line; doctor, support, demo, charts
+//! tools                                doctor, support, demo, charts, recording on request
 //! service                              the running driver: ports, batteries, bank, start and stop
 //! config, dbus                         settings; D-Bus services, our own and others
 //! output, takeover                     CAN, RS485, MQTT, dashboard, API; what dbus-serialbattery left behind
-//! bank, conext, control, generator, probe, sim, terminal  several batteries as one; Schneider's devices; requests of owners; when a generator runs; search for a BMS; simulated batteries; tables
+//! bank, conext, control, generator, probe, recording, sim, terminal  several batteries as one; Schneider's devices; requests of owners; when a generator runs; search for a BMS; recordings of a line, flight recorder; simulated batteries; tables
 //! battery, house, link                 one battery over time; devices of the house; one request to a port and its answer
 //! health                               health of the cells from everyday readings
 //! bms                                  protocols of the BMS families

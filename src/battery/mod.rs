@@ -331,6 +331,11 @@ impl Battery {
         self.owner_limits = limits;
     }
 
+    /// The temporary limits of the owner.
+    pub fn owner_limits(&self) -> ByDirection<Option<Amps>> {
+        self.owner_limits
+    }
+
     /// Starts a full charge now, as if float had ended. All limits stay in force.
     pub fn charge_up(&mut self) {
         self.memory.phases.begin_charge();

@@ -154,16 +154,15 @@ impl FrameCollector {
     /// The complete readings. As for a poll, a battery's next reading starts with the constant data.
     pub fn take_complete(&mut self) -> Vec<Reading> {
         let complete = self.batteries.iter_mut().filter(|(_, _, reading)| reading.is_complete());
-        complete
-            .map(|(_, protocol, reading)| {
-                // The requests were sent by another master; this call only resets the decoder.
-                let _ = protocol.plan(reading);
-                let next = reading.next_poll();
-                let mut taken = std::mem::replace(reading, next);
-                taken.derive_power();
-                taken
-            })
-            .collect()
+        complete.map(|(_, protocol, reading)| taken(protocol.as_mut(), reading)).collect()
+    }
+
+    /// As [`FrameCollector::take_complete`], of one battery; of the only one whatever its address, as not all frames contain it.
+    pub fn take_complete_of(&mut self, address: Option<u8>) -> Option<Reading> {
+        let alone = self.batteries.len() == 1;
+        let mut complete = self.batteries.iter_mut().filter(|(_, _, reading)| reading.is_complete());
+        let found = complete.find(|(_, _, reading)| alone || reading.address == address);
+        found.map(|(_, protocol, reading)| taken(protocol.as_mut(), reading))
     }
 
     fn step(&self, at_end: bool, asked: &[Request]) -> Option<Framing> {
@@ -280,6 +279,15 @@ impl FrameCollector {
             }
         }
     }
+}
+
+fn taken(protocol: &mut dyn Protocol, reading: &mut Reading) -> Reading {
+    // The requests were sent by another master; this call only resets the decoder.
+    let _ = protocol.plan(reading);
+    let next = reading.next_poll();
+    let mut taken = std::mem::replace(reading, next);
+    taken.derive_power();
+    taken
 }
 
 /// Decodes a frame as the reply to any of `asked`, or as any reply if that is empty.

@@ -7,9 +7,9 @@ use crate::base::version::VERSION;
 use crate::config::Paths;
 use crate::dbus::BusAddress;
 use crate::link::open;
-use crate::recording::session::{RecordMode, RecordPlan, record};
 use crate::service::{RunError, port_options, scope};
 use crate::tools::doctor::{Severity, examine};
+use crate::tools::record_session::{RecordMode, RecordPlan, record};
 use crate::tools::support::tar::Archive;
 use crate::tools::support::{self, BundleFile};
 use clap::Args;
@@ -45,7 +45,8 @@ pub struct SupportArgs {
 
 const README: &str = "\
 Support bundle of dbus-bms: versions.txt, doctor.txt (problems that the driver found), status.json (all batteries on D-Bus),
-config.toml, log/, state/, and recording.txt (view it with `dbus-bms replay`). Passwords, tokens and user names are removed;
+config.toml, log/, state/, flight-recorder/ (what happened at an alarm) and recording.txt (view these and the bundle itself with
+`dbus-bms replay`). Passwords, tokens and user names are removed;
 serial numbers and battery names are included. It is all plain text: review it before you send it.
 ";
 
@@ -84,7 +85,7 @@ impl SupportArgs {
             "Passwords and tokens are removed; serial numbers and names are included. It is plain text: review it before you send it."
         )?;
         if self.port.is_none() {
-            writeln!(out, "It contains no recording: if the BMS itself is in doubt, stop the driver and add --port PORT.")?;
+            writeln!(out, "It contains no recording of now: if the BMS itself is in doubt, stop the driver and add --port PORT.")?;
         }
         Ok(())
     }

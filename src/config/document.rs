@@ -51,6 +51,25 @@ impl Settings {
 }
 
 impl Settings {
+    /// The settings on which the limits of a battery depend, as lines of a file; those at their defaults are left out. No name, host or
+    /// secret is among them.
+    pub fn limits_toml(&self) -> String {
+        let (default, mut settings) = (Self::default(), self.clone());
+        KEYS.iter().filter(|key| key.path != "temperature_names").fold(String::new(), |mut text, key| {
+            let Some(value) = (key.field)(&mut settings).raw() else { return text };
+            let mut changed = Self::default();
+            // The value was checked on reading.
+            let _ = (key.field)(&mut changed).set(&value, key.allowed);
+            let matters = changed.charge != default.charge
+                || changed.soc != default.soc
+                || (changed.control, changed.member_of_bank) != (default.control, default.member_of_bank);
+            if matters {
+                let _ = writeln!(text, "{} = {value}", key.path);
+            }
+            text
+        })
+    }
+
     /// The value of a key as written in a file; `None` if it is not set.
     pub(crate) fn value(&self, path: &str) -> Option<String> {
         let key = super::schema::find(path)?;

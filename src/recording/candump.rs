@@ -29,6 +29,7 @@ pub fn recording(text: &str) -> Option<Recording> {
         any_valid_frame: true,
         traffic: traffic.collect(),
         readings: Vec::new(),
+        flight: None,
     })
 }
 

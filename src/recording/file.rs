@@ -16,8 +16,10 @@
 //! ```
 //! `recorded` is false for bytes that were not sent by a device. `t` counts seconds from the start. An event may have a `baud`: the
 //! line speed from here on. Without `asked` only replies to the sent requests count; with it (or if nothing was sent) every valid
-//! frame does. `readings` is exactly the output of `decode`; an empty list means that no reading is expected.
+//! frame does. `readings` is exactly the output of `decode`; an empty list means that no reading is expected. A file of the flight
+//! recorder also has a [`flight`](super::flight).
 
+use super::flight::Flight;
 use crate::base::hex;
 use crate::bms::bluetooth::of_recorded;
 use crate::bms::frame_collector::FrameCollector;
@@ -36,6 +38,8 @@ pub const MAX_FILE: usize = 16 << 20;
 pub const MAX_EVENTS: usize = 100_000;
 /// Maximum number of bytes in an event.
 pub const MAX_EVENT: usize = 4096;
+/// Maximum number of batteries in a file of the flight recorder: as many as fit on a line.
+const MAX_BATTERIES: usize = 256;
 
 /// Replaces the protocol name if the protocol is unknown.
 pub const UNKNOWN: &str = "unknown";
@@ -57,6 +61,8 @@ pub struct Recording {
     pub traffic: Vec<Event>,
     /// Expected readings: one object per battery, with the keys of the JSON output.
     pub readings: Vec<Map<String, Value>>,
+    /// What the flight recorder adds, if it wrote the recording.
+    pub flight: Option<Flight>,
 }
 
 /// Bytes sent over the line in one direction.
@@ -114,6 +120,7 @@ struct Raw {
     asked: Option<String>,
     traffic: Vec<RawEvent>,
     readings: Vec<Map<String, Value>>,
+    flight: Option<Flight>,
 }
 
 #[derive(Deserialize)]
@@ -151,8 +158,12 @@ impl Recording {
             let event = event.check(after).map_err(|(field, problem)| wrong(&format!("traffic[{index}].{field}"), problem))?;
             traffic.push(event);
         }
-        let (bms, source, any_valid_frame) = (raw.bms, raw.source, raw.asked.is_some());
-        Ok(Self { bms, source, recorded: raw.recorded, note: raw.note, any_valid_frame, traffic, readings: raw.readings })
+        let Raw { bms, source, recorded, note, asked, readings, flight, .. } = raw;
+        if flight.as_ref().is_some_and(|flight| flight.decisions.len() > MAX_EVENTS || flight.batteries.len() > MAX_BATTERIES) {
+            let most = format!("at most {MAX_EVENTS} decisions of {MAX_BATTERIES} batteries are read");
+            return Err(wrong("flight", most));
+        }
+        Ok(Self { bms, source, recorded, note, any_valid_frame: asked.is_some(), traffic, readings, flight })
     }
 
     /// The file's text: one line per event and per value, so that a change affects one line.
@@ -169,6 +180,9 @@ impl Recording {
         }
         if self.any_valid_frame {
             field("asked", "anything".into());
+        }
+        if let Some(flight) = &self.flight {
+            let _ = writeln!(text, "  \"flight\": {},", flight.text());
         }
         let events = self.traffic.iter().map(Event::text).collect();
         let readings = self.readings.iter().map(reading_text).collect();

@@ -213,13 +213,20 @@ fn start_ports(
     watchdog: &Watchdog,
 ) -> io::Result<(Vec<PortInUse>, PortEvents)> {
     let (event_sender, events) = mpsc::channel(16);
-    let alone = ports.len() == 1;
     let mut in_use = Vec::new();
     for (port_index, name) in ports.iter().enumerate() {
-        let (port, worker) = PortInUse::new(name, alone, &config.settings(Some(name), None), state_folder);
+        let (port, worker) = PortInUse::new(name, ports.len(), &config.settings(Some(name), None), state_folder);
         let event_sender = event_sender.clone();
         let clock = PortClock(watchdog.watch(&format!("the thread of {name}"), watchdog::PORT));
-        runtime::spawn("port", move || worker.run(&clock, |event| event_sender.blocking_send((port_index, event)).is_ok()))?;
+        let flight = port.flight.clone();
+        runtime::spawn("port", move || {
+            worker.run(&clock, |event| {
+                if let PortEvent::Reading { number, reading, at, .. } = &event {
+                    flight.reading(*number, reading.address, *at, runtime::now().at);
+                }
+                event_sender.blocking_send((port_index, event)).is_ok()
+            });
+        })?;
         in_use.push(port);
     }
     Ok((in_use, events))
@@ -305,7 +312,8 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
             let bank = self.bank.as_ref().map(|bank| bank.due(now().at));
             // A minimum rate, for the watchdog.
             let sign = now().at.after(watchdog::TICK);
-            let wake = self.batteries.iter().map(BatteryTask::due).chain(bank).chain([sign]).min();
+            let flights = self.ports.iter().filter_map(|port| port.flight.due());
+            let wake = self.batteries.iter().map(BatteryTask::due).chain(bank).chain(flights).chain([sign]).min();
             tokio::select! {
                 event = from_ports.recv() => match event {
                     Some((port, event)) => self.on_port(port, event)?,
@@ -385,6 +393,7 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
         for battery in &mut self.batteries {
             battery.save_state(now(), true);
         }
+        self.ports.iter().filter(|port| port.flight.is_due(true, now().at)).for_each(|port| port.flight.write(now()));
         if let Some(bank) = &mut self.bank {
             bank.task.save_state(true);
         }
@@ -459,8 +468,8 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
             let index = self.batteries.len();
             let on_port = (several, port.batteries.len());
             let registry = self.registry.clone();
-            let mut battery =
-                BatteryTask::new(&self.config, (&port.name, &port.commands), on_port, &found, &self.state_folder, registry);
+            let on_this = (port.name.as_str(), &port.commands, &port.flight);
+            let mut battery = BatteryTask::new(&self.config, on_this, on_port, &found, &self.state_folder, registry);
             battery.find_free_name(&port.name, &self.batteries);
             battery.follow_external(index, &self.bus.address, &self.external_sender);
             battery.read(found.reading, LinkStats::default(), now());
@@ -496,6 +505,11 @@ impl<S: FnMut(&str, watch::Receiver<Arc<Snapshot>>)> Run<S> {
             if battery.due() <= now.at {
                 battery.tick(now);
             }
+        }
+        for port in self.ports.iter().filter(|port| port.flight.is_due(false, now.at)) {
+            let flight = port.flight.clone();
+            // Batteries must not wait for a slow disk.
+            tokio::spawn(runtime::blocking(move || flight.write(now)));
         }
     }
 }

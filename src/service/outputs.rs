@@ -12,6 +12,7 @@ use crate::output::registry::BatteryRegistry;
 use crate::output::timeseries::{self, Courses};
 use crate::output::web::Kept;
 use crate::output::{mqtt, web};
+use crate::recording::flight_recorder::FLIGHT_FOLDER;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -65,7 +66,8 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
             stopped.clone(),
         )));
         // The server has nothing to send at the end and needs no stop signal.
-        tokio::spawn(web::serve(settings.web.clone(), registry.clone(), Kept { courses, logs }));
+        let recordings = folder.join(FLIGHT_FOLDER);
+        tokio::spawn(web::serve(settings.web.clone(), registry.clone(), Kept { courses, logs, recordings }));
     }
     if settings.mqtt.enabled {
         tasks.push(tokio::spawn(mqtt::serve(

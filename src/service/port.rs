@@ -12,6 +12,7 @@ use crate::bms::Transport;
 use crate::config::Settings;
 use crate::link::{OpenError, open, port_name, transport};
 use crate::probe::{Found, NotFound};
+use crate::recording::flight_recorder::{FlightPort, FlightRecorder};
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(super) struct PortInUse {
     pub(super) commands: Sender<PortCommand>,
     /// No battery found on it yet.
     pub(super) empty: bool,
+    /// Keeps its last minutes.
+    pub(super) flight: FlightRecorder,
     remembered: StateFile,
     /// It has failed and is not back yet.
     lost: bool,
@@ -54,14 +57,17 @@ pub(super) struct PortInUse {
 
 impl PortInUse {
     /// The port, and the loop to read it.
-    pub(super) fn new(name: &str, alone: bool, settings: &Settings, state_folder: &Path) -> (Self, PortWorker) {
+    pub(super) fn new(name: &str, ports: usize, settings: &Settings, state_folder: &Path) -> (Self, PortWorker) {
+        let alone = ports == 1;
+        let flight = FlightRecorder::new(ports, transport(name) == Transport::Can, state_folder);
         let mut remembered = StateFile::new(state_folder, &format!("port-{}", port_name(name)));
         // Under serial-starter a vanished device node ends the process; a TCP server or a standalone port is reopened.
         let persistent = !alone || !settings.dbus.required || name.contains("://");
         let (commands, received) = channel();
         let (opened, options) = (name.to_owned(), port_options(settings));
+        let recorder = flight.clone();
         let worker = PortWorker {
-            open: Box::new(move || open(&opened, &options)),
+            open: Box::new(move || Ok(Box::new(FlightPort::new(open(&opened, &options)?, SystemClock, recorder.clone())))),
             scope: scope(name, settings, last_hit(&mut remembered)),
             interval: settings.poll_interval,
             active_fill: settings.active_fill,
@@ -78,6 +84,7 @@ impl PortInUse {
                 batteries,
                 commands,
                 of_member: settings.member_of_bank,
+                flight,
                 empty: false,
                 remembered,
                 lost: false,

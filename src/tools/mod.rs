@@ -3,4 +3,5 @@
 pub mod chart;
 pub mod demo;
 pub mod doctor;
+pub mod record_session;
 pub mod support;

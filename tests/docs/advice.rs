@@ -32,6 +32,8 @@ const REASONS: &[(&str, &str)] = &[
     ("{SERVICE} is not on the bus", "never said: without the service the driver runs as well"),
     ("{device}: another battery has already taken over {}", "both go on with what they have"),
     ("{device}: {} cannot be saved in {}", "the error says what to do"),
+    ("{path} is not written: {source}", "the source says what to do (src/recording/anonymous.rs)"),
+    ("{error}; the defaults are used", "the error says what to correct"),
     ("{error}; retrying", "the error says what to do"),
     ("{error}; {name} runs without it for now", "the error says what to do"),
     ("{error}; running without D-Bus", "the error says what to do"),

@@ -10,6 +10,7 @@ mod dbus;
 mod demo;
 mod doctor;
 mod external_dbus;
+mod flight_recorder;
 mod gx_settings;
 mod health;
 mod hub;

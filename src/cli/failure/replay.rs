@@ -1,6 +1,7 @@
 //! Failures of `replay`.
 
 use crate::cli::exit::Exit;
+use crate::recording::anonymous::AnonymousError;
 use crate::recording::file::RecordingError;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +39,20 @@ pub enum ReplayFailure {
     Name {
         /// The name.
         name: String,
+    },
+    /// The support bundle has no recording.
+    #[error("{path} contains no recording, as the flight recorder has written none; add --port PORT to `dbus-bms support`")]
+    Empty {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// It contains personal data that cannot be replaced.
+    #[error("{path} is not written: {source}")]
+    Anonymous {
+        /// The test.
+        path: PathBuf,
+        /// What is left.
+        source: AnonymousError,
     },
     /// No folder of tests.
     #[error("no folder {TEST_FOLDER} here: run this in the source folder")]

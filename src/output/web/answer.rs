@@ -11,6 +11,7 @@ use crate::output::devices::Devices;
 use crate::output::event_log::LogQuery;
 use crate::output::registry::Views;
 use crate::output::timeseries::Range;
+use crate::recording::flight_recorder::FlightFile;
 use axum::body::Bytes;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -91,6 +92,10 @@ pub enum Body {
     Compressed(Bytes),
     /// An endless stream of events.
     Events,
+    /// The list of the flight recorder's files.
+    Recordings,
+    /// One of these files.
+    Recording(String),
     /// A request to a battery; the answer follows with its outcome.
     Request {
         /// The battery's id.
@@ -106,7 +111,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes with their descriptions, for the documentation.
-pub const ROUTES: [(&str, &str); 17] = [
+pub const ROUTES: [(&str, &str); 19] = [
     ("GET /", "the page"),
     ("GET /api/v1/batteries", "all batteries and banks: `{\"batteries\": [ … ]}`"),
     ("GET /api/v1/batteries/ID", "one of them"),
@@ -132,6 +137,11 @@ pub const ROUTES: [(&str, &str); 17] = [
         "GET /api/v1/log?id=ID&kind=KIND&since=SECONDS&limit=N",
         "what happened, the newest first: `{\"now\": …, \"entries\": [ … ]}`. All parameters may be left out; with `&format=csv` as a table in text",
     ),
+    (
+        "GET /api/v1/recordings",
+        "the files of the flight recorder, the newest first: `{\"recordings\": [{\"file\": …, \"at\": …, \"bytes\": …, \"why\": …}]}`; `at` is null if the clock was not set",
+    ),
+    ("GET /api/v1/recordings/ID", "one of them, by its `file`, to download; `dbus-bms replay` reads it"),
     (
         "POST /api/v1/batteries/ID/commands",
         "a command: `{\"command\": \"charge\", \"on\": false}`, also `discharge` and `balance`; `{\"command\": \"soc\", \"value\": \"80\"}`; \
@@ -176,6 +186,7 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
         "/api/v1/limited" => of_battery(head, world.limited),
         "/api/v1/log" => log(head, world),
         "/api/v1/devices" => json(devices(world)),
+        "/api/v1/recordings" => Answer { body: Body::Recordings, ..json(String::new()) },
         "/metrics" => Answer {
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             ..text(200, metrics(views) + &device_metrics(world.devices, world.now))
@@ -183,6 +194,10 @@ fn read(head: &Head<'_>, world: &World<'_>) -> Answer {
         "/api/v1/openapi.json" => json(openapi().to_string()),
         "/api/v1/about" => json(about(world.config)),
         "/healthz" => health(views),
+        path if path.starts_with("/api/v1/recordings/") => {
+            let file = path.rsplit('/').next().unwrap_or_default().to_owned();
+            Answer { body: Body::Recording(file), ..json(String::new()) }
+        }
         path => match (path.strip_prefix("/api/v1/batteries/"), path.strip_prefix("/api/v1/devices/")) {
             (Some(id), _) => match find(views, id) {
                 Some(view) => json(object(view)),
@@ -428,6 +443,16 @@ fn error(status: u16, why: &str) -> Answer {
 }
 
 impl Answer {
+    /// The list of the flight recorder's files.
+    pub(super) fn of_recordings(files: &[FlightFile]) -> Self {
+        json(serde_json::json!({ "recordings": files }).to_string())
+    }
+
+    /// One of these files.
+    pub(super) fn of_recording(text: Option<String>) -> Self {
+        text.map_or_else(|| error(404, "there is no recording of this name; see /api/v1/recordings"), json)
+    }
+
     /// The outcome of a request.
     pub(super) fn of(reply: &Reply) -> Self {
         let body = serde_json::json!({ "code": reply.code, "done": reply.text }).to_string();

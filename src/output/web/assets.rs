@@ -45,6 +45,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("/notices.js", "notices.js", "text/javascript; charset=utf-8"),
     asset!("/now.js", "now.js", "text/javascript; charset=utf-8"),
     asset!("/panels.js", "panels.js", "text/javascript; charset=utf-8"),
+    asset!("/recordings.js", "recordings.js", "text/javascript; charset=utf-8"),
     asset!("/text.js", "text.js", "text/javascript; charset=utf-8"),
     asset!("/theme.js", "theme.js", "text/javascript; charset=utf-8"),
     asset!("/lang/en.json", "lang/en.json", "application/json"),

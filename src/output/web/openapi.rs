@@ -124,6 +124,12 @@ fn other_schemas() -> Vec<(String, Value)> {
         ("from", number()),
         ("to", number()),
     ]));
+    let recording = object_schema(properties([
+        ("file", text()),
+        ("at", json!({ "type": ["number", "null"] })),
+        ("bytes", number()),
+        ("why", text()),
+    ]));
     let limited_day = object_schema(properties([("date", text()), ("day", number()), ("rules", list(rule))]));
     vec![
         ("error".to_owned(), object_schema(properties([("error", text())]))),
@@ -160,6 +166,8 @@ fn other_schemas() -> Vec<(String, Value)> {
                 ("languages", list(text())),
             ])),
         ),
+        ("recordings".to_owned(), object_schema(properties([("recordings", list(recording))]))),
+        ("recording".to_owned(), json!({ "type": "object" })),
         ("batteries".to_owned(), object_schema(properties([("batteries", list(reference("")))]))),
         ("devices".to_owned(), object_schema(properties([("devices", list(reference("device")))]))),
         (
@@ -180,6 +188,8 @@ fn answer_of(path: &str) -> Option<&'static str> {
         ("/api/v1/history/cells", "cells_day"),
         ("/api/v1/limited", "limited"),
         ("/api/v1/log", "log"),
+        ("/api/v1/recordings", "recordings"),
+        ("/api/v1/recordings/{id}", "recording"),
         ("/api/v1/about", "about"),
         ("/api/v1/batteries/{id}/commands", "done"),
         ("/api/v1/devices/generator/commands", "done"),

@@ -12,6 +12,7 @@ use crate::output::devices::Devices;
 use crate::output::event_log::EventLogs;
 use crate::output::registry::{BatteryRegistry, Views};
 use crate::output::timeseries::Courses;
+use crate::recording::flight_recorder;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
@@ -22,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -61,6 +63,8 @@ pub struct Kept {
     pub courses: Courses,
     /// Their event logs.
     pub logs: EventLogs,
+    /// The folder with the flight recorder's files.
+    pub recordings: PathBuf,
 }
 
 /// Serves forever. Retries a port in use; errors of a connection only end that connection.
@@ -137,7 +141,7 @@ impl Shared {
     /// The answer with what is known now.
     fn answer(&self, head: &Head<'_>) -> Answer {
         let (views, devices, now) = (self.views.borrow().clone(), self.devices.borrow().clone(), now());
-        let Kept { courses, logs } = &self.kept;
+        let Kept { courses, logs, .. } = &self.kept;
         let world = World {
             config: &self.config,
             views: &views,
@@ -181,6 +185,18 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
     match answer.body {
         answer::Body::Constant(_) | answer::Body::Text(_) if compressed => encoding::compressed(answer).into_response(),
         answer::Body::Constant(_) | answer::Body::Text(_) | answer::Body::Compressed(_) => answer.into_response(),
+        answer::Body::Recordings => {
+            let folder = shared.kept.recordings.clone();
+            // Batteries must not wait for a slow disk.
+            let files = runtime::blocking(move || flight_recorder::list(&folder)).await.unwrap_or_default();
+            Answer::of_recordings(&files).into_response()
+        }
+        answer::Body::Recording(file) => {
+            let folder = shared.kept.recordings.clone();
+            let text = runtime::blocking(move || flight_recorder::read(&folder, &file)).await.ok().flatten();
+            let answer = Answer::of_recording(text);
+            (if compressed { encoding::compressed(answer) } else { answer }).into_response()
+        }
         answer::Body::Events => match shared.streams.clone().try_acquire_owned() {
             Ok(permit) => {
                 let events = events::pieces(shared.views.clone(), shared.devices.clone(), permit);
@@ -232,7 +248,11 @@ impl IntoResponse for Answer {
             answer::Body::Text(text) => Body::from(text),
             answer::Body::Compressed(bytes) => Body::from(bytes),
             // `respond` has their content.
-            answer::Body::Events | answer::Body::Request { .. } | answer::Body::Generator(_) => Body::empty(),
+            answer::Body::Recordings
+            | answer::Body::Recording(_)
+            | answer::Body::Events
+            | answer::Body::Request { .. }
+            | answer::Body::Generator(_) => Body::empty(),
         };
         (
             status,

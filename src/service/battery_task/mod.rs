@@ -18,7 +18,7 @@ use super::port_worker::PortCommand;
 use crate::bank::Member;
 use crate::base::runtime;
 use crate::base::time::Now;
-use crate::base::units::{Moment, Watts};
+use crate::base::units::{Amps, Moment, Watts};
 use crate::battery::Battery;
 use crate::battery::external::ExternalQuantity;
 use crate::battery::guard::FirstReadings;
@@ -31,6 +31,7 @@ use crate::model::{Freshness, LinkStats, Outcome, Reading, Snapshot, Switch};
 use crate::output::api::BatteryInfo;
 use crate::output::registry::BatteryRegistry;
 use crate::probe::Found;
+use crate::recording::flight_recorder::{Alarmed, Decided, FlightRecorder};
 use crate::takeover::matcher::Matcher;
 use battery_log::{BatteryLog, describe};
 use health_file::HealthFile;
@@ -61,6 +62,9 @@ pub(super) struct BatteryTask {
     commands: BatteryCommands,
     outputs: BatteryOutputs,
     log: BatteryLog,
+    /// The flight recorder of its port, and its number there.
+    flight: FlightRecorder,
+    number: usize,
 }
 
 /// Tick interval before the first reading.
@@ -69,13 +73,13 @@ const FIRST_READING_INTERVAL: Duration = Duration::from_secs(60);
 impl BatteryTask {
     pub(super) fn new(
         config: &Config,
-        port: (&str, &std::sync::mpsc::Sender<PortCommand>),
+        port: (&str, &std::sync::mpsc::Sender<PortCommand>, &FlightRecorder),
         (several, number): (bool, usize),
         found: &Found,
         state_folder: &Path,
         registry: BatteryRegistry,
     ) -> Self {
-        let (port, port_commands) = port;
+        let (port, port_commands, flight) = port;
         let driver = found.candidate.driver;
         let identity = identity::identify(port, driver, &found.reading, &identity::lock_folder());
         let address = several.then_some(found.reading.address).flatten();
@@ -95,6 +99,7 @@ impl BatteryTask {
             runtime::now(),
         );
         let membership = Membership::new(&settings);
+        flight.configure(number, driver, settings.limits_toml());
         names.rename(settings.name.clone().or_else(|| saved.custom_name()).unwrap_or_default());
         Self {
             log: BatteryLog::new(names.label(), !membership.has_control()),
@@ -109,6 +114,8 @@ impl BatteryTask {
             line: LinkStats::default(),
             due: runtime::now().at,
             commands,
+            flight: flight.clone(),
+            number,
             outputs: BatteryOutputs::new(settings.can, settings.rs485, battery_ports, registry),
         }
     }
@@ -143,6 +150,7 @@ impl BatteryTask {
         self.commands.observe(&reading, now);
         self.commands.apply(&mut self.battery, now);
         let snapshot = self.battery.read(reading, self.line, now);
+        self.record(&snapshot, true, now);
         self.publish(snapshot, now);
     }
 
@@ -155,6 +163,7 @@ impl BatteryTask {
     /// Records a port failure, which was already logged once for the port.
     pub(super) fn port_failed(&mut self, now: Now) {
         self.log.port_failed(now.at);
+        self.flight.port_failed(self.number, now.at);
         self.commands.broken_off(now);
     }
 
@@ -196,6 +205,7 @@ impl BatteryTask {
         }
         self.commands.apply(&mut self.battery, now);
         let snapshot = self.battery.tick(self.line, now);
+        self.record(&snapshot, false, now);
         self.publish(snapshot, now);
     }
 
@@ -214,6 +224,18 @@ impl BatteryTask {
     /// The port has cleaned up after an interrupted command.
     pub(super) fn cleaned_up(&mut self, now: Now) {
         self.commands.cleaned_up(now);
+    }
+
+    /// Tells the flight recorder what charge control has decided.
+    fn record(&self, snapshot: &Snapshot, on_reading: bool, now: Now) {
+        let decided = Decided {
+            at: now.at,
+            on_reading,
+            limits: &snapshot.limits,
+            owner: self.battery.owner_limits().map(|limit| limit.map(Amps::get)),
+            alarmed: Alarmed { alarms: &snapshot.alarms, cable: snapshot.cable },
+        };
+        self.flight.decided(self.number, &decided, || self.battery.persisted_state(), runtime::now().at);
     }
 
     fn publish(&mut self, mut snapshot: Snapshot, now: Now) {
@@ -318,6 +340,7 @@ impl BatteryTask {
     fn apply_gx_settings(&mut self, values: GxSettingValues, now: Now) {
         if let Some((settings, differing)) = self.settings.change(values, &self.names) {
             self.commands.show_gx_settings(differing);
+            self.flight.configure(self.number, self.names.driver(), settings.limits_toml());
             self.battery.reconfigure(settings.charge, settings.soc);
             self.tick(now);
         }

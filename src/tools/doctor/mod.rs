@@ -6,6 +6,7 @@ mod bank;
 mod bus;
 mod commands;
 mod device;
+mod flights;
 mod pages;
 mod pinned;
 mod ports;
@@ -33,7 +34,7 @@ pub enum Severity {
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Topic: device, files, start, screen, serial-starter, ports, services, commands, bank, settings, bus.
+    /// Topic: device, files, start, screen, serial-starter, ports, services, commands, recordings, bank, settings, bus.
     pub topic: &'static str,
     /// Its severity.
     pub verdict: Severity,
@@ -113,6 +114,7 @@ pub async fn examine(root: &Path, bus: Result<BusAddress, DbusError>) -> Vec<Fin
     }
     ports::examine(&root, gx, &mut report);
     commands::examine(&root, &mut report);
+    flights::examine(&root, gx, &mut report);
     if gx {
         bank::configured(&root, &mut report);
     }

@@ -6,6 +6,7 @@ mod spelling;
 pub mod tar;
 
 use crate::config::Paths;
+use crate::recording::flight_recorder::{self, FLIGHT_FOLDER};
 use scrub::Secrets;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -61,6 +62,12 @@ pub fn files(root: &Path, paths: &Paths, secrets: &Secrets) -> Vec<BundleFile> {
         let is_small = std::fs::metadata(&file).is_ok_and(|file| file.is_file() && file.len() <= STATE_FILE_LIMIT);
         if let Some(text) = is_small.then(|| std::fs::read(&file).ok()).flatten() {
             parts.push(BundleFile { path: format!("state/{name}"), text: secrets.scrub(&String::from_utf8_lossy(&text)) });
+        }
+    }
+    let recordings = state.join(FLIGHT_FOLDER);
+    for file in flight_recorder::list(&recordings) {
+        if let Some(text) = flight_recorder::read(&recordings, &file.file) {
+            parts.push(BundleFile { path: format!("{FLIGHT_FOLDER}/{}", file.file), text: secrets.scrub(&text) });
         }
     }
     parts

@@ -42,9 +42,56 @@ fn header(path: &str, size: usize, time: u64) -> Vec<u8> {
     [before, format!("{sum:06o}\0 ").into_bytes(), after].concat()
 }
 
+/// Maximum number of files in an archive that is read.
+const MAX_READ: usize = 1000;
+
+/// The files of an archive: path and content. It ends at the first header that is not one.
+pub fn files(archive: &[u8]) -> Vec<(String, &[u8])> {
+    let (mut rest, mut files) = (archive, Vec::new());
+    while files.len() < MAX_READ
+        && let Some((header, behind)) = rest.split_at_checked(BLOCK)
+        && header.get(257..262) == Some(b"ustar")
+        && let Some(size) = octal(header.get(124..136).unwrap_or_default())
+        && let Some(content) = behind.get(..size)
+    {
+        let name = header.get(..NAME).unwrap_or_default().split(|byte| *byte == 0).next().unwrap_or_default();
+        let is_file = matches!(header.get(156), Some(b'0' | 0));
+        files.extend(is_file.then(|| (String::from_utf8_lossy(name).into_owned(), content)));
+        rest = behind.get(size.next_multiple_of(BLOCK)..).unwrap_or_default();
+    }
+    files
+}
+
+/// Whether this is the beginning of an archive.
+pub fn is_archive(bytes: &[u8]) -> bool {
+    bytes.get(257..262) == Some(b"ustar")
+}
+
+fn octal(field: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(field).ok()?;
+    usize::from_str_radix(text.trim_matches(['\0', ' ']), 8).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_packed_is_unpacked_and_other_bytes_are_not() {
+        let mut archive = Archive::default();
+        archive.add("a/b.txt", b"one", 0);
+        archive.add("a/c.txt", &[7; 513], 0);
+        let bytes = archive.finish();
+        assert!(is_archive(&bytes));
+        let found = files(&bytes);
+        assert_eq!(found, [("a/b.txt".to_owned(), b"one".as_slice()), ("a/c.txt".to_owned(), [7; 513].as_slice())]);
+        for cut in [0, 100, 512, 515, 600, 1024, 1500] {
+            assert!(files(&bytes[..cut]).len() <= 1, "{cut}");
+        }
+        let mut wrong = bytes.clone();
+        wrong[124..135].copy_from_slice(b"77777777777");
+        assert!(files(&wrong).is_empty() && files(b"{}").is_empty());
+    }
 
     #[test]
     fn a_header_is_one_block_whatever_the_name() {

@@ -11,6 +11,7 @@ import { about, link, switches, temperatures } from './panels.js';
 import { history } from './history.js';
 import { causes } from './causes.js';
 import { log } from './log.js';
+import { recordings } from './recordings.js';
 import { energyDays } from './energy.js';
 import { commands } from './commands.js';
 import { health } from './health.js';
@@ -18,7 +19,7 @@ import { health } from './health.js';
 const $ = (id) => document.getElementById(id);
 // Only a tablet on the wall needs it.
 const kiosk = new URLSearchParams(location.search).has('kiosk') ? await import('./kiosk.js') : undefined;
-const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, energyDays, commands, health, temperatures, switches, link, about];
+const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, recordings, energyDays, commands, health, temperatures, switches, link, about];
 const eachSecond = kiosk?.startKiosk() ?? (() => {});
 
 /** id → { view, at: time of arrival } */

@@ -169,6 +169,7 @@ impl Session {
             any_valid_frame: self.found.is_empty() || self.found.iter().any(overheard),
             traffic: capture.take(),
             readings: Vec::new(),
+            flight: None,
         };
         recording.redact();
         let found = self.found.first().map(|candidate| candidate.driver);
