@@ -74,11 +74,22 @@ pub(super) struct AsciiPack {
     family: &'static Family,
     address: u8,
     asked: Asked,
+    /// A master answers for this pack: what no number in INFO asks for would be the master's own.
+    behind_master: bool,
 }
 
 impl AsciiPack {
     pub(super) fn new(family: &'static Family, address: u8) -> Self {
-        Self { family, address, asked: Asked::new(address, family.blocks.iter().map(|block| block.when)) }
+        let asked = Asked::new(address, family.blocks.iter().map(|block| block.when));
+        Self { family, address, asked, behind_master: false }
+    }
+
+    fn is_wanted(&self) -> impl Fn(usize) -> bool + use<> {
+        let (family, behind_master) = (self.family, self.behind_master);
+        move |number| {
+            let numbered = family.blocks.get(number).is_some_and(|block| matches!(block.info, RequestInfo::Address));
+            numbered || !behind_master
+        }
     }
 
     fn request(&self, block: &Block) -> Request {
@@ -129,7 +140,8 @@ impl Codec for AsciiPack {
             return Err(DecodeError::Foreign { what: "VER or CID1 of another family with this frame" });
         }
         let info = ascii::info(frame)?;
-        let asked = self.asked(expected, (self.family.pack)(header, &info))?;
+        let pack = (self.family.pack)(header, &info);
+        let asked = self.asked(expected, pack)?;
         if header.cid2 != 0 {
             if let Some(refused) = self.family.blocks.iter().position(|block| asked == Some(block.command)) {
                 self.asked.refused(refused);
@@ -142,7 +154,8 @@ impl Codec for AsciiPack {
             if (block.decode)(&info, &mut merged).is_ok() {
                 *into = merged;
                 self.asked.answered(index);
-                into.awaited.settings = self.asked.awaits_limits(into, |_| true);
+                self.behind_master = pack != header.address;
+                into.awaited.settings = self.asked.awaits_limits(into, self.is_wanted());
                 return Ok(Progress::Done);
             }
         }
@@ -157,7 +170,8 @@ impl Protocol for AsciiPack {
     }
 
     fn plan(&mut self, known: &Reading) -> Vec<Request> {
-        let due = self.asked.due(known, |_| true);
+        let is_wanted = self.is_wanted();
+        let due = self.asked.due(known, is_wanted);
         due.into_iter().filter_map(|index| self.family.blocks.get(index)).map(|block| self.request(block)).collect()
     }
 

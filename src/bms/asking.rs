@@ -24,6 +24,12 @@ pub(super) const SELDOM: Schedule = Schedule { often: 0, seldom: 30, changes: fa
 /// are lost.
 pub(super) const CHANGING: Schedule = Schedule { often: 4, seldom: 16, changes: true };
 
+/// The same for families in which not every board is known to answer: a silent one delays few readings.
+const LIMITS_IF_ANY: Schedule = Schedule { often: 12, seldom: 30, changes: false };
+
+/// Requests of [`When::MoreSettings`] in a reading.
+const MORE: u8 = 2;
+
 /// After this many readings, about five minutes, the board is assumed not to provide the data.
 const AWAITED: u32 = 300;
 
@@ -101,6 +107,12 @@ impl Refresh {
         Self { reading: address.min(15).saturating_mul(3), ..Self::default() }
     }
 
+    /// As [`Refresh::of_board`], for one of several requests of the board: each in a reading of its own.
+    fn of_request(address: u8, number: u8) -> Self {
+        let Self { reading, answered } = Self::of_board(address);
+        Self { reading: reading.saturating_add(number) % Self::READINGS, answered }
+    }
+
     /// A reply was received.
     pub(super) fn answered(&mut self) {
         self.answered = true;
@@ -130,74 +142,91 @@ pub(super) enum When {
     Needed(fn(&Reading) -> bool),
     /// The protection settings: those until they are known, and again from time to time, as owners may change them.
     Settings,
+    /// As `Settings`, if not every board of the family is known to answer: by [`LIMITS_IF_ANY`] until they are known.
+    SettingsIfAny,
+    /// More of the settings, each in a reply of its own: as `SettingsIfAny`, once the board has told the one with the cell protection,
+    /// and at most [`MORE`] in a reading, so that none becomes long.
+    MoreSettings(fn(&Reading) -> bool),
     /// None: other programs request it, so it is in recordings.
     Never,
+}
+
+impl When {
+    /// What limits need, and a board may refuse.
+    fn is_of_limits(self) -> bool {
+        matches!(self, Self::Settings | Self::SettingsIfAny | Self::MoreSettings(_) | Self::ChangingAt(_))
+    }
 }
 
 /// The requests of a family to one board, and which of them it has answered. They are numbered in the family's order.
 #[derive(Debug)]
 pub(super) struct Asked {
     address: u8,
-    requests: Vec<(When, AskUntilKnown)>,
-    refresh: Refresh,
+    requests: Vec<(When, AskUntilKnown, Refresh)>,
 }
 
 impl Asked {
     /// For the board at `address`.
     pub(super) fn new(address: u8, requests: impl Iterator<Item = When>) -> Self {
-        let requests = requests.map(|when| (when, AskUntilKnown::default())).collect();
-        Self { address, requests, refresh: Refresh::of_board(address) }
+        let entry = |(number, when): (u8, When)| (when, AskUntilKnown::default(), Refresh::of_request(address, number));
+        Self { address, requests: (0..).zip(requests).map(entry).collect() }
     }
 
     /// The requests of the next reading, without those that the board is known not to need; call once per reading.
     pub(super) fn due(&mut self, known: &Reading, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
         let is_first = known.cell_count.is_none() && known.cells.is_empty();
-        let Self { address, requests, refresh } = self;
-        let mut is_due = |when: When, asking: &mut AskUntilKnown| match when {
+        let has_settings = has_settings(known);
+        let address = self.address;
+        let mut more = 0..MORE;
+        let mut is_due = |when: When, asking: &mut AskUntilKnown, refresh: &mut Refresh| match when {
             When::Always => true,
             When::Changing => asking.is_due(&CHANGING),
-            When::ChangingAt(only) => only == *address && asking.is_due(&CHANGING),
+            When::ChangingAt(only) => only == address && asking.is_due(&CHANGING),
             When::Name(is_known) => !is_first && !is_known(known) && asking.is_due(&NAMES),
             When::Needed(is_known) => !is_known(known) && asking.is_due(&LIMITS),
-            When::Settings if has_settings(known) => refresh.is_due(),
+            When::Settings | When::SettingsIfAny if has_settings => refresh.is_due(),
             When::Settings => asking.is_due(&LIMITS),
+            When::SettingsIfAny => asking.is_due(&LIMITS_IF_ANY),
+            When::MoreSettings(_) if !has_settings => false,
+            When::MoreSettings(is_known) if is_known(known) => refresh.is_due(),
+            When::MoreSettings(_) => !more.is_empty() && asking.is_due(&LIMITS_IF_ANY) && more.next().is_some(),
             When::Never => false,
         };
-        let wanted = requests.iter_mut().enumerate().filter(|(number, _)| is_wanted(*number));
-        wanted.filter_map(|(number, (when, asking))| is_due(*when, asking).then_some(number)).collect()
+        let wanted = self.requests.iter_mut().enumerate().filter(|(number, _)| is_wanted(*number));
+        wanted.filter_map(|(number, (when, asking, refresh))| is_due(*when, asking, refresh).then_some(number)).collect()
     }
 
     /// The board has replied to this request.
     pub(super) fn answered(&mut self, number: usize) {
-        for (other, (when, asking)) in self.requests.iter_mut().enumerate() {
-            if other != number {
+        for (other, (_, asking, refresh)) in self.requests.iter_mut().enumerate() {
+            if other == number {
+                asking.answered();
+                refresh.answered();
+            } else {
                 asking.heard();
-                continue;
-            }
-            asking.answered();
-            if matches!(when, When::Settings) {
-                self.refresh.answered();
             }
         }
     }
 
     /// The board refuses this request. Limits that it does not provide are not awaited; all else is requested by its schedule.
     pub(super) fn refused(&mut self, number: usize) {
-        if let Some((When::Settings | When::ChangingAt(_), asking)) = self.requests.get_mut(number) {
+        let limits = When::is_of_limits;
+        if let Some((_, asking, _)) = self.requests.get_mut(number).filter(|(when, ..)| limits(*when)) {
             asking.answered();
         }
     }
 
     /// Whether a reply to this request is still expected.
     pub(super) fn is_awaited(&self, number: usize) -> bool {
-        self.requests.get(number).is_some_and(|(_, asking)| asking.is_awaited())
+        self.requests.get(number).is_some_and(|(_, asking, _)| asking.is_awaited())
     }
 
     /// Settings or limits that boards of this family have, and that this one has not sent yet: until then limits are cautious.
     pub(super) fn awaits_limits(&self, known: &Reading, is_wanted: impl Fn(usize) -> bool) -> bool {
-        self.requests.iter().enumerate().any(|(number, (when, asking))| {
+        self.requests.iter().enumerate().any(|(number, (when, asking, _))| {
             let is_missing = match when {
-                When::Settings => !has_settings(known),
+                When::Settings | When::SettingsIfAny => !has_settings(known),
+                When::MoreSettings(is_known) => has_settings(known) && !is_known(known),
                 When::ChangingAt(only) => *only == self.address,
                 _ => false,
             };
@@ -313,6 +342,55 @@ mod tests {
         }
         assert_eq!(times, 3);
         assert!(!asked.awaits_limits(&known, |_| true));
+    }
+
+    #[test]
+    fn a_board_that_is_silent_to_the_settings_is_asked_in_few_readings() {
+        let mut asked = Asked::new(1, [When::Always, When::SettingsIfAny, When::MoreSettings(has_serial)].into_iter());
+        let known = Reading::default();
+        let plans: Vec<Vec<usize>> = (0..300).map(|_| due(&mut asked, &known)).collect();
+        let times = |number: usize| plans.iter().filter(|plan| plan.contains(&number)).count();
+        assert_eq!((times(1), times(2)), (11 + 10, 0), "the others only after the first");
+        assert!(!asked.awaits_limits(&known, |_| true));
+    }
+
+    #[test]
+    fn more_settings_follow_the_first_and_all_are_read_again() {
+        let mut asked = Asked::new(1, [When::Always, When::SettingsIfAny, When::MoreSettings(has_serial)].into_iter());
+        let mut known = Reading::default();
+        assert_eq!(due(&mut asked, &known), [0, 1]);
+        assert!(asked.awaits_limits(&known, |_| true));
+        known.settings.cell_ovp = Some(crate::base::units::Volts::new(3.65));
+        asked.answered(1);
+        assert!(asked.awaits_limits(&known, |_| true), "the others have not come");
+        assert_eq!(due(&mut asked, &known), [0, 2]);
+        known.device.serial_number = Some("1".into());
+        asked.answered(2);
+        assert!(!asked.awaits_limits(&known, |_| true));
+        let again: Vec<Vec<usize>> = (0..120).map(|_| due(&mut asked, &known)).collect();
+        let times = |number: usize| again.iter().filter(|plan| plan.contains(&number)).count();
+        assert_eq!((times(1), times(2)), (6, 6), "unanswered: three times for each of two refreshes");
+        let mut answered = [0; 3];
+        for _ in 0..120 {
+            for number in due(&mut asked, &known).into_iter().skip(1) {
+                answered[number] += 1;
+                asked.answered(number);
+            }
+        }
+        assert_eq!(answered, [0, 2, 2]);
+    }
+
+    #[test]
+    fn few_more_settings_are_asked_for_in_a_reading() {
+        let more = When::MoreSettings(|_: &Reading| false);
+        let requests = [When::Always, When::SettingsIfAny, more, more, more];
+        let mut asked = Asked::new(1, requests.into_iter());
+        let mut known = Reading::default();
+        known.settings.cell_ovp = Some(crate::base::units::Volts::new(3.65));
+        let plans: Vec<Vec<usize>> = (0..11).map(|_| due(&mut asked, &known)).collect();
+        assert!(plans.iter().all(|plan| plan == &[0, 2, 3]), "{plans:?}");
+        let later: Vec<Vec<usize>> = (0..12).map(|_| due(&mut asked, &known)).collect();
+        assert!(later.iter().any(|plan| plan == &[0, 4]), "a silent one does not keep the next from its turn: {later:?}");
     }
 
     #[test]

@@ -17,10 +17,31 @@ fn reply(command: u8, address: u8, reported: &ReportedState) -> Option<Vec<u8>> 
     match command {
         0x42 => Some(values(address, reported)),
         0x44 => Some(alarms(address, reported)),
+        0xD1 => Some(voltages([3600, 3650, 3380])),
+        0xD3 => Some(voltages([2800, 2500, 2900])),
+        0xD5 => Some(voltages([3600, 3650, 3380].map(|cell| of_pack(cell, reported)))),
+        0xD7 => Some(voltages([2800, 2500, 2900].map(|cell| of_pack(cell, reported)))),
+        0xD9 => Some(currents([145, 150])),
+        0xDB => Some(currents([-145, -150])),
         0xC1 => Some(padded("P16S100A-0000-1.00", 20)),
         0xC2 => Some([padded(&format!("SIM{address:03}"), 20), padded("", 20)].concat()),
         _ => None,
     }
+}
+
+/// Voltage of all cells, mV.
+fn of_pack(cell: u16, reported: &ReportedState) -> u16 {
+    cell.saturating_mul(reported.cells_v.len() as u16)
+}
+
+/// Warning, protection and release, mV, with a delay of one second.
+fn voltages(of: [u16; 3]) -> Vec<u8> {
+    [vec![1], of.map(u16::to_be_bytes).concat(), vec![10]].concat()
+}
+
+/// Warning and protection, A, with a delay of one second.
+fn currents(of: [i16; 2]) -> Vec<u8> {
+    [vec![1], of.map(i16::to_be_bytes).concat(), vec![10]].concat()
 }
 
 fn values(address: u8, reported: &ReportedState) -> Vec<u8> {

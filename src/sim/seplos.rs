@@ -17,6 +17,7 @@ fn reply(command: u8, _address: u8, reported: &ReportedState) -> Option<Vec<u8>>
     match command {
         0x42 => Some(values(reported)),
         0x44 => Some(alarms(reported)),
+        0x47 => Some(settings(reported)),
         0x51 => Some([padded("1101-SIM", 10), vec![2, 7], padded("simulated", 20)].concat()),
         _ => None,
     }
@@ -35,6 +36,20 @@ fn values(reported: &ReportedState) -> Vec<u8> {
     info.extend([(reported.cycles as u16).to_be_bytes(), scaled(99.0, 10.0), scaled(reported.voltage_v, 100.0)].concat());
     info.extend([0; 8]);
     info
+}
+
+fn settings(reported: &ReportedState) -> Vec<u8> {
+    let cells = reported.cells_v.len() as u16;
+    let mut words = [0u16; 60];
+    let protections =
+        [(4, 3650), (6, 2500), (14, cells.saturating_mul(365)), (16, cells.saturating_mul(250)), (54, 15000), (55, 0xC568)];
+    for (at, value) in protections {
+        if let Some(word) = words.get_mut(at) {
+            *word = value;
+        }
+    }
+    [vec![0, 60], words.map(u16::to_be_bytes).concat(), vec![27], vec![0; 27], vec![8], vec![0xFF; 8], padded("1101-SIM", 10)]
+        .concat()
 }
 
 fn alarms(reported: &ReportedState) -> Vec<u8> {

@@ -8,12 +8,17 @@
 //! 44  alarms     flag, pack, u8 cells, a code each, u8 sensors, a code each, codes of charge current, pack voltage, discharge
 //!                current, 9 status bytes (`alarms.rs`), 0 to 5 bytes
 //! C1  version    20 characters, the model        C2  serial numbers of board and pack, 20 characters each
+//! D1, D3, D5, D7 cell high, cell low, pack high, pack low: flag, u16 mV warning, u16 mV protection, u16 mV release, u8 delay
+//! D9, DB         charge and discharge current: flag, i16 A warning, i16 A protection (discharging is negative), u8 delay
 //! ```
+//! The numbers one below those of the settings, D0 to DA, write them: they are never sent.
+//!
 //! On RS485 a pack answers at its DIP address (0 alone, 1 the master). On RS232 the master answers for all packs, with ADR 1: there
 //! the number in INFO tells which one.
 //!
 //! Sources: vendor documents RS232 20180705 and RS485 20180615 (syssi/esphome-pace-bms, docs), fancyui/Gobel-Battery-HA-Addon,
-//! nkinnan/esphome-pace-bms, and the recordings in `tests/vectors/pace`.
+//! nkinnan/esphome-pace-bms, and the recordings in `tests/vectors/pace`. The settings are known from one board (DIP 0) and what
+//! PbmsTools shows of them: syssi/esphome-pace-bms, docs/pbmstools-communication.md.
 
 pub(crate) mod alarms;
 mod values;
@@ -49,6 +54,18 @@ const FAMILY: Family = Family {
     blocks: &[
         Block { what: "values", command: 0x42, info: RequestInfo::Address, when: When::Always, decode: values::values },
         Block { what: "alarms", command: 0x44, info: RequestInfo::Address, when: When::Changing, decode: alarms::alarms },
+        Block {
+            what: "cell over-voltage",
+            command: 0xD1,
+            info: RequestInfo::Nothing,
+            when: When::SettingsIfAny,
+            decode: values::cell_ovp,
+        },
+        more("charge over-current", 0xD9, |known| known.settings.charge_ocp.is_some(), values::charge_ocp),
+        more("discharge over-current", 0xDB, |known| known.settings.discharge_ocp.is_some(), values::discharge_ocp),
+        more("cell under-voltage", 0xD3, |known| known.settings.cell_uvp.is_some(), values::cell_uvp),
+        more("pack over-voltage", 0xD5, |known| known.settings.pack_ovp.is_some(), values::pack_ovp),
+        more("pack under-voltage", 0xD7, |known| known.settings.pack_uvp.is_some(), values::pack_uvp),
         Block { what: "version", command: 0xC1, info: RequestInfo::Nothing, when: When::Name(has_model), decode: version },
         Block { what: "serial number", command: 0xC2, info: RequestInfo::Nothing, when: When::Name(has_serial), decode: serial },
     ],
@@ -57,12 +74,24 @@ const FAMILY: Family = Family {
     packs,
 };
 
+/// One of the settings behind the first.
+const fn more(
+    what: &'static str,
+    command: u8,
+    is_known: fn(&Reading) -> bool,
+    decode: fn(&[u8], &mut Reading) -> Result<(), DecodeError>,
+) -> Block {
+    Block { what, command, info: RequestInfo::Nothing, when: When::MoreSettings(is_known), decode }
+}
+
 const MAX_PACKS: u8 = 16;
+/// Longer replies have the pack's number in INFO; in settings the same place is part of a voltage.
+const LONGEST_SETTINGS: usize = 8;
 
 /// Over RS232 every reply has ADR 1, so the number in INFO counts.
 fn pack(header: Header, info: &[u8]) -> u8 {
     match info {
-        [0..=MAX_FLAG, pack @ 1..=MAX_PACKS, ..] if header.address == 1 => *pack,
+        [0..=MAX_FLAG, pack @ 1..=MAX_PACKS, ..] if header.address == 1 && info.len() > LONGEST_SETTINGS => *pack,
         _ => header.address,
     }
 }

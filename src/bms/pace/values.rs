@@ -1,8 +1,8 @@
-//! Reply 42: the measured values.
+//! Reply 42: the measured values; replies D1 to DB: the protection settings.
 
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
-use crate::bms::ascii_pack::{NO_SENSOR, UNFIT, cells, head, sensors, soc_of};
+use crate::bms::ascii_pack::{MAX_FLAG, NO_SENSOR, UNFIT, cells, head, sensors, soc_of};
 use crate::bms::bytes::{Reader, unless};
 use crate::model::Reading;
 
@@ -52,4 +52,70 @@ fn temperatures(raw: &[u16], into: &mut Reading) {
     into.temperatures.sensors = Some(raw.iter().take(cells).filter_map(|raw| celsius(*raw)).collect());
     into.temperatures.mos = raw.get(cells).and_then(|raw| celsius(*raw));
     into.temperatures.environment = raw.get(cells.saturating_add(1)).and_then(|raw| celsius(*raw));
+}
+
+/// Largest voltage of a cell, mV; the smallest packs have more.
+const MOST_OF_CELL: u16 = 5000;
+/// Beyond any protection of these boards, A.
+const MOST_AMPS: u16 = 2000;
+
+pub(super) fn cell_ovp(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    into.settings.cell_ovp = voltage(info, true, true)?;
+    Ok(())
+}
+
+pub(super) fn cell_uvp(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    into.settings.cell_uvp = voltage(info, true, false)?;
+    Ok(())
+}
+
+pub(super) fn pack_ovp(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    into.settings.pack_ovp = voltage(info, false, true)?;
+    Ok(())
+}
+
+pub(super) fn pack_uvp(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    into.settings.pack_uvp = voltage(info, false, false)?;
+    Ok(())
+}
+
+pub(super) fn charge_ocp(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    into.settings.charge_ocp = current(info, true)?;
+    Ok(())
+}
+
+pub(super) fn discharge_ocp(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    into.settings.discharge_ocp = current(info, false)?;
+    Ok(())
+}
+
+/// Four settings have this form and none names itself: it must be that of a cell or not, and released below or above its value.
+fn voltage(info: &[u8], of_cell: bool, is_high: bool) -> Result<Option<Volts>, DecodeError> {
+    let r = &mut Reader::new(info);
+    let flag = r.u8("flag")?;
+    let warning = r.u16_be("warning")?;
+    let protection = unless(&[0, 0xFFFF], r.u16_be("protection")?);
+    let release = r.u16_be("release")?;
+    r.skip(1, "delay")?;
+    let value = protection.unwrap_or(warning);
+    let fits =
+        [value, release].iter().all(|raw| (*raw <= MOST_OF_CELL) == of_cell) && value != release && (value > release) == is_high;
+    if r.left() > 0 || flag > MAX_FLAG || !fits {
+        return Err(UNFIT);
+    }
+    Ok(protection.map(Volts::milli))
+}
+
+/// As [`voltage`], for both directions of the current.
+fn current(info: &[u8], charges: bool) -> Result<Option<Amps>, DecodeError> {
+    let r = &mut Reader::new(info);
+    let flag = r.u8("flag")?;
+    let warning = r.i16_be("warning")?;
+    let protection = unless(&[0, i16::MIN, i16::MAX], r.i16_be("protection")?);
+    r.skip(1, "delay")?;
+    let fits = |raw: i16| (raw > 0) == charges && raw.unsigned_abs() <= MOST_AMPS;
+    if r.left() > 0 || flag > MAX_FLAG || !fits(warning) || !protection.is_none_or(fits) {
+        return Err(UNFIT);
+    }
+    Ok(protection.map(|raw| Amps::new(f64::from(raw)).abs()))
 }

@@ -7,13 +7,16 @@
 //!                port 10 mV, 4 reserved (not always 0)
 //! 44  alarms     00, group, u8 cells, a code each, u8 sensors, a code each, current code, voltage code, u8 bytes that follow (20):
 //!                events and states (`alarms.rs`)
+//! 47  settings   00, u8 words that follow (60), of them: 4 cell high, 6 cell low (mV), 14 pack high, 16 pack low (10 mV), 54 charge,
+//!                55 discharge current (10 mA, discharging is negative); u8 bytes that follow (27), switches, name. 49 writes them
 //! 51  names      10 characters, version in two bytes, 20 characters of the maker
 //! ```
 //! Pylontech has the same header and other words behind the capacity. On the line between packs the master polls the others with
 //! 5A, and their replies have 5A in place of RTN: those are for the master.
 //!
 //! Sources: vendor document V2.0 (syssi/esphome-seplos-bms, docs), issues #1, #8, #47 and pull request #155 there, and the recordings
-//! in `tests/vectors/seplos`.
+//! in `tests/vectors/seplos`. Settings: flip555/bms_connector (two recordings and their values) and the description that comes with
+//! Seplos's own program (ichernev/seplos-bms-tool, protocol): both name the same words and scales.
 
 pub(crate) mod alarms;
 mod values;
@@ -48,6 +51,7 @@ const FAMILY: Family = Family {
     blocks: &[
         Block { what: "values", command: 0x42, info: RequestInfo::Address, when: When::Always, decode: values::values },
         Block { what: "alarms", command: 0x44, info: RequestInfo::Address, when: When::Changing, decode: alarms::alarms },
+        Block { what: "settings", command: 0x47, info: RequestInfo::Address, when: When::SettingsIfAny, decode: values::settings },
         Block { what: "names", command: 0x51, info: RequestInfo::Nothing, when: When::Name(has_version), decode: names },
     ],
     timeout: Duration::from_millis(600),

@@ -1,11 +1,12 @@
-//! Reply 42: the measured values.
+//! Reply 42: the measured values; reply 47: the protection settings.
 
 use super::head;
 use crate::base::units::{AmpHours, Amps, Celsius, Percent, Volts};
 use crate::bms::DecodeError;
 use crate::bms::ascii_pack::{NO_SENSOR, UNFIT, cells, sensors};
-use crate::bms::bytes::{Reader, unless};
+use crate::bms::bytes::{Reader, u16s_be, unless};
 use crate::model::Reading;
+use std::ops::RangeInclusive;
 
 /// Words behind the remaining capacity.
 const WORDS: u8 = 10;
@@ -37,4 +38,29 @@ fn temperatures(raw: &[u16], into: &mut Reading) {
     into.temperatures.sensors = Some(cells.iter().filter_map(|raw| celsius(*raw)).collect());
     into.temperatures.environment = others.first().and_then(|raw| celsius(*raw));
     into.temperatures.mos = others.get(1).and_then(|raw| celsius(*raw));
+}
+
+/// Words of the settings: 60 were seen; from 56 on all of those used here are among them, and no other reply has so many.
+const SETTINGS: RangeInclusive<u8> = 56..=80;
+
+/// The protections; their warnings and releases are between them.
+pub(super) fn settings(info: &[u8], into: &mut Reading) -> Result<(), DecodeError> {
+    let r = &mut Reader::new(info);
+    let flag = r.u8("flag")?;
+    let count = r.u8("word count")?;
+    if flag != 0 || !SETTINGS.contains(&count) {
+        return Err(UNFIT);
+    }
+    let words: Vec<u16> = u16s_be(r.bytes(usize::from(count).saturating_mul(2), "settings")?).collect();
+    let bytes = r.u8("byte count")?;
+    r.skip(usize::from(bytes), "delays")?;
+    let word = |at: usize| words.get(at).copied().and_then(|raw| unless(&[0, 0xFFFF], raw));
+    into.settings.cell_ovp = word(4).map(Volts::milli);
+    into.settings.cell_uvp = word(6).map(Volts::milli);
+    into.settings.pack_ovp = word(14).map(Volts::centi);
+    into.settings.pack_uvp = word(16).map(Volts::centi);
+    into.settings.charge_ocp = word(54).map(Amps::centi);
+    let discharge = word(55).map(u16::cast_signed).and_then(|raw| unless(&[i16::MIN, i16::MAX], raw));
+    into.settings.discharge_ocp = discharge.map(|raw| Amps::centi(raw).abs());
+    Ok(())
 }

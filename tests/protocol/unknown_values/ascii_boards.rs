@@ -13,6 +13,9 @@ fn words(words: &[u16]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
 
+/// Of a voltage.
+const NONE: [&str; 2] = ["0000", "FFFF"];
+
 fn pace() -> Board {
     fn wrap(info: &[u8]) -> Vec<u8> {
         Header { version: 0x25, address: 1, cid1: 0x46, cid2: 0 }.frame(info)
@@ -23,7 +26,7 @@ fn pace() -> Board {
     values.extend(words(&[2940, 2941, 2942, 2943, 2980, 2950, 100, 13206, 14000]));
     values.push(4);
     values.extend(words(&[28000, 7, 28000]));
-    let fields = vec![
+    let mut fields = vec![
         field("cell_voltages_v", (0, 5), &["FFFF"]),
         field("temperatures_c", (0, 12), &["0000", "8000", "FFFF"]),
         field("mos_temperature_c", (0, 20), &["0000", "8000", "FFFF"]),
@@ -35,7 +38,22 @@ fn pace() -> Board {
         field("cycles", (0, 33), &["FFFF"]),
         field("design_ah", (0, 35), &["0000", "FFFF"]),
     ];
-    Board { family: "pace", replies: vec![reply(&[], values, wrap)], fields }
+    const CURRENT: [&str; 3] = ["0000", "8000", "7FFF"];
+    let settings = [
+        (0xD1, field("cell_ovp_v", (1, 3), &NONE), words(&[3600, 3700, 3380])),
+        (0xD3, field("cell_uvp_v", (2, 3), &NONE), words(&[2800, 2500, 2900])),
+        (0xD5, field("pack_ovp_v", (3, 3), &NONE), words(&[57600, 59200, 54000])),
+        (0xD7, field("pack_uvp_v", (4, 3), &NONE), words(&[44800, 40000, 46400])),
+        (0xD9, field("charge_ocp_a", (5, 3), &CURRENT), words(&[104, 110])),
+        (0xDB, field("discharge_ocp_a", (6, 3), &CURRENT), words(&[0xFF97, 0xFF92])),
+    ];
+    let mut replies = vec![reply(&[], values, wrap)];
+    for (cid2, field, content) in settings {
+        let request = Header { version: 0x25, address: 1, cid1: 0x46, cid2 }.frame(&[]);
+        replies.push(reply(&request, [vec![1], content, vec![10]].concat(), wrap));
+        fields.push(field);
+    }
+    Board { family: "pace", replies, fields }
 }
 
 fn seplos() -> Board {
@@ -61,8 +79,19 @@ fn seplos() -> Board {
         field("design_ah", (0, 35), &["0000", "FFFF"]),
         field("cycles", (0, 37), &["FFFF"]),
         field("soh_pct", (0, 39), &["0000", "FFFF"]),
+        field("cell_ovp_v", (1, 2 + 2 * 4), &NONE),
+        field("cell_uvp_v", (1, 2 + 2 * 6), &NONE),
+        field("pack_ovp_v", (1, 2 + 2 * 14), &NONE),
+        field("pack_uvp_v", (1, 2 + 2 * 16), &NONE),
+        field("charge_ocp_a", (1, 2 + 2 * 54), &NONE),
+        field("discharge_ocp_a", (1, 2 + 2 * 55), &["0000", "8000", "7FFF", "FFFF"]),
     ];
-    Board { family: "seplos", replies: vec![reply(&[], values, wrap)], fields }
+    let mut settings = [1u16; 60];
+    for (at, value) in [(4, 3650), (6, 2700), (14, 5680), (16, 4160), (54, 21000), (55, 0xADF8)] {
+        settings[at] = value;
+    }
+    let settings = [vec![0, 60], words(&settings), vec![27], vec![0; 27]].concat();
+    Board { family: "seplos", replies: vec![reply(&[], values, wrap), reply(&[], settings, wrap)], fields }
 }
 
 fn pylontech() -> Board {
