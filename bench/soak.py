@@ -57,24 +57,35 @@ def connections(address, pid):
 
 
 class Writes:
-	"""Counts files in a folder that were replaced or changed, checked every second."""
+	"""Counts files in a folder that were replaced or changed, and their bytes, checked every second; those of the flight recorder apart."""
 
 	def __init__(self, folder):
-		self.folder, self.seen, self.count = folder, {}, 0
+		self.folder, self.seen, self.count, self.bytes = folder, {}, 0, 0
+		self.flights, self.flight_bytes = {}, 0
 
 	def look(self):
+		for name, stat in self.files(self.folder):
+			mark = (stat.st_ino, stat.st_mtime_ns)
+			if self.seen.get(name) != mark:
+				self.count += 1
+				self.bytes += stat.st_size
+			self.seen[name] = mark
+		for name, stat in self.files(os.path.join(self.folder, 'flight-recorder')):
+			if name not in self.flights:
+				self.flight_bytes += stat.st_size
+			self.flights[name] = stat.st_size
+
+	@staticmethod
+	def files(folder):
 		try:
-			entries = list(os.scandir(self.folder))
+			entries = [entry for entry in os.scandir(folder) if entry.is_file()]
 		except FileNotFoundError:
 			return
 		for entry in entries:
 			try:
-				stat = entry.stat()
+				yield entry.name, entry.stat()
 			except FileNotFoundError:
 				continue
-			mark = (stat.st_ino, stat.st_mtime_ns)
-			self.count += self.seen.get(entry.name) != mark
-			self.seen[entry.name] = mark
 
 
 class Disturbance:
@@ -148,7 +159,8 @@ def soak(rig, options):
 	writes.look()
 	with open(rig.path('log'), encoding='utf-8') as log:
 		lines = sum(1 for _ in log)
-	return samples, {'port': port.times, 'bus': bus.times, 'writes': writes.count, 'files': len(writes.seen), 'code': code, 'lines': lines}
+	return samples, {'port': port.times, 'bus': bus.times, 'writes': writes.count, 'files': len(writes.seen), 'code': code, 'lines': lines,
+		'bytes': writes.bytes, 'flights': len(writes.flights), 'flight_bytes': writes.flight_bytes}
 
 
 def report(samples, facts, options):
@@ -185,6 +197,12 @@ def report(samples, facts, options):
 	broken += facts['writes'] > most
 	print('| writes to %d state files in all | | %d | %.0f | %s |' % (
 		facts['files'], facts['writes'], most, 'MORE' if facts['writes'] > most else 'ok'))
+	# Documented bounds of the flight recorder: 6 files a day and port, each at most 1 MB.
+	days = 1 + int(hours / 24)
+	broken += facts['flights'] > 6 * days
+	print('| files of the flight recorder | | %d | %d | %s |' % (facts['flights'], 6 * days, 'MORE' if facts['flights'] > 6 * days else 'ok'))
+	print('| bytes in state files / in those of the flight recorder | | %d / %d kB | | |' % (
+		facts['bytes'] // 1024, facts['flight_bytes'] // 1024))
 	served = statistics.mean(sample['served'] for sample in calm(settled))
 	broken += served < 0.9
 	print('| on the bus, of the looks while port and bus were there | | %.0f %% | at least 90 | %s |' % (100 * served, 'ok' if served >= 0.9 else 'LESS'))

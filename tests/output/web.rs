@@ -110,6 +110,7 @@ fn the_page_the_api_and_the_metrics_show_the_battery() {
         ("/api/v1/history/cells", "/api/v1/history/cells?id=jbd_ttyA"),
         ("/api/v1/limited", "/api/v1/limited?id=jbd_ttyA"),
         ("/api/v1/log", "/api/v1/log"),
+        ("/api/v1/recordings", "/api/v1/recordings"),
         ("/api/v1/about", "/api/v1/about"),
     ] {
         assert_eq!(answer_faults(&all, path, "get", &get(site.page, target).json()), Vec::<String>::new(), "{target}");
@@ -122,6 +123,9 @@ fn the_page_the_api_and_the_metrics_show_the_battery() {
         ("/api/v1/limited?id=x", 404),
         ("/api/v1/limited", 400),
         ("/api/v1/log?limit=all", 400),
+        ("/api/v1/recordings/flight-1.json", 404),
+        ("/api/v1/recordings/../config.toml", 404),
+        ("/api/v1/recordings/%2e%2e%2fconfig.toml", 404),
         ("/../../etc/passwd", 404),
         ("//", 404),
         ("/api/v1/", 404),
