@@ -8,6 +8,7 @@ use crate::link::{Link, open};
 use crate::probe::{Found, ProbeError, Scope, doubt, further_families, search};
 use crate::service::{RunError, port_options, scope};
 use crate::terminal::output::Show;
+use crate::terminal::progress::{Extent, Progress};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
@@ -65,7 +66,9 @@ impl ProbeArgs {
         found.iter().try_for_each(|found| print(found, out, show))?;
         out.flush()?;
         // Some boards speak two protocols, and two boards may be on one line: the owner then has to choose.
+        let progress = Progress::start("searching for others", Extent::Unknown);
         let further = further_families(&mut link, &scope, &found);
+        drop(progress);
         let further = further.map_err(|error| Failure::Run(RunError::PortGone(format!("{port}: {error}"))))?;
         further.iter().try_for_each(|found| print(found, out, show))?;
         if let Some(doubt) = doubt(port, &found, &further).filter(|_| !further.is_empty()) {
@@ -101,6 +104,7 @@ fn link(port: &str, settings: &Settings) -> Result<Link, Failure> {
 }
 
 fn find_on(link: &mut Link, scope: &Scope, port: &str) -> Result<Vec<Found>, Failure> {
+    let _progress = Progress::start("searching", Extent::Unknown);
     search(link, scope).map_err(|error| {
         Failure::Run(match error {
             ProbeError::NotFound(heard) => RunError::NothingFound(heard.to_string()),

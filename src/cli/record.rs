@@ -8,7 +8,7 @@ use crate::bms::Line;
 use crate::config::Settings;
 use crate::link::open;
 use crate::service::{RunError, port_options, scope};
-use crate::terminal::progress::Progress;
+use crate::terminal::progress::{Extent, Progress};
 use crate::tools::record_session::{RecordMode, RecordPlan, RecordResult, record};
 use clap::Args;
 use std::io::{self, Write};
@@ -58,8 +58,10 @@ impl RecordArgs {
         let port = open(&self.on.port, &port_options(&settings)).map_err(RunError::from)?;
         let plan = self.plan(&settings);
         log::info!("recording {} for {} s; Ctrl-C stops early and writes the file", self.on.port, self.seconds);
-        let _progress = Progress::start("recording", self.seconds);
-        let recorded = until_stopped(move |stop| record(port, &SystemClock, &plan, stop)).map_err(RunError::from)?;
+        let progress = Progress::start("recording", Extent::Seconds(self.seconds));
+        let recorded = until_stopped(move |stop| record(port, &SystemClock, &plan, stop)).map_err(RunError::from);
+        drop(progress);
+        let recorded = recorded?;
         file.finish(&recorded.recording.text()).map_err(unwritable)?;
         writeln!(out, "{}: {}", self.to.display(), recorded.summary())?;
         self.exit_result(recorded)

@@ -7,6 +7,7 @@ use crate::config::RawValue;
 use crate::link::bluetooth::{SCHEME, ScannedDevice, scan};
 use crate::service::bluetooth_options;
 use crate::terminal::output::Show;
+use crate::terminal::progress::{Extent, Progress};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
@@ -81,7 +82,10 @@ impl ScanBleArgs {
             config.set("--bus", "dbus.bus", RawValue::Text(bus.clone()))?;
         }
         let options = bluetooth_options(&config.settings(None, None));
-        let all = scan(&options, Duration::from_secs(self.seconds))?;
+        let progress = Progress::start("scanning", Extent::Seconds(self.seconds));
+        let all = scan(&options, Duration::from_secs(self.seconds));
+        drop(progress);
+        let all = all?;
         for heard in &all {
             match show {
                 Show::Json => writeln!(out, "{}", serde_json::to_string(&Row::from(heard)).map_err(std::io::Error::from)?)?,

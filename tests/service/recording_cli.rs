@@ -2,8 +2,10 @@
 
 use dbus_bms::base::hex;
 use dbus_bms::recording::file::Recording;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -149,6 +151,31 @@ fn nothing_found_is_3_and_recorded() {
     assert_eq!((played.code, played.err.contains("add --bms")), (2, true), "{}", played.err);
     let played = scratch.run(&["replay", "silent.json", "--bms", "jbd"]);
     assert_eq!((played.code, played.err.contains("no valid jbd frame")), (3, true), "{}", played.err);
+}
+
+#[test]
+fn how_far_a_recording_is_stands_on_a_terminal_and_nowhere_else() {
+    let scratch = Scratch::new("progress");
+    let _board = scratch.simulate("jk");
+    let args = |to: &'static str| ["record", "line", "--to", to, "--bms", "jk", "--seconds", "4"];
+    let piped = scratch.run(&args("piped.json"));
+    assert_eq!((piped.code, piped.err.contains(" of 4 s")), (0, false), "{}", piped.err);
+
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = fs::File::options().read(true).write(true).open(name).unwrap();
+    let mut command = scratch.command(&args("shown.json"));
+    assert!(command.env("TERM", "xterm").stdout(Stdio::null()).stderr(terminal).status().unwrap().success());
+    drop(command);
+    // A read at the other end of a closed terminal fails after all that was written.
+    let mut shown = Vec::new();
+    let _ = fs::File::from(ours).read_to_end(&mut shown);
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("recording: 1 of 4 s\x1b[K\r") || shown.contains("recording: 2 of 4 s\x1b[K\r"), "{shown:?}");
+    let last = shown.rfind(" of 4 s").unwrap_or(0);
+    assert!(shown[last..].matches("\x1b[K").count() >= 2, "the line is removed at the end: {shown:?}");
 }
 
 #[test]

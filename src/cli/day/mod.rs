@@ -11,9 +11,10 @@ use crate::config::{Config, Paths};
 use crate::sim::plant::control::{CONTROL_PRESETS, Control};
 use crate::sim::plant::expectation::{Aspect, Assessment};
 use crate::sim::plant::figures::{Figures, Sample};
-use crate::sim::plant::run::{Setup, record};
+use crate::sim::plant::run::{Setup, run};
 use crate::sim::plant::scenarios::{SCENARIOS, Scenario, scenario};
 use crate::terminal::output::Show;
+use crate::terminal::progress::{Extent, Progress};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -92,7 +93,18 @@ impl SimulateDayArgs {
             Some(seed) => scenario.varied(control, seed),
             None => scenario.usual(control),
         };
-        let (figures, samples) = record(&setup);
+        let hours = setup.hours.ceil().max(1.0);
+        let progress = Progress::start("simulating", Extent::Count(hours as u64, "hours"));
+        let mut samples = Vec::new();
+        let mut hour = setup.start_h.floor();
+        let figures = run(&setup, |sample| {
+            if sample.t / 3600.0 >= hour + 1.0 {
+                hour = (sample.t / 3600.0).floor();
+                progress.step();
+            }
+            samples.push(sample.clone());
+        });
+        drop(progress);
         if let Some(path) = &self.plot {
             let title = format!("Simulated day: {}", scenario.name);
             let chart = picture::chart(title, self.note(scenario, &setup), &samples, setup.pack.cells);

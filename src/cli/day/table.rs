@@ -4,6 +4,7 @@ use crate::sim::plant::control::{CONTROL_PRESETS, Control, ControlPreset};
 use crate::sim::plant::figures::Figures;
 use crate::sim::plant::run::{Setup, run};
 use crate::sim::plant::scenarios::{SCENARIOS, Scenario};
+use crate::terminal::progress::{Extent, Progress};
 use std::io::{self, Write};
 
 const HEAD: &str = "\
@@ -50,21 +51,25 @@ impl Worst {
 
 /// Writes the table: the usual day of each scenario, or the worst of `seeds` installations.
 pub(super) fn write(out: &mut dyn Write, seeds: u32) -> io::Result<()> {
+    let days = SCENARIOS.len() * CONTROL_PRESETS.len() * seeds.max(1) as usize;
+    let progress = Progress::start("simulating", Extent::Count(days as u64, "days"));
     writeln!(out, "{HEAD}")?;
     for scenario in &SCENARIOS {
         for preset in &CONTROL_PRESETS {
-            row(out, scenario, preset, seeds)?;
+            row(out, scenario, preset, seeds, &progress)?;
             out.flush()?;
         }
     }
     Ok(())
 }
 
-fn row(out: &mut dyn Write, scenario: &Scenario, preset: &ControlPreset, seeds: u32) -> io::Result<()> {
+fn row(out: &mut dyn Write, scenario: &Scenario, preset: &ControlPreset, seeds: u32, progress: &Progress) -> io::Result<()> {
     let control = || Control::rules((preset.config)());
     let usual = (seeds == 0).then(|| scenario.usual(control()));
     let setups = usual.into_iter().chain((1..=seeds).map(|seed| scenario.varied(control(), u64::from(seed))));
-    let Some(worst) = setups.map(|setup| day(scenario, &setup)).reduce(Worst::and) else { return Ok(()) };
+    let Some(worst) = setups.map(|setup| day(scenario, &setup)).inspect(|_| progress.step()).reduce(Worst::and) else {
+        return Ok(());
+    };
     let full = worst.full_after_h.map_or("–".to_owned(), |hours| format!("{hours:.1}"));
     writeln!(
         out,
