@@ -20,6 +20,8 @@ const $ = (id) => document.getElementById(id);
 // Only a tablet on the wall needs it.
 const kiosk = new URLSearchParams(location.search).has('kiosk') ? await import('./kiosk.js') : undefined;
 const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, recordings, energyDays, commands, health, temperatures, switches, link, about];
+/** Panels of the first screen: notices, now, cells. */
+const FIRST = 4;
 const eachSecond = kiosk?.startKiosk() ?? (() => {});
 
 /** id → { view, at: time of arrival } */
@@ -37,6 +39,8 @@ let current;
 let isLive;
 let lostSince = Date.now();
 let pending;
+/** The texts are there. */
+let speaks = false;
 const DRAW_PAUSE_MS = 100;
 
 const ordered = () =>
@@ -102,6 +106,8 @@ function connection(is) {
 }
 
 function draw() {
+  // The values come while the language is loaded.
+  if (!speaks) return;
   eachSecond();
   const pill = $('state');
   put(pill, t(isLive === undefined ? 'connecting' : isLive ? 'live' : 'reconnecting'));
@@ -122,8 +128,11 @@ function draw() {
   if (built !== key) {
     built = key;
     panels.forEach((panel) => panel.end?.());
-    panels = id === undefined ? [] : PANELS.map((make) => make(id)).filter(Boolean);
+    panels = id === undefined ? [] : PANELS.slice(0, FIRST).map((make) => make(id));
     $('panels').replaceChildren(...(panels.length ? panels.map(({ node }) => node) : [html('p', { class: 'banner' }, t('waiting'))]));
+    // What is looked at first is shown before the rest is made.
+    const mine = panels;
+    if (panels.length) requestAnimationFrame(() => setTimeout(() => panels === mine && complete(id)));
   }
   if (id === undefined) {
     if (isLive) put($('panels').firstChild, t('none'));
@@ -142,6 +151,14 @@ function draw() {
     const target = document.querySelector(link.getAttribute('href'));
     link.hidden = !target || target.parentNode.hidden;
   }
+}
+
+/** The panels below the first ones. */
+function complete(id) {
+  const rest = PANELS.slice(FIRST).map((make) => make(id));
+  panels.push(...rest);
+  $('panels').append(...rest.map(({ node }) => node));
+  draw();
 }
 
 /** One entry per battery, if there are several. */
@@ -193,11 +210,12 @@ function settings() {
   });
 }
 
+live(take, takeDevices, connection);
 await speak();
+speaks = true;
 translate();
 settings();
 draw();
-live(take, takeDevices, connection);
 window.addEventListener('hashchange', () => {
   draw();
   // A link to a section moves to it by itself.

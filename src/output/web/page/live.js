@@ -82,5 +82,7 @@ export function live(tell, tellDevices, state) {
   addEventListener('pagehide', close);
   addEventListener('pageshow', ({ persisted }) => persisted && open());
   setInterval(watch, 1000);
+  // Not only once the stream is open: that takes as long again.
+  list().catch(() => {});
   open();
 }

@@ -17,7 +17,8 @@ export async function speak(wanted = remembered.get('language')) {
   const wishes = [wanted, ...navigator.languages.map((name) => name.slice(0, 2).toLowerCase())];
   const next = wishes.find((name) => name && Object.hasOwn(LANGUAGES, name)) ?? 'en';
   // Set the language only once its texts are loaded: panels are rebuilt when it changes.
-  [fallback, words] = await Promise.all([file('en'), file(next)]);
+  const english = file('en');
+  [fallback, words] = await Promise.all([english, next === 'en' ? english : file(next)]);
   language = next;
   locale = navigator.languages.find((name) => name.startsWith(language)) ?? language;
   document.documentElement.lang = language;
