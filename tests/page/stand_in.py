@@ -149,7 +149,7 @@ class StandIn(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def __init__(self, views, port=0):
         self.views, self.commands, self.files, self.stopped, self.streams = views, [], files(), False, 0
-        self.devices, self.log, self.limited = [], [], []
+        self.devices, self.log, self.limited, self.recordings = [], [], [], []
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
 
@@ -182,6 +182,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path == "/api/v1/batteries":
             self.json({"batteries": self.server.views})
+        elif path == "/api/v1/recordings":
+            self.json({"recordings": self.server.recordings})
         elif path == "/api/v1/devices":
             self.json({"devices": self.server.devices})
         elif path == "/api/v1/history":

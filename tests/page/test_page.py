@@ -808,6 +808,7 @@ class States(Case):
         now = time.time()
         server.log = [dict(entry, id="b3", name="Battery 3") for entry in log_entries(now)]
         server.limited = limited_days(now)
+        server.recordings = [dict(file="one.json", at=int(now) - 86_400, why="the battery went silent")]
         self.open(server.address + where)
         wait("a row or bar per cell", lambda: self.browser.all(".row .tile[data-at], .cells li"))
         # Of the past, too, before it is judged.
