@@ -57,8 +57,9 @@ fn devices() -> String {
 }
 
 fn metric_table() -> String {
-    metric_names().iter().fold("| metric | meaning |\n|---|---|\n".to_owned(), |mut text, (name, doc)| {
-        let _ = writeln!(text, "| `{name}` | {doc} |");
+    metric_names().iter().fold("| metric | in 0.1.0 | meaning |\n|---|---|---|\n".to_owned(), |mut text, metric| {
+        let before = metric.before.as_ref().map_or_else(String::new, |before| format!("`{before}`"));
+        let _ = writeln!(text, "| `{}` | {before} | {} |", metric.name, metric.meaning);
         text
     })
 }
@@ -88,7 +89,7 @@ fn every_metric_that_is_told_is_in_the_table() {
         Arc::new(View::new(&BatteryInfo { id: "a".into(), ..BatteryInfo::default() }, &snapshot, None, InverterOutputs::default()))
     };
     let text = metrics(&[view(snapshot::alarmed()), view(snapshot::discharging())]);
-    let names: BTreeSet<_> = metric_names().into_iter().map(|(name, _)| name).collect();
+    let names: BTreeSet<_> = metric_names().into_iter().flat_map(|metric| [Some(metric.name), metric.before]).flatten().collect();
     let told: BTreeSet<_> =
         text.lines().filter_map(|line| Some(line.strip_prefix("# TYPE ")?.split(' ').next()?.to_owned())).collect();
     assert!(told.len() > 40 && told.is_subset(&names), "{:?}", told.difference(&names));

@@ -6,6 +6,7 @@ mod conext;
 mod dbus_items;
 mod event_log;
 mod history;
+mod metrics;
 mod mqtt;
 mod notifications;
 mod openapi;

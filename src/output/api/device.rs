@@ -1,6 +1,6 @@
 //! A device of the house as JSON and as metrics. Pure.
 
-use super::metrics::{head, line};
+use super::metrics::{Family, head, line};
 use crate::base::units::{Moment, round};
 use crate::model::{DeviceValue, HouseDevice};
 use crate::output::devices::Devices;
@@ -87,13 +87,9 @@ pub fn device_metrics(devices: &Devices, now: Moment) -> String {
         }
     }
     for (key, (quantity, numbers)) in by_key {
-        let (end, kind) = if quantity.counter { ("_total", "counter") } else { ("", "gauge") };
-        let name = format!("dbus_bms_device_{key}{end}");
-        let unit = if quantity.unit.is_empty() { String::new() } else { format!(", {}", quantity.unit) };
-        head(&mut out, &name, &format!("{}{unit}.", quantity.name), kind);
-        for (id, number) in numbers {
-            line(&mut out, &name, &[("device", id)], number);
-        }
+        let key = format!("device_{key}");
+        let family = Family::new(&key, quantity.unit, &format!("{}.", quantity.name), quantity.counter);
+        family.write(&mut out, |put| numbers.iter().for_each(|(id, number)| put(&[("device", id)], *number)));
     }
     out
 }

@@ -1,4 +1,5 @@
-//! Every number of the view as a metric named after its key, in the text format of Prometheus. Pure.
+//! Every number of the view as a metric named after its key, in the text format of Prometheus: in base units, which the name says. The
+//! names of 0.1.0, with the unit of the key, are kept for one more release. Pure.
 
 use super::field::Member;
 use super::{Field, View, Visitor, each_object};
@@ -20,14 +21,124 @@ const COUNTERS: [&str; 10] = [
     "line_foreign",
 ];
 
-/// A metric that does not correspond to a single key: name, meaning.
-const OTHERS: [(&str, &str); 5] = [
-    ("dbus_bms_info", "Always 1; the labels identify the battery."),
-    ("dbus_bms_cell_voltage_v", "Voltage of each cell, V."),
-    ("dbus_bms_temperature_sensor_c", "Temperature of each sensor, °C."),
-    ("dbus_bms_cell_relative_resistance", "Resistance of each cell over the median cell's."),
-    ("dbus_bms_alarm", "Active alarms by name: 1 warning, 2 alarm."),
+/// A metric that does not correspond to a single key: name, unit, meaning.
+const OTHERS: [(&str, &str, &str); 5] = [
+    ("info", "number", "Always 1; the labels identify the battery."),
+    ("cell_voltage_v", "V", "Voltage of each cell."),
+    ("temperature_sensor_c", "°C", "Temperature of each sensor."),
+    ("cell_relative_resistance", "number", "Resistance of each cell over the median cell's."),
+    ("alarm", "number", "Active alarms by name: 1 warning, 2 alarm."),
 ];
+
+/// A unit of keys and how their metrics say it.
+struct BaseUnit {
+    unit: &'static str,
+    /// End of the key.
+    key: &'static str,
+    /// End of the metric.
+    metric: &'static str,
+    /// The value in base units: times this.
+    times: f64,
+    /// And divided by this, so that decimal values stay exact.
+    by: f64,
+}
+
+const fn unit(unit: &'static str, key: &'static str, metric: &'static str, times: f64, by: f64) -> BaseUnit {
+    BaseUnit { unit, key, metric, times, by }
+}
+
+/// All of them. `promtool` accepts base units of Prometheus only, and no metric that ends with `_count`.
+const UNITS: [BaseUnit; 18] = [
+    unit("V", "_v", "_volts", 1.0, 1.0),
+    unit("A", "_a", "_amperes", 1.0, 1.0),
+    unit("W", "_w", "_watts", 1.0, 1.0),
+    unit("%", "_pct", "_ratio", 1.0, 100.0),
+    unit("°C", "_c", "_celsius", 1.0, 1.0),
+    unit("s", "_s", "_seconds", 1.0, 1.0),
+    unit("min", "_min", "_seconds", 60.0, 1.0),
+    unit("h", "_h", "_seconds", 3600.0, 1.0),
+    unit("d", "_days", "_seconds", 86_400.0, 1.0),
+    unit("Ah", "_ah_per_day", "_amperes", 1.0, 24.0),
+    unit("Ah", "_ah", "_coulombs", 3600.0, 1.0),
+    unit("Wh", "_wh", "_joules", 3600.0, 1.0),
+    unit("kWh", "_kwh", "_joules", 3_600_000.0, 1.0),
+    unit("mΩ", "_mohm", "_ohms", 1.0, 1000.0),
+    unit("Hz", "_hz", "_hertz", 1.0, 1.0),
+    unit("VA", "_va", "_voltamperes", 1.0, 1.0),
+    unit("var", "_var", "_vars", 1.0, 1.0),
+    unit("number", "cell_count", "cells", 1.0, 1.0),
+];
+
+/// Takes a value with its labels.
+pub(super) type Put<'a> = dyn FnMut(&[(&str, &str)], f64) + 'a;
+
+/// Name of a metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricName {
+    /// Its name.
+    pub name: String,
+    /// Its name in 0.1.0, if it was another one; deprecated.
+    pub before: Option<String>,
+    /// Its meaning.
+    pub meaning: String,
+}
+
+/// Writes a metric in base units, and with its deprecated name.
+pub(super) struct Family<'a> {
+    key: &'a str,
+    base: Option<&'static BaseUnit>,
+    meaning: String,
+    is_counter: bool,
+}
+
+impl<'a> Family<'a> {
+    /// Of a key, which begins with the object that it is in.
+    pub(super) fn new(key: &'a str, unit: &str, meaning: &str, is_counter: bool) -> Self {
+        let base = UNITS.iter().find(|base| base.unit == unit && key.ends_with(base.key));
+        Self { key, base, meaning: meaning.trim().to_owned(), is_counter }
+    }
+
+    fn named(&self, key: &str) -> String {
+        format!("dbus_bms_{key}{}", if self.is_counter { "_total" } else { "" })
+    }
+
+    /// Its name, and the one before.
+    pub(super) fn name(self) -> MetricName {
+        let before = self.base.map(|_| self.named(self.key));
+        MetricName { name: self.in_base_units(), before, meaning: self.meaning }
+    }
+
+    fn in_base_units(&self) -> String {
+        match self.base {
+            Some(base) => self.named(&format!("{}{}", self.key.strip_suffix(base.key).unwrap_or(self.key), base.metric)),
+            None => self.named(self.key),
+        }
+    }
+
+    /// Writes all values, each by `put` to a name and a conversion; nothing if there are none.
+    pub(super) fn write(&self, out: &mut String, put: impl Fn(&mut Put<'_>)) {
+        let name = self.in_base_units();
+        let kind = if self.is_counter { "counter" } else { "gauge" };
+        let (times, by) = self.base.map_or((1.0, 1.0), |base| (base.times, base.by));
+        let mut headed = Once::default();
+        put(&mut |labels, number| {
+            if headed.first() {
+                head(out, &name, &self.meaning, kind);
+            }
+            line(out, &name, labels, number * times / by);
+        });
+        if self.base.is_none() {
+            return;
+        }
+        let (before, mut headed) = (self.named(self.key), Once::default());
+        put(&mut |labels, number| {
+            if headed.first() {
+                head(out, &before, &format!("Deprecated, will be removed: use {name}."), kind);
+            }
+            line(out, &before, labels, number);
+        });
+    }
+}
 
 /// All metrics of these batteries.
 pub fn metrics(views: &[Arc<View>]) -> String {
@@ -38,37 +149,27 @@ pub fn metrics(views: &[Arc<View>]) -> String {
 }
 
 /// Name and meaning of every metric, for the documentation.
-pub fn metric_names() -> Vec<(String, String)> {
+pub fn metric_names() -> Vec<MetricName> {
     let mut names = Vec::new();
     each_object(&mut Lister(&mut names));
-    names.extend(OTHERS.map(|(name, doc)| (name.to_owned(), doc.to_owned())));
+    names.extend(OTHERS.map(|(key, unit, doc)| Family::new(key, unit, doc, false).name()));
     names
 }
 
-/// `dbus_bms_line_lost_total`, and its type.
-fn name(place: &str, key: &str) -> (String, &'static str) {
-    let name = if place.is_empty() { key.to_owned() } else { format!("{place}_{key}") };
-    if COUNTERS.contains(&name.as_str()) {
-        (format!("dbus_bms_{name}_total"), "counter")
-    } else {
-        (format!("dbus_bms_{name}"), "gauge")
-    }
+fn key_in(place: &str, key: &str) -> String {
+    if place.is_empty() { key.to_owned() } else { format!("{place}_{key}") }
 }
 
-fn meaning<T>(field: &Field<T>) -> String {
-    let doc = field.doc.trim();
-    if ["number", "bool", "text"].contains(&field.unit) {
-        doc.to_owned()
-    } else {
-        format!("{}, {}.", doc.trim_end_matches('.'), field.unit)
-    }
+fn family<'a, T>(key: &'a str, field: &Field<T>) -> Family<'a> {
+    Family::new(key, field.unit, field.doc, COUNTERS.contains(&key))
 }
 
-struct Lister<'a>(&'a mut Vec<(String, String)>);
+struct Lister<'a>(&'a mut Vec<MetricName>);
 
 impl Visitor for Lister<'_> {
     fn object<T>(&mut self, place: &'static str, _: &'static str, fields: &'static [Field<T>], _: fn(&View) -> Option<&T>) {
-        self.0.extend(fields.iter().filter(|field| field.is_number).map(|field| (name(place, field.key).0, meaning(field))));
+        let numbers = fields.iter().filter(|field| field.is_number);
+        self.0.extend(numbers.map(|field| family(&key_in(place, field.key), field).name()));
     }
 }
 
@@ -79,76 +180,66 @@ struct Writer<'a> {
 
 impl Visitor for Writer<'_> {
     fn object<T>(&mut self, place: &'static str, _: &'static str, fields: &'static [Field<T>], of: fn(&View) -> Option<&T>) {
-        fields.iter().filter(|field| field.is_number).for_each(|field| self.field(place, field, of));
-    }
-}
-
-impl Writer<'_> {
-    fn field<T>(&mut self, place: &str, field: &Field<T>, of: fn(&View) -> Option<&T>) {
-        let mut headed = Once::default();
-        for view in self.views {
-            let Some(number) = of(view).and_then(|object| (field.number)(object)).filter(|number| number.is_finite()) else {
-                continue;
-            };
-            let (name, kind) = name(place, field.key);
-            if headed.first() {
-                head(self.out, &name, &meaning(field), kind);
-            }
-            line(self.out, &name, &[("battery", &view.identity.id)], number);
+        for field in fields.iter().filter(|field| field.is_number) {
+            let views = self.views;
+            family(&key_in(place, field.key), field).write(self.out, |put| {
+                for view in views {
+                    let number = of(view).and_then(|object| (field.number)(object)).filter(|number| number.is_finite());
+                    if let Some(number) = number {
+                        put(&[("battery", &view.identity.id)], number);
+                    }
+                }
+            });
         }
     }
 }
 
 fn others(views: &[Arc<View>], out: &mut String) {
-    for (name, doc) in OTHERS {
-        let mut headed = Once::default();
-        let mut put = |labels: &[(&str, &str)], number: f64| {
-            if headed.first() {
-                head(out, name, doc, "gauge");
+    for (key, unit, doc) in OTHERS {
+        Family::new(key, unit, doc, false).write(out, |put| views.iter().for_each(|view| other(key, view, put)));
+    }
+}
+
+/// The values of one of [`OTHERS`].
+fn other(key: &str, view: &View, put: &mut Put<'_>) {
+    let battery = ("battery", view.identity.id.as_str());
+    match key {
+        "info" => {
+            let model = view.device.model.as_deref().unwrap_or_default();
+            let version = view.device.sw_version.as_deref().unwrap_or_default();
+            put(
+                &[
+                    battery,
+                    ("name", &view.identity.name),
+                    ("product", &view.identity.product),
+                    ("model", model),
+                    ("sw_version", version),
+                ],
+                1.0,
+            );
+        }
+        "cell_voltage_v" => {
+            for (number, volts) in (1..).zip(&view.cells.cell_voltages_v) {
+                put(&[battery, ("cell", &i32::to_string(&number))], *volts);
             }
-            line(out, name, labels, number);
-        };
-        for view in views {
-            let battery = ("battery", view.identity.id.as_str());
-            match name {
-                "dbus_bms_info" => {
-                    let model = view.device.model.as_deref().unwrap_or_default();
-                    let version = view.device.sw_version.as_deref().unwrap_or_default();
-                    put(
-                        &[
-                            battery,
-                            ("name", &view.identity.name),
-                            ("product", &view.identity.product),
-                            ("model", model),
-                            ("sw_version", version),
-                        ],
-                        1.0,
-                    );
+        }
+        "temperature_sensor_c" => {
+            for (number, degrees) in (1..).zip(view.temperatures.temperatures_c.iter().flat_map(|list| &list.0)) {
+                if let Some(degrees) = degrees {
+                    put(&[battery, ("sensor", &i32::to_string(&number))], *degrees);
                 }
-                "dbus_bms_cell_voltage_v" => {
-                    for (number, volts) in (1..).zip(&view.cells.cell_voltages_v) {
-                        put(&[battery, ("cell", &i32::to_string(&number))], *volts);
-                    }
+            }
+        }
+        "cell_relative_resistance" => {
+            for (number, ratio) in (1..).zip(view.health.iter().flat_map(|health| &health.relative_resistance)) {
+                if let Some(ratio) = ratio {
+                    put(&[battery, ("cell", &i32::to_string(&number))], *ratio);
                 }
-                "dbus_bms_temperature_sensor_c" => {
-                    for (number, degrees) in (1..).zip(view.temperatures.temperatures_c.iter().flat_map(|list| &list.0)) {
-                        if let Some(degrees) = degrees {
-                            put(&[battery, ("sensor", &i32::to_string(&number))], *degrees);
-                        }
-                    }
-                }
-                "dbus_bms_cell_relative_resistance" => {
-                    for (number, ratio) in (1..).zip(view.health.iter().flat_map(|health| &health.relative_resistance)) {
-                        if let Some(ratio) = ratio {
-                            put(&[battery, ("cell", &i32::to_string(&number))], *ratio);
-                        }
-                    }
-                }
-                _ => {
-                    for alarm in view.notices.alarms.iter().flat_map(|list| &list.0) {
-                        put(&[battery, ("name", &alarm.name)], alarm.level.number().unwrap_or(1.0));
-                    }
-                }
+            }
+        }
+        _ => {
+            for alarm in view.notices.alarms.iter().flat_map(|list| &list.0) {
+                put(&[battery, ("name", &alarm.name)], alarm.level.number().unwrap_or(1.0));
             }
         }
     }

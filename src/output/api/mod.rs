@@ -19,7 +19,7 @@ pub use device::{DEVICE_KEYS, device_metrics, device_object};
 pub use field::Field;
 pub use health::{Health, HealthFinding, ShownHealth};
 pub use log::LogEntry;
-pub use metrics::{metric_names, metrics};
+pub use metrics::{MetricName, metric_names, metrics};
 pub use shared::Shared;
 
 use crate::model::{self, Chemistry, Freshness, Level};
