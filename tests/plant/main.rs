@@ -3,6 +3,7 @@
 
 mod full;
 mod generator;
+mod health;
 mod packs;
 mod partner;
 mod plant;
