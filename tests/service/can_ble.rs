@@ -1,4 +1,5 @@
 //! `run` with batteries on Bluetooth and CAN whose frames are those of `tests/vectors`: what is published is what the vector states.
+#![allow(clippy::disallowed_methods, reason = "a test waits for other processes in real time")]
 
 use crate::support::ble_boards::recorded_jk;
 use crate::support::bluez::{Bluez, JBD, Radio, Uuids, address_of};
