@@ -8,6 +8,8 @@
 #   --root DIR               works on the file system in DIR; starts and stops nothing
 #   --replace-serialbattery  disables dbus-serialbattery without asking; its files stay, uninstall enables it again
 #   --keep-serialbattery     lets both drivers try the ports
+#   --allow-unsigned         replaces a signed version by a package that no known release key has signed
+#   --allow-downgrade        replaces the installed version by an older one
 #
 # Runs from an unpacked venus-data.tar.gz, from a source folder with a build in it, or alone: then it downloads the package from
 # DBUS_BMS_URL. Plain sh, which every GX device has.
@@ -41,6 +43,8 @@ usage: install.sh [install|update|uninstall] [OPTIONS]
   --purge                  uninstall: also deletes configuration and history
   --replace-serialbattery  disables dbus-serialbattery without asking; its files stay, uninstall enables it again
   --keep-serialbattery     lets both drivers try the ports
+  --allow-unsigned         replaces a signed version by a package that no known release key has signed
+  --allow-downgrade        replaces the installed version by an older one
   --root DIR               works on the file system in DIR; starts and stops nothing
   --help                   shows this text
 
@@ -75,6 +79,7 @@ read_arguments() {
         --purge) PURGE=1 ;;
         --replace-serialbattery) BESIDE=replace ;;
         --keep-serialbattery) BESIDE=keep ;;
+        --allow-unsigned | --allow-downgrade) DBUS_BMS_ALLOW="${DBUS_BMS_ALLOW:-} ${1#--allow-}" ;;
         -h | --help)
             show_help
             exit 0
@@ -174,8 +179,112 @@ check_payload() {
     esac
 }
 
+# ---- whether a package may replace the installed version ------------------------------------------------------------------
+
+# allowed unsigned|downgrade: by an option, or by an empty file on the stick (rc/post-hook.sh).
+allowed() { case " ${DBUS_BMS_ALLOW:-} " in *" $1 "*) true ;; *) false ;; esac; }
+
+# judge FILE: sets `said` to what the installed program says about the file's signature; returns 0 for a valid one, 1 for a wrong one,
+# 3 if nothing known has signed it.
+judge() {
+    said="nothing is installed that could check it"
+    [ -x "$APP/bin/dbus-bms" ] || return 3
+    said=$("$APP/bin/dbus-bms" verify "$1" 2>&1)
+    code=$?
+    said=${said#"$1: "}
+    case $code in 0 | 1 | 3) return "$code" ;; esac
+    said="the installed version cannot check signatures"
+    return 3
+}
+
+# require_released FILE: fails unless FILE may replace the installed version. A signed version is replaced by a signed one only.
+require_released() {
+    if [ -f "$1" ]; then
+        judge "$1"
+        verdict=$?
+    else
+        said="the package has no ${1##*/}"
+        verdict=3
+    fi
+    case $verdict in
+    0) say "Signature: $said" ;;
+    1) die "not installed: the package is refused, $said" ;;
+    *)
+        [ -f "$APP/SIGNED" ] || { say "Signature: not checked: $said" && return; }
+        allowed unsigned ||
+            die "not installed: the installed version is signed, this package is not known to be: $said. If you trust its source and want it nevertheless: option --allow-unsigned, or an empty file dbus-bms-unsigned on the stick."
+        say "Signature: not valid, and you allowed that: $said"
+        ;;
+    esac
+}
+
+# is_older VERSION OTHER: by the rules of semantic versioning (1.2.0-rc.1 comes before 1.2.0).
+is_older() {
+    awk -v one="$1" -v two="$2" '
+        function compare(a, b) {
+            if (a ~ /^[0-9]+$/ && b ~ /^[0-9]+$/) return (a + 0 > b + 0) - (a + 0 < b + 0)
+            return (a "" > b "") - (a "" < b "")
+        }
+        function order(a, b,    i, n, m, x, y, result) {
+            n = split(a, x, "."); m = split(b, y, ".")
+            for (i = 1; i <= n || i <= m; i++) {
+                if (i > n) return -1
+                if (i > m) return 1
+                if ((result = compare(x[i], y[i])) != 0) return result
+            }
+            return 0
+        }
+        function early(v) { return v ~ /-/ ? substr(v, index(v, "-") + 1) : "" }
+        BEGIN {
+            sub(/[+].*/, "", one); sub(/[+].*/, "", two)
+            a = early(one); b = early(two)
+            sub(/-.*/, "", one); sub(/-.*/, "", two)
+            result = order(one, two)
+            if (result == 0 && a != b) result = a == "" ? 1 : b == "" ? -1 : order(a, b)
+            exit !(result < 0)
+        }' </dev/null
+}
+
+# require_newer VERSION: fails if that is older than the installed one.
+require_newer() {
+    present=$(head -n 1 "$APP/VERSION" 2>/dev/null)
+    [ -n "$present" ] && is_older "$1" "$present" || return 0
+    allowed downgrade ||
+        die "not installed: version $1 is older than the installed $present. If you want it nevertheless: option --allow-downgrade, or an empty file dbus-bms-downgrade on the stick."
+    say "Version $1 is older than the installed $present, and you allowed that."
+}
+
+sum_of() { { sha256sum "$1" || openssl dgst -sha256 -r "$1"; } 2>/dev/null | cut -d' ' -f1; }
+
+# The files of a package must be those in its MANIFEST, no more and no less. A source folder has none.
+check_manifest() {
+    [ -f "$HERE/MANIFEST" ] || return 0
+    present=$(cd "$HERE" && find . ! -type d ! -name 'MANIFEST*' | sort)
+    listed=$(sed 's/^[^ ]*  //' "$HERE/MANIFEST" | sort)
+    [ "$present" = "$listed" ] || die "not installed: the package is damaged, its files are not those in its MANIFEST. Copy or download it again."
+    while read -r right file; do
+        [ "$right" = "$(sum_of "$HERE/$file")" ] || die "not installed: the package is damaged or was altered: $file is not as in its MANIFEST. Copy or download it again."
+    done <"$HERE/MANIFEST"
+}
+
+check_origin() {
+    check_manifest
+    require_released "$HERE/MANIFEST"
+    require_newer "$(find_version)"
+}
+
+# mark_signed FOLDER: a version that recognises its own package as signed is replaced by a signed one only.
+mark_signed() {
+    own=$("$1/bin/dbus-bms" verify "$HERE/MANIFEST" 2>/dev/null) || return 0
+    echo "${own#"$HERE/MANIFEST: "}" >"$1/SIGNED"
+}
+
+# ---- download --------------------------------------------------------------------------------------------------------------
+
+get() { if command -v curl >/dev/null; then curl -fsSL -o "$2" "$1"; else wget -q -O "$2" "$1"; fi; }
+
 fetch() {
-    if command -v curl >/dev/null; then curl -fsSL -o "$2" "$1"; else wget -q -O "$2" "$1"; fi ||
+    get "$1" "$2" ||
         die "cannot download $1. Check that the device is online and its clock is correct, or copy $ARCHIVE to it (see the README)."
 }
 
@@ -189,15 +298,22 @@ download_and_run() {
     say "Downloading $URL/$ARCHIVE"
     fetch "$URL/SHA256SUMS" "$folder/SHA256SUMS"
     fetch "$URL/$ARCHIVE" "$folder/$ARCHIVE"
+    # Releases before the first signed one have none.
+    get "$URL/$ARCHIVE.minisig" "$folder/$ARCHIVE.minisig" 2>/dev/null || rm -f "$folder/$ARCHIVE.minisig"
     right=$(awk -v name="$ARCHIVE" '$2 == name || $2 == "*" name { print $1 }' "$folder/SHA256SUMS")
-    got=$({ sha256sum "$folder/$ARCHIVE" || openssl dgst -sha256 -r "$folder/$ARCHIVE"; } 2>/dev/null | cut -d' ' -f1)
+    got=$(sum_of "$folder/$ARCHIVE")
     [ -n "$right" ] && [ "$right" = "$got" ] || die "the download is damaged: its checksum is $got, expected ${right:-one in SHA256SUMS}. Try again."
+    # Before any part of it is unpacked or run. The version is that of the signed archive.
+    require_released "$folder/$ARCHIVE"
+    require_newer "$(tar xzOf "$folder/$ARCHIVE" dbus-bms-setup/VERSION 2>/dev/null | head -n 1)"
     # Not by its name: the platform defines the member names, and rc is for the stick.
     tar xzf "$folder/$ARCHIVE" -C "$folder" dbus-bms-setup || die "cannot unpack the download; try again"
     rm -f "$folder/$ARCHIVE"
     set -- "$COMMAND"
     [ -z "$ROOT" ] || set -- "$@" --root "$ROOT"
     [ -z "$BESIDE" ] || set -- "$@" "--$BESIDE-serialbattery"
+    # Not as options: an older installer would not know them.
+    export DBUS_BMS_ALLOW="${DBUS_BMS_ALLOW:-}"
     sh "$folder/dbus-bms-setup/install.sh" "$@" </dev/null
     exit
 }
@@ -302,6 +418,7 @@ fill() {
         chmod 755 "$slot/bin/dbus-bms" "$slot/install.sh" "$slot/rc.local" "$slot/service/run" "$slot/service/log/run" \
             "$slot/ports/run" "$slot/hub/run" "$slot/hub/log/run" "$slot/bank/run" "$slot/bank/log/run" \
             "$slot/configured/run" "$slot/configured/log/run" &&
+        mark_signed "$slot" &&
         sync
 }
 
@@ -391,7 +508,7 @@ remove_hook() {
 
 install() {
     check_device
-    is_installed_copy || check_payload
+    is_installed_copy || { check_payload && check_origin; }
     make_folders
     # Left over from an interrupted installation.
     rm -rf "$APPS/.dbus-bms-link"

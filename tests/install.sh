@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 set +e # from here on a failure is counted
 DRIVER=${CARGO_TARGET_DIR:-$PWD/target}/debug/dbus-bms
-tests/need.sh curl=curl python3=python3 busybox=busybox-static systemd-analyze=systemd dbus-daemon=dbus
+tests/need.sh curl=curl python3=python3 busybox=busybox-static systemd-analyze=systemd dbus-daemon=dbus \
+    minisign=minisign
 [ -x "$DRIVER" ] || { echo "$DRIVER is missing: run cargo build first" >&2; exit 2; }
 
 work=$(mktemp -d)
@@ -152,7 +153,7 @@ installer one install >/dev/null 2>&1
 check "an old default gives way to a new one" sh -c 'echo "# new" >>"$1/two/config.toml" && busybox sh "$1/two/install.sh" install --root "$2" && grep -qx "# new" "$2/data/conf/dbus-bms/config.toml"' - "$work" "$root"
 echo 'max_charge_current_a = 80' >>"$root/data/conf/dbus-bms/config.toml"
 echo '{}' >"$root/data/conf/dbus-bms/jk_1.json"
-check "updates" installer one install
+check "updates" installer two install
 check "what was edited stays" grep -q '= 80' "$root/data/conf/dbus-bms/config.toml"
 printf '{\n  "off": {\n    "charge": {\n      "by": "x",\n      "release": "dbus-bms set charge on /dev/ttyUSB0"\n    }\n  }\n}\n' \
     >"$root/data/conf/dbus-bms/commands-jbd_1.json"
@@ -458,7 +459,7 @@ cut_at() {
     echo 1 >"$work/count"
     rm -rf "$root"
     cp -a "$work/root.two" "$root"
-    CUT=$1 PATH=$work/tools:$PATH setsid --wait sh "$work/one/install.sh" install --root "$root" >/dev/null 2>&1
+    CUT=$1 PATH=$work/tools:$PATH setsid --wait sh "$work/one/install.sh" install --allow-downgrade --root "$root" >/dev/null 2>&1
 }
 while [ "$cuts" -lt 100 ] && ! cut_at $((cuts + 1)); do
     cuts=$((cuts + 1))
@@ -523,6 +524,167 @@ rm "$work/web/SHA256SUMS"
 check "without network it says so" not sh "$root/data/apps/dbus-bms/install.sh" update --root "$root"
 unset DBUS_BMS_URL
 
+echo "-- signed releases"
+for key in ours other; do minisign -G -W -p "$work/$key.pub" -s "$work/$key.key" >/dev/null; done
+cat "$work/other.pub" "$work/ours.pub" >"$work/both.pub"
+# made FOLDER: MANIFEST and archive of the package in FOLDER, as cross/package.sh makes them.
+made() {
+    (cd "$1/stage/dbus-bms-setup" && find . -type f ! -name 'MANIFEST*' | LC_ALL=C sort | xargs sha256sum >"$1/MANIFEST" && mv "$1/MANIFEST" .)
+    packed "$1"
+}
+packed() {
+    cross/pack.sh 1700000000 "$1/venus-data.tar.gz" "$1/stage" dbus-bms-setup rc
+    (cd "$1" && sha256sum venus-data.tar.gz >SHA256SUMS)
+}
+# release NAME VERSION KNOWN [SIGNER]: a release in $work/NAME whose program knows the keys KNOWN. Its program stands for one with
+# these keys built in: this needs no variable or feature of the build that a release could be made with by mistake.
+release() {
+    local folder=$work/$1
+    package "$folder/stage/dbus-bms-setup" "$2"
+    printf '#!/bin/sh\n# %s\n[ "$1" != verify ] || { shift && set -- verify --key %s "$@"; }\nexec %s "$@"\n' \
+        "$(grep -v comment "$work/$3.pub" | tr '\n' ' ')" "$work/$3.pub" "$DRIVER" >"$folder/stage/dbus-bms-setup/bin/dbus-bms"
+    cp -r cross/rc "$folder/stage/rc"
+    made "$folder"
+    [ -n "${4:-}" ] || return 0
+    MINISIGN_KEY=$work/$4.key cross/sign.sh "$folder" "$work/$3.pub" >/dev/null || return
+    # As it is in the archive.
+    rm -r "$folder/stage" && mkdir "$folder/stage" && tar xzf "$folder/venus-data.tar.gz" -C "$folder/stage"
+}
+check "a release is made and signed" release first 1.0 ours ours
+check "and a newer one" release second 2.0 ours ours
+check "one with a new key beside the old one" release rotating 3.0 both ours
+check "one with the new key" release rotated 4.0 both other
+check "one of somebody else" release stranger 3.0 other other
+check "one that is not signed" release unsigned 3.0 ours
+check "a key that installed programs do not know is not signed with" not env MINISIGN_KEY="$work/other.key" cross/sign.sh "$work/unsigned" "$work/ours.pub"
+made "$work/unsigned"
+cp -r "$work/second" "$work/altered"
+echo '# altered' >>"$work/altered/stage/dbus-bms-setup/rc.local"
+packed "$work/altered"
+cp -r "$work/altered" "$work/manifest"
+made "$work/manifest"
+cp -r "$work/manifest" "$work/stripped"
+rm "$work/stripped/stage/dbus-bms-setup/MANIFEST.minisig" "$work/stripped/venus-data.tar.gz.minisig"
+packed "$work/stripped"
+cp -r "$work/second" "$work/added"
+cp "$DRIVER" "$work/added/stage/dbus-bms-setup/bin/dbus-bms-armv7"
+packed "$work/added"
+cp -r "$work/second" "$work/truncated"
+head -c 150 "$work/second/stage/dbus-bms-setup/MANIFEST.minisig" >"$work/truncated/stage/dbus-bms-setup/MANIFEST.minisig"
+packed "$work/truncated"
+head -c 150 "$work/second/venus-data.tar.gz.minisig" >"$work/truncated/venus-data.tar.gz.minisig"
+
+# stick NAME [EMPTY_FILE]: what Venus OS does with a stick; the hook as it is, but with the paths of the scratch root.
+stick() {
+    rm -rf "${root:?}/media"
+    mkdir -p "$root/media/sda1"
+    cp "$work/$1/venus-data.tar.gz" "$root/media/sda1/"
+    [ -z "${2:-}" ] || touch "$root/media/sda1/$2"
+    tar xzf "$work/$1/venus-data.tar.gz" -C "$root/data" || return
+    sed "s|/data/|$root/data/|g; s|/media/|$root/media/|; s|/install.sh\"|& --root \"$root\"|" "$root/data/rc/post-hook.sh" >"$work/hook.sh"
+    rm -r "$root/data/rc"
+    busybox sh "$work/hook.sh" success
+}
+report() { grep -qF -- "$1" "$root/media/sda1/dbus-bms.txt" || { cat "$root/media/sda1/dbus-bms.txt"; false; }; }
+over_ssh() { busybox sh "$work/$1/stage/dbus-bms-setup/install.sh" install "${@:2}" --root "$root"; }
+# Works as well through a pipe: what is installed judges then, too.
+update() { DBUS_BMS_URL=file://$work/$1 busybox sh "$root/data/apps/dbus-bms/install.sh" update "${@:2}" --root "$root"; }
+one_line() { DBUS_BMS_URL=file://$work/$1 busybox sh -s -- "${@:2}" --root "$root" <install.sh; }
+version_is() { grep -qx "$1" "$root/data/apps/dbus-bms/VERSION" || { cat "$root/data/apps/dbus-bms/VERSION"; false; }; }
+is_signed() { [ -f "$root/data/apps/dbus-bms/SIGNED" ]; }
+# refuses HOW NAME WORDS: with these words in what it says, and nothing is changed.
+refuses() {
+    tree "$root/data" >"$work/before"
+    bytes "$root/data/apps/dbus-bms/" >"$work/before.bytes"
+    if "$1" "$2" >"$work/list" 2>&1; then echo "accepted"; return 1; fi
+    [ "$1" != stick ] || cat "$root/media/sda1/dbus-bms.txt" >>"$work/list"
+    cat "$work/list"
+    grep -qF -- "$3" "$work/list" && diff "$work/before" <(tree "$root/data") && diff "$work/before.bytes" <(bytes "$root/data/apps/dbus-bms/")
+}
+device
+check "the first installation, from a stick" stick first
+check "was not checked, and the report says so" report 'Signature: not checked: nothing is installed that could check it'
+check "it knows that it is signed" is_signed
+check "a newer release" stick second
+check "is checked, and the report says so" report 'Signature: signed as "dbus-bms 2.0 MANIFEST" with the key'
+check "and is there" version_is 2.0
+for how in stick over_ssh; do
+    check "$how: an altered file" refuses "$how" altered './rc.local is not as in its MANIFEST'
+    check "$how: one more file" refuses "$how" added 'its files are not those in its MANIFEST'
+    check "$how: an altered MANIFEST" refuses "$how" manifest 'it is not the file that was signed'
+    check "$how: a signature that was cut off" refuses "$how" truncated 'its signature file is damaged'
+    check "$how: a signature that was taken away" refuses "$how" stripped 'the installed version is signed, this package is not known to be: not signed: '
+    check "$how: a package that is not signed" refuses "$how" unsigned '--allow-unsigned'
+    check "$how: somebody else's key" refuses "$how" stranger 'signed with a key that this program does not know'
+    check "$how: an older release" refuses "$how" first 'version 1.0 is older than the installed 2.0'
+done
+for how in update one_line; do
+    check "$how: an altered archive" refuses "$how" altered 'it is not the file that was signed'
+    check "$how: a signature that was cut off" refuses "$how" truncated 'its signature file is damaged'
+    check "$how: no signature" refuses "$how" stripped 'venus-data.tar.gz.minisig is missing'
+    check "$how: somebody else's key" refuses "$how" stranger 'signed with a key that this program does not know'
+    check "$how: an older release" refuses "$how" first 'version 1.0 is older than the installed 2.0'
+done
+cp -r "$work/second" "$work/cut"
+head -c 20000 "$work/second/venus-data.tar.gz" >"$work/cut/venus-data.tar.gz"
+check "update: half an archive" refuses update cut 'the download is damaged'
+(cd "$work/cut" && sha256sum venus-data.tar.gz >SHA256SUMS)
+check "update: half an archive with its checksum" refuses update cut 'it is not the file that was signed'
+check "refused ones are not kept" test ! -e "$root/data/.dbus-bms-download"
+check "an older one, if the owner allows it" update first --allow-downgrade
+check "is there" version_is 1.0
+check "updates" update second
+check "to the newer one" version_is 2.0
+check "an older one from a stick, with the owner's file" stick first dbus-bms-downgrade
+check "is there" version_is 1.0
+check "and the file counts once" test -e "$root/media/sda1/dbus-bms-downgrade_used" -a ! -e "$root/media/sda1/dbus-bms-downgrade"
+check "the file for another purpose does not help" not stick unsigned dbus-bms-downgrade
+check "an altered package is refused in any case" not stick manifest dbus-bms-unsigned
+check "" version_is 1.0
+check "one that is not signed, with the owner's file" stick unsigned dbus-bms-unsigned
+check "is there" version_is 3.0
+check "the report says so" report 'you allowed that'
+check "and from then on" not is_signed
+sed -i 's/3.0/3.1/' "$work/unsigned/stage/dbus-bms-setup/VERSION" && made "$work/unsigned"
+check "another one needs no permission" update unsigned
+check "is there" version_is 3.1
+check "a release makes it signed again" update rotated --allow-unsigned
+check "" is_signed
+check "nobody is locked out: uninstalls" busybox sh "$root/data/apps/dbus-bms/install.sh" uninstall --root "$root"
+check "and installs what he likes" over_ssh stranger
+check "" version_is 3.0
+busybox sh "$root/data/apps/dbus-bms/install.sh" uninstall --purge --root "$root" >/dev/null 2>&1
+
+echo "-- a signed update that is cut off"
+device
+over_ssh first >/dev/null 2>&1
+bytes "$root/data/apps/dbus-bms/" >"$work/one.bytes"
+over_ssh second >/dev/null 2>&1
+bytes "$root/data/apps/dbus-bms/" >"$work/two.bytes"
+over_ssh first --allow-downgrade >/dev/null 2>&1
+cuts=0 broken=0
+for cut in 1 2 3 4 6 9 12 15; do
+    echo 1 >"$work/count"
+    CUT=$cut PATH=$work/tools:$PATH DBUS_BMS_URL=file://$work/second setsid --wait sh "$root/data/apps/dbus-bms/install.sh" update --root "$root" >/dev/null 2>&1 ||
+        cuts=$((cuts + 1))
+    one_or_two >/dev/null 2>&1 || broken=$((broken + 1))
+done 2>/dev/null
+check "killed at $cuts steps, one version is there, whole and still signed" test "$broken" = 0 -a "$cuts" -ge 6
+check "" is_signed
+check "the next update puts it right" update second
+check "whole" cmp "$work/two.bytes" <(bytes "$root/data/apps/dbus-bms/")
+check "with nothing beside" test ! -e "$root/data/.dbus-bms-download"
+busybox sh "$root/data/apps/dbus-bms/install.sh" uninstall --purge --root "$root" >/dev/null 2>&1
+
+echo "-- a new key"
+check "an installation" over_ssh second
+check "does not take the new key" refuses update rotated 'signed with a key that this program does not know'
+check "but the release that has both" update rotating
+check "and then the new one" update rotated
+check "" version_is 4.0
+check "with a program that does not run, it says so" sh -c 'printf "#!/bin/sh\nexit 139\n" >"$1/data/apps/dbus-bms/bin/dbus-bms"' - "$root"
+check "and takes nothing" refuses over_ssh rotating 'the installed version cannot check signatures'
+
 echo "-- what cannot be installed"
 device
 tree "$root" >"$work/before"
@@ -540,7 +702,7 @@ check "leaves that alone" grep -qx 1.0 "$root/data/apps/dbus-bms/VERSION"
 check "outside a GX device nothing is touched" not sh "$work/one/install.sh" install
 check "an unknown word is refused" not installer one instal
 check "help is no failure" sh -c 'busybox sh "$1" --help >"$2"' - "$work/one/install.sh" "$work/list"
-for option in update uninstall --purge --root --replace-serialbattery --keep-serialbattery; do
+for option in update uninstall --purge --root --replace-serialbattery --keep-serialbattery --allow-unsigned --allow-downgrade; do
     check "and names $option" grep -q -- "$option" "$work/list"
 done
 check "purge is for uninstall" not installer one install --purge

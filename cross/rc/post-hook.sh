@@ -2,7 +2,7 @@
 # Venus OS runs this after it has unpacked venus-data.tar.gz from a USB stick or SD card to /data.
 #
 # The log is written to the stick, to dbus-bms.txt. A file dbus-bms.toml beside the archive becomes the configuration; a file named
-# dbus-bms-uninstall removes the driver instead.
+# dbus-bms-uninstall removes the driver instead. Files dbus-bms-unsigned and dbus-bms-downgrade permit just that, once.
 SETUP=/data/dbus-bms-setup
 CONFIG=/data/conf/dbus-bms/config.toml
 
@@ -30,7 +30,13 @@ work() {
         sh "$SETUP/install.sh" uninstall && mv -f "$1/dbus-bms-uninstall" "$1/dbus-bms-uninstalled"
     else
         # No questions are possible here, and an owner with this driver on a stick wants this driver.
-        sh "$SETUP/install.sh" install --replace-serialbattery && take_config "$1"
+        DBUS_BMS_ALLOW=
+        for act in unsigned downgrade; do [ ! -e "$1/dbus-bms-$act" ] || DBUS_BMS_ALLOW="$DBUS_BMS_ALLOW $act"; done
+        export DBUS_BMS_ALLOW
+        sh "$SETUP/install.sh" install --replace-serialbattery || return
+        # Each permission is for one installation.
+        for act in $DBUS_BMS_ALLOW; do mv -f "$1/dbus-bms-$act" "$1/dbus-bms-${act}_used"; done
+        take_config "$1"
     fi
 }
 

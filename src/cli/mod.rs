@@ -28,6 +28,7 @@ pub mod simulate;
 pub mod status;
 pub mod support;
 mod takeover;
+pub mod verify;
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -59,6 +60,7 @@ use simulate::SimulateArgs;
 use status::StatusArgs;
 use std::io::{self, Write};
 use support::SupportArgs;
+use verify::VerifyArgs;
 
 /// Battery driver for Victron GX devices: serial BMS to D-Bus, with charge control
 #[derive(Debug, Parser)]
@@ -114,6 +116,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Collect a support bundle (logs, state, configuration) with secrets removed
     Support(SupportArgs),
+    /// Check that FILE is what the makers of dbus-bms signed, with the release keys built into this program
+    Verify(VerifyArgs),
     /// Encode, decode and monitor CAN frames for inverters
     #[command(subcommand)]
     Can(CanCommand),
@@ -124,7 +128,7 @@ pub enum Command {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done or stopped by a signal, 1 any other failure, 2 wrong usage or configuration,
-3 no BMS found or nothing decoded, 4 port disappeared, 5 D-Bus required but absent or lost,
+3 no BMS found, nothing decoded or no known signature, 4 port disappeared, 5 D-Bus required but absent or lost,
 6 the program hung and its watchdog ended it";
 
 /// Runs the program.
@@ -171,6 +175,7 @@ impl Command {
             Self::Doctor(args) => args.run(out, Show::choose(args.json)),
             Self::Status(args) => args.run(out),
             Self::Support(args) => args.run(out),
+            Self::Verify(args) => args.run(out),
             Self::Can(command) => command.run(out),
             Self::Config(command) => command.run(out),
         }

@@ -4,4 +4,5 @@ pub mod chart;
 pub mod demo;
 pub mod doctor;
 pub mod record_session;
+pub mod signature;
 pub mod support;

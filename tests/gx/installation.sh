@@ -157,6 +157,8 @@ echo "GUEST: … $adapter s from the adapter to the first valid SoC"
 section "updated over the network, one line"
 mkdir -p /tmp/www/dbus-bms-setup
 tar xzf /extra/release/venus-data.tar.gz -C /tmp/www
+# As made by hand: not of a release.
+rm -f /tmp/www/dbus-bms-setup/MANIFEST*
 echo 0.1.1 >/tmp/www/dbus-bms-setup/VERSION
 (cd /tmp/www && tar czf venus-data.tar.gz dbus-bms-setup rc && sha256sum venus-data.tar.gz >SHA256SUMS)
 httpd -p 127.0.0.1:8080 -h /tmp/www

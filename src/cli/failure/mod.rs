@@ -5,12 +5,14 @@ mod decode;
 mod find;
 mod health;
 mod replay;
+mod verify;
 
 pub(super) use can::CanFailure;
 pub(super) use decode::{DECODE_INPUT_LIMIT, DecodeFailure};
 pub(super) use find::FindFailure;
 pub(super) use health::HealthFailure;
 pub(super) use replay::{ReplayFailure, TEST_FOLDER};
+pub(super) use verify::VerifyFailure;
 
 use super::exit::Exit;
 use crate::config::ConfigError;
@@ -57,6 +59,9 @@ pub enum Failure {
     /// `replay`
     #[error(transparent)]
     Replay(#[from] ReplayFailure),
+    /// `verify`
+    #[error(transparent)]
+    Verify(#[from] VerifyFailure),
     /// `run`, `probe`, `read`, `record`
     #[error(transparent)]
     Run(#[from] RunError),
@@ -124,6 +129,7 @@ impl Failure {
             Self::Find(failure) => failure.exit(),
             Self::Health(failure) => failure.exit(),
             Self::Replay(failure) => failure.exit(),
+            Self::Verify(failure) => failure.exit(),
             Self::Run(RunError::NothingFound(_)) | Self::NoBattery => Exit::Nothing,
             Self::Run(
                 RunError::PortGone(_) | RunError::Open(OpenError::Missing { .. } | OpenError::Can { fault: CanFault::Missing, .. }),
