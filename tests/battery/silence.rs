@@ -5,7 +5,6 @@ use crate::support::reading;
 use dbus_bms::base::time::Now;
 use dbus_bms::base::units::{AmpHours, Amps, Celsius, Moment, Percent, Volts};
 use dbus_bms::battery::charge::{Config, PhaseConfig, Silence};
-use dbus_bms::battery::guard::FrozenBms;
 use dbus_bms::battery::{Battery, PersistedState};
 use dbus_bms::model::{Freshness, Level, LineState, LinkStats, Reading, Snapshot};
 use proptest::prelude::*;
@@ -412,75 +411,6 @@ fn a_bms_that_repeats_itself_under_load_is_silent() {
     assert_eq!((back.freshness, back.line), (Freshness::Fresh, LineState::Good));
     assert!(back.limits.ccl.value < Amps::new(50.0), "and its limits rise by ramp");
     assert!(battery.take_notices().iter().any(|notice| notice.contains("says something new again")));
-}
-
-/// A battery that tells no cells, all values in coarse steps, of 100 Ah, as on RV-C.
-fn coarse(amps: f64, soc: f64) -> Reading {
-    let mut said = reading(3.33);
-    (said.without_cells, said.cells, said.cell_count) = (true, Vec::new(), None);
-    (said.current, said.soc) = (Some(Amps::new(amps)), Some(Percent::new(soc)));
-    (said.capacity, said.remaining) = (Some(AmpHours::new(100.0)), None);
-    said
-}
-
-/// Second of the first reading that counts as repeated, if the SoC moves by steps of this many per cent and nothing else does.
-fn hangs_at(amps: f64, from: f64, step: f64) -> Option<u32> {
-    let mut frozen = FrozenBms::default();
-    (0..=2000u32).find(|second| {
-        let moved = amps * f64::from(*second) / 3600.0;
-        let soc = if step > 0.0 { from + (moved / step).trunc() * step } else { from };
-        let said = coarse(amps, soc.clamp(0.0, 100.0));
-        frozen.is_frozen(&said, said.capacity, at(f64::from(*second)).at)
-    })
-}
-
-#[test]
-fn coarse_values_hang_only_once_the_state_of_charge_should_have_moved() {
-    for step in [0.5, 1.0] {
-        for amps in [-10.0, -20.0, -50.0, -100.0] {
-            assert_eq!(hangs_at(amps, 80.0, step), None, "alive: {amps} A, steps of {step} %");
-            assert_eq!(hangs_at(-amps, 20.0, step), None, "alive: {} A, steps of {step} %", -amps);
-        }
-    }
-    // A gateway that repeats the last frame for ever: 1.5 % of 100 Ah, but at least two minutes.
-    for (amps, second) in [(-10.0, 540), (10.0, 540), (-20.0, 270), (30.0, 180), (-50.0, 120), (100.0, 120)] {
-        assert_eq!(hangs_at(amps, 80.0, 0.0), Some(second), "{amps} A");
-    }
-    assert_eq!(hangs_at(-9.0, 80.0, 0.0), None, "below 0.1 C nothing must move");
-    // At its ends the state of charge does not move: nothing else than time tells.
-    for (amps, soc, second) in [(10.0, 100.0, 120), (-10.0, 0.0, 120), (-10.0, 100.0, 540), (10.0, 0.0, 540)] {
-        assert_eq!(hangs_at(amps, soc, 0.0), Some(second), "{amps} A at {soc} %");
-    }
-}
-
-#[test]
-fn what_tells_a_cell_or_no_state_of_charge_hangs_after_two_minutes() {
-    type Change = fn(&mut Reading);
-    let cases: [(&str, Change); 4] = [
-        ("no state of charge", |r| r.soc = None),
-        ("the highest cell", |r| r.highest_cell = Some(Volts::new(3.33))),
-        ("all cells", |r| r.cells = vec![Volts::new(3.33); 16]),
-        ("cells that did not come", |r| r.without_cells = false),
-    ];
-    for (what, change) in cases {
-        let mut frozen = FrozenBms::default();
-        let mut said = coarse(-10.0, 80.0);
-        change(&mut said);
-        let hangs = (0..3600u32).find(|second| frozen.is_frozen(&said, said.capacity, at(f64::from(*second)).at));
-        assert_eq!(hangs, Some(120), "{what}");
-    }
-}
-
-#[test]
-fn a_gateway_that_repeats_the_last_frame_of_a_battery_without_cells_ends_all_current() {
-    let mut battery = Battery::new(Config { cells: Some(16), ..Config::default() }, PersistedState::default());
-    let course: Vec<Snapshot> =
-        (0..=1000).map(|second| battery.read(coarse(-10.0, 80.0), LinkStats::default(), at(f64::from(second)))).collect();
-    let first = |found: fn(&Snapshot) -> bool| course.iter().position(found);
-    assert_eq!(first(|snapshot| snapshot.line == LineState::Repeating), Some(540));
-    assert_eq!(first(|snapshot| snapshot.reading.soc.is_none()), Some(550), "and the age of stale data");
-    let last = course.last().unwrap();
-    assert_eq!((last.limits.ccl.value, last.limits.dcl.value), (Amps::ZERO, Amps::ZERO));
 }
 
 #[test]

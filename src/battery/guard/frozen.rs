@@ -29,10 +29,6 @@ impl ChangeTimer {
 /// A BMS may repeat identical values under load for this time. At 0.1 C a third of a percent of the capacity flows meanwhile, and
 /// no ADC is free of noise for that long.
 const FROZEN_AFTER: Duration = Duration::from_secs(120);
-/// One that tells no cells, so nothing in millivolts, may do so until this part of its capacity has flowed: noise is below a step of
-/// 0.05 or 0.1 V, but the SoC, in steps of 0.5 or 1 %, must have moved by then. At the least load that counts that takes nine minutes;
-/// from 0.45 C on, two minutes are longer.
-const COARSE_CHARGE: f64 = 0.015;
 /// Changes during a longer gap between readings are unknown.
 const MAX_READING_GAP: Duration = Duration::from_secs(30);
 /// Load at which values must change, as a fraction of the capacity per hour.
@@ -64,23 +60,6 @@ impl MeasuredValues {
     }
 }
 
-/// Nothing that is measured comes in millivolts, but a state of charge that current moves.
-fn is_coarse(reading: &Reading) -> bool {
-    let has_cells = !reading.cells.is_empty() || reading.highest_cell.is_some() || reading.lowest_cell.is_some();
-    let charges = reading.current.map(|current| current.get() > 0.0);
-    let moves = reading.soc.is_some_and(|soc| match soc.get() {
-        full if full >= 100.0 => charges == Some(false),
-        empty if empty <= 0.0 => charges == Some(true),
-        _ => true,
-    });
-    reading.without_cells && !has_cells && moves
-}
-
-/// Time in which [`COARSE_CHARGE`] flows at this load, as a fraction of the capacity per hour.
-fn coarse_limit(load: f64) -> Duration {
-    Duration::try_from_secs_f64(COARSE_CHARGE / load * 3600.0).unwrap_or(FROZEN_AFTER).max(FROZEN_AFTER)
-}
-
 /// Detects a BMS that repeats the same reading although current flows.
 #[derive(Debug, Clone, Default)]
 pub struct FrozenBms {
@@ -90,16 +69,17 @@ pub struct FrozenBms {
 }
 
 impl FrozenBms {
-    /// Adds a reading as the BMS sent it; true once it has been identical under load for too long, up to the first one that differs: where a reading takes several requests, that one may have values from before and after the end.
+    /// Adds a reading as the BMS sent it; true once it has been identical under load for two minutes, up to the first one that
+    /// differs: where a reading takes several requests, that one may have values from before and after the end.
     pub fn is_frozen(&mut self, reading: &Reading, capacity: Option<AmpHours>, now: Moment) -> bool {
         let values = MeasuredValues::of(reading);
-        let load = values.current.map_or(0.0, |current| current.get().abs() / capacity.map_or(FALLBACK_CAPACITY_AH, AmpHours::get));
-        let under_load = load >= MIN_LOAD_C;
-        let limit = if is_coarse(reading) && under_load { coarse_limit(load) } else { FROZEN_AFTER };
+        let under_load = values
+            .current
+            .is_some_and(|current| current.get().abs() >= MIN_LOAD_C * capacity.map_or(FALLBACK_CAPACITY_AH, AmpHours::get));
         match &mut self.last {
             Some((last, change_timer, at)) if *last == values && now.since(*at) <= MAX_READING_GAP => {
                 *at = now;
-                self.frozen = under_load && change_timer.is_frozen(limit, now);
+                self.frozen = under_load && change_timer.is_frozen(FROZEN_AFTER, now);
                 self.frozen
             }
             _ => {

@@ -22,8 +22,8 @@ impl LineStatus {
         let before = std::mem::replace(&mut self.frozen, self.frozen_bms.is_frozen(reading, capacity, now));
         let notice = match (before, self.frozen) {
             (false, true) => Some(
-                "the BMS has said the very same for two minutes or more although current flows: it hangs, or what passes its values on \
-                 does, and counts as silent from now on. Restart it",
+                "the BMS has said the very same for two minutes although current flows: it hangs, and counts as silent from now on. \
+                 Restart the BMS",
             ),
             (true, false) => Some("the BMS says something new again: its values count again"),
             _ => None,
