@@ -82,6 +82,7 @@ def main(folder):
     for language in ["en", "de"]:
         shutil.copytree(ROOT / "docs/pictures", folder / language / "pictures")
         shutil.copy(ROOT / "src/output/web/page/icon.svg", folder / language / "pictures")
+    shutil.copytree(ROOT / "docs/examples", folder / "en/examples")
     print(f"{len(pages)} pages in {folder}")
 
 
