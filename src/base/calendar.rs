@@ -52,6 +52,12 @@ pub(crate) fn utc(unix: u64) -> String {
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
+/// `2026-11-26T09:41:05+00:00`
+pub(crate) fn iso(unix: u64) -> String {
+    let DateTime { year, month, day, hour, minute, second } = DateTime::at(unix);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
+}
+
 /// Parses `2026-11-26` or `2026-11-26T09:41` (UTC) to seconds since 1970; inverse of [`utc`].
 pub(crate) fn parse_utc(text: &str) -> Option<u64> {
     let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));

@@ -3,7 +3,7 @@
 use crate::base::time::Now;
 use crate::base::units::{AmpHours, Moment, Percent};
 use crate::health::{Health, MAX_CELLS, MIN_CELLS, Observation};
-use crate::model::{CellHealth, Finding, Reading};
+use crate::model::{CellHealth, ESTIMATED_SOH, Finding, Reading};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl HealthWatch {
         let is_constant = reading.soh == Some(Percent::new(100.0)) && highest < 100.0 - CLEARLY_BELOW_PCT;
         if reading.soh.is_none() || is_constant {
             reading.soh = Some(Percent::new(value));
-            reading.note("the state of health is estimated by this driver from discharges");
+            reading.note(ESTIMATED_SOH);
         }
     }
 

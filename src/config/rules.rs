@@ -43,6 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         broken: no_topic,
     },
     Rule { keys: &["mqtt.tls", "mqtt.tls_ca"], broken: no_tls },
+    Rule { keys: &["mqtt.commands", "mqtt.user"], broken: nobody },
     Rule { keys: &["domoticz.url"], broken: no_url },
     Rule { keys: &["generator.stop_soc_pct", "generator.start_soc_pct"], broken: too_close },
     Rule { keys: &["generator.ags", "conext.host"], broken: no_gateway },
@@ -142,6 +143,14 @@ fn out_of_order(charge: &charge::Config) -> Option<String> {
             "the times of [silence] must not decrease: values_after_s = {values}, cable_warning_after_s = {warning}, \
              cable_alarm_after_s = {alarm}"
         )
+    })
+}
+
+/// Commands need a broker that asks who it is.
+fn nobody(settings: &Settings) -> Option<String> {
+    let mqtt = &settings.mqtt;
+    (mqtt.commands && mqtt.broker.user.is_none()).then(|| {
+        "`mqtt.commands` needs a broker with a login, or anyone in the network can switch the battery: set `mqtt.user`".to_owned()
     })
 }
 

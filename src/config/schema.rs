@@ -397,6 +397,11 @@ pub const KEYS: &[Key] = &[
         "true = announce the batteries to Home Assistant (2024.11 or newer); setting it back to false removes them there."),
     key("mqtt.home_assistant_prefix", File, Any, |s| &mut s.mqtt.home_assistant_prefix, "",
         "Home Assistant's discovery prefix."),
+    key("mqtt.commands", File, Any, |s| &mut s.mqtt.commands, "",
+        "true = take commands from the broker, and offer them in Home Assistant, for the batteries with [commands] enabled. Needs \
+         `mqtt.user`: everyone whom the broker lets publish can then switch these batteries. See docs/mqtt.md."),
+    key("mqtt.limit_time_s", File, Between(60.0, 2_678_400.0), |s| &mut s.mqtt.limit_time, "",
+        "Duration in s of a temporary limit that is set in Home Assistant."),
     key("mqtt.berrybms", File, Any, |s| &mut s.mqtt.berrybms, "",
         "true = also publish the batteries on the topic `berrybms`, as BerryBMS does."),
     key("mqtt.jk_pylon", File, Any, |s| &mut s.mqtt.jk_pylon, "",

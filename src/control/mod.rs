@@ -29,6 +29,8 @@ pub struct Abilities {
     pub switches: [bool; 3],
     /// Its state of charge can be set.
     pub soc: bool,
+    /// Temporary limits are accepted, which need no command of the BMS.
+    pub overrides: bool,
 }
 
 impl Abilities {
@@ -38,7 +40,7 @@ impl Abilities {
         const SOME_TIME: Option<u64> = Some(1_767_225_600);
         let commands = protocol.commands();
         let able = |command| commands.is_some_and(|commands| commands.encode(command, reading, SOME_TIME, true).is_some());
-        Self { switches: Switch::ALL.map(|switch| able(switch.to(false))), soc: able(Command::SetSoc(Percent::new(50.0))) }
+        Self { switches: Switch::ALL.map(|switch| able(switch.to(false))), soc: able(Command::SetSoc(Percent::new(50.0))), overrides: false }
     }
 
     /// Whether it has this switch.
@@ -49,10 +51,10 @@ impl Abilities {
     /// The names of its commands.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let switches = Switch::ALL.into_iter().filter(move |switch| self.has(*switch)).map(Switch::name);
-        switches.chain(self.soc.then_some("soc"))
+        switches.chain(self.soc.then_some("soc")).chain(self.overrides.then_some("override"))
     }
 
-    /// Whether it supports any.
+    /// Whether the BMS supports any.
     pub fn any(self) -> bool {
         self.soc || self.switches.contains(&true)
     }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The note of a reading whose state of health is not the BMS's.
+pub const ESTIMATED_SOH: &str = "the state of health is estimated by this driver from discharges";
+
 /// A value that is known, more or less.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {

@@ -29,7 +29,9 @@ pub use assumption::{
 pub use bank::{
     BankModule, BankSummary, ChargeSpread, Confidence, LimitingBattery, MemberInfo, PackSwitch, Reasons, SwitchingState,
 };
-pub use cell_health::{BatteryEstimates, Cause, CellEstimates, CellHealth, Certainty, Estimate, Estimates, Finding, FindingKind};
+pub use cell_health::{
+    BatteryEstimates, Cause, CellEstimates, CellHealth, Certainty, ESTIMATED_SOH, Estimate, Estimates, Finding, FindingKind,
+};
 pub use charge_excess::{CHARGE_EXCESS_REMEDY, ChargeExcess};
 pub use command::{Command, Outcome, Reply, Switch};
 pub use gx_setting::GxSetting;

@@ -96,7 +96,7 @@ impl BatteryCommands {
 
     /// Whether commands are offered at all.
     pub(super) fn offers(&self) -> Abilities {
-        if self.enabled { self.able } else { Abilities::default() }
+        if self.enabled { Abilities { overrides: true, ..self.able } } else { Abilities::default() }
     }
 
     /// Accepts a request; the answer may come later.

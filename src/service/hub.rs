@@ -54,7 +54,7 @@ async fn serve(config: &Config, settings: Settings) -> Result<(), RunError> {
     let address = BusAddress::from_env(settings.dbus.bus.as_deref())?;
     let folder = settings.state_folder.clone().unwrap_or_else(|| Paths::detect().state);
     let registry = BatteryRegistry::default();
-    let outputs = outputs::start(config, &registry, &folder);
+    let outputs = outputs::start(config, &registry, &folder, "hub");
     // Only shown here: the rules are those of the batteries' processes. The sources end when these are dropped.
     let _grid = grid_power::listen(&settings, &address, registry.devices());
     let _partner = partner::listen(&settings, &address, registry.devices(), true);

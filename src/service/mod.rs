@@ -148,7 +148,7 @@ pub async fn serve(
     }
     let (service_events, from_services) = mpsc::channel(16);
     let is_shown = registry.is_some() && outputs::any(&settings);
-    let outputs = registry.as_ref().map(|registry| outputs::start(&config, registry, &state_folder));
+    let outputs = registry.as_ref().map(|registry| outputs::start(&config, registry, &state_folder, &ports.join(" ")));
     let registry = registry.unwrap_or_default();
     let grid = grid_power::listen(&settings, &bus.address, registry.devices());
     let partner = partner::listen(&settings, &bus.address, registry.devices(), is_shown);

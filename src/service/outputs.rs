@@ -38,8 +38,8 @@ pub(super) fn any(settings: &Settings) -> bool {
         || settings.conext.can.is_some()
 }
 
-/// Starts the configured outputs; their files are in `folder`.
-pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) -> Outputs {
+/// Starts the configured outputs of a program that serves `task`; their files are in `folder`.
+pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path, task: &str) -> Outputs {
     let settings = config.settings(None, None);
     let (stop, stopped) = Stop::new();
     let mut tasks = Vec::new();
@@ -72,7 +72,7 @@ pub(super) fn start(config: &Config, registry: &BatteryRegistry, folder: &Path) 
     if settings.mqtt.enabled {
         tasks.push(tokio::spawn(mqtt::serve(
             settings.mqtt,
-            (registry.subscribe(), registry.devices().subscribe()),
+            (registry.clone(), settings.web, task.to_owned()),
             numbers(config),
             stopped,
         )));

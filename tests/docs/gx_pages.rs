@@ -49,7 +49,7 @@ fn quoted<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
 /// All paths published by a battery, a member of a bank, and a battery with every command.
 fn services() -> [Items; 2] {
     let member = Context {
-        commands: Abilities { switches: [true; 3], soc: true },
+        commands: Abilities { switches: [true; 3], soc: true, overrides: true },
         member_of: Some("house".to_owned()),
         control: false,
         ..snapshot::context()

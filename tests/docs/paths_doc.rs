@@ -197,7 +197,7 @@ fn why_not(path: &str) -> Option<&'static str> {
 /// The paths of a battery, of a member, of one with commands and a counted SoC, and of a bank.
 fn all_paths() -> Vec<String> {
     let able =
-        Context { own_soc: true, counted_soc: true, commands: Abilities { switches: [true; 3], soc: true }, ..snapshot::context() };
+        Context { own_soc: true, counted_soc: true, commands: Abilities { switches: [true; 3], soc: true, overrides: true }, ..snapshot::context() };
     let bank = Context { is_bank: true, ..snapshot::context() };
     let mut paths = Vec::new();
     for context in [snapshot::context(), able, bank] {
@@ -269,7 +269,7 @@ fn deed(writable: Writable) -> (&'static str, String) {
 fn writing() -> String {
     let plain = Items::new(&snapshot::context(), &snapshot::discharging());
     let able = Context {
-        commands: Abilities { switches: [true; 3], soc: true },
+        commands: Abilities { switches: [true; 3], soc: true, overrides: true },
         member_of: Some("house".to_owned()),
         control: false,
         ..snapshot::context()

@@ -119,10 +119,18 @@ impl Drop for Connection {
     }
 }
 
-/// The default client ID contains process and part: two clients with the same ID disconnect each other.
+/// Random bytes as text, new at every read.
+const RANDOM: &str = "/proc/sys/kernel/random/uuid";
+
+/// The default client ID contains process and part: two clients with the same ID disconnect each other. GX devices have the same host
+/// name and start the same processes, hence the random letters.
 fn client_id(broker: &Broker, part: &str) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let own = broker.client_id.clone().unwrap_or_else(|| format!("dbus-bms-{host}-{}", std::process::id()));
+    let made = || {
+        let random: String = std::fs::read_to_string(RANDOM).unwrap_or_default().chars().take(8).collect();
+        format!("dbus-bms-{host}-{}-{random}", std::process::id())
+    };
+    let own = broker.client_id.clone().unwrap_or_else(made);
     format!("{own}{part}")
 }
 

@@ -241,7 +241,7 @@ object! {
         balancing_cells: Option<Known<u8>> = balancing.cells,
         balance_allowed: Option<bool> = balancing.allowed,
         balance_current_a: Option<f64> = balancing.current,
-        /// Supported commands (`charge`, `discharge`, `balance`, `soc`); absent: none, or commands are disabled.
+        /// Supported commands (`charge`, `discharge`, `balance`, `soc`, and `override` for temporary limits); absent: commands are disabled.
         commands: Vec<Text> = "text",
         /// What was switched off through this driver, and by whom.
         switched_off: Vec<Text> = "text",

@@ -1,5 +1,6 @@
 //! The settings of the MQTT output.
 
+use super::program::Program;
 use crate::link::mqtt::Broker;
 use std::time::Duration;
 
@@ -20,12 +21,18 @@ pub struct Config {
     pub home_assistant: bool,
     /// Prefix of Home Assistant's topics.
     pub home_assistant_prefix: String,
+    /// Take commands from the broker, for the batteries that accept any.
+    pub commands: bool,
+    /// Duration of a temporary limit set in Home Assistant.
+    pub limit_time: Duration,
     /// Publish the batteries in BerryBMS' format.
     pub berrybms: bool,
     /// Publish the current limits in the JK to Pylontech translator's format.
     pub jk_pylon: bool,
     /// Publish the values with a Domoticz number.
     pub domoticz: bool,
+    /// This program; not configured.
+    pub program: Program,
 }
 
 impl Default for Config {
@@ -38,9 +45,12 @@ impl Default for Config {
             single_values: false,
             home_assistant: false,
             home_assistant_prefix: "homeassistant".to_owned(),
+            commands: false,
+            limit_time: Duration::from_secs(12 * 3600),
             berrybms: false,
             jk_pylon: false,
             domoticz: false,
+            program: Program::default(),
         }
     }
 }
@@ -48,7 +58,7 @@ impl Default for Config {
 impl Config {
     /// Topic of the program's availability.
     pub fn availability(&self) -> String {
-        format!("{}/availability", self.topic)
+        format!("{}/availability/{}", self.topic, self.program.key)
     }
 
     /// Topic on which Home Assistant announces its start.

@@ -1,7 +1,9 @@
 //! Messages about the devices of the house beside the batteries. Pure.
 
 use super::config::Config;
+use super::home_assistant as ha;
 use super::message::{availability, level};
+use super::ownership::{Ownership, claimed, released};
 use crate::base::units::{Moment, round};
 use crate::house::goodwe::BATTERY_CURRENT_AVERAGE;
 use crate::link::mqtt::Message;
@@ -21,6 +23,7 @@ pub(super) struct PublishedDevices(BTreeMap<String, Published>);
 
 #[derive(Debug, Default)]
 struct Published {
+    is_claimed: bool,
     announced: Option<Vec<&'static str>>,
     online: Option<bool>,
     due: Option<Moment>,
@@ -39,11 +42,35 @@ impl PublishedDevices {
         }
     }
 
-    /// The messages to publish now.
-    pub(super) fn step(&mut self, config: &Config, devices: &Devices, now: Moment) -> Vec<Message> {
+    /// Whether the device with this name in topics is published.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.keys().any(|id| self::name(id) == name)
+    }
+
+    /// The messages to publish now. What another program publishes goes to `conflicts`, once.
+    pub(super) fn step(
+        &mut self,
+        config: &Config,
+        ownership: &mut Ownership,
+        conflicts: &mut Vec<String>,
+        devices: &Devices,
+        now: Moment,
+    ) -> Vec<Message> {
         let mut messages = Vec::new();
         for device in devices.iter() {
+            let name = name(&device.info.id);
+            if ownership.other(&name).is_some() {
+                self.0.remove(&device.info.id);
+                if ownership.reports(&name) {
+                    conflicts.push(name);
+                }
+                continue;
+            }
+            ownership.is_mine(&name);
             let published = self.0.entry(device.info.id.clone()).or_default();
+            if !std::mem::replace(&mut published.is_claimed, true) {
+                messages.push(claimed(config, &name));
+            }
             let quantities: Vec<_> = device.values(now).map(|(quantity, _)| quantity.key).collect();
             if published.announced.as_ref() != Some(&quantities) {
                 messages.push(if config.home_assistant { announcement(config, device, now) } else { removal(config, device) });
@@ -60,23 +87,29 @@ impl PublishedDevices {
                 messages.push(reachable(config, &device.info.id, is_fresh));
             }
         }
-        for (id, published) in &mut self.0 {
-            if published.online != Some(false) && !devices.iter().any(|device| device.info.id == *id) {
-                *published = Published { online: Some(false), ..Published::default() };
-                messages.push(reachable(config, id, false));
+        self.0.retain(|id, _| {
+            let is_there = devices.iter().any(|device| device.info.id == *id);
+            if !is_there {
+                messages.extend(released(config, &name(id)));
             }
-        }
+            is_there
+        });
         messages
     }
 
     /// The final messages before a deliberate end.
     pub(super) fn goodbye(&self, config: &Config) -> impl Iterator<Item = Message> {
-        self.0.keys().map(|id| reachable(config, id, false))
+        self.0.keys().flat_map(|id| released(config, &name(id)))
     }
 }
 
+/// A device below the prefix of our topics.
+fn name(id: &str) -> String {
+    format!("devices/{}", level(id))
+}
+
 fn base(config: &Config, id: &str) -> String {
-    format!("{}/devices/{}", config.topic, level(id))
+    format!("{}/{}", config.topic, name(id))
 }
 
 fn reachable(config: &Config, id: &str, there: bool) -> Message {
@@ -107,7 +140,7 @@ fn state(config: &Config, device: &HouseDevice, now: Moment) -> Vec<Message> {
 }
 
 fn topic(config: &Config, device: &HouseDevice) -> String {
-    format!("{}/device/dbus-bms_device_{}/config", config.home_assistant_prefix, level(&device.info.id))
+    ha::topic(config, &format!("device_{}", device.info.id))
 }
 
 /// Removes a device from Home Assistant.
@@ -117,17 +150,19 @@ fn removal(config: &Config, device: &HouseDevice) -> Message {
 
 /// Announces a device and its values to Home Assistant.
 fn announcement(config: &Config, device: &HouseDevice, now: Moment) -> Message {
-    let (base, id) = (base(config, &device.info.id), level(&device.info.id));
+    let base = base(config, &device.info.id);
+    let about = ha::about_device(config, &device.info.id, &device.info.name);
+    let own = about.pointer("/identifiers/0").and_then(Json::as_str).unwrap_or_default();
     let components: Map<String, Json> = device
         .values(now)
         .map(|(quantity, value)| {
-            let entity = entity(quantity, value, &format!("dbus-bms_device_{id}_{}", quantity.key));
+            let entity = entity(quantity, value, &format!("{own}_{}", quantity.key));
             (quantity.key.to_owned(), entity)
         })
         .collect();
     let payload = json!({
-        "device": {"identifiers": [format!("dbus-bms_device_{id}")], "name": device.info.name},
-        "origin": {"name": env!("CARGO_PKG_NAME"), "sw_version": env!("CARGO_PKG_VERSION")},
+        "device": about,
+        "origin": ha::origin(),
         "state_topic": format!("{base}/state"),
         "availability": [{"topic": config.availability()}, {"topic": format!("{base}/availability")}],
         "availability_mode": "all",
@@ -155,7 +190,7 @@ fn entity(quantity: &Quantity, value: Option<&DeviceValue>, unique_id: &str) -> 
     Json::Object(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into()))).collect())
 }
 
-/// HouseDevice class of Home Assistant for a unit.
+/// Device class of Home Assistant for a unit.
 fn class(unit: &str) -> Option<&'static str> {
     Some(match unit {
         "W" => "power",

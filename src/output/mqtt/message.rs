@@ -1,5 +1,6 @@
 //! Messages in our own format, from a view.
 
+use super::command::{controls, highest};
 use super::config::Config;
 use super::values::{Kind, VALUES, document};
 use crate::link::mqtt::Message;
@@ -21,13 +22,17 @@ pub(super) fn base(config: &Config, id: &str) -> String {
     format!("{}/{}", config.topic, level(id))
 }
 
-/// Lengths of a battery's lists; known even while the values are not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Lengths of a battery's lists and its highest limits; known even while the values are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Shape {
     /// Cells in series.
     pub cells: usize,
     /// Temperature sensors.
     pub sensors: usize,
+    /// Highest charge current limit, in whole A.
+    pub ccl: u16,
+    /// Highest discharge current limit, in whole A.
+    pub dcl: u16,
 }
 
 impl Shape {
@@ -35,7 +40,13 @@ impl Shape {
     #[must_use]
     pub fn grown(self, view: &View) -> Self {
         let sensors = view.temperatures.temperatures_c.as_ref().map_or(0, |list| list.0.len());
-        Self { cells: self.cells.max(view.cells.cell_voltages_v.len()), sensors: self.sensors.max(sensors) }
+        let amps = |limit| highest(limit).ceil() as u16;
+        Self {
+            cells: self.cells.max(view.cells.cell_voltages_v.len()),
+            sensors: self.sensors.max(sensors),
+            ccl: self.ccl.max(amps(view.limits.ccl.as_ref())),
+            dcl: self.dcl.max(amps(view.limits.dcl.as_ref())),
+        }
     }
 
     /// Length of the list with this key.
@@ -50,7 +61,9 @@ impl Shape {
 
 /// Everything as one JSON object.
 pub fn state(config: &Config, view: &View) -> Message {
-    Message::passing(format!("{}/state", base(config, &view.identity.id)), Json::Object(document(view)).to_string())
+    let mut document = document(view);
+    document.extend(config.commands.then(|| ("controls".to_owned(), controls(view))));
+    Message::passing(format!("{}/state", base(config, &view.identity.id)), Json::Object(document).to_string())
 }
 
 /// Each value separately; `null` if unknown, also for items of lists, whose lengths are in `shape`.

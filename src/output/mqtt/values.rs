@@ -1,5 +1,6 @@
 //! The one table of single values over MQTT: their meaning to Home Assistant, their topics, and the rows of `docs/mqtt.md`.
 
+use crate::model::ESTIMATED_SOH;
 use crate::output::api::View;
 use serde_json::{Map, Value as Json};
 
@@ -87,6 +88,8 @@ pub const VALUES: &[Value] = &[
     measured("power_w", "Power", Kind::Number(number("W", Some("power"), 0))),
     measured("soc_pct", "State of charge", Kind::Number(number("%", Some("battery"), 1))),
     diagnostic("soh_pct", "State of health", Kind::Number(PER_CENT)),
+    diagnostic("health.usable_ah", "Estimated capacity", Kind::Number(AMP_HOURS)),
+    diagnostic("health_text", "Cell health", Kind::Text),
     measured("remaining_ah", "Remaining charge", Kind::Number(AMP_HOURS)),
     lasting_diagnostic("capacity_ah", "Capacity", Kind::Number(AMP_HOURS)),
     diagnostic("consumed_ah", "Charge taken out since full", Kind::Number(AMP_HOURS)),
@@ -119,14 +122,31 @@ pub const VALUES: &[Value] = &[
     lasting_diagnostic("connected", "Connection to the battery", Kind::Flag(Some("connectivity"))),
 ];
 
-/// The view as a state message: unknown values of this table are `null`, so that no subscriber keeps an old value; two keys are
-/// added.
+/// The findings about the cells in one sentence, at most as long as a state of Home Assistant; `None` while nothing is known.
+fn health(view: &View) -> Option<String> {
+    const MAX_LETTERS: usize = 255;
+    let findings = &view.health.as_ref()?.findings;
+    let text = match findings.as_slice() {
+        [] => "nothing found".to_owned(),
+        [only] => only.text.clone(),
+        [.., last] => format!("{} findings, the latest: {}", findings.len(), last.text),
+    };
+    Some(text.chars().take(MAX_LETTERS).collect())
+}
+
+/// The view as a state message: unknown values of this table are `null`, so that no subscriber keeps an old value; four keys
+/// are added.
 pub(super) fn document(view: &View) -> Map<String, Json> {
     let mut document = match serde_json::to_value(view) {
         Ok(Json::Object(document)) => document,
         _ => Map::new(),
     };
-    document.extend([("connected".to_owned(), view.is_fresh().into()), ("alarm_level".to_owned(), view.alarm_level().into())]);
+    document.extend([
+        ("connected".to_owned(), view.is_fresh().into()),
+        ("alarm_level".to_owned(), view.alarm_level().into()),
+        ("health_text".to_owned(), health(view).into()),
+        ("soh_estimated".to_owned(), view.notices.notes.iter().any(|note| note == ESTIMATED_SOH).into()),
+    ]);
     for value in VALUES {
         match value.key.split_once('.') {
             None => _ = document.entry(value.key).or_insert(Json::Null),

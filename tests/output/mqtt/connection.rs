@@ -11,6 +11,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 const ID: &str = "jbd_ttyTEST0";
+/// The availability of a program whose client ID is configured.
+const PROGRAM: &str = "dbus-bms/availability/test";
 
 /// A battery on a pty.
 pub(crate) fn battery(home: &Home) -> Board {
@@ -19,6 +21,10 @@ pub(crate) fn battery(home: &Home) -> Board {
 
 /// The program with these lines in `[mqtt]`, without D-Bus.
 pub(crate) fn run(home: &Home, board: &Board, port: u16, lines: &str) -> Driver {
+    run_as(home, board, port, &format!("client_id = \"test\"\n{lines}"))
+}
+
+fn run_as(home: &Home, board: &Board, port: u16, lines: &str) -> Driver {
     home.configure(&format!(
         "bms = [\"jbd\"]\ndbus.required = false\ndbus.bus = \"unix:path={}\"\nsilence.values_after_s = 3.0\n\
          [mqtt]\nenabled = true\nhost = \"127.0.0.1\"\nport = {port}\ninterval_s = 1.0\n{lines}",
@@ -63,9 +69,10 @@ fn values_are_told_and_the_last_word_is_offline() {
     observer.wait_text(&topic("availability"), "online");
     let mut topics: Vec<_> = kept(&broker).into_iter().map(|(topic, _)| topic).collect();
     topics.sort();
-    assert_eq!(topics, ["dbus-bms/availability", &topic("availability"), &announced()].map(str::to_owned));
+    let program = "homeassistant/device/dbus-bms_program_test/config";
+    assert_eq!(topics, [PROGRAM, &topic("availability"), &topic("program"), &announced(), program].map(str::to_owned));
     driver.stop();
-    observer.wait_text("dbus-bms/availability", "offline");
+    observer.wait_text(PROGRAM, "offline");
     observer.wait_text(&topic("availability"), "offline");
 }
 
@@ -97,12 +104,81 @@ fn killed_without_a_word_it_is_offline_by_its_last_will() {
     observer.wait_text(&topic("availability"), "online");
     observer.forget();
     driver.signal(Signal::KILL);
-    let last = observer.wait_on("dbus-bms/availability");
+    let last = observer.wait_on(PROGRAM);
     assert_eq!(last.payload, "offline");
-    assert!(kept(&broker).contains(&("dbus-bms/availability".to_owned(), "offline".to_owned())));
+    assert!(kept(&broker).contains(&(PROGRAM.to_owned(), "offline".to_owned())));
     drop(driver);
     let _driver = run(&home, &board, broker.port, "");
-    observer.wait_text("dbus-bms/availability", "online");
+    observer.wait_text(PROGRAM, "online");
+}
+
+#[test]
+fn two_programs_on_one_broker_leave_each_other_alone() {
+    let homes = [Home::new(), Home::new()];
+    let broker = Broker::start(&homes[0]);
+    let observer = broker.observe("#");
+    let boards = [0, 1].map(|place: usize| Board::on_pty(&homes[place].path(&format!("ttyTEST{place}")), simulated()));
+    let lines = |id: &str| format!("home_assistant = true\nclient_id = \"{id}\"\n");
+    let [first, second] = [0, 1].map(|place: usize| {
+        let own = run_as(&homes[place], &boards[place], broker.port, &lines(["east", "west"][place]));
+        observer.wait_text(&format!("dbus-bms/jbd_ttyTEST{place}/availability"), "online");
+        own
+    });
+    observer.forget();
+    first.signal(Signal::KILL);
+    observer.wait_text("dbus-bms/availability/east", "offline");
+    let kept = kept(&broker);
+    let keeps = |topic: &str, payload: &str| assert!(kept.contains(&(topic.to_owned(), payload.to_owned())), "{topic}: {kept:?}");
+    keeps("dbus-bms/availability/west", "online");
+    keeps("dbus-bms/jbd_ttyTEST1/availability", "online");
+    let announced = kept.iter().find(|(topic, _)| topic == "homeassistant/device/dbus-bms_jbd_ttyTEST1/config").unwrap();
+    let announced: Json = serde_json::from_str(&announced.1).unwrap();
+    let topics = announced["availability"].as_array().unwrap().iter().map(|one| one["topic"].as_str().unwrap());
+    assert_eq!(topics.collect::<Vec<_>>(), ["dbus-bms/availability/west", "dbus-bms/jbd_ttyTEST1/availability"]);
+    // The battery is plugged into the other computer, and the first one is back without it.
+    observer.forget();
+    drop(first);
+    drop(second);
+    observer.wait_text("dbus-bms/availability/west", "offline");
+    let moved = run_as(&homes[1], &boards[0], broker.port, &lines("west"));
+    observer.wait_text(&topic("program"), "west");
+    observer.wait_text(&topic("availability"), "online");
+    moved.stop();
+}
+
+#[test]
+fn commands_come_from_a_broker_that_knows_its_users() {
+    let home = Home::new();
+    let (broker, board) = (Broker::with_user(&home, "owner", "correct-horse"), battery(&home));
+    let login = "user = \"owner\"\npassword = \"correct-horse\"\ncommands = true\n";
+    broker.publish(&topic("set/override"), "ccl 3 for 600", true);
+    let driver = run(&home, &board, broker.port, &format!("{login}[commands]\nenabled = true\n"));
+    let observer = broker.observe("dbus-bms/#");
+    observer.wait_text(&topic("availability"), "online");
+    let answer = |observer: &Observer| serde_json::from_str::<Json>(&observer.wait_on(&topic("answer")).payload).unwrap();
+    let controls = |is_it: &dyn Fn(&Json) -> bool| {
+        observer.wait_for(|seen| {
+            seen.topic == topic("state") && serde_json::from_str::<Json>(&seen.payload).is_ok_and(|state| is_it(&state["controls"]))
+        })
+    };
+    controls(&|controls| controls["ccl_a"].is_null());
+    observer.forget();
+    broker.publish(&topic("set/override"), "ccl 12.5 for 600", false);
+    let reply = answer(&observer);
+    assert_eq!((&reply["code"], &reply["request"]), (&0.into(), &"override ccl 12.5 for 600".into()), "{reply}");
+    controls(&|controls| controls["ccl_a"] == 12.5 && controls["ccl_until"].is_string());
+    broker.publish(&topic("set/override"), "ccl 2 for 2", false);
+    controls(&|controls| controls["ccl_a"] == 2.0);
+    observer.forget();
+    controls(&|controls| controls["ccl_a"].is_null());
+    observer.forget();
+    broker.publish(&topic("set/charge"), "off", false);
+    assert_eq!(answer(&observer)["code"], 0);
+    controls(&|controls| controls["charge"] == false);
+    observer.forget();
+    broker.publish(&topic("set/charge"), "perhaps", false);
+    assert_eq!(answer(&observer)["code"], 1);
+    driver.stop();
 }
 
 #[test]
@@ -120,7 +196,7 @@ fn a_broker_that_restarts_is_told_everything_again() {
     broker.begin();
     let observer = broker.observe("#");
     state(&observer, "fresh");
-    observer.wait_text("dbus-bms/availability", "online");
+    observer.wait_text(PROGRAM, "online");
     observer.wait_text(&topic("availability"), "online");
     observer.wait_on(&announced());
     let log = driver.log();
@@ -238,7 +314,7 @@ fn a_broker_that_floods_us_is_named_once_and_told_all_the_same() {
     let (port, told) = flooding();
     let driver = run(&home, &board, port, "home_assistant = true\n");
     driver
-        .wait_for_log("sends far more messages than expected; the excess is dropped. Check who publishes on homeassistant/status");
+        .wait_for_log("sends far more messages than expected; the excess is dropped. Check who publishes on dbus-bms/+/program");
     let states = || String::from_utf8_lossy(&told.lock().unwrap()).matches(&topic("state")).count();
     let before = states();
     wait(|| (states() >= before + 4).then_some(())).expect("values go on being told");
@@ -315,7 +391,7 @@ fn the_power_of_the_grid_is_shown_everywhere_until_it_is_old() {
     assert!(metrics.contains("dbus_bms_device_fresh{device=\"grid\",kind=\"meter\",name=\"Grid meter\"} 0\n"), "{metrics}");
     assert!(!metrics.contains("dbus_bms_device_grid_power_w"), "{metrics}");
     driver.stop();
-    observer.wait_text("dbus-bms/availability", "offline");
+    observer.wait_text(PROGRAM, "offline");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! `docs/mqtt.md` lists what is published: values, devices and examples as in the code.
 
-use crate::mqtt::messages::{numbers, view};
+use crate::mqtt::messages::{config, numbers, view};
 use crate::support::snapshot;
 use dbus_bms::base::units::Moment;
 use dbus_bms::bms::json::SCHEMA;
 use dbus_bms::output::domoticz::{DEVICES, updates};
-use dbus_bms::output::mqtt::{self, Config, Kind, Shape, VALUES, announcement, berrybms, jk_pylon, single_values, state};
+use dbus_bms::output::mqtt::{self, Kind, Shape, VALUES, announcement, berrybms, jk_pylon, single_values, state};
 use serde_json::Value as Json;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn values() -> String {
     let mut table =
         "| key in the state | topic of its own | example | meaning | when the data is old |\n|---|---|---|---|---|\n".to_owned();
     let view = view(&snapshot::discharging());
-    let singles = single_values(&Config::default(), &view, Shape { cells: 16, sensors: 2 });
+    let singles = single_values(&config(), &view, Shape { cells: 16, sensors: 2, ..Shape::default() });
     for value in VALUES {
         let end = value.key.replace('.', "/");
         let topic = format!("dbus-bms/jbd_0123456789/{end}");
@@ -69,7 +69,7 @@ fn devices() -> String {
 
 /// One entity of each kind.
 fn entities() -> String {
-    let payload = announcement(&Config::default(), &view(&snapshot::discharging()), Shape { cells: 16, sensors: 2 }).payload;
+    let payload = announcement(&config(), &view(&snapshot::discharging()), Shape { cells: 16, sensors: 2, ..Shape::default() }, None).payload;
     let mut payload: Json = serde_json::from_str(&payload).unwrap();
     let shown = ["voltage_v", "cell_voltages_v_1", "charge_fet", "limits_ccl_a", "alarm_short_circuit"];
     payload["components"].as_object_mut().unwrap().retain(|key, _| shown.contains(&key.as_str()));
@@ -77,7 +77,7 @@ fn entities() -> String {
 }
 
 fn examples() -> String {
-    let (config, view) = (Config::default(), view(&snapshot::discharging()));
+    let (config, view) = (config(), view(&snapshot::discharging()));
     let views = [Arc::clone(&view)];
     let mut text = "```text\n".to_owned();
     let messages = [state(&config, &view)].into_iter().chain(berrybms(&views, &[], Moment::default())).chain(jk_pylon(&views));

@@ -7,7 +7,7 @@ use dbus_bms::model::{DeviceInfo, DeviceKind, DeviceValue, HouseDevice, Quantity
 use dbus_bms::output::api::{BatteryInfo, InverterOutputs, View};
 use dbus_bms::output::domoticz::{Numbers, round};
 use dbus_bms::output::mqtt::{
-    self, Config, Message, Shape, Source, berrybms, jk_pylon, jk_pylon_devices, parse, single_values, state,
+    self, Config, Message, Program, Shape, Source, berrybms, jk_pylon, jk_pylon_devices, parse, single_values, state,
 };
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -28,6 +28,12 @@ pub(crate) fn view(snapshot: &Snapshot) -> Arc<View> {
         ..BatteryInfo::default()
     };
     Arc::new(View::new(&info, snapshot, Some(Duration::from_millis(300)), InverterOutputs::default()))
+}
+
+/// The default settings of a program with a key.
+pub(crate) fn config() -> Config {
+    let program = Program { key: "1a2b3c4d".into(), host: "einstein".into(), page: None };
+    Config { program, ..Config::default() }
 }
 
 /// Numbers for everything.
@@ -74,8 +80,8 @@ fn write(text: &mut String, messages: impl IntoIterator<Item = Message>) {
 
 #[test]
 fn typical_states_have_their_golden_messages() {
-    let config = Config::default();
-    let shape = Shape { cells: 16, sensors: 2 };
+    let config = config();
+    let shape = Shape { cells: 16, sensors: 2, ..Shape::default() };
     for (name, snapshot) in [("discharging", snapshot::discharging()), ("alarmed", snapshot::alarmed()), ("lost", snapshot::lost())]
     {
         let (mut text, view) = (String::new(), view(&snapshot));
