@@ -40,7 +40,11 @@ impl Abilities {
         const SOME_TIME: Option<u64> = Some(1_767_225_600);
         let commands = protocol.commands();
         let able = |command| commands.is_some_and(|commands| commands.encode(command, reading, SOME_TIME, true).is_some());
-        Self { switches: Switch::ALL.map(|switch| able(switch.to(false))), soc: able(Command::SetSoc(Percent::new(50.0))), overrides: false }
+        Self {
+            switches: Switch::ALL.map(|switch| able(switch.to(false))),
+            soc: able(Command::SetSoc(Percent::new(50.0))),
+            overrides: false,
+        }
     }
 
     /// Whether it has this switch.

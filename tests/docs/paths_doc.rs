@@ -196,8 +196,12 @@ fn why_not(path: &str) -> Option<&'static str> {
 
 /// The paths of a battery, of a member, of one with commands and a counted SoC, and of a bank.
 fn all_paths() -> Vec<String> {
-    let able =
-        Context { own_soc: true, counted_soc: true, commands: Abilities { switches: [true; 3], soc: true, overrides: true }, ..snapshot::context() };
+    let able = Context {
+        own_soc: true,
+        counted_soc: true,
+        commands: Abilities { switches: [true; 3], soc: true, overrides: true },
+        ..snapshot::context()
+    };
     let bank = Context { is_bank: true, ..snapshot::context() };
     let mut paths = Vec::new();
     for context in [snapshot::context(), able, bank] {

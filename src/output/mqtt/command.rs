@@ -68,7 +68,9 @@ pub(super) fn parse(
     }
     // It may have any age.
     if is_kept {
-        return Err(wrong("the broker had kept this command, so it is ignored: publish it without retain, and delete the kept one"));
+        return Err(wrong(
+            "the broker had kept this command, so it is ignored: publish it without retain, and delete the kept one",
+        ));
     }
     let value = std::str::from_utf8(payload).ok().filter(|value| value.len() <= MAX_BYTES);
     let Some(value) = value else { return Err(wrong("a command is a text of at most 64 letters")) };
@@ -105,6 +107,6 @@ pub(super) fn controls(view: &View) -> Json {
 
 /// The message of Home Assistant's number to `…/set/override`: a template of the limit in A.
 pub(super) fn limit_template(kind: &str, config: &Config) -> String {
-    let seconds = config.limit_time.as_secs().clamp(1, Override::MAX_SECONDS);
+    let seconds = config.limit_time.as_secs().min(Override::MAX_SECONDS);
     format!("{kind} {{{{ value }}}} for {seconds}")
 }

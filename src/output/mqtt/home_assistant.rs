@@ -261,9 +261,8 @@ impl Components<'_> {
                 Switch::Balance => "Balancing allowed",
             };
             // The words of a command; also for the state, for which Jinja says True and False.
-            let template = format!(
-                "{{{{ none if value_json.controls.{what} is none else 'on' if value_json.controls.{what} else 'off' }}}}"
-            );
+            let template =
+                format!("{{{{ none if value_json.controls.{what} is none else 'on' if value_json.controls.{what} else 'off' }}}}");
             let mut entity = entity("switch", name, &template);
             add_texts(&mut entity, [("payload_on", Some("on")), ("payload_off", Some("off"))]);
             // Everything that the battery supplies goes dark: whoever wants this in Home Assistant enables it there.
@@ -287,13 +286,19 @@ impl Components<'_> {
                     ("mode", Some("box")),
                 ],
             );
-            limit.extend([("min".to_owned(), 0.into()), ("max".to_owned(), highest.max(1).into()), ("step".to_owned(), 0.1.into())]);
+            limit.extend([
+                ("min".to_owned(), 0.into()),
+                ("max".to_owned(), highest.max(1).into()),
+                ("step".to_owned(), 0.1.into()),
+            ]);
             self.control(may_limit, &format!("limit_{kind}"), "override", limit);
             let mut end = entity("sensor", ends, &template(&format!("controls.{kind}_until")));
             add_texts(&mut end, [("device_class", Some("timestamp"))]);
             self.shown(may_limit, &format!("limit_{kind}_until"), end);
         }
-        for (key, name, word) in [("limit_clear", "End temporary limits", "clear"), ("charge_full", "Charge to 100 %", "charge-to-100")] {
+        for (key, name, word) in
+            [("limit_clear", "End temporary limits", "clear"), ("charge_full", "Charge to 100 %", "charge-to-100")]
+        {
             let mut button = Map::new();
             add_texts(&mut button, [("platform", Some("button")), ("name", Some(name)), ("payload_press", Some(word))]);
             self.control(may_limit, key, "override", button);
@@ -301,10 +306,7 @@ impl Components<'_> {
         self.shown(may_limit, "full_requested", flag_sensor("Full charge requested", &template("controls.full"), None));
         let mut answer = entity("sensor", "Answer to the last command", "{{ value_json.text[:255] }}");
         let topic = format!("{}/answer", self.base);
-        add_texts(
-            &mut answer,
-            [("state_topic", Some(topic.as_str())), ("json_attributes_topic", Some(topic.as_str()))],
-        );
+        add_texts(&mut answer, [("state_topic", Some(topic.as_str())), ("json_attributes_topic", Some(topic.as_str()))]);
         self.shown(may_limit, "answer", answer);
     }
 

@@ -8,8 +8,8 @@
 //! ```
 //! Measured values are never retained and never queued: after an outage of the broker the then present values are published.
 
-mod compat;
 mod command;
+mod compat;
 mod config;
 mod devices;
 mod home_assistant;
@@ -23,8 +23,8 @@ mod serve;
 mod values;
 
 pub use crate::link::mqtt::Message;
-pub use compat::{berrybms, domoticz, jk_pylon};
 pub use command::{Answered, Asked};
+pub use compat::{berrybms, domoticz, jk_pylon};
 pub use config::Config;
 pub use devices::jk_pylon_devices;
 pub use home_assistant::{ALARMS, announcement, removal};

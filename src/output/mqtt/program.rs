@@ -104,6 +104,9 @@ mod tests {
         assert_eq!(of("192.168.1.7:8080", true).as_deref(), Some("http://192.168.1.7:8080/"));
         assert_eq!(of("[fd00::7]:8080", true).as_deref(), Some("http://[fd00::7]:8080/"));
         assert_eq!((of("127.0.0.1:8080", true), of("192.168.1.7:8080", false)), (None, None));
-        assert!(of("0.0.0.0:8080", true).is_none_or(|page| page.ends_with(":8080/") && !page.contains("//127.") && !page.contains("0.0.0.0")));
+        assert!(
+            of("0.0.0.0:8080", true)
+                .is_none_or(|page| page.ends_with(":8080/") && !page.contains("//127.") && !page.contains("0.0.0.0"))
+        );
     }
 }

@@ -76,7 +76,8 @@ impl Publisher {
     /// The topics to subscribe to: claims before programs, so that a program is heard after them.
     pub fn subscriptions(config: &Config) -> Vec<String> {
         let topic = &config.topic;
-        let mut topics = vec![format!("{topic}/+/program"), format!("{topic}/devices/+/program"), format!("{topic}/availability/+")];
+        let mut topics =
+            vec![format!("{topic}/+/program"), format!("{topic}/devices/+/program"), format!("{topic}/availability/+")];
         topics.extend(config.home_assistant.then(|| config.birth()));
         topics.extend(config.commands.then(|| format!("{topic}/+/set/+")));
         topics

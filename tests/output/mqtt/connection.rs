@@ -313,8 +313,7 @@ fn a_broker_that_floods_us_is_named_once_and_told_all_the_same() {
     let board = battery(&home);
     let (port, told) = flooding();
     let driver = run(&home, &board, port, "home_assistant = true\n");
-    driver
-        .wait_for_log("sends far more messages than expected; the excess is dropped. Check who publishes on dbus-bms/+/program");
+    driver.wait_for_log("sends far more messages than expected; the excess is dropped. Check who publishes on dbus-bms/+/program");
     let states = || String::from_utf8_lossy(&told.lock().unwrap()).matches(&topic("state")).count();
     let before = states();
     wait(|| (states() >= before + 4).then_some(())).expect("values go on being told");

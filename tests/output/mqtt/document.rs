@@ -69,7 +69,8 @@ fn devices() -> String {
 
 /// One entity of each kind.
 fn entities() -> String {
-    let payload = announcement(&config(), &view(&snapshot::discharging()), Shape { cells: 16, sensors: 2, ..Shape::default() }, None).payload;
+    let payload =
+        announcement(&config(), &view(&snapshot::discharging()), Shape { cells: 16, sensors: 2, ..Shape::default() }, None).payload;
     let mut payload: Json = serde_json::from_str(&payload).unwrap();
     let shown = ["voltage_v", "cell_voltages_v_1", "charge_fet", "limits_ccl_a", "alarm_short_circuit"];
     payload["components"].as_object_mut().unwrap().retain(|key, _| shown.contains(&key.as_str()));
