@@ -436,7 +436,7 @@ async fn the_dashboard_switches_with_its_token_only() {
     let rig = Rig::start("jbd", CommandBehaviour::Executes, &format!("{ENABLED}{web}")).await;
     let battery = || http(port, "GET", "/api/v1/batteries/jbd_ttyUSB7", None, "").1;
     let view = wait(|| Some(battery()).filter(|view| view["commands"].is_array())).expect("a view in time");
-    assert_eq!(view["commands"], json!(["charge", "discharge"]));
+    assert_eq!(view["commands"], json!(["charge", "discharge", "override"]));
     let commands = "/api/v1/batteries/jbd_ttyUSB7/commands";
     let off = r#"{"command":"charge","on":false}"#;
     assert_eq!(http(port, "POST", commands, None, off).0, 401);
