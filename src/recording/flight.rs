@@ -117,7 +117,7 @@ pub fn shorten(recording: &mut Recording, settings: &dyn Fn(&str) -> String) {
     let trigger = trigger.and_then(|t| Duration::try_from_secs_f64(t).ok()).unwrap_or_default();
     let (from, to) = (trigger.saturating_sub(TEST_BEFORE), trigger.saturating_add(TEST_AFTER));
     // Of each request before, the last exchange; the request and its reply stand together.
-    let (mut last, mut kept): (Vec<usize>, Vec<bool>) = (Vec::new(), vec![false; recording.traffic.len()]);
+    let mut kept = vec![false; recording.traffic.len()];
     let mut request: Option<usize> = None;
     let mut exchanges: std::collections::BTreeMap<&[u8], Vec<usize>> = std::collections::BTreeMap::new();
     for (index, event) in recording.traffic.iter().enumerate() {
@@ -140,8 +140,7 @@ pub fn shorten(recording: &mut Recording, settings: &dyn Fn(&str) -> String) {
             }
         }
     }
-    last.extend(exchanges.into_values().flatten());
-    for index in last {
+    for index in exchanges.into_values().flatten() {
         if let Some(kept) = kept.get_mut(index) {
             *kept = true;
         }
@@ -189,23 +188,25 @@ pub fn shorten(recording: &mut Recording, settings: &dyn Fn(&str) -> String) {
 impl Flight {
     /// The object as text, a line for each decision.
     pub(super) fn text(&self) -> String {
-        // Numbers and texts: it cannot fail.
-        let line = |value: serde_json::Result<String>| value.unwrap_or_default();
-        let decisions: Vec<String> =
-            self.decisions.iter().map(|decision| format!("      {}", line(serde_json::to_string(decision)))).collect();
-        let batteries: Vec<String> =
-            self.batteries.iter().map(|battery| format!("      {}", line(serde_json::to_string(battery)))).collect();
-        let triggers: Vec<String> =
-            self.triggers.iter().map(|trigger| format!("      {}", line(serde_json::to_string(trigger)))).collect();
-        let list = |lines: Vec<String>| if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n    ]", lines.join(",\n")) };
         format!(
             "{{\n    \"began\": {},\n    \"triggers\": {},\n    \"batteries\": {},\n    \"decisions\": {}\n  }}",
-            line(serde_json::to_string(&self.began)),
-            list(triggers),
-            list(batteries),
-            list(decisions)
+            json(&self.began),
+            lines(&self.triggers),
+            lines(&self.batteries),
+            lines(&self.decisions)
         )
     }
+}
+
+/// Numbers and texts: it cannot fail.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A list with a line for each item.
+fn lines(items: &[impl Serialize]) -> String {
+    let lines: Vec<String> = items.iter().map(|item| format!("      {}", json(item))).collect();
+    if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n    ]", lines.join(",\n")) }
 }
 
 /// A decision made again.

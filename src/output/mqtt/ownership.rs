@@ -65,7 +65,9 @@ impl Ownership {
         self.own.remove(battery);
         self.foreign.remove(battery);
         if key.is_empty() || self.own.len().max(self.foreign.len()) >= MAX_CLAIMS {
-        } else if key == config.program.key {
+            return;
+        }
+        if key == config.program.key {
             self.own.insert(battery.to_owned());
         } else {
             self.foreign.insert(battery.to_owned(), key.to_owned());

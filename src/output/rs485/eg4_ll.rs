@@ -13,10 +13,9 @@
 //! the paper's number fits As.
 
 use super::Protocol;
-use super::registers::{asked, asks, framing, words};
+use super::registers::{asks, framing, reply};
 use super::words::{at_most, at_most_current, bits, percent, signed, unsigned};
 use crate::base::units::Celsius;
-use crate::bms::modbus::with_crc;
 use crate::output::can::{InverterData, Item};
 use std::ops::RangeInclusive;
 
@@ -55,17 +54,7 @@ const ENDS_DISCHARGE: u16 = 0b1100 | 1 << 5 | 1 << 9 | 1 << 11 | 1 << 13;
 const ERRORS: &[(Item, u16)] = &[(Item::BmsInternal, 1), (Item::Contactor, 1), (Item::General, 1)];
 
 fn answer(request: &[u8], address: u8, data: &InverterData) -> Option<Vec<u8>> {
-    let (&from, function) = (request.first()?, request.get(1)?);
-    if from != address {
-        return None;
-    }
-    let read = match asked(request) {
-        Ok(read) => read,
-        Err(code) => return Some(with_crc(vec![address, function | 0x80, code])),
-    };
-    let words = words(&read, data, MEASURED, value)?;
-    let length = u8::try_from(words.len().saturating_mul(2)).ok()?;
-    Some(with_crc([&[address, *function, length], words.as_flattened()].concat()))
+    reply(request, address, data, MEASURED, value)
 }
 
 fn value(register: u16, data: &InverterData) -> u16 {

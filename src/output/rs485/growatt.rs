@@ -10,9 +10,8 @@
 //! Source: Growatt's paper, and a JK board in this mode (tests/rs485/vectors), whose cells begin at 70, where the paper has 71.
 
 use super::Protocol;
-use super::registers::{asked, asks, framing, words};
+use super::registers::{asks, framing, reply};
 use super::words::{at_most, bits, percent, signed, unsigned};
-use crate::bms::modbus::with_crc;
 use crate::output::can::growatt::status;
 use crate::output::can::{CellNumber, InverterData, Item};
 
@@ -42,17 +41,7 @@ const ERRORS: &[(Item, u16)] = &[
 ];
 
 fn answer(request: &[u8], address: u8, data: &InverterData) -> Option<Vec<u8>> {
-    let (&from, function) = (request.first()?, request.get(1)?);
-    if from != address {
-        return None;
-    }
-    let read = match asked(request) {
-        Ok(read) => read,
-        Err(code) => return Some(with_crc(vec![address, function | 0x80, code])),
-    };
-    let words = words(&read, data, MEASURED, value)?;
-    let length = u8::try_from(words.len().saturating_mul(2)).ok()?;
-    Some(with_crc([&[address, *function, length], words.as_flattened()].concat()))
+    reply(request, address, data, MEASURED, value)
 }
 
 fn value(register: u16, data: &InverterData) -> u16 {

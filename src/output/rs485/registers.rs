@@ -3,7 +3,7 @@
 use super::words::with_alarms;
 use crate::bms::Framing;
 use crate::bms::bytes::crc_frame;
-use crate::bms::modbus::{Function, Read};
+use crate::bms::modbus::{Function, Read, with_crc};
 use crate::output::can::InverterData;
 use std::ops::RangeInclusive;
 
@@ -23,6 +23,27 @@ pub(super) fn asks(request: &[u8]) -> String {
         Ok(Read { first, count, .. }) => format!("{first:02X}-{:02X}", first.saturating_add(count.saturating_sub(1))),
         Err(_) => format!("function {:02X}", request.get(1).copied().unwrap_or_default()),
     }
+}
+
+/// The reply of plain Modbus RTU; `None` for the request to another address, and as with [`words`].
+pub(super) fn reply(
+    request: &[u8],
+    address: u8,
+    data: &InverterData,
+    measured: RangeInclusive<u16>,
+    value: fn(u16, &InverterData) -> u16,
+) -> Option<Vec<u8>> {
+    let (&to, function) = (request.first()?, request.get(1)?);
+    if to != address {
+        return None;
+    }
+    let read = match asked(request) {
+        Ok(read) => read,
+        Err(code) => return Some(with_crc(vec![address, function | 0x80, code])),
+    };
+    let words = words(&read, data, measured, value)?;
+    let length = u8::try_from(words.len().saturating_mul(2)).ok()?;
+    Some(with_crc([&[address, *function, length], words.as_flattened()].concat()))
 }
 
 /// The registers that a request reads; an error code for one that cannot be answered.
