@@ -6,6 +6,7 @@
 /// Sentences that contain a name or a number.
 const FORMS = [
 	"chargers exceed the charge current limit for half a minute, {n} A instead of {m} A set by {why}; check that DVCC is on, whether feed-in of DC-coupled PV leaves solar chargers without a limit, and for chargers that the GX does not control",
+	"{name} holds more than {m}: charge to full and hold; if it comes back, check cables, fuses and capacity of {n}",
 	"{name} has the least headroom: {why}",
 	"{name} is silent, its last limit applies: {why}",
 	"{name} allows least: {why}",

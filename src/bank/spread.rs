@@ -39,8 +39,8 @@ pub(super) fn spread(batteries: &[Charge<'_>]) -> Option<ChargeSpread> {
     let advice = match confidence {
         _ if difference_pct < ALIKE_PCT => "the batteries are alike".to_owned(),
         Confidence::Low => {
-            "the counters differ, which need not be charge: charge all batteries to full once and hold them there for half \
-                            an hour"
+            "the counters differ, which may be an error of counting: charge all batteries to full once and hold them there \
+             for half an hour"
                 .to_owned()
         }
         Confidence::Medium | Confidence::High => format!(

@@ -150,7 +150,7 @@ impl<'a> Pack<'a> {
 /// The first that has not, or does not tell.
 fn all_conduct<'a>(packs: impl IntoIterator<Item = &'a Pack<'a>>) -> Result<(), String> {
     match packs.into_iter().find(|pack| !pack.conducts()) {
-        Some(open) => Err(format!("{}: switched off, or not told", open.member.label)),
+        Some(open) => Err(format!("{}: switched off, or its switches are unknown", open.member.label)),
         None => Ok(()),
     }
 }
@@ -322,12 +322,12 @@ impl PackSwitching {
             Err(why) => (self.choosing, self.reason) = (None, why),
             Ok(chosen) => match self.choosing.take() {
                 Some((before, since)) if before == chosen && now.since(since) >= START_AFTER => {
-                    self.reason = "its current must get small".to_owned();
+                    self.reason = "waits until its current is small".to_owned();
                     self.state = State::Preparing { chosen, since: now };
                 }
                 Some((before, since)) if before == chosen => self.choosing = Some((chosen, since)),
                 _ => {
-                    self.reason = format!("{}: apart, watched for a minute", chosen.label);
+                    self.reason = format!("{}: its charge differs, watched for a minute", chosen.label);
                     self.choosing = Some((chosen, now));
                 }
             },
@@ -483,7 +483,7 @@ impl PackSwitching {
             () if apart <= END_PCT => Some("the batteries are alike"),
             () if now.since(since) >= LONGEST_OFF => Some("two hours are over"),
             () if self.unused.is_some_and(|since| now.since(since) >= UNUSED_FOR) => {
-                Some("no current flows that it would not take")
+                Some("no current flows in the direction that is switched off")
             }
             () => None,
         };

@@ -155,12 +155,43 @@ fn the_drivers_sentences_have_their_parts_in_every_language() {
     for language in ["de", "fr", "es", "nl"] {
         let words = page(language);
         for kind in ["phrases", "patterns"] {
+            assert!(words[kind].as_object().unwrap().keys().eq(german[kind].as_object().unwrap().keys()), "{language}: {kind}");
             for (key, text) in words[kind].as_object().unwrap() {
-                assert!(german[kind].get(key).is_some(), "{language}: {key}");
                 assert_eq!(parts(key), parts(text.as_str().unwrap()), "{language}: {key}");
             }
         }
     }
+}
+
+/// A text of the sources is a reason of a limit if it is a constant without capital letter, or is the `rule` of a limit.
+#[test]
+fn every_reason_of_a_limit_is_translated() {
+    let german: Value = serde_json::from_str(&read("src/output/web/page/lang/de.json")).unwrap();
+    // Not reasons: who gives a command, and what only the log says.
+    let others = [
+        "equal charge of the bank's packs",
+        "the BMS gives no cell voltages: limits by the mean cell, the pack voltage divided by the number of cells",
+    ];
+    let mut found = 0;
+    for folder_of in ["src/battery", "src/battery/charge", "src/bank"] {
+        for entry in fs::read_dir(folder(folder_of)).unwrap().map(|entry| entry.unwrap().path()) {
+            let Ok(source) = fs::read_to_string(&entry) else { continue };
+            let source = source.split("#[cfg(test)]").next().unwrap();
+            for start in [": &str = \"", "rule: \"", "reason = \"", "Err(\""] {
+                for text in
+                    quoted(source, start).into_iter().filter(|text| text.contains(' ') && text.starts_with(char::is_lowercase))
+                {
+                    found += 1;
+                    assert!(
+                        others.contains(&text) || german["phrases"].get(text).is_some(),
+                        "{}: {text:?} is in no language",
+                        entry.display()
+                    );
+                }
+            }
+        }
+    }
+    assert!(found >= 40, "{found}");
 }
 
 /// Sentences with a name or number are translated by their pattern, which must be known to the dashboard.

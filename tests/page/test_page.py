@@ -223,7 +223,7 @@ class Page(Case):
         names = [link.text.split("\n")[0] for link in self.browser.all("#batteries a")]
         self.assertEqual(names, ["House bank", "Left", "Right"], "the bank is first")
         self.assertEqual(self.browser.one("nav a[aria-current]").text.split("\n")[0], "House bank")
-        self.browser.shows(".members", "1 with fresh data · 1 silent")
+        self.browser.shows(".members", "1 with fresh data · 1 without data")
         self.browser.shows(".row.gone .difference", "\u00a0s")
         self.browser.shows(".limits li:nth-child(1) .why", "Left has the least headroom: Default maximum: none")
         self.choose("language", "de")
@@ -278,7 +278,7 @@ class Page(Case):
     def test_the_cable_warning_of_a_bank_is_shown(self):
         view = battery("a", "Left")
         self.open(self.stand_in(view, self.bank(view, cable="warning")).address)
-        self.browser.shows(".alarms li.warning", "A battery is not heard")
+        self.browser.shows(".alarms li.warning", "A battery does not answer")
         self.browser.shows("nav a .mark", "cable")
 
     def test_what_the_owner_has_set_is_shown_on_the_battery_and_on_its_bank(self):
@@ -342,8 +342,8 @@ class Page(Case):
         server.limited = limited_days(time.time())
         self.open(server.address)
         self.browser.shows(".causes .total", "2\u00a0h\u00a053\u00a0min")
-        self.browser.shows(".causes", "For 2\u00a0h\u00a025\u00a0min of it the current was at the limit")
-        self.browser.shows(".causes li:nth-child(1)", "Your limit, for a while")
+        self.browser.shows(".causes", "For 2\u00a0h\u00a025\u00a0min of this the current was at the limit")
+        self.browser.shows(".causes li:nth-child(1)", "Your temporary limit")
         self.browser.shows(".causes li:nth-child(2)", "cell 7 · down to 26.0\u00a0A")
         self.browser.one("[data-days=yesterday]").click()
         self.browser.shows(".causes", "For 6\u00a0min nothing was allowed.")
@@ -409,7 +409,7 @@ class Page(Case):
         self.browser.one("#token").send_keys("open sesame", Keys.ENTER)
         self.browser.one(".commands")
         next(b for b in self.browser.all(".commands button") if b.text == "Off").click()
-        self.browser.shows("dialog", "Everything behind Left goes dark.")
+        self.browser.shows("dialog", "Everything that Left supplies loses power.")
         do = self.browser.one("dialog button[value=yes]")
         self.assertFalse(do.is_enabled(), "not before the name is chosen")
         Select(self.browser.one("#which-battery")).select_by_visible_text("Right")
@@ -488,7 +488,7 @@ class Page(Case):
         self.browser.shows(".energies", "8.3")
         self.browser.shows(".energies", "52.1")
         label = self.browser.js("return document.querySelector('.flowmap').getAttribute('aria-label')")
-        self.assertIn("Sun 945\u00a0W gives", label)
+        self.assertIn("Solar 945\u00a0W gives", label)
         self.assertIn("Loads 270\u00a0W takes", label)
         server.devices = [known | dict(fresh=False, values={}) for known in server.devices]
         self.browser.shows(".device dd", "–")
@@ -569,7 +569,7 @@ class Page(Case):
         self.choose_in(".generator select", "2")
         self.browser.one(".generator .run").click()
         self.browser.one("dialog [value=yes]").click()
-        self.browser.shows(".generator [role=status]", "The driver has taken the request.")
+        self.browser.shows(".generator [role=status]", "The driver has accepted the request.")
         server.devices = [generator(True, "started by hand", by_hand_s=(7100, "s"))]
         self.browser.shows(".generator", "By hand, 1\u00a0h\u00a058\u00a0min left")
         self.browser.shows(".generator", "Started by hand")

@@ -265,7 +265,7 @@ impl Components<'_> {
                 format!("{{{{ none if value_json.controls.{what} is none else 'on' if value_json.controls.{what} else 'off' }}}}");
             let mut entity = entity("switch", name, &template);
             add_texts(&mut entity, [("payload_on", Some("on")), ("payload_off", Some("off"))]);
-            // Everything that the battery supplies goes dark: whoever wants this in Home Assistant enables it there.
+            // Everything that the battery supplies loses power: whoever wants this in Home Assistant enables it there.
             if switch == Switch::Discharge {
                 entity.extend([("enabled_by_default".to_owned(), false.into())]);
             }

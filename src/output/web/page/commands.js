@@ -32,7 +32,7 @@ export function commands(id) {
   const active = html('ul', { class: 'plain active' });
   const kind = html('select', { id: 'limit-kind', 'aria-label': t('limit_of') }, ['ccl', 'dcl'].map((name) => html('option', { value: name }, t(name === 'ccl' ? 'charge_current' : 'discharge_current'))));
   const value = html('input', { id: 'limit-value', type: 'number', min: 0, step: 1, required: true, inputmode: 'decimal', 'aria-label': t('limit_amps') });
-  const hours = html('select', { id: 'limit-hours', 'aria-label': t('limit_time') }, HOURS.map((n) => html('option', { value: n }, `${n}\u00a0h`)));
+  const hours = html('select', { id: 'limit-hours', 'aria-label': t('limit_time') }, HOURS.map((n) => html('option', { value: n }, `${n}\u00a0${t('hours')}`)));
   const limit = html('form', { class: 'token limitform' }, kind, html('span', {}, t('at_most')), value, html('span', {}, 'A'), hours, html('button', { class: 'primary' }, t('set')));
   const note = html('p', { class: 'muted' }, t('limit_note'));
   const list = html('ul', { class: 'plain commands' });

@@ -31,7 +31,7 @@ function own(view, name) {
   const who = name ?? view.name;
   const list = [];
   for (const set of view.overrides_set ?? []) {
-    const until = clock(set.until) ? t('until', { time: clock(set.until) }) : t('for_span', { span: span(set.of_s) });
+    const until = clock(set.until) ? t('until', { time: clock(set.until) }) : t('lasts_for', { span: span(set.of_s) });
     list.push(['own', set.kind === 'full' ? t('override_full', { name: who }) : t(`override_${set.kind}`, { name: who, limit: amps(set.value_a) }), [set.kind !== 'full' && until, t('set_by', { by: set.by })].filter(Boolean).join(' · ')]);
   }
   if (!view.overrides_set) for (const text of view.overrides ?? []) list.push(['own', who, text]);

@@ -106,7 +106,7 @@ export function span(seconds) {
   if (!Number.isFinite(seconds)) return '–';
   const s = Math.max(0, Math.round(seconds));
   const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
-  const parts = d ? [d, t('days'), h, 'h'] : h ? [h, 'h', String(m).padStart(2, '0'), 'min'] : s >= 120 ? [m, 'min'] : [s, 's'];
+  const parts = d ? [d, t('days'), h, t('hours')] : h ? [h, t('hours'), String(m).padStart(2, '0'), 'min'] : s >= 120 ? [m, 'min'] : [s, 's'];
   return parts.join('\u00a0');
 }
 
