@@ -20,18 +20,20 @@ pub struct LimitsArgs {
     pub plot: Option<PathBuf>,
 }
 
-const INPUT_HELP: &str = r#"Input: one JSON object per line. All keys are optional; a value that is missing limits nothing.
-  t, age_s                                time and age of the data, s
-  cells                                   cell voltages, V; or highest_cell, lowest_cell, cell_count
-  voltage, current, soc, capacity_ah      of the pack: V, A (positive charges), %, Ah
-  temperatures, mos_temperature           °C
-  charge_allowed, discharge_allowed       true or false
-  bms_ccl, bms_dcl, bms_cvl               what the BMS asks for, A and V
-  owner_ccl, owner_dcl                    temporary limits of the owner, A
-  cell_ovp, cell_uvp                      protections of the BMS, V
-  charge_ocp, discharge_ocp               protections of the BMS, A
+const INPUT_HELP: &str = r#"Input: one JSON object per line. A missing value limits nothing.
+  t, age_s                            time and age of the data, s
+  cells                               cell voltages, V
+  highest_cell, lowest_cell           instead of `cells`, V
+  cell_count                          with them: cells in series
+  voltage, current, soc, capacity_ah  V, A (positive charges), %, Ah
+  temperatures, mos_temperature       °C
+  charge_allowed, discharge_allowed   true or false
+  bms_ccl, bms_dcl, bms_cvl           what the BMS asks for, A and V
+  owner_ccl, owner_dcl                temporary limits of the owner, A
+  cell_ovp, cell_uvp                  protections of the BMS, V
+  charge_ocp, discharge_ocp           protections of the BMS, A
 Example:
-  echo '{"t":0,"cells":[3.31,3.32,3.30,3.31],"current":12.5,"soc":62,"temperatures":[21]}' | dbus-bms limits"#;
+  echo '{"cells":[3.31,3.32,3.3],"current":12.5,"soc":62}' | dbus-bms limits"#;
 
 impl LimitsArgs {
     /// Answers each line of `input` with a line on `out`, at once; or plots.

@@ -35,10 +35,10 @@ pub use failure::Failure;
 
 use crate::base::version::VERSION;
 use crate::terminal::input::StandardInput;
-use crate::terminal::output::Show;
+use crate::terminal::output::{Show, columns};
 use bank::BankArgs;
 use can::CanCommand;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::ConfigCommand;
 use day::SimulateDayArgs;
 use decode::DecodeArgs;
@@ -127,13 +127,24 @@ pub enum Command {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done or stopped by a signal, 1 any other failure, 2 wrong usage or configuration,
-3 no BMS found, nothing decoded or no known signature, 4 port disappeared, 5 D-Bus required but absent or lost,
-6 the program hung and its watchdog ended it";
+Exit codes:
+  0  done, or stopped by a signal
+  1  any other failure
+  2  wrong usage or configuration
+  3  no BMS found, nothing decoded, or no known signature
+  4  the port disappeared
+  5  D-Bus required but absent or lost
+  6  the program hung, and its watchdog ended it";
+
+/// Takes the arguments. Help is as wide as the terminal; in a pipe or file no line is broken.
+fn parse() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().term_width(columns().unwrap_or(0)).try_get_matches()?;
+    Cli::from_arg_matches(&matches)
+}
 
 /// Runs the program.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Without a terminal or pipe the message has nowhere to go.

@@ -24,7 +24,7 @@ pub struct SetArgs {
     /// List what this driver has switched off, and how to switch it on again
     #[arg(long)]
     pub list: bool,
-    /// Confirm switching discharging off: everything the battery powers goes dark
+    /// Confirm switching discharging off: everything that the battery supplies loses power
     #[arg(long)]
     pub yes: bool,
     /// How to reach it.
@@ -49,7 +49,7 @@ impl SetArgs {
         let command = Command::parse(what, value).ok_or_else(unknown)?;
         if command == Switch::Discharge.to(false) && !self.yes {
             return Err(Failure::Request(
-                "with discharging off, everything the battery powers goes dark, and chargers may stop as well; add --yes to confirm"
+                "with discharging off, everything that the battery supplies loses power, and chargers may stop as well; add --yes to confirm"
                     .to_owned(),
             ));
         }

@@ -116,7 +116,7 @@ impl PortInUse {
             return Err(RunError::NothingFound(nothing_found.to_string()));
         }
         if !std::mem::replace(&mut self.empty, true) {
-            log::warn!("{nothing_found}; searching again periodically");
+            log::warn!("{nothing_found} Searching again periodically");
         }
         Ok(())
     }

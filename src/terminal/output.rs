@@ -34,10 +34,8 @@ impl Show {
         if json {
             return Self::Json;
         }
-        let stdout = io::stdout();
-        let width = tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        let colour = set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb") && stdout.is_terminal();
-        Self::Table { width: width.unwrap_or(USUAL_WIDTH), colour }
+        let colour = set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb") && io::stdout().is_terminal();
+        Self::Table { width: columns().unwrap_or(USUAL_WIDTH), colour }
     }
 
     /// Prints a reading.
@@ -50,6 +48,12 @@ impl Show {
             Self::Table { width, colour } => writeln!(out, "{}", table(reading, width, colour)),
         }
     }
+}
+
+/// Columns of the terminal; `None`: the output is no terminal.
+pub(crate) fn columns() -> Option<usize> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).map(|width| if width > 0 { width } else { USUAL_WIDTH })
 }
 
 /// Lines of a terminal that can be repainted; `None`: the output is no terminal, or one of unknown type.

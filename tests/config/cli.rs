@@ -256,6 +256,26 @@ fn the_help_of_limits_names_every_measured_value() {
 }
 
 #[test]
+fn help_fits_the_terminal_without_breaking_words_and_is_unbroken_in_a_pipe() {
+    let program = env!("CARGO_BIN_EXE_dbus-bms");
+    let commands = run(&["--help"], "").out;
+    let commands = commands.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| *name != "help").chain([""]) {
+        let mut script = std::process::Command::new("script");
+        let command = format!("stty cols 80 && {program} {name} --help");
+        script.args(["-qec", &command, "/dev/null"]).stdin(std::process::Stdio::null());
+        let shown = String::from_utf8(script.output().unwrap().stdout).unwrap();
+        let wide: Vec<&str> = shown.lines().filter(|line| line.trim_end().chars().count() > 80).collect();
+        assert_eq!(wide, [""; 0], "{name}");
+        let [on_terminal, piped] =
+            [shown, run(&[name, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>(), "").out]
+                .map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert!(piped.len() > 10 && on_terminal == piped, "{name}: {on_terminal:?}");
+    }
+}
+
+#[test]
 fn simulate_lists_its_boards() {
     let help = run(&["simulate", "--help"], "").out;
     for board in dbus_bms::sim::names() {

@@ -37,7 +37,7 @@ const REASONS: &[(&str, &str)] = &[
     ("{error}; retrying", "the error says what to do"),
     ("{error}; {name} runs without it for now", "the error says what to do"),
     ("{error}; running without D-Bus", "the error says what to do"),
-    ("{nothing_found}; searching again", "what was found says what to check"),
+    ("{nothing_found} Searching again", "what was found says what to check"),
     ("some lines are not frames; {wrong}", "what is wrong says how a line is written"),
     ("GoodWe inverter {}: {why}", "the reason says what to check (src/service/goodwe.rs)"),
     ("no message: {why}", "the reason says what to check (src/link/mqtt/port.rs)"),

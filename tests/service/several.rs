@@ -183,7 +183,7 @@ async fn a_port_that_vanishes_does_not_end_the_others() {
     let driver = home.configure(silence).start(&[&["run"][..], &ports, &options].concat());
     assert_eq!(items(&bus, other).await["/Dc/0/Voltage"], json!(["d", 15.47]));
     items(&bus, NAME).await;
-    driver.wait_for_log("searching again");
+    driver.wait_for_log(". Searching again");
 
     // The plug of the second one is pulled: its values become unknown, those of the first stay.
     drop(second);

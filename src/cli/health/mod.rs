@@ -62,9 +62,10 @@ const INPUT_HELP: &str = r#"Readings: one JSON object per line; all keys but t a
   cells, current, soc        cell voltages, V; A (positive charges); %
   temperatures               °C
   remaining_ah, capacity_ah  Ah
-  balancing                  {"cells": [from, to], "current": A}; a negative current burns charge of these cells
+  balancing                  {"cells": [from, to], "current": A}; negative: the
+                             balancer takes charge from these cells
 Example:
-  {"t":0,"cells":[3.31,3.32,3.30,3.31],"current":12.5,"soc":62,"temperatures":[21],"remaining_ah":62,"capacity_ah":100}"#;
+  {"t":0,"cells":[3.31,3.32,3.3,3.31],"current":12.5,"soc":62,"remaining_ah":62}"#;
 
 impl HealthArgs {
     /// Shows the health of a battery, or answers each finished day of readings with a line on `out`.
