@@ -1,4 +1,4 @@
-//! The generated tables of `docs/settings.md`, `docs/alarms.md` and the pages of the BMS families (`docs/bms`) match the code.
+//! The generated tables of `docs/settings.md`, `docs/alarms.md`, its German page and the pages of the BMS families (`docs/bms`) match the code.
 //! `WRITE_PAGES=1 cargo test --test docs pages::` rewrites them.
 
 use dbus_bms::base::hex;
@@ -89,6 +89,18 @@ fn alarms() -> String {
     for name in AlarmName::ALL {
         let words = name.words();
         writeln!(text, "| `{}` | {} | {} |", words.key, cell(words.text), cell(words.remedy)).unwrap();
+    }
+    text
+}
+
+/// The table of alarms in German, in the words of the dashboard.
+fn german_alarms() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/output/web/page/lang/de.json");
+    let german: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut text = "| Alarm | Bedeutung | Was zu tun ist |\n|---|---|---|\n".to_owned();
+    for key in AlarmName::ALL.map(|name| name.words().key) {
+        let words = |place: usize| cell(german["alarms"][key][place].as_str().unwrap());
+        writeln!(text, "| `{key}` | {} | {} |", words(0), words(1)).unwrap();
     }
     text
 }
@@ -261,6 +273,7 @@ fn the_page_of_settings_is_the_table_of_keys() {
 #[test]
 fn the_page_of_alarms_is_the_table_of_alarms() {
     compare("alarms.md", "the table of alarms", &alarms());
+    compare("de/alarms.md", "src/output/web/page/lang/de.json", &german_alarms());
 }
 
 #[test]
