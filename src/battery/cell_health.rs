@@ -13,6 +13,8 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(600);
 const CLOCK_STEP_S: f64 = 60.0;
 /// A capacity that differs by more than this share is that of another battery.
 const OTHER_CAPACITY: f64 = 0.25;
+/// What differs for so long is another battery; a BMS that starts anew, or whose settings are being changed, tells such for a moment.
+const OTHER_FOR: Duration = Duration::from_secs(300);
 /// A state of health of the BMS is doubted if ours is lower by this with all its uncertainty, and the BMS's is 100 %.
 const CLEARLY_BELOW_PCT: f64 = 2.0;
 
@@ -23,6 +25,8 @@ pub(super) struct HealthWatch {
     /// Wall clock less monotonic clock, s.
     clock_offset: Option<f64>,
     renewed_at: Option<Moment>,
+    /// Since when the readings are of another battery than the estimators.
+    other_since: Option<Moment>,
     latest: Option<Arc<CellHealth>>,
 }
 
@@ -42,7 +46,7 @@ impl HealthWatch {
             return Vec::new();
         };
         let time = self.time(unix, now.at);
-        let estimators = self.estimators_of(cells, capacity);
+        let Some(estimators) = self.estimators_of(cells, capacity, now.at) else { return Vec::new() };
         estimators.update(&Observation::of(time, reading));
         if self.renewed_at.is_some_and(|at| now.at.since(at) < RENEW_INTERVAL) {
             return Vec::new();
@@ -59,17 +63,20 @@ impl HealthWatch {
         at + offset
     }
 
-    /// The estimators of a battery with so many cells and this capacity; new ones for another battery.
-    fn estimators_of(&mut self, cells: usize, capacity: AmpHours) -> &mut Health {
+    /// The estimators of a battery with so many cells and this capacity; new ones for another battery; `None` while it may be one.
+    fn estimators_of(&mut self, cells: usize, capacity: AmpHours, at: Moment) -> Option<&mut Health> {
         let same = |health: &Health| {
             let known = health.capacity().get();
             health.cell_count() == cells && (capacity.get() - known).abs() <= OTHER_CAPACITY * known
         };
-        if !self.estimators.as_deref().is_some_and(same) {
-            self.estimators = None;
-            self.latest = None;
+        if self.estimators.as_deref().is_none_or(same) {
+            self.other_since = None;
+        } else if at.since(*self.other_since.get_or_insert(at)) >= OTHER_FOR {
+            (self.estimators, self.latest, self.other_since) = (None, None, None);
+        } else {
+            return None;
         }
-        self.estimators.get_or_insert_with(|| Box::new(Health::new(cells, capacity)))
+        Some(self.estimators.get_or_insert_with(|| Box::new(Health::new(cells, capacity))))
     }
 
     fn renew(&mut self) -> Vec<String> {

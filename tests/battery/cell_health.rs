@@ -2,9 +2,9 @@
 
 use crate::support::bad_connection::readings;
 use dbus_bms::base::time::Now;
-use dbus_bms::base::units::Moment;
+use dbus_bms::base::units::{AmpHours, Moment};
 use dbus_bms::battery::{Battery, PersistedState, charge};
-use dbus_bms::model::{FindingKind, LinkStats, Snapshot};
+use dbus_bms::model::{FindingKind, LinkStats, Reading, Snapshot};
 use std::time::Duration;
 
 /// 2026-03-01 00:00 UTC.
@@ -63,17 +63,55 @@ fn nothing_is_learned_while_the_clock_is_unknown() {
     assert!(snapshot.cell_health.is_none() && battery.health().is_none());
 }
 
+/// A reading of the same values that is not frozen.
+fn fifteen_cells(second: u64) -> Reading {
+    let mut reading = readings(1).nth((second % 1000) as usize).unwrap().1;
+    reading.cells.truncate(15);
+    reading.cell_count = Some(15);
+    reading
+}
+
 #[test]
 fn another_battery_begins_anew() {
     let mut battery = battery();
     after(&mut battery, 1, true);
     let learned = |battery: &Battery| battery.health().map(|health| health.cell_count());
     assert_eq!(learned(&battery), Some(16));
-    for second in 90_000..90_100 {
-        let (_, mut reading) = readings(1).next().unwrap();
-        reading.cells.truncate(15);
-        reading.cell_count = Some(15);
-        battery.read(reading, LinkStats::default(), at(second, true));
+    for second in 90_000..90_400 {
+        battery.read(fifteen_cells(second), LinkStats::default(), at(second, true));
     }
     assert_eq!(learned(&battery), Some(15));
+    // The same cells with another capacity are another battery, too; a corrected capacity is not.
+    let capacity = |battery: &Battery| battery.health().unwrap().capacity().get();
+    for (from, installed, expected) in [(91_000, 240.0, 280.0), (92_000, 150.0, 150.0)] {
+        for second in from..from + 400 {
+            let mut reading = fifteen_cells(second);
+            reading.capacity = Some(AmpHours::new(installed));
+            battery.read(reading, LinkStats::default(), at(second, true));
+        }
+        assert_eq!(capacity(&battery), expected, "{installed} Ah");
+    }
+}
+
+/// What took weeks is not lost because a BMS says something else for a minute.
+#[test]
+fn a_moment_with_other_cells_or_another_capacity_costs_nothing() {
+    let mut battery = battery();
+    after(&mut battery, 4, true);
+    let days = 4 * 86_400;
+    for second in days..days + 240 {
+        let (_, mut reading) = readings(1).nth((second % 1000) as usize).unwrap();
+        match second - days {
+            60..120 => {
+                reading.cells.truncate(8);
+                reading.cell_count = Some(8);
+            }
+            120..180 => reading.capacity = Some(AmpHours::new(100.0)),
+            180..200 => reading.cells.clear(),
+            _ => {}
+        }
+        battery.read(reading, LinkStats::default(), at(second, true));
+    }
+    let report = battery.health().unwrap().report();
+    assert_eq!((report.estimates.cells.len(), report.findings[0].cell), (16, Some(6)), "{:?}", report.findings);
 }
