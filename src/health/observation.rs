@@ -61,12 +61,16 @@ impl<'a> Observation<'a> {
         }
     }
 
+    /// The time is one that a clock can have.
+    pub(super) fn has_time(&self) -> bool {
+        self.t.is_finite() && self.t.abs() < 1e12
+    }
+
     /// The values as numbers, if this is a reading of `count` sound cells with a current.
     pub(super) fn sample(&self, count: usize, nominal: f64) -> Option<Sample<'a>> {
         let current = self.current?.get();
         let sound = |cell: &Volts| (1.5..=4.6).contains(&cell.get());
-        let usable = self.t.is_finite()
-            && self.t.abs() < 1e12
+        let usable = self.has_time()
             && (MIN_CELLS..=MAX_CELLS).contains(&count)
             && self.cells.len() == count
             && self.cells.iter().all(sound)

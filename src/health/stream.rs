@@ -14,7 +14,7 @@ pub const USUAL_CAPACITY: AmpHours = AmpHours::new(280.0);
 struct Line {
     t: f64,
     #[serde(default)]
-    cells: Option<Vec<Volts>>,
+    cells: Option<Vec<Option<Volts>>>,
     #[serde(default)]
     current: Option<Amps>,
     #[serde(default)]
@@ -75,9 +75,11 @@ impl Stream {
     pub fn line(&mut self, text: &str) -> Result<Option<String>, serde_json::Error> {
         let line: Line = serde_json::from_str(text)?;
         let temperatures: Vec<Celsius> = line.temperatures.iter().flatten().flatten().copied().collect();
+        // Cells of which one is unknown are no set of cells.
+        let cells: Vec<Volts> = line.cells.into_iter().flatten().collect::<Option<_>>().unwrap_or_default();
         let observation = Observation {
             t: line.t,
-            cells: line.cells.as_deref().unwrap_or_default(),
+            cells: &cells,
             current: line.current,
             temperatures: &temperatures,
             soc: line.soc,
@@ -93,7 +95,7 @@ impl Stream {
     /// None in practice: all values can be written as JSON.
     pub fn observe(&mut self, observation: &Observation, capacity: Option<AmpHours>) -> Result<Option<String>, serde_json::Error> {
         let count = observation.cells.len();
-        if !observation.t.is_finite() || !(MIN_CELLS..=MAX_CELLS).contains(&count) {
+        if !observation.has_time() || !(MIN_CELLS..=MAX_CELLS).contains(&count) {
             return Ok(None);
         }
         let day = day_of(observation.t);
@@ -104,6 +106,11 @@ impl Stream {
         self.health.get_or_insert_with(|| Health::new(count, capacity)).update(observation);
         self.readings = self.readings.saturating_add(1);
         finished.transpose().map(Option::flatten)
+    }
+
+    /// There was a reading with 4 to 32 cells.
+    pub fn has_readings(&self) -> bool {
+        self.health.is_some()
     }
 
     /// The estimates now, after the last line; `None`: there was none.

@@ -125,3 +125,40 @@ fn it_looks_back_over_a_file_of_readings() {
     let ended = home.start(&["health"]).end();
     assert!(ended.code == Some(2) && ended.log.join(" ").contains("<PORT|SERVICE|--stdin|--from <FILE>>"), "{ended:#?}");
 }
+
+/// Whatever the input is, it is answered in words.
+#[test]
+fn what_tells_nothing_of_cells_is_said_to_be_so() {
+    let home = Home::new();
+    let path = home.path("readings");
+    let line = |count: usize, t: f64| json!({"t": t, "cells": vec![3.3; count], "current": 1.0}).to_string() + "\n";
+    for (text, code, word) in [
+        (String::new(), 3, "no reading"),
+        ("\n \n".to_owned(), 2, "bms, source"),
+        (line(0, 0.0) + &line(3, 1.0) + &line(33, 2.0), 3, "4 to 32 cells"),
+        (r#"{"t":1,"cells":[null,3.3,3.3,3.3,3.3],"current":1}"#.to_owned(), 3, "no reading"),
+        (line(4, 1e300) + &line(4, -1e300), 3, "no reading"),
+        (line(4, 1.0) + "garbage\n", 2, "line 2"),
+        (line(4, 1.0) + r#"{"t": NaN}"#, 2, "line 2"),
+        ("{\"t\": 1}\n\u{1}\u{2}".to_owned(), 2, "line 2"),
+        ("garbage".to_owned(), 2, "bms, source"),
+    ] {
+        fs::write(&path, &text).unwrap();
+        home.start(&["health", "--from", path.to_str().unwrap()]).end().assert(code, &[word]);
+    }
+    // Bytes that are no text, after a good line.
+    fs::write(&path, [line(4, 1.0).as_bytes(), &[0xff, 0xfe, 0x80, b'\n']].concat()).unwrap();
+    home.start(&["health", "--from", path.to_str().unwrap()]).end().assert(2, &["line 2"]);
+    // Time that goes back, huge numbers, and cells that come and go: an answer per day.
+    let mut text = line(32, 0.0) + &line(32, 5.0) + &line(31, 6.0) + &line(32, 86_400.0) + &line(32, 10.0) + &line(32, 90_000.0);
+    text += &json!({"t": 90_001, "cells": vec![1e300; 32], "current": -1e300, "soc": 1e9, "remaining_ah": -1, "capacity_ah": 0})
+        .to_string();
+    fs::write(&path, &text).unwrap();
+    let ended = home.start(&["health", "--from", path.to_str().unwrap()]).end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for day in &ended.output {
+        let day: Json = serde_json::from_str(day).unwrap();
+        assert_eq!(day["r_rel"].as_array().unwrap().len(), 32, "{day}");
+        assert!((0..=2).contains(&day["day"].as_i64().unwrap()), "{day}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Why `health` shows nothing.
 
 use crate::cli::exit::Exit;
+use crate::health::{MAX_CELLS, MIN_CELLS};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -18,13 +19,19 @@ pub enum HealthFailure {
         .0.display()
     )]
     History(PathBuf),
+    /// There was no reading that tells of cells.
+    #[error(
+        "no reading with the voltages of {MIN_CELLS} to {MAX_CELLS} cells was in the input; give a file of `dbus-bms record`, or JSON lines of \
+         readings as `--help` shows them"
+    )]
+    NoReadings,
 }
 
 impl HealthFailure {
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::NothingKnown(_) => Exit::Nothing,
+            Self::NothingKnown(_) | Self::NoReadings => Exit::Nothing,
             Self::History(_) => Exit::Usage,
         }
     }

@@ -71,8 +71,8 @@ impl HealthArgs {
     /// Shows the health of a battery, or answers each finished day of readings with a line on `out`.
     ///
     /// # Errors
-    /// [`Failure::Line`] for a line that is not a JSON object of the documented form, [`Failure::Find`], [`Failure::Health`], [`Failure::Output`],
-    /// [`Failure::Run`] without a bus.
+    /// [`Failure::Line`] for a line that is not a JSON object of the documented form, [`Failure::Find`], [`Failure::Health`] also
+    /// without any reading of cells, [`Failure::Output`], [`Failure::Run`] without a bus.
     pub fn run(&self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
         match (&self.battery, &self.from) {
             (Some(battery), _) => self.of_battery(battery, out),
@@ -108,24 +108,25 @@ impl HealthArgs {
             let (at, reading) = (replayed.at.as_secs_f64(), &replayed.reading);
             print(stream.observe(&Observation::of(at, reading), reading.capacity).map_err(io::Error::from)?, out)?;
         }
-        print(stream.end().map_err(io::Error::from)?, out)
+        end(&mut stream, out)
     }
 
     fn of_lines(&self, mut input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
         let mut stream = self.stream();
-        let mut line = String::new();
+        let mut line = Vec::new();
         for number in 1.. {
             line.clear();
-            if input.read_line(&mut line)? == 0 {
+            if input.read_until(b'\n', &mut line)? == 0 {
                 break;
             }
-            if line.trim().is_empty() {
+            let text = String::from_utf8_lossy(&line);
+            if text.trim().is_empty() {
                 continue;
             }
-            let day = stream.line(&line).map_err(|error| Failure::Line { number, error })?;
+            let day = stream.line(&text).map_err(|error| Failure::Line { number, error })?;
             print(day, out)?;
         }
-        print(stream.end().map_err(io::Error::from)?, out)
+        end(&mut stream, out)
     }
 
     fn stream(&self) -> Stream {
@@ -152,9 +153,18 @@ impl Source {
         match first {
             _ if begin.starts_with(HISTORY_HEAD) => Self::History,
             [b'{', _, ..] if !says_bms => Self::Lines,
+            [] if begin.is_empty() => Self::Lines,
             _ => Self::Recording,
         }
     }
+}
+
+/// Prints the day that has not ended.
+fn end(stream: &mut Stream, out: &mut dyn Write) -> Result<(), Failure> {
+    if !stream.has_readings() {
+        return Err(HealthFailure::NoReadings.into());
+    }
+    print(stream.end().map_err(io::Error::from)?, out)
 }
 
 fn print(day: Option<String>, out: &mut dyn Write) -> Result<(), Failure> {
