@@ -71,6 +71,8 @@ const LEAST_CHARGES: f64 = 5.0;
 #[derive(Debug, Clone, Copy)]
 struct Judged {
     value: f64,
+    /// It is at least so bad.
+    at_least: bool,
     /// Standard deviations beyond what is fine.
     beyond_fine: f64,
     is_hit: bool,
@@ -81,7 +83,19 @@ impl Rule {
         let sign = if self.size >= self.fine { 1.0 } else { -1.0 };
         let beyond_fine = sign * (estimate.value - self.fine * scale) / estimate.sd.max(1e-12);
         let is_bad = sign * (estimate.value - self.size * scale) >= 0.0;
-        Judged { value: estimate.value, beyond_fine, is_hit: is_bad && beyond_fine >= self.certainty }
+        Judged { value: estimate.value, at_least: false, beyond_fine, is_hit: is_bad && beyond_fine >= self.certainty }
+    }
+}
+
+impl Judged {
+    /// The same, but a cell that does not get full any more is told by what is sure of it.
+    fn of_late_cell(self, kind: FindingKind, cell: &CellEstimates) -> Self {
+        let sure = match kind {
+            FindingKind::Behind => cell.offset,
+            FindingKind::Leak => cell.self_discharge,
+            _ => None,
+        };
+        sure.filter(|_| cell.is_late).map_or(self, |sure| Self { value: sure.value, at_least: true, ..self })
     }
 }
 
@@ -114,6 +128,9 @@ struct Candidate {
     fine: u8,
     found: bool,
     cause: Option<Cause>,
+    /// See [`Finding::at_least`].
+    #[serde(default)]
+    at_least: bool,
     /// Standard deviations beyond what is fine, whole ones.
     certainty: u8,
     since: f32,
@@ -183,6 +200,7 @@ impl Candidate {
             certainty,
             value: f64::from(self.value),
             cause: self.cause,
+            at_least: self.at_least,
         }
     }
 }
@@ -197,15 +215,25 @@ fn follow(
     days: f64,
 ) -> Option<Candidate> {
     let is_hit = judged.is_some_and(|judged| judged.is_hit);
-    let fresh =
-        Candidate { kind, cell, times: 0, fine: 0, found: false, cause: None, since: days as f32, value: 0.0, certainty: 0 };
+    let fresh = Candidate {
+        kind,
+        cell,
+        times: 0,
+        fine: 0,
+        found: false,
+        cause: None,
+        at_least: false,
+        since: days as f32,
+        value: 0.0,
+        certainty: 0,
+    };
     let mut next = match before {
         Some(before) if is_hit || before.found => *before,
         _ if is_hit => fresh,
         _ => return None,
     };
     if let Some(judged) = judged {
-        (next.value, next.certainty) = (judged.value as f32, judged.beyond_fine as u8);
+        (next.value, next.at_least, next.certainty) = (judged.value as f32, judged.at_least, judged.beyond_fine as u8);
         next.fine = if judged.beyond_fine > 0.0 { 0 } else { next.fine.saturating_add(1) };
     }
     next.times = next.times.saturating_add(u8::from(is_hit && counts));
@@ -223,7 +251,7 @@ fn judge(kind: FindingKind, estimates: &Estimates, nominal: f64) -> Vec<(u8, Opt
         FindingKind::Losing => vec![(BATTERY, judge(growing_imbalance(&estimates.battery, nominal)))],
         _ => {
             let cells = (0..).zip(&estimates.cells);
-            cells.map(|(index, cell)| (index, judge(of_cell(kind, cell)))).collect()
+            cells.map(|(index, cell)| (index, judge(of_cell(kind, cell)).map(|judged| judged.of_late_cell(kind, cell)))).collect()
         }
     }
 }

@@ -180,6 +180,8 @@ pub struct Finding {
     pub value: f64,
     /// Of a resistance: connection or cell.
     pub cause: Option<Cause>,
+    /// The cell did not get full any more: of a charge, it is at least as bad as the value.
+    pub at_least: bool,
 }
 
 impl Cause {
@@ -218,6 +220,7 @@ impl Finding {
         let cell = self.cell.map_or(0, |index| index.saturating_add(1));
         let percent = ((self.value - 1.0) * 100.0).abs();
         let lost = self.value.abs();
+        let at_least = if self.at_least { "at least " } else { "" };
         let what = match (self.kind, self.cause) {
             (FindingKind::High, Some(Cause::Connection)) => {
                 format!("a connection of cell {cell} has a high resistance: the cell shows {percent:.0} % more than the others")
@@ -228,11 +231,13 @@ impl Finding {
             }
             (FindingKind::Rising, _) => format!("the resistance of cell {cell} has risen by {percent:.0} %"),
             (FindingKind::Unsteady, _) => format!("the voltage of cell {cell} is unsteady under current, as with a loose contact"),
-            (FindingKind::Leak, _) => format!("cell {cell} loses {:.0} mAh per day more than the others", lost * 1000.0),
+            (FindingKind::Leak, _) => {
+                format!("cell {cell} loses {at_least}{:.0} mAh per day more than the others", lost * 1000.0)
+            }
             (FindingKind::Weak, _) => format!("cell {cell} has {percent:.0} % less capacity than the others"),
             (FindingKind::Pack, _) => format!("the battery's usable capacity is {lost:.0} Ah, clearly less than installed"),
             (FindingKind::Behind, _) => {
-                format!("cell {cell} is {lost:.1} Ah less charged than the others when the battery is full")
+                format!("cell {cell} is {at_least}{lost:.1} Ah less charged than the others when the battery is full")
             }
             (FindingKind::Short, _) => format!("cell {cell} is empty {lost:.1} Ah before the others"),
             (FindingKind::Losing, _) => format!("the cells drift apart by {lost:.2} Ah per day: the balancer does not keep up"),

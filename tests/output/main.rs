@@ -5,6 +5,7 @@ mod can;
 mod conext;
 mod dbus_items;
 mod event_log;
+mod health;
 mod history;
 mod metrics;
 mod mqtt;

@@ -1,6 +1,8 @@
 //! The metrics as `promtool` sees them, and the examples for other programs: they use what there is.
 
+use crate::support::cell_health::cell_health;
 use crate::support::snapshot;
+use dbus_bms::model::Snapshot;
 use dbus_bms::output::api::{BatteryInfo, InverterOutputs, MetricName, View, metric_names, metrics};
 use dbus_bms::output::mqtt::{Config, state};
 use dbus_bms::output::web::ROUTES;
@@ -10,13 +12,16 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-fn view(id: &str, snapshot: &dbus_bms::model::Snapshot) -> Arc<View> {
+fn view(id: &str, snapshot: &Snapshot) -> Arc<View> {
     let info = BatteryInfo { id: id.to_owned(), ..BatteryInfo::default() };
     Arc::new(View::new(&info, snapshot, None, InverterOutputs::default()))
 }
 
 fn text() -> String {
-    metrics(&[view("a", &snapshot::alarmed()), view("b", &snapshot::discharging()), view("c", &snapshot::lost())])
+    let with_health = Snapshot { cell_health: Some(Arc::new(cell_health())), ..snapshot::discharging() };
+    let snapshots = [snapshot::alarmed(), snapshot::discharging(), snapshot::lost(), with_health];
+    let views: Vec<_> = ["a", "b", "c", "d"].into_iter().zip(&snapshots).map(|(id, snapshot)| view(id, snapshot)).collect();
+    metrics(&views)
 }
 
 fn promtool(arguments: &[&str], input: &str) -> Output {

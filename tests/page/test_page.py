@@ -17,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from browser import DESKTOP, PHONE, Browser, wait
-from stand_in import SOURCE, StandIn, battery, house_bank, limited_days, log_entries, silent
+from stand_in import SOURCE, StandIn, battery, health, house_bank, limited_days, log_entries, silent
 
 PICTURES = os.environ.get("PICTURES")
 STATES_TO = os.environ.get("STATES_TO")
@@ -792,6 +792,25 @@ def one_silent():
     modules = {**whole["modules"], "online": 3, "offline": 1}
     modules["members"] = [{**member, "online": member["id"] != "b2"} for member in modules["members"]]
     return [{**whole, "modules": modules}, *batteries]
+
+
+class HealthOfCells(Case):
+    """The section that says how the cells are."""
+
+    def test_a_cell_that_does_not_get_full_is_at_least_so_far_behind(self):
+        late = health()
+        late.update(
+            imbalance_ah=6.6, offset_ah=[0.1] * 4 + [-6.5] + [0.1] * 11, at_least=[cell == 4 for cell in range(16)],
+            findings=[dict(kind="behind", cell=5, since=1_793_318_400, certainty="high", text="cell 5", remedy="wait")])
+        server = self.stand_in(battery(health=late))
+        self.open(server.address)
+        self.browser.shows(".health .banner", "cell 5: less charged than the others when the battery is full: at least 6.5\u00a0Ah")
+        self.browser.shows(".healths tbody tr", "at least 6.6\u00a0Ah")
+        # All of them get full: the values are what they are.
+        del late["at_least"]
+        self.open(self.stand_in(battery(health=late)).address)
+        self.browser.shows(".health .banner", "when the battery is full: 6.5\u00a0Ah")
+        self.assertNotIn("at least", self.browser.one(".health").text)
 
 
 class States(Case):

@@ -7,6 +7,7 @@ pub(crate) mod bluez;
 pub(crate) mod board;
 pub(crate) mod broker;
 pub(crate) mod bus;
+pub(crate) mod cell_health;
 pub(crate) mod driver;
 pub(crate) mod http;
 pub(crate) mod program;

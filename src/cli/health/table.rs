@@ -40,7 +40,8 @@ fn battery(health: &Health) -> Vec<Piece> {
 }
 
 fn balance(health: &Health) -> Vec<Piece> {
-    let imbalance = health.imbalance_ah.map(|ah| format!("{ah} Ah between the cells"));
+    let at_least = if health.at_least.contains(&true) { "at least " } else { "" };
+    let imbalance = health.imbalance_ah.map(|ah| format!("{at_least}{ah} Ah between the cells"));
     let trend = health.balancer_wins.map(|wins| if wins { "getting less" } else { "getting more" }.to_owned());
     imbalance.into_iter().chain(trend).map(plain).collect()
 }
@@ -66,12 +67,20 @@ fn cells(health: &Health, colour: bool) -> Vec<String> {
     let percent = |values: &'_ [Option<f64>], cell: usize| {
         values.get(cell).copied().flatten().map_or("?".to_owned(), |ratio| format!("{:+.0} %", (ratio - 1.0) * 100.0))
     };
+    // A cell that did not get full is at least so far behind.
+    let bound = |sign: &str, cell: usize, value: String| {
+        let is_bound = value != "?" && health.at_least.get(cell) == Some(&true);
+        if is_bound { format!("{sign} {value}") } else { value }
+    };
     let all: [(&[Option<f64>], Column); 7] = [
         (&health.resistance_mohm, ("mΩ", Box::new(|cell| digits(&health.resistance_mohm, cell, 2)))),
         (&health.relative_resistance, ("to others", Box::new(|cell| percent(&health.relative_resistance, cell)))),
         (&health.resistance_rise, ("to before", Box::new(|cell| percent(&health.resistance_rise, cell)))),
-        (&health.offset_ah, ("offset Ah", Box::new(|cell| digits(&health.offset_ah, cell, 1)))),
-        (&health.self_discharge_ah_per_day, ("Ah/day lost", Box::new(|cell| digits(&health.self_discharge_ah_per_day, cell, 2)))),
+        (&health.offset_ah, ("offset Ah", Box::new(|cell| bound("≤", cell, digits(&health.offset_ah, cell, 1))))),
+        (
+            &health.self_discharge_ah_per_day,
+            ("Ah/day lost", Box::new(|cell| bound("≥", cell, digits(&health.self_discharge_ah_per_day, cell, 2)))),
+        ),
         (&health.capacity_ah, ("capacity Ah", Box::new(|cell| digits(&health.capacity_ah, cell, 0)))),
         (&health.relative_capacity, ("to others", Box::new(|cell| percent(&health.relative_capacity, cell)))),
     ];

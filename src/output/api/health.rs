@@ -20,7 +20,7 @@ object! {
         usable_ah: Option<f64> = "Ah",
         /// Its standard deviation.
         usable_sd_ah: Option<f64> = "Ah",
-        /// Charge of the fullest cell above that of the emptiest.
+        /// Charge of the fullest cell above that of the emptiest; with a cell in `at_least` at least so much.
         imbalance_ah: Option<f64> = "Ah",
         /// Its trend; negative: the cells come together.
         imbalance_trend_ah_per_day: Option<f64> = "Ah",
@@ -40,6 +40,9 @@ object! {
         offset_ah: Vec<Option<f64>> = "Ah",
         /// Its standard deviation.
         offset_sd_ah: Vec<Option<f64>> = "Ah",
+        /// The cell did not get full any more: it is at least as far behind as its `offset_ah` says, and loses at least its
+        /// `self_discharge_ah_per_day`. Missing while no cell is so.
+        at_least: Vec<bool> = "bool",
         /// Self-discharge above the median cell's.
         self_discharge_ah_per_day: Vec<Option<f64>> = "Ah",
         /// Capacity.
@@ -116,6 +119,7 @@ impl Health {
             resistance_rise: values(|cell| cell.rise, 3),
             offset_ah: values(|cell| cell.offset, 2),
             offset_sd_ah: sds(|cell| cell.offset, 2),
+            at_least: late(cells),
             self_discharge_ah_per_day: values(|cell| cell.self_discharge, 3),
             capacity_ah: values(|cell| cell.capacity, 1),
             relative_capacity: values(|cell| cell.relative_capacity, 3),
@@ -136,6 +140,12 @@ impl Health {
 fn list(cells: &[CellEstimates], value: impl Fn(&CellEstimates) -> Option<f64>) -> Vec<Option<f64>> {
     let values: Vec<_> = cells.iter().map(value).collect();
     if values.iter().any(Option::is_some) { values } else { Vec::new() }
+}
+
+/// Whether each cell did not get full any more; empty if all did, or nothing is known of their charge.
+fn late(cells: &[CellEstimates]) -> Vec<bool> {
+    let late: Vec<bool> = cells.iter().map(|cell| cell.is_late && cell.offset.is_some()).collect();
+    if late.contains(&true) { late } else { Vec::new() }
 }
 
 impl From<&Finding> for HealthFinding {

@@ -2,7 +2,7 @@
 //! names of 0.1.0, with the unit of the key, are kept for one more release. Pure.
 
 use super::field::Member;
-use super::{Field, View, Visitor, each_object};
+use super::{Field, Health, View, Visitor, each_object};
 use crate::base::episode::Once;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -26,8 +26,72 @@ const OTHERS: [(&str, &str, &str); 5] = [
     ("info", "number", "Always 1; the labels identify the battery."),
     ("cell_voltage_v", "V", "Voltage of each cell."),
     ("temperature_sensor_c", "°C", "Temperature of each sensor."),
-    ("cell_relative_resistance", "number", "Resistance of each cell over the median cell's."),
     ("alarm", "number", "Active alarms by name: 1 warning, 2 alarm."),
+    (
+        "health_finding",
+        "number",
+        "What was found about the cells, by kind: 1 likely, 2 very likely, 3 almost certain; without a cell: the battery.",
+    ),
+];
+
+/// A list of the health with a value per cell.
+struct PerCell {
+    key: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    values: fn(&Health) -> Vec<Option<f64>>,
+}
+
+/// All of them. None had a name in 0.1.0.
+const PER_CELL: [PerCell; 8] = [
+    PerCell {
+        key: "cell_resistance_mohm",
+        unit: "mΩ",
+        meaning: "Estimated resistance of each cell at 25 °C with the share of the busbars.",
+        values: |health| health.resistance_mohm.clone(),
+    },
+    PerCell {
+        key: "cell_relative_resistance",
+        unit: "number",
+        meaning: "Resistance of each cell over the median cell's.",
+        values: |health| health.relative_resistance.clone(),
+    },
+    PerCell {
+        key: "cell_resistance_rise",
+        unit: "number",
+        meaning: "Resistance of each cell over that of the first weeks.",
+        values: |health| health.resistance_rise.clone(),
+    },
+    PerCell {
+        key: "cell_offset_ah",
+        unit: "Ah",
+        meaning: "Estimated charge of each cell above the median cell's when the battery is full.",
+        values: |health| health.offset_ah.clone(),
+    },
+    PerCell {
+        key: "cell_self_discharge_ah_per_day",
+        unit: "Ah",
+        meaning: "Estimated self-discharge of each cell above the median cell's.",
+        values: |health| health.self_discharge_ah_per_day.clone(),
+    },
+    PerCell {
+        key: "cell_at_least",
+        unit: "bool",
+        meaning: "1: the cell did not get full any more, so it is at least as far behind, and loses at least as much, as is estimated.",
+        values: |health| health.at_least.iter().map(|late| Some(f64::from(u8::from(*late)))).collect(),
+    },
+    PerCell {
+        key: "cell_capacity_ah",
+        unit: "Ah",
+        meaning: "Estimated capacity of each cell.",
+        values: |health| health.capacity_ah.clone(),
+    },
+    PerCell {
+        key: "cell_relative_capacity",
+        unit: "number",
+        meaning: "Capacity of each cell over the median cell's.",
+        values: |health| health.relative_capacity.clone(),
+    },
 ];
 
 /// A unit of keys and how their metrics say it.
@@ -89,13 +153,20 @@ pub(super) struct Family<'a> {
     base: Option<&'static BaseUnit>,
     meaning: String,
     is_counter: bool,
+    /// It has a deprecated name if its unit is another one than its key's.
+    is_old: bool,
 }
 
 impl<'a> Family<'a> {
     /// Of a key, which begins with the object that it is in.
     pub(super) fn new(key: &'a str, unit: &str, meaning: &str, is_counter: bool) -> Self {
         let base = UNITS.iter().find(|base| base.unit == unit && key.ends_with(base.key));
-        Self { key, base, meaning: meaning.trim().to_owned(), is_counter }
+        Self { key, base, meaning: meaning.trim().to_owned(), is_counter, is_old: true }
+    }
+
+    /// Of values per cell.
+    fn of_cells(list: &'a PerCell) -> Self {
+        Self { is_old: false, ..Self::new(list.key, list.unit, list.meaning, false) }
     }
 
     fn named(&self, key: &str) -> String {
@@ -104,7 +175,7 @@ impl<'a> Family<'a> {
 
     /// Its name, and the one before.
     pub(super) fn name(self) -> MetricName {
-        let before = self.base.map(|_| self.named(self.key));
+        let before = self.base.filter(|_| self.is_old).map(|_| self.named(self.key));
         MetricName { name: self.in_base_units(), before, meaning: self.meaning }
     }
 
@@ -127,7 +198,7 @@ impl<'a> Family<'a> {
             }
             line(out, &name, labels, number * times / by);
         });
-        if self.base.is_none() {
+        if self.base.is_none() || !self.is_old {
             return;
         }
         let (before, mut headed) = (self.named(self.key), Once::default());
@@ -145,6 +216,7 @@ pub fn metrics(views: &[Arc<View>]) -> String {
     let mut out = String::new();
     each_object(&mut Writer { views, out: &mut out });
     others(views, &mut out);
+    cells(views, &mut out);
     out
 }
 
@@ -153,6 +225,7 @@ pub fn metric_names() -> Vec<MetricName> {
     let mut names = Vec::new();
     each_object(&mut Lister(&mut names));
     names.extend(OTHERS.map(|(key, unit, doc)| Family::new(key, unit, doc, false).name()));
+    names.extend(PER_CELL.iter().map(|list| Family::of_cells(list).name()));
     names
 }
 
@@ -200,6 +273,19 @@ fn others(views: &[Arc<View>], out: &mut String) {
     }
 }
 
+fn cells(views: &[Arc<View>], out: &mut String) {
+    for list in &PER_CELL {
+        Family::of_cells(list).write(out, |put| {
+            for view in views {
+                let values = view.health.iter().flat_map(|health| (list.values)(health));
+                for (number, value) in (1..).zip(values).filter_map(|(number, value)| Some((number, value?))) {
+                    put(&[("battery", &view.identity.id), ("cell", &i32::to_string(&number))], value);
+                }
+            }
+        });
+    }
+}
+
 /// The values of one of [`OTHERS`].
 fn other(key: &str, view: &View, put: &mut Put<'_>) {
     let battery = ("battery", view.identity.id.as_str());
@@ -230,10 +316,17 @@ fn other(key: &str, view: &View, put: &mut Put<'_>) {
                 }
             }
         }
-        "cell_relative_resistance" => {
-            for (number, ratio) in (1..).zip(view.health.iter().flat_map(|health| &health.relative_resistance)) {
-                if let Some(ratio) = ratio {
-                    put(&[battery, ("cell", &i32::to_string(&number))], *ratio);
+        "health_finding" => {
+            for finding in view.health.iter().flat_map(|health| &health.findings) {
+                let (kind, number) = (("kind", finding.kind.as_ref()), finding.cell.map(|cell| cell.to_string()));
+                let sure = match finding.certainty.as_ref() {
+                    "certain" => 3.0,
+                    "high" => 2.0,
+                    _ => 1.0,
+                };
+                match &number {
+                    Some(number) => put(&[battery, kind, ("cell", number)], sure),
+                    None => put(&[battery, kind], sure),
                 }
             }
         }

@@ -31,10 +31,13 @@ function strip({ relative_resistance: ratios = [], findings = [] }, end) {
 
 const capacity = ({ usable_ah, usable_sd_ah }) => (Number.isFinite(usable_ah) ? `${number(usable_ah, 0, 'Ah')} ± ${number(2 * usable_sd_ah, 0)}` : t('health_unknown'));
 
-function drift({ imbalance_ah, balancer_wins }) {
+/** An estimate that is a bound if a cell did not get full any more. */
+const bound = (value, isBound) => (isBound ? t('health_at_least', { value }) : value);
+
+function drift({ imbalance_ah, balancer_wins, at_least = [] }) {
   if (!Number.isFinite(imbalance_ah)) return t('health_unknown');
   const trend = balancer_wins === undefined ? undefined : t(balancer_wins ? 'health_less' : 'health_more');
-  return [number(imbalance_ah, 1, 'Ah'), trend].filter(Boolean).join(', ');
+  return [bound(number(imbalance_ah, 1, 'Ah'), at_least.includes(true)), trend].filter(Boolean).join(', ');
 }
 
 function row(name, health, end) {
@@ -43,12 +46,19 @@ function row(name, health, end) {
     cell(t('health_resistance'), strip(health, end)), cell(t('health_drift'), drift(health)));
 }
 
-function finding(name, { kind, cell, cause, certainty, since }) {
+/** How far a cell is behind the others. */
+function behind({ offset_ah = [], at_least = [] }, cell) {
+  const offset = offset_ah[cell - 1];
+  return Number.isFinite(offset) ? bound(number(Math.abs(offset), 1, 'Ah'), at_least[cell - 1]) : undefined;
+}
+
+function finding(name, { kind, cell, cause, certainty, since }, health) {
   const words = t(cause === 'connection' && (kind === 'high' || kind === 'rising') ? `health_${kind}_connection` : `health_${kind}`);
   const where = [name, cell && t('cell_no', { n: cell })].filter(Boolean).join(' · ');
   const more = [t(`health_${certainty}_sure`), t('since', { time: moment(since, { dateStyle: 'medium' }) })].join(' · ');
   const remedy = t(cause === 'cell' && (kind === 'high' || kind === 'rising') ? 'health_do_cell' : `health_do_${kind}`);
-  return html('li', { class: 'banner warning' }, html('strong', {}, `${where}: ${words}`), html('span', {}, `${remedy} (${more})`));
+  const what = [words, kind === 'behind' ? behind(health, cell) : undefined].filter(Boolean).join(': ');
+  return html('li', { class: 'banner warning' }, html('strong', {}, `${where}: ${what}`), html('span', {}, `${remedy} (${more})`));
 }
 
 export function health() {
@@ -66,7 +76,7 @@ export function health() {
       node.hidden = !known.length;
       if (node.hidden) return;
       keyed(body, JSON.stringify(known), () => known.map(([name, health]) => row(name, health, reach(known))));
-      const findings = known.flatMap(([name, health]) => (health.findings ?? []).map((one) => [known.length > 1 ? name : undefined, one]));
+      const findings = known.flatMap(([name, health]) => (health.findings ?? []).map((one) => [known.length > 1 ? name : undefined, one, health]));
       keyed(list, JSON.stringify(findings), () => (findings.length ? findings.map((one) => finding(...one)) : [html('li', { class: 'muted' }, t('health_fine'))]));
     },
   };
