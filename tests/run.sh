@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # tests/run.sh [--quick]   all tests
 #
-# Unit, property, replay and whole-program tests with cargo, a short run of the fuzz targets, installations in scratch roots, the
-# pages as a site, then the static binaries for GX devices, their release, and its tests on an emulated one; --quick omits that last
-# part.
+# Unit, property, replay and whole-program tests with cargo, a short run of the fuzz targets, the skeleton of a new BMS family,
+# installations in scratch roots, the pages as a site, then the static binaries for GX devices, their release, and its tests on an
+# emulated one; --quick omits that last part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -51,6 +51,7 @@ host() {
     step "tests" cargo nextest run --locked --all-features --test-threads $((4 * $(nproc)))
     step "examples in the documentation" cargo test --locked --all-features --doc
     step "fuzz targets" fuzz/run.sh --short
+    step "skeleton of a new BMS family" xtask/check.sh
     step "installations" tests/install.sh
     step "Debian package" tests/packages.sh
     step "CAN frames read by cantools" tests/can/cantools.sh

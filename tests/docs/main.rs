@@ -11,6 +11,7 @@ mod panics;
 mod paths_doc;
 mod readme;
 mod replaced;
+mod skeletons;
 #[path = "../support/mod.rs"]
 mod support;
 mod units;
