@@ -35,7 +35,7 @@ pub use failure::Failure;
 
 use crate::base::version::VERSION;
 use crate::terminal::input::StandardInput;
-use crate::terminal::output::{Show, columns};
+use crate::terminal::output::{Show, columns, wrapped};
 use bank::BankArgs;
 use can::CanCommand;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -138,7 +138,7 @@ Exit codes:
 
 /// Takes the arguments. Help is as wide as the terminal; in a pipe or file no line is broken.
 fn parse() -> Result<Cli, clap::Error> {
-    let matches = Cli::command().term_width(columns().unwrap_or(0)).try_get_matches()?;
+    let matches = Cli::command().term_width(columns(io::stdout()).unwrap_or(0)).try_get_matches()?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -158,7 +158,7 @@ pub fn main() -> Exit {
         Ok(()) => Exit::Fine,
         Err(failure) if failure.is_closed_pipe() => Exit::Fine,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "{failure}");
+            let _ = writeln!(io::stderr(), "{}", wrapped(&failure.to_string(), columns(io::stderr())));
             failure.exit()
         }
     }

@@ -8,6 +8,7 @@ use crate::bms::Line;
 use crate::config::Settings;
 use crate::link::open;
 use crate::service::{RunError, port_options, scope};
+use crate::terminal::output::{columns, wrapped};
 use crate::terminal::progress::{Extent, Progress};
 use crate::tools::record_session::{RecordMode, RecordPlan, RecordResult, record};
 use clap::Args;
@@ -63,7 +64,8 @@ impl RecordArgs {
         drop(progress);
         let recorded = recorded?;
         file.finish(&recorded.recording.text()).map_err(unwritable)?;
-        writeln!(out, "{}: {}", self.to.display(), recorded.summary())?;
+        let summary = format!("{}: {}", self.to.display(), recorded.summary());
+        writeln!(out, "{}", wrapped(&summary, columns(io::stdout())))?;
         self.exit_result(recorded)
     }
 

@@ -276,6 +276,18 @@ fn help_fits_the_terminal_without_breaking_words_and_is_unbroken_in_a_pipe() {
 }
 
 #[test]
+fn a_failure_fits_the_terminal_without_breaking_words() {
+    let command = format!("stty cols 40 && {} probe /nonexistent/port", env!("CARGO_BIN_EXE_dbus-bms"));
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).stdin(std::process::Stdio::null());
+    let shown = String::from_utf8(script.output().unwrap().stdout).unwrap();
+    let piped = run(&["probe", "/nonexistent/port"], "").err;
+    assert!(piped.lines().count() == 1 && piped.chars().count() > 80, "{piped}");
+    assert!(shown.lines().count() > 2 && shown.lines().all(|line| line.trim_end().chars().count() <= 40), "{shown}");
+    assert!(shown.split_whitespace().eq(piped.split_whitespace()), "{shown}");
+}
+
+#[test]
 fn simulate_lists_its_boards() {
     let help = run(&["simulate", "--help"], "").out;
     for board in dbus_bms::sim::names() {

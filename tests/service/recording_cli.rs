@@ -6,8 +6,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 struct Ended {
     code: i32,
@@ -153,6 +154,58 @@ fn nothing_found_is_3_and_recorded() {
     assert_eq!((played.code, played.err.contains("no valid jbd frame")), (3, true), "{}", played.err);
 }
 
+/// Runs a program whose messages go to a terminal: its status, and what the terminal got.
+fn on_terminal(command: &mut Command) -> (ExitStatus, String) {
+    let (ours, terminal) = terminal();
+    let status = command.env("TERM", "xterm").stdout(Stdio::null()).stderr(terminal).status().unwrap();
+    // The program's copy of the terminal is closed with it.
+    command.stderr(Stdio::null());
+    // A read at the other end of a closed terminal fails after all that was written.
+    let mut shown = Vec::new();
+    let _ = fs::File::from(ours).read_to_end(&mut shown);
+    (status, String::from_utf8_lossy(&shown).into_owned())
+}
+
+/// Both ends of a pseudo terminal.
+fn terminal() -> (OwnedFd, fs::File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    (ours, fs::File::options().read(true).write(true).open(name).unwrap())
+}
+
+#[test]
+fn how_far_a_long_search_is_stands_on_a_terminal() {
+    let scratch = Scratch::new("search");
+    // A line on which nobody answers.
+    let (silent, _open) = terminal();
+    let port = ptsname(&silent, Vec::new()).unwrap().into_string().unwrap();
+    let (status, shown) = on_terminal(&mut scratch.command(&["probe", &port]));
+    assert_eq!(status.code(), Some(3), "{shown:?}");
+    assert!(shown.contains("searching: 1 s\x1b[K\r") || shown.contains("searching: 2 s\x1b[K\r"), "{shown:?}");
+    let piped = scratch.run(&["probe", &port]);
+    assert!(piped.code == 3 && !piped.err.contains("searching:"), "{}", piped.err);
+}
+
+#[test]
+fn how_far_simulated_days_are_stands_on_a_terminal() {
+    let scratch = Scratch::new("days");
+    let mut command = scratch.command(&["simulate-day", "--table"]);
+    let (ours, terminal) = terminal();
+    let mut child = command.env("TERM", "xterm").stdout(Stdio::null()).stderr(terminal).spawn().unwrap();
+    command.stderr(Stdio::null());
+    let mut ours = fs::File::from(ours);
+    let (mut shown, mut part) = (String::new(), [0; 256]);
+    while !shown.contains(" days\x1b[K\r") {
+        let count = ours.read(&mut part).unwrap();
+        shown.push_str(&String::from_utf8_lossy(&part[..count]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(shown.contains("simulating: 0 of "), "{shown:?}");
+}
+
 #[test]
 fn how_far_a_recording_is_stands_on_a_terminal_and_nowhere_else() {
     let scratch = Scratch::new("progress");
@@ -161,18 +214,8 @@ fn how_far_a_recording_is_stands_on_a_terminal_and_nowhere_else() {
     let piped = scratch.run(&args("piped.json"));
     assert_eq!((piped.code, piped.err.contains(" of 4 s")), (0, false), "{}", piped.err);
 
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = fs::File::options().read(true).write(true).open(name).unwrap();
-    let mut command = scratch.command(&args("shown.json"));
-    assert!(command.env("TERM", "xterm").stdout(Stdio::null()).stderr(terminal).status().unwrap().success());
-    drop(command);
-    // A read at the other end of a closed terminal fails after all that was written.
-    let mut shown = Vec::new();
-    let _ = fs::File::from(ours).read_to_end(&mut shown);
-    let shown = String::from_utf8_lossy(&shown);
+    let (status, shown) = on_terminal(&mut scratch.command(&args("shown.json")));
+    assert!(status.success(), "{shown:?}");
     assert!(shown.contains("recording: 1 of 4 s\x1b[K\r") || shown.contains("recording: 2 of 4 s\x1b[K\r"), "{shown:?}");
     let last = shown.rfind(" of 4 s").unwrap_or(0);
     assert!(shown[last..].matches("\x1b[K").count() >= 2, "the line is removed at the end: {shown:?}");
