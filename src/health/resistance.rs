@@ -20,8 +20,8 @@ const USUAL_VOLTAGES: std::ops::RangeInclusive<f64> = 3.10..=3.45;
 /// The slow part is taken so long after the step, s, of steps at least as large, A.
 const SLOW_AFTER: f64 = 60.0;
 const SLOW_SMALLEST: f64 = 4.0;
-/// Readings further apart than this are no longer near, s.
-const NEAR: f64 = 5.0;
+/// Readings further apart than this are no longer near, s: those every 5 s are, whatever their jitter.
+const NEAR: f64 = 5.5;
 /// The first days and steps are what a rise is measured against.
 pub(super) const BASE_DAYS: f64 = 21.0;
 pub(super) const BASE_STEPS: f32 = 60.0;
@@ -157,7 +157,7 @@ impl Steps {
 
     /// Looks for a step in the middle of the last readings.
     pub(super) fn look(&mut self, days: f64, period: f64, temperature: f64, moment: &mut Moment, cells: &mut [Cell]) {
-        let near = period < NEAR;
+        let near = period <= NEAR;
         let (wide, guard) = if near { (3, 1) } else { (2, 0) };
         let Some(step) = Step::find(moment, wide, guard) else { return };
         let x = step.size() * curve::fast_at(temperature);

@@ -5,8 +5,8 @@ use dbus_bms::health::Health;
 use dbus_bms::model::{Cause, CellEstimates, Estimate};
 use dbus_bms::sim::months::{Fault, FaultKind, Installation, Months, Outcome, follow};
 
-/// Time between two readings, s. From 5 s on the cause of a resistance is not told.
-const PERIOD: f64 = 4.0;
+/// Time between two readings, s: the longest with which the cause of a resistance is told.
+const PERIOD: f64 = 5.0;
 
 fn installation(seed: u64) -> Installation {
     Installation { period_s: PERIOD, ..Installation::random(seed) }
