@@ -6,8 +6,12 @@
 use super::curve::{HYSTERESIS, HYSTERESIS_CHARGE, PLATEAU};
 use serde::{Deserialize, Serialize};
 
-/// How far the voltage may lie from the curve, V.
-const TOLERANCE: f64 = 0.007;
+/// How far the voltage may lie from the curve while discharging, V: capacities are measured then, and at 3.2 V this makes 2 %.
+const MOST_DEVIATION: f64 = 0.009;
+/// How much further apart than usual charging and discharging may lie, V, half of it: cells with a wider hysteresis have another
+/// curve. Lying closer together is mostly current that is compensated too much, and matters less.
+const MOST_WIDER: f64 = 0.0025;
+const MOST_NARROWER: f64 = 0.005;
 /// What compensating the current misses while charging, V: charging currents are larger than those of discharging.
 const MISSED_CHARGING: f64 = 0.0035;
 /// Below a full charge, share of the capacity.
@@ -56,7 +60,8 @@ impl Fit {
         self.hysteresis += ((side - f64::from(self.hysteresis)) * share) as f32;
     }
 
-    /// A sample: the median cell's open voltage and voltage drop (V), and the charge below the last full one (share).
+    /// A sample: the median cell's open voltage and voltage drop (V), and the charge below the last full one (share of the capacity
+    /// that the cells have).
     pub(super) fn look(&mut self, open: f64, drop: f64, below_full: f64) {
         if !WINDOW.contains(&below_full) || drop.abs() > MOST_DROP {
             return;
@@ -76,11 +81,9 @@ impl Fit {
 
     /// Whether the curve fits; `None`: not known yet.
     pub(super) fn is_good(&self) -> Option<bool> {
-        let [charging, discharging] = self.deviations().map(|deviation| deviation.map(|volts| volts.abs() <= TOLERANCE));
-        match (charging, discharging) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        }
+        let [charging, discharging] = self.deviations();
+        let (charging, discharging) = charging.zip(discharging)?;
+        let wider = (charging - discharging) / 2.0;
+        Some(discharging.abs() <= MOST_DEVIATION && (-MOST_NARROWER..=MOST_WIDER).contains(&wider))
     }
 }

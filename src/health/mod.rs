@@ -37,7 +37,7 @@ use cell::Cell;
 use clock::{Clock, DAY, Interval};
 use count::Count;
 use deviation::{Deviations, Polarisation};
-use ends::bottom::{Bottom, Known};
+use ends::bottom::{self, Bottom, Known};
 use ends::top::Top;
 use ends::{CurrentOffset, Look};
 use findings::Watch;
@@ -269,7 +269,8 @@ impl Health {
     fn look_at_fit(&mut self, open: &[f64]) {
         let (Some(anchor), Some(open), true) = (self.top.anchor, median(open.iter().copied()), self.is_settled()) else { return };
         let drop = deviation::usual_drop(&self.polarisation, self.temperature(), &self.steps);
-        self.fit.look(open, drop, (anchor.charge - self.count.charge) / self.nominal());
+        let capacity = bottom::usual_capacity(&self.cells).unwrap_or_else(|| self.nominal());
+        self.fit.look(open, drop, (anchor.charge - self.count.charge) / capacity);
     }
 
     fn look_at_ends(&mut self, open: &[f64]) {

@@ -99,6 +99,33 @@ fn self_discharge_is_found() {
 #[test]
 fn a_weak_cell_is_found() {
     // Only a battery that is discharged far tells capacities.
-    let deep = Installation { least_soc: 0.08, deep_days: 0.5, base_w: 400.0, ..installation(116) };
-    told(deep, FaultKind::Capacity, 0.20, [0.0, 0.0], 30);
+    told(deep(116), FaultKind::Capacity, 0.20, [0.0, 0.0], 30);
+}
+
+/// A battery that is discharged far every other day.
+fn deep(seed: u64) -> Installation {
+    Installation { least_soc: 0.08, deep_days: 0.5, base_w: 400.0, ..installation(seed) }
+}
+
+#[test]
+fn a_battery_with_less_capacity_than_installed_is_found() {
+    told(deep(117), FaultKind::Battery, 0.25, [0.0, 0.0], 30);
+}
+
+/// Old cells with a wide hysteresis, whose curve lies higher or lower: who is empty first is known, but not with how much charge.
+#[test]
+fn no_capacity_is_claimed_when_the_curve_does_not_fit() {
+    for (seed, curve_shift_v) in [(118, 0.007), (119, -0.007)] {
+        let usual = deep(seed);
+        let (real_capacity_ah, resistance) = (0.85 * usual.real_capacity_ah, 1.6 * usual.resistance);
+        let aged = Installation { curve_shift_v, real_capacity_ah, resistance, hysteresis: 1.75, ..usual };
+        let mut is_measured = false;
+        let outcome = follow(&aged, 30, |day, _, health| {
+            let estimates = health.estimates();
+            assert!(estimates.battery.capacity.is_none(), "claimed on day {day} with a shift of {curve_shift_v} V");
+            assert!(estimates.cells.iter().all(|cell| cell.capacity.is_none()), "claimed of a cell on day {day}");
+            is_measured |= estimates.cells.iter().any(|cell| cell.relative_capacity.is_some());
+        });
+        assert!(is_measured && outcome.not_true.is_empty(), "{outcome:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::super::cell::Cell;
 use super::super::clock::DAY;
 use super::super::curve::{self, BOTTOM, BOTTOM_LEVELS, SLOWEST_SHARE};
-use super::super::line::Line;
+use super::super::line::{Line, median};
 use super::super::resistance::Steps;
 use super::top::{Anchor, Top};
 use super::{CurrentOffset, LEAST_CURRENT, Look, Passing, median_passing};
@@ -192,4 +192,9 @@ impl CellBottom {
         let weight = f64::from(self.weight);
         (weight > 1e-6).then(|| (f64::from(self.weighted) / weight, (1.0 / weight).sqrt()))
     }
+}
+
+/// Capacity of the median cell of those whose capacity was measured, Ah, whether it may be claimed or not.
+pub(in super::super) fn usual_capacity(cells: &[Cell]) -> Option<f64> {
+    median(cells.iter().filter_map(|cell| cell.bottom.capacity()).map(|(capacity, _)| capacity))
 }
