@@ -46,8 +46,8 @@ def silent(view, seconds):
     return {**view, **dict.fromkeys(measured), "freshness": freshness, "age_s": seconds, "limits": limits}
 
 
-def history(range_, now):
-    """Sunny days; without data for a while in the night of `day`."""
+def history(range_, now, scale=1, log=()):
+    """Sunny days, times `scale`; without data for a while of `day`. Limits of the log hold for their time."""
     if range_ == "year":
         day = lambda back: time.strftime("%Y-%m-%d", time.gmtime(now - back * 86400))
         return {"range": range_, "days": [dict(date=day(back), charged_kwh=8.1, discharged_kwh=7.4) for back in range(300, -1, -1)]}
@@ -55,11 +55,20 @@ def history(range_, now):
     out = {key: [] for key in "t age_s soc_pct power_w charged_wh discharged_wh voltage_v current_a cell_delta_v ccl_a dcl_a cvl_v".split()}
     for at in range(int((now - length) // step * step), int(now), step):
         hour = at % 86400 / 3600
-        power = 2600 * max(0, math.sin((hour - 6) / 12 * math.pi)) ** 1.3 - 480 - 300 * math.exp(-(((hour - 19) / 1.5) ** 2)) + 90 * math.sin(at / 700)
+        power = scale * (2600 * max(0, math.sin((hour - 6) / 12 * math.pi)) ** 1.3 - 480 - 300 * math.exp(-(((hour - 19) / 1.5) ** 2)) + 90 * math.sin(at / 700))
         soc = 55 + 35 * math.sin((hour - 10) / 24 * 2 * math.pi)
-        row = [at, int(now) - at, round(soc, 1), round(power, 1), max(0, power) * step / 3600, max(0, -power) * step / 3600, round(52 + soc / 50 + power / 4000, 2), round(power / 53, 1), round(0.006 + 0.00025 * max(0, soc - 70), 4),
-               50 if soc < 85 else 22, 60 if soc > 24 else 30, 55.2 if soc < 88 else 54]
-        gone = range_ == "day" and 3 < hour < 3.7
+        ccl, dcl = scale * (50 if soc < 85 else 22), scale * (60 if soc > 24 else 30)
+        for entry in log:
+            if entry["kind"] == "limit" and entry["at"] <= at + step / 2 and at <= (entry["ended"] or now):
+                # Whatever the sun gives: the limit is felt.
+                if entry["what"] == "charge":
+                    ccl, power = entry["value"], entry["value"] * 53
+                else:
+                    dcl, power = entry["value"], -entry["value"] * 53
+        volts = round(52 + soc / 50 + power / scale / 4000, 2)
+        row = [at, int(now) - at, round(soc, 1), round(power, 1), max(0, power) * step / 3600, max(0, -power) * step / 3600, volts, round(power / 53, 1), round(0.006 + 0.00025 * max(0, soc - 70), 4),
+               ccl, dcl, 55.2 if soc < 88 else 54]
+        gone = range_ == "day" and 30_000 < now - at < 32_500
         for key, value in zip(out, row):
             out[key].append(value if key in ("t", "age_s") or not gone else None)
     return {"range": range_, "step_s": step, "now": int(now), **out}
@@ -91,7 +100,11 @@ def house_bank(count=4, **changes):
             power_w=1050.0, temperature_max_c=22.4, time_to_go_s=None, commands=["charge", "discharge", "balance"]))
     for number, view in enumerate(views, 1):
         view["health"] = health(number == 3)
-    views[2 % count]["overrides_set"] = [dict(kind="ccl", value_a=20.0, of_s=28_800, until=int(time.time()) + 20_760, by="the dashboard")]
+    third = views[2 % count]
+    third["limits"] = third["limits"] | dict(
+        ccl_a=20.0, ccl_why="limit set by the owner for now", dcl_why="configured maximum", ccl=dict(value=20.0, rule="limit_set_by_the_owner_for_now", max=50.0),
+        dcl=dict(value=60.0, rule="configured_maximum", max=60.0))
+    third["overrides_set"] = [dict(kind="ccl", value_a=20.0, of_s=28_800, until=int(time.time()) + 20_760, by="the dashboard")]
     members = [dict(id=f"b{number}", name=f"Battery {number}", online=True) for number in range(1, count + 1)]
     whole = battery(
         id="bank_house", name="House bank", kind="bank", cell_voltages_v=None, cell_min_v=None, cell_max_v=None, soc_pct=73.0, current_a=19.7 * count, power_w=1050.0 * count, voltage_v=53.4,
@@ -131,6 +144,15 @@ def log_entries(now):
         entry("switch", "charge", 4 * day, 900, by="the dashboard"),
         entry("cable", "silence", 5 * day, 95, battery="Shed", level="warning"),
         entry("excess", "charge", 6 * day, 60, value=58.0, level="warning"),
+    ]
+
+
+def felt_limits(now, id="bank_house", name="House bank"):
+    """Two limits of the last day, as the log has them: by a cell, then by the owner until now."""
+    limit = dict(id=id, name=name, kind="limit", what="charge", battery="Battery 3", times=1)
+    return [
+        limit | dict(rule="limit_set_by_the_owner_for_now", value=80.0, at=int(now - 7920), ended=None, active=True, lasted_s=7920),
+        limit | dict(rule="highest_cell_voltage", cell=11, value=26.0, at=int(now - 50_000), ended=int(now - 45_000), active=False, lasted_s=5000),
     ]
 
 
@@ -183,11 +205,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/api/v1/batteries":
             self.json({"batteries": self.server.views})
         elif path == "/api/v1/recordings":
-            self.json({"recordings": self.server.recordings})
+            self.json({"recordings": [{key: value for key, value in one.items() if key != "content"} for one in self.server.recordings]})
+        elif found := next((one for one in self.server.recordings if path == f"/api/v1/recordings/{one['file']}"), None):
+            self.answer(200, "text/plain; charset=utf-8", found["content"].encode())
         elif path == "/api/v1/devices":
             self.json({"devices": self.server.devices})
         elif path == "/api/v1/history":
-            self.json(history(re.search(r"range=(\w+)", query)[1], time.time()))
+            id = re.search(r"id=(\w+)", query)[1]
+            scale = next((view["capacity_ah"] / 280 for view in self.server.views if view["id"] == id), 1)
+            self.json(history(re.search(r"range=(\w+)", query)[1], time.time(), scale, [entry for entry in self.server.log if entry["id"] == id]))
         elif path == "/api/v1/history/cells":
             self.json(cells(re.search(r"id=(\w+)", query)[1], self.server.views, time.time()))
         elif path == "/api/v1/log":

@@ -17,13 +17,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from browser import DESKTOP, PHONE, Browser, wait
-from stand_in import SOURCE, StandIn, battery, health, house_bank, limited_days, log_entries, silent
+from stand_in import SOURCE, StandIn, battery, felt_limits, health, house_bank, limited_days, log_entries, silent
 
 PICTURES = os.environ.get("PICTURES")
 STATES_TO = os.environ.get("STATES_TO")
+MOCK = os.environ.get("MOCK")
 RANGES = ["hour", "day", "week", "month"]
 # Loaded only when they are needed.
-LATER = {"kiosk.js", "cellday.js", "house.js", "generator.js", "flow.js"}
+LATER = {"kiosk.js", "cellday.js", "house.js", "generator.js", "flow.js", "commands.js", "access.js", "health.js"}
 KEYS_THAT_ARE_TABLES = {"phrases", "patterns", "alarms", "device_values", "device_states"}
 
 
@@ -127,6 +128,7 @@ class Words(unittest.TestCase):
         first = sum(size for name, size in packed.items() if name not in LATER and (not name.startswith("lang/") or name == "lang/en.json"))
         self.assertLessEqual(sum(packed.values()), 120_000, packed)
         self.assertLessEqual(first, 60_000, packed)
+        print(f"compressed: {first} bytes at first, {sum(packed.values())} in all", end=" ")
 
 
 class Page(Case):
@@ -352,6 +354,8 @@ class Page(Case):
         server.limited = []
         self.browser.driver.refresh()
         self.browser.shows(".causes .total", "Not at all")
+        below = "return arguments[0].getBoundingClientRect().bottom - arguments[0].lastElementChild.lastElementChild.getBoundingClientRect().bottom"
+        wait("the card is as high as its answer", lambda: self.browser.js(below, self.browser.one(".causes")) < 40)
 
     def test_which_cell_is_bad_is_told_with_what_to_do(self):
         self.open(self.stand_in(*house_bank()).address)
@@ -636,10 +640,7 @@ class Page(Case):
         self.browser.one("[data-range=day]").click()
         wait("the day is drawn", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == "day")
         self.assertEqual(len(self.browser.all(".history figure:first-of-type .line")), 2, "a gap is a gap")
-        self.assertEqual(len(self.browser.all(".history figure:first-of-type .hang")), 4, "what is not allowed hangs from above and stands below")
-        tops = self.browser.js("""const [power] = document.querySelectorAll('.history figure'), box = power.querySelector('svg').getBoundingClientRect();
-            return [...power.querySelectorAll('.hang')].map((path) => path.getBoundingClientRect()).map((r) => [r.top - box.top < 11, r.bottom - box.top > box.height - 23])""")
-        self.assertEqual(tops, [[True, False]] * 2 + [[False, True]] * 2)
+        self.assertTrue(self.browser.all(".history figure:first-of-type .hang.other"), "what is not allowed hangs into the picture of the power")
         told = get(f"{server.address}api/v1/history?id=x&range=day")
         for part, column in zip(self.browser.all(".history figure:nth-of-type(3) .legend b"), ["charged_wh", "discharged_wh"]):
             self.assertAlmostEqual(float(part.text.split()[0]), sum(wh or 0 for wh in told[column]) / 1000, delta=0.3, msg=column)
@@ -652,6 +653,74 @@ class Page(Case):
         self.assertIn(earlier, plot.get_attribute("aria-valuetext"))
         plot.send_keys(Keys.ESCAPE)
         wait("no cursor", lambda: not self.browser.text(".history figure .at"))
+
+    def test_limits_hang_into_the_power_in_the_colour_and_with_the_name_of_their_rule(self):
+        now = time.time()
+        server = self.stand_in(*house_bank())
+        server.log = felt_limits(now) + [dict(entry, id="b3", name="Battery 3") for entry in log_entries(now) if entry["kind"] != "full"]
+        server.log.insert(0, dict(server.log[-1], kind="limit", what="discharge", id="bank_house", rule="lowest_cell_voltage", at=int(now - 20_000), ended=int(now - 15_000), value=4.0))
+        self.open(server.address)
+        figure = wait("three curtains with a rule", lambda: len(self.browser.all(".history figure:first-of-type .hang:not(.other)")) == 3 and self.browser.one(".history figure:first-of-type"))
+        hangs = self.browser.js("""const svg = arguments[0].querySelector('svg'), box = svg.getBoundingClientRect();
+            return Object.fromEntries([...svg.querySelectorAll('.hang:not(.other)')].map((path) => [path.textContent, (({ left, right, top, bottom }) =>
+                [path.classList[1], (left - box.left - 54) / (box.width - 62), (right - box.left - 54) / (box.width - 62), top - box.top < 11, bottom - box.top > box.height - 23])(path.getBoundingClientRect())]))""", figure)
+        expected = {"Your temporary limit": ("own", 86_400 - 7920, 86_400, True, False), "The highest cell is close to its limit": ("cell", 36_400, 41_400, True, False), "The lowest cell is nearly empty": ("cell", 66_400, 71_400, False, True)}
+        self.assertEqual(set(hangs), set(expected))
+        for name, (colour, start, end, above, below) in expected.items():
+            self.assertEqual(hangs[name][0], colour, name)
+            self.assertAlmostEqual(hangs[name][1], start / 86_400, delta=0.006, msg=name)
+            self.assertAlmostEqual(hangs[name][2], end / 86_400, delta=0.006, msg=name)
+        self.assertEqual([hangs[name][3] for name in list(expected)[:2]], [True, True], "from above")
+        self.assertTrue(hangs["The lowest cell is nearly empty"][4], "charging from above, discharging from below")
+        words = [node.text.strip() for node in self.browser.all(".ruleshown li")]
+        self.assertEqual(sorted(words), sorted(expected), "told beside the picture as well")
+        fills = self.browser.js("return ['own', 'cell', 'other'].map((name) => getComputedStyle(document.querySelector(`.hatch.${name}`)).fill)")
+        self.assertEqual(len(set(fills)), 3)
+        self.assertEqual([node.get_attribute("class") for node in self.browser.all(".history .point")], ["point override", "point silence"])
+        # The log of a battery in a bank knows no limit: that of the bank applies.
+        self.open(server.address + "#b1")
+        wait("the charts", lambda: self.browser.all(".plot svg"))
+        self.assertEqual(self.browser.all(".ruleshown li"), [])
+
+    def test_recordings_of_faults_are_listed_and_downloaded(self):
+        server = self.stand_in(battery())
+        self.open(server.address)
+        wait("the panels", lambda: self.browser.all(".recordingcard"))
+        self.assertFalse(self.browser.all(".recordingcard")[0].is_displayed(), "nothing without a recording")
+        server.recordings = [dict(file=f"rec-{n}.bmsrec", at=int(time.time()) - n * 3600, bytes=20, why=why, content=f"recorded {n}") for n, why in [(1, "the battery went silent"), (2, "a limit fell to 0")]]
+        self.browser.driver.refresh()
+        wait("both", lambda: len(self.browser.all(".recordingcard li")) == 2)
+        self.browser.shows(".recordingcard li:nth-child(2)", "a limit fell to 0")
+        with tempfile.TemporaryDirectory() as folder:
+            self.browser.cdp("Page.setDownloadBehavior", behavior="allow", downloadPath=folder)
+            self.browser.all(".recordingcard a")[1].click()
+            file = pathlib.Path(folder) / "rec-2.bmsrec"
+            wait("the file", file.exists)
+            wait("all of it", lambda: file.read_text() == "recorded 2")
+        self.assertEqual(self.browser.violations(), [])
+
+    def test_alarms_are_counted_as_alarms_and_the_mosfets_stand_among_the_temperatures(self):
+        alarm = dict(name="cell_high_voltage", level="alarm", text="x", remedy="y", cell=3)
+        self.open(self.stand_in(battery("a", "Left", alarms=[alarm]), battery("b", "Right")).address)
+        self.browser.shows("nav a .mark", "alarms: 1")
+        self.browser.shows(".temperatures", "BMS MOSFETs")
+        self.assertNotIn("°C", self.browser.text(".switches"))
+
+    def test_a_name_keeps_its_letters(self):
+        alarm = dict(name="cell_high_voltage", level="alarm", text="x", remedy="y", cell=3)
+        limits = battery()["limits"] | dict(cvl_why="ttyUSB1: something new", ccl_why="something new")
+        self.open(self.stand_in(battery("a", "ttyUSB0", alarms=[alarm], limits=limits), battery("b", "Right")).address + "#a")
+        self.browser.shows(".alarms li span", "ttyUSB0 · cell 3")
+        self.browser.shows(".limits", "ttyUSB1: something new")
+        self.browser.shows(".limits", "Something new")
+
+    def test_sections_stay_at_hand_on_a_phone(self):
+        self.browser.window(PHONE)
+        self.open(self.stand_in(*house_bank()).address)
+        wait("the log", lambda: self.browser.all(".logcard"))
+        self.browser.js("scrollTo(0, document.documentElement.scrollHeight)")
+        inside = "return [...document.querySelectorAll('#sections a')].filter((a) => a.offsetWidth).map((a) => a.getBoundingClientRect()).filter((box) => box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && box.right <= innerWidth).length"
+        wait("five links in view at the end of the page", lambda: self.browser.js(inside) == 5)
 
     def test_languages_and_colours_are_chosen_and_remembered(self):
         self.open(self.stand_in(battery()).address)
@@ -753,7 +822,8 @@ class Page(Case):
 
     def test_there_are_no_commands_unless_offered(self):
         self.open(self.stand_in(battery()).address)
-        self.assertFalse(self.browser.all(".commandcard")[0].is_displayed())
+        self.browser.one(".energycard.alone")
+        self.assertEqual([card for card in self.browser.all(".commandcard") if card.is_displayed()], [])
         self.assertEqual(self.browser.requests().count("commands"), 0)
 
     def test_commands_are_confirmed_sent_with_the_token_and_refusals_are_told(self):
@@ -787,11 +857,40 @@ class Page(Case):
 
 
 def one_silent():
+    """A bank of four without one of them: its sums are of the other three."""
     whole, *batteries = house_bank()
     batteries[1] = silent(batteries[1], 74)
-    modules = {**whole["modules"], "online": 3, "offline": 1}
-    modules["members"] = [{**member, "online": member["id"] != "b2"} for member in modules["members"]]
-    return [{**whole, "modules": modules}, *batteries]
+    whole.update({key: whole[key] * 3 / 4 for key in ("current_a", "power_w", "capacity_ah", "remaining_ah")})
+    modules = whole["modules"] | dict(online=3, offline=1, members=[{**member, "online": member["id"] != "b2"} for member in whole["modules"]["members"]])
+    limits = whole["limits"] | dict(ccl_a=60.0, dcl_a=180.0, ccl=whole["limits"]["ccl"] | dict(value=60.0, max=150.0), dcl=whole["limits"]["dcl"] | dict(value=180.0, max=180.0))
+    return [{**whole, "modules": modules, "limits": limits}, *batteries]
+
+
+def discharging():
+    """A bank of four in the evening."""
+    whole, *batteries = house_bank(current_a=-38.0, power_w=-2010.0, time_to_go_s=41_000, time_to_full_s=None)
+    return [whole, *({**one, "current_a": -9.5 - 0.1 * number, "power_w": -503.0, "time_to_go_s": 41_000} for number, one in enumerate(batteries))]
+
+
+def contact_sheet(browser, folder, states, sizes):
+    """`index.html` with all pictures of the states, each beside the one of the mock if MOCK is its file."""
+    rows = []
+    for name, mock in states.items():
+        for size, window in sizes.items():
+            for colours in ("light", "dark"):
+                own = f"{name}-{size}-{colours}.webp"
+                if not (folder / own).exists():
+                    continue
+                pictures = [own]
+                if MOCK:
+                    browser.window(window)
+                    browser.open(f"{pathlib.Path(MOCK).resolve().as_uri()}#{'&'.join(part for part in (mock, colours) if part)}")
+                    time.sleep(0.3)
+                    browser.picture(folder / f"mock-{own}")
+                    pictures.append(f"mock-{own}")
+                images = "".join(f'<td><img src="{picture}" width="{min(window[0], 800)}" loading="lazy" alt="{picture}">' for picture in pictures)
+                rows.append(f"<tr><th colspan=2>{name}, {size} px, {colours}<tr>{images}")
+    (folder / "index.html").write_text(f"<!doctype html><meta charset=utf-8><title>States of the page</title><style>td {{ vertical-align: top; background: #888 }}</style><table>{''.join(rows)}</table>\n")
 
 
 class HealthOfCells(Case):
@@ -814,20 +913,30 @@ class HealthOfCells(Case):
 
 
 class States(Case):
-    """Each state of the page on each width, light and dark: nothing sideways, nothing inaccessible. With STATES_TO a picture of each."""
+    """Each state of the page on each width, light and dark: nothing sideways, nothing inaccessible.
+
+    With STATES_TO a picture of each, and a sheet of all: see README.md.
+    """
 
     SIZES = {"1280": (1280, 900), "820": (820, 1180), "390": (390, 844), "360": (360, 740)}
     STATES = {
         "bank": (house_bank, ""), "battery": (house_bank, "#b3"), "bank-of-16": (lambda: house_bank(16), ""), "one-silent": (one_silent, ""),
-        "discharging": (lambda: house_bank(current_a=-38.0, power_w=-2010.0, time_to_go_s=41_000, time_to_full_s=None), ""), "kiosk": (house_bank, "?kiosk"),
+        "discharging": (discharging, ""), "kiosk": (house_bank, "?kiosk"),
     }
+    # The same states of the mock.
+    SHEET = {"bank": "", "battery": "b3", "bank-of-16": "many", "one-silent": "stale", "no-connection": "offline", "discharging": "evening", "kiosk": "kiosk"}
+
+    @classmethod
+    def tearDownClass(cls):
+        if STATES_TO:
+            contact_sheet(cls.browser, pathlib.Path(STATES_TO), cls.SHEET, cls.SIZES)
 
     def show(self, views, where):
         server = self.stand_in(*views)
         now = time.time()
-        server.log = [dict(entry, id="b3", name="Battery 3") for entry in log_entries(now)]
+        server.log = felt_limits(now) + [dict(entry, id="b3", name="Battery 3") for entry in log_entries(now)]
         server.limited = limited_days(now)
-        server.recordings = [dict(file="one.json", at=int(now) - 86_400, why="the battery went silent")]
+        server.recordings = [dict(file="one.bmsrec", at=int(now) - 86_400, bytes=9, why="the battery went silent", content="a reading")]
         self.open(server.address + where)
         wait("a row or bar per cell", lambda: self.browser.all(".row .tile[data-at], .cells li"))
         # Of the past, too, before it is judged.
@@ -864,6 +973,9 @@ class States(Case):
                 if STATES_TO:
                     self.browser.picture(pathlib.Path(STATES_TO) / f"{name}-{size}-{colours}.webp")
 
+    def test_every_state_has_its_place_on_the_sheet(self):
+        self.assertEqual(set(self.SHEET), {*self.STATES, "no-connection"})
+
     def test_every_state_fits_and_is_accessible(self):
         for name, (views, where) in self.STATES.items():
             self.show(views(), where)
@@ -898,8 +1010,9 @@ class States(Case):
 
     def test_sections_are_reached_by_links_and_the_battery_stays(self):
         self.show(house_bank(), "#b3")
-        links = [link for link in self.browser.all("#sections a") if link.is_displayed()]
-        self.assertEqual([link.text for link in links], ["Now", "Cells", "History", "Log", "Energy", "Control"])
+        shown = lambda: [link for link in self.browser.all("#sections a") if link.is_displayed()]
+        wait("links to what is there", lambda: [link.text for link in shown()] == ["Now", "Cells", "History", "Log", "Energy", "Control"])
+        links = shown()
         links[3].click()
         wait("the log in view", lambda: 0 <= self.browser.js("return document.querySelector('#h-logcard').getBoundingClientRect().top") < 700)
         self.assertEqual(self.browser.text("#which"), "Battery 3")
@@ -974,8 +1087,8 @@ class Demo(Case):
 
     def test_within_two_minutes_a_simulated_battery_raises_an_alarm(self):
         self.open(f"{self.base}#bank_demo")
-        wait("one battery with an alarm in the navigation", lambda: any("active" in link.text for link in self.browser.all("nav a:not(.bank)")), 150)
-        next(link for link in self.browser.all("nav a:not(.bank)") if "active" in link.text).click()
+        wait("one battery with an alarm in the navigation", lambda: any("alarms: 1" in link.text for link in self.browser.all("nav a:not(.bank)")), 150)
+        next(link for link in self.browser.all("nav a:not(.bank)") if "alarms: 1" in link.text).click()
         self.browser.shows(".alarms li strong", "The battery is too cold")
         self.browser.shows(".alarms li span", "Warm the room")
         self.browser.shows(".temperatures", "−4.")
@@ -991,6 +1104,14 @@ class Demo(Case):
         wait("the weak cell", lambda: self.browser.all(".row .tile[data-at='2 10']"))
         self.browser.all(".row .tile[data-at='2 10']")[0].click()
         self.browser.shows(".members .cellday", "from")
+        # The chart tells by which rule the charge was held.
+        wait("a rule in the chart of the week", lambda: self.choose_range("week") and self.browser.all(".ruleshown li"))
+        if STATES_TO:
+            self.browser.picture(pathlib.Path(STATES_TO) / "demo.webp")
+
+    def choose_range(self, name):
+        self.browser.one(f"[data-range={name}]").click()
+        return wait(f"the {name} is read", lambda: self.browser.js("return document.querySelector('.history').dataset.filled") == name)
 
     def test_its_token_opens_the_commands(self):
         self.open(f"{self.base}#{self.battery()['id']}")

@@ -473,3 +473,21 @@ impl Answer {
         error(status, why)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Freshness, Level};
+
+    #[test]
+    fn a_bank_with_a_cable_warning_is_not_healthy() {
+        let mut view = View::default();
+        view.identity.id = "bank_house".to_owned();
+        view.state.freshness = Freshness::Fresh;
+        let of = |view: &View| health(&Arc::new(vec![Arc::new(view.clone())]));
+        assert_eq!(of(&view).status, 200);
+        view.state.cable = Some(Level::Warning);
+        let warned = of(&view);
+        assert_eq!((warned.status, warned.body), (503, Body::Text("no fresh data: bank_house\n".into())));
+    }
+}

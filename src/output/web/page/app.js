@@ -1,6 +1,6 @@
 // The page: the selected battery, its panels, and the handling of missing data.
 
-import { html, keyed, put, remembered, set } from './dom.js';
+import { html, keyed, painted, put, remembered, set } from './dom.js';
 import { live } from './live.js';
 import { LANGUAGES, byName, language, moment, number, span, speak, t, watts } from './text.js';
 import { notices } from './notices.js';
@@ -13,13 +13,42 @@ import { causes } from './causes.js';
 import { log } from './log.js';
 import { recordings } from './recordings.js';
 import { energyDays } from './energy.js';
-import { commands } from './commands.js';
-import { health } from './health.js';
 
 const $ = (id) => document.getElementById(id);
 // Only a tablet on the wall needs it.
 const kiosk = new URLSearchParams(location.search).has('kiosk') ? await import('./kiosk.js') : undefined;
-const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, recordings, energyDays, commands, health, temperatures, switches, link, about];
+/** A panel whose code is loaded with the first view that `needs` it. */
+const onceNeeded = (needs, load) => (id) => {
+  let panel;
+  let loading;
+  let ended = false;
+  const self = {
+    node: html('div', { hidden: true }),
+    update(...views) {
+      if (panel) panel.update(...views);
+      else if (!loading && needs(...views)) {
+        loading = load().then((make) => {
+          if (ended) return;
+          panel = make(id);
+          panel.update(...views);
+          self.node.replaceWith(panel.node);
+          self.node = panel.node;
+          drawSoon();
+        // No connection: with the next view.
+        }, () => { loading = undefined; });
+      }
+    },
+    end() {
+      ended = true;
+      panel?.end?.();
+    },
+  };
+  return self;
+};
+// Not each owner allows commands, and the health of the cells takes weeks to learn.
+const commands = onceNeeded((view) => view.commands?.length, async () => (await import('./commands.js')).commands);
+const health = onceNeeded((view, { all }) => all.some((one) => one.health), async () => (await import('./health.js')).health);
+const PANELS = kiosk ? [notices, now, map, cells, kiosk.lastAlarm] : [notices, now, map, cells, history, causes, log, energyDays, commands, health, temperatures, switches, link, recordings, about];
 /** Panels of the first screen: notices, now, cells. */
 const FIRST = 4;
 const eachSecond = kiosk?.startKiosk() ?? (() => {});
@@ -75,10 +104,7 @@ function takeDevices(received, whole) {
 
 /** Draws what arrived together once: sixteen batteries send as many views a second. */
 function drawSoon() {
-  pending ??= setTimeout(() => {
-    pending = undefined;
-    draw();
-  }, DRAW_PAUSE_MS);
+  pending ??= setTimeout(draw, DRAW_PAUSE_MS);
 }
 
 async function loadHouse() {
@@ -108,6 +134,8 @@ function connection(is) {
 function draw() {
   // The values come while the language is loaded.
   if (!speaks) return;
+  clearTimeout(pending);
+  pending = undefined;
   eachSecond();
   const pill = $('state');
   put(pill, t(isLive === undefined ? 'connecting' : isLive ? 'live' : 'reconnecting'));
@@ -132,7 +160,7 @@ function draw() {
     $('panels').replaceChildren(...(panels.length ? panels.map(({ node }) => node) : [html('p', { class: 'banner' }, t('waiting'))]));
     // What is looked at first is shown before the rest is made.
     const mine = panels;
-    if (panels.length) requestAnimationFrame(() => setTimeout(() => panels === mine && complete(id)));
+    if (panels.length) painted().then(() => panels === mine && complete(id));
   }
   if (id === undefined) {
     if (isLive) put($('panels').firstChild, t('none'));
@@ -158,6 +186,13 @@ function complete(id) {
   const rest = PANELS.slice(FIRST).map((make) => make(id));
   panels.push(...rest);
   $('panels').append(...rest.map(({ node }) => node));
+  // The causes are as high as they are long; what happened fills the rest beside the charts.
+  const [causes_, log_] = ['.causes', '.logcard'].map((css) => $('panels').querySelector(css));
+  if (causes_) {
+    const side = html('div', { class: 'side' });
+    causes_.before(side);
+    side.append(causes_, log_);
+  }
   draw();
 }
 

@@ -21,8 +21,10 @@ export function ticks(low, high, count = 4) {
 const HOUR = 3600;
 const DAY = 86400;
 
-/** The pattern of what is not allowed. */
-const hatch = () => svg('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' }, svg('rect', { class: 'hatch', width: 1.4, height: 6 }));
+/** The patterns of what is not allowed, one per colour of a rule. */
+const hatches = (colours) => colours.map((colour) => svg('pattern', { id: `hatch-${colour}`, width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' }, svg('rect', { class: `tint ${colour}`, width: 6, height: 6 }), svg('rect', { class: `hatch ${colour}`, width: 1.4, height: 6 })));
+/** Width of a letter of a label, px. */
+const LETTER = 5.8;
 
 /** Times on the axis: round local times. */
 function times(from, to, width) {
@@ -37,10 +39,11 @@ function times(from, to, width) {
 
 /**
  * `series`: [{ name, css, values, kind: 'line' | 'area' | 'step' | 'bar' | 'curtain', split, below }]; a curtain hangs from the upper edge down
- * to its values, one `below` stands on the lower edge;, `write(value)`, `axis(value)`, `zero`: the axis includes
- * zero, `ends`: [low, high] at least; `title`. The cursor of one chart is shown in all: `onmove(moment | undefined)`.
+ * to its values, one `below` stands on the lower edge, and neither widens the axis; `write(value)`, `axis(value)`, `zero`: the axis includes
+ * zero, `ends`: [low, high] at least, `room`: what the axis adds to the values; `title`. The cursor of one chart is shown in all:
+ * `onmove(moment | undefined)`.
  */
-export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
+export function chart({ title, series, write, axis, ends = [], zero, room = 1, onmove }) {
   const readout = series.map(({ name, css }) => ({ node: html('b'), item: html('li', { class: css }, html('i', { 'aria-hidden': 'true' }), series.length > 1 ? `${name} ` : '') }));
   readout.forEach(({ node, item }) => item.append(node));
   const at = html('span', { class: 'at' });
@@ -53,18 +56,20 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
   let span_ = [0, 1];
   let format = {};
   let piece = 0;
+  let hung = [];
+  let marked = [];
   let x = () => 0;
   let index;
 
   function draw() {
     const width = plot.clientWidth;
     const height = plot.clientHeight;
-    const known = columns.flat().filter(Number.isFinite);
+    const known = columns.filter((_, number) => series[number].kind !== 'curtain').flat().filter(Number.isFinite);
     empty.hidden = known.length > 0;
     plot.hidden = !known.length;
     if (!known.length || width < 80) return;
-    const low = Math.min(...known, ...ends, ...(zero ? [0] : []));
-    const high = Math.max(...known, ...ends, ...(zero ? [0] : []));
+    const low = Math.min(...known.map((value) => value * room), ...ends, ...(zero ? [0] : []));
+    const high = Math.max(...known.map((value) => value * room), ...ends, ...(zero ? [0] : []));
     const marks = ticks(low, high === low ? low + 1 : high, height > 150 ? 4 : 3);
     const [bottom, top] = [marks[0], marks.at(-1)];
     const [from, to] = span_;
@@ -97,11 +102,7 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
       }
       for (const run of runs(columns[number])) {
         if (kind === 'curtain') {
-          // What is not allowed: from the edge of the picture to the limit; the last value holds to the end of its step.
-          const start = n(x(moments[run[0][0]]));
-          const last = moments[run.at(-1)[0] + 1] ?? Math.min(to, moments[run.at(-1)[0]] + (moments[1] - moments[0] || 0));
-          const path = `${run.map(([i, value], k) => `${k ? `H${n(x(moments[i]))}V` : `M${start} `}${n(y(value))}`).join('')}H${n(x(last))}`;
-          group.append(svg('path', { class: 'hang', d: `${path}V${n(y(run[0][1] < 0 || series[number].below ? bottom : top))}H${start}Z` }), svg('path', { class: 'edge', d: path }));
+          group.append(...curtain(run, number, { y, n, top, bottom, to }));
           continue;
         }
         const path = run.map(([i, value], k) => `${k ? (kind === 'step' ? `H${n(x(moments[i]))}V` : `L${n(x(moments[i]))} `) : `M${n(x(moments[i]))} `}${n(y(value))}`).join('');
@@ -110,9 +111,37 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
       }
       return group;
     });
+    const points = marked.filter(({ time }) => time >= from && time <= to).map(({ time, css, words }) => svg('path', { class: `point ${css}`, transform: `translate(${n(x(time))} ${height - BOTTOM - 6})`,
+      d: css === 'alarm' ? 'M0-5 5 4H-5Z' : 'M4 0a4 4 0 1 1-8 0a4 4 0 0 1 8 0Z' }, svg('title', {}, words)));
     set(cursor, 'y2', height - BOTTOM);
-    plot.replaceChildren(svg('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, series.some(({ kind }) => kind === 'curtain') ? hatch() : [], grid, below, drawn, cursor));
+    const colours = [...new Set(['other', ...hung.flat().filter(Boolean).map(({ colour }) => colour)])];
+    plot.replaceChildren(svg('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, series.some(({ kind }) => kind === 'curtain') ? hatches(colours) : [], grid, below, drawn, points, cursor));
     show();
+  }
+
+  /** What is not allowed, from the edge of the picture to the limit: a piece per rule, with its name where there is room for it. */
+  function curtain(run, number, { y, n, top, bottom, to }) {
+    const stands = series[number].below;
+    const inside = (value) => y(Math.max(bottom, Math.min(top, value)));
+    const pieces = [];
+    for (const [i, value] of run) {
+      // Limits beyond the picture do not hide the power.
+      if (stands ? value <= bottom : value >= top) continue;
+      const last = pieces.at(-1);
+      const rule = hung[number]?.[i];
+      if (last && last.at(-1)[0] === i - 1 && hung[number]?.[i - 1] === rule) last.push([i, value]);
+      else pieces.push([[i, value]]);
+    }
+    return pieces.flatMap((piece) => {
+      const { colour = 'other', name = '' } = hung[number]?.[piece[0][0]] ?? {};
+      const [start, end] = [x(moments[piece[0][0]]), x(moments[piece.at(-1)[0] + 1] ?? Math.min(to, moments[piece.at(-1)[0]] + (moments[1] - moments[0] || 0)))];
+      const path = `${piece.map(([i, value], k) => `${k ? `H${n(x(moments[i]))}V` : `M${n(start)} `}${n(inside(value))}`).join('')}H${n(end)}`;
+      const edge = y(stands ? bottom : top);
+      const parts = [svg('path', { class: `hang ${colour}`, d: `${path}V${n(edge)}H${n(start)}Z` }, name && svg('title', {}, name)), svg('path', { class: `edge ${colour}`, d: path })];
+      const deep = Math.abs(inside(piece[Math.floor(piece.length / 2)][1]) - edge);
+      if (name && deep > 16 && name.length * LETTER < end - start) parts.push(svg('text', { class: `rule ${colour}`, x: n((start + end) / 2), y: n(stands ? edge - 5 : edge + 13), 'text-anchor': 'middle' }, name));
+      return parts;
+    });
   }
 
   /** Pieces without gaps: [[index, value], …]. */
@@ -177,9 +206,12 @@ export function chart({ title, series, write, axis, ends = [], zero, onmove }) {
   return {
     node,
     end: () => watch.disconnect(),
-    /** New data: times (Unix, s), one column per series, ends of the time axis, time format, duration of a bar (s). */
-    fill(times_, columns_, between, how, length = 0) {
-      [moments, columns, span_, format, piece] = [times_, columns_, between, how, length];
+    /**
+     * New data: times (Unix, s), one column per series, ends of the time axis, time format, duration of a bar (s); `rules`: per curtain and
+     * moment { colour, name } of the rule, the same object as long as it holds; `marks`: [{ time, css, words }].
+     */
+    fill(times_, columns_, between, how, length = 0, { rules = [], marks = [] } = {}) {
+      [moments, columns, span_, format, piece, hung, marked] = [times_, columns_, between, how, length, rules, marks];
       plot.hidden = false;
       draw();
       show();

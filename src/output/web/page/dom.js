@@ -53,6 +53,9 @@ export const store = (where) => ({
 export const remembered = store(() => localStorage);
 export const thisSession = store(() => sessionStorage);
 
+/** Once what is there is on the screen. */
+export const painted = () => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))); });
+
 /** The day of a cell, whose code is loaded with the first cell that is chosen. */
 export function lazyCellDay() {
   const node = html('div');
@@ -63,7 +66,7 @@ export function lazyCellDay() {
     async show(...cell) {
       wanted = cell;
       if (cell[0] === undefined && !made) return;
-      made ??= import('./cellday.js').then(({ cellDay }) => cellDay());
+      made ??= painted().then(() => import('./cellday.js')).then(({ cellDay }) => cellDay());
       const day = await made;
       if (!day.node.parentNode) node.append(day.node);
       day.show(...wanted);

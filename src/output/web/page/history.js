@@ -1,8 +1,10 @@
 // Charts over an hour, a day, a week or a month; energy over a year.
 
-import { card, html, put, remembered, set } from './dom.js';
-import { amps, number, t, watts } from './text.js';
+import { card, html, keyed, put, remembered, set } from './dom.js';
+import { amps, number, ruleWords, t, watts } from './text.js';
+import { colourOf } from './causes.js';
 import { chart } from './chart.js';
+import { idsOf, onLog, sentence } from './log.js';
 
 /** Length, s; duration of an energy bar, s; refresh interval, s; time format. */
 const RANGES = {
@@ -32,6 +34,9 @@ export function energy(moments, into, out, piece) {
 
 const size = (value) => watts(Math.abs(value));
 
+/** Events that are marked in the chart of the power. */
+const MARKED = ['alarm', 'silence', 'full', 'override', 'switch'];
+
 export function history(id) {
   let range = Object.hasOwn(RANGES, remembered.get('range') ?? '') ? remembered.get('range') : 'day';
   const buttons = Object.keys(RANGES).map((name) => html('button', { 'data-range': name, onclick: () => choose(name) }, t(`range_${name}`)));
@@ -40,7 +45,9 @@ export function history(id) {
   const make = (title, rest) => chart({ title: t(title), onmove: move, ...rest });
   const line = (name, css, kind = 'line') => ({ name: t(name), css, kind });
   const soc = make('soc', { series: [line('soc', 'c1', 'area')], write: (v) => number(v, 1, '%'), axis: (v) => number(v, 0, '%'), ends: [0, 100] });
-  const power = make('power', { series: [{ ...line('power', 'c1', 'area'), split: true }, { ...line('ccl', 'c6', 'curtain'), write: size }, { ...line('dcl', 'c6', 'curtain'), below: true, write: size }], write: watts, axis: (v) => (Math.abs(v) >= 1000 ? `${short(v / 1000)} kW` : `${short(v)} W`), zero: true });
+  const power = make('power', { series: [{ ...line('power', 'c1', 'area'), split: true }, { ...line('ccl', 'c6', 'curtain'), write: size }, { ...line('dcl', 'c6', 'curtain'), below: true, write: size }], write: watts, axis: (v) => (Math.abs(v) >= 1000 ? `${short(v / 1000)} kW` : `${short(v)} W`), zero: true, ends: [-100, 100], room: 1.2 });
+  const rulesShown = html('ul', { class: 'legend ruleshown' });
+  power.node.querySelector('.legend').after(rulesShown);
   const flow = make('energy', { series: [line('energy_in', 'c1', 'bar'), line('energy_out', 'c3', 'bar')], write: kwh, axis: (v) => (v === 0 ? '0' : v < 1 ? `${short(v * 1000)} Wh` : `${short(v)} kWh`), zero: true });
   const spread = make('spread', { series: [line('delta', 'c4', 'area')], write: (v) => number(v, 0, 'mV'), axis: (v) => `${short(v)} mV`, zero: true });
   const caps = make('limit_currents', { series: [line('ccl', 'c1', 'step'), line('dcl', 'c3', 'step'), line('current', 'c5')], write: amps, axis: (v) => `${short(v)} A`, zero: true });
@@ -50,6 +57,34 @@ export function history(id) {
     html('div', { class: 'charts' }, charts.map((one) => one.node)));
   let timer;
   let asked = 0;
+  let entries = [];
+  let shown;
+  let limits = {};
+  let ids = [id];
+
+  /** The time of each rule that was felt, as the log has it, and of the present one: { what, rule, battery, from, to, lowest }. */
+  function spans(to) {
+    const felt = entries.filter(({ kind, id: of }) => kind === 'limit' && of === id).map(({ what, rule, at, ended }) => ({ what, rule, from: at, to: ended ?? to }));
+    const now = [['charge', limits.ccl], ['discharge', limits.dcl]].filter(([, limit]) => limit?.since && limit.value < limit.max * 0.999).map(([what, { rule, since }]) => ({ what, rule, from: since, to }));
+    return [...felt, ...now].filter(({ from, rule }) => Number.isFinite(from) && rule);
+  }
+
+  /** Per step the rule that set the limit for most of it. */
+  function rulesOf(what, moments, to) {
+    const all = spans(to).filter((span) => span.what === what);
+    const step = moments.length > 1 ? moments[1] - moments[0] : 0;
+    const words = new Map();
+    const named = (rule) => words.get(rule) ?? words.set(rule, { rule, colour: colourOf(rule), name: ruleWords(rule) }).get(rule);
+    return moments.map((at) => {
+      let best;
+      let most = 0;
+      for (const { rule, from, to: end } of all) {
+        const share = Math.min(at + step, end) - Math.max(at, from);
+        if (share > most) [best, most] = [rule, share];
+      }
+      return best && named(best);
+    });
+  }
 
   function choose(name) {
     range = name;
@@ -89,14 +124,13 @@ export function history(id) {
       const wh = (key) => data.days.map((day) => day[key] * 1000);
       const [at, into, out] = energy(noons, wh('charged_kwh'), wh('discharged_kwh'), piece);
       flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], how, piece);
+      shown = undefined;
       node.dataset.filled = range;
       return;
     }
     soc.fill(moments, [column('soc_pct')], between, how);
-    // The limits as power, so that cause and effect share an axis.
-    const volts = column('voltage_v');
-    const allowed = (name, sign) => column(name).map((amps_, i) => (amps_ == null || volts[i] == null ? undefined : sign * amps_ * volts[i]));
-    power.fill(moments, [column('power_w'), allowed('ccl_a', 1), allowed('dcl_a', -1)], between, how);
+    shown = () => drawPower(moments, column, between, how, to);
+    shown();
     const [at, into, out] = energy(moments, column('charged_wh'), column('discharged_wh'), piece);
     flow.fill(at, [into, out], [Math.min(between[0], at[0] ?? to), Math.max(to, (at.at(-1) ?? 0) + piece)], piece < 86400 ? how : { day: 'numeric', month: 'short' }, piece);
     spread.fill(moments, [column('cell_delta_v').map((v) => (v == null ? v : v * 1000))], between, how);
@@ -105,11 +139,34 @@ export function history(id) {
     node.dataset.filled = range;
   }
 
+  /** The limits as power, so that cause and effect share an axis. */
+  function drawPower(moments, column, between, how, to) {
+    const volts = column('voltage_v');
+    const allowed = (name, sign) => column(name).map((amps_, i) => (amps_ == null || volts[i] == null ? undefined : sign * amps_ * volts[i]));
+    const rules = [[], rulesOf('charge', moments, to), rulesOf('discharge', moments, to)];
+    const marks = entries.filter(({ kind, id: of, at }) => MARKED.includes(kind) && ids.includes(of) && Number.isFinite(at))
+      .map((entry) => ({ time: entry.at, css: entry.kind, words: sentence(entry, ids.length > 1).filter(Boolean).join(' · ') }));
+    power.fill(moments, [column('power_w'), allowed('ccl_a', 1), allowed('dcl_a', -1)], between, how, 0, { rules, marks });
+    const all = [...new Map(rules.flat().filter(Boolean).map((one) => [one.rule, one])).values()];
+    keyed(rulesShown, all.map(({ rule }) => rule).join(), () => all.map(({ colour, name }) => html('li', {}, html('i', { class: `sw ${colour}`, 'aria-hidden': 'true' }), name)));
+    rulesShown.hidden = !all.length;
+  }
+
+  const endLog = onLog((list) => {
+    entries = list;
+    shown?.();
+  });
   load();
   return {
     node,
-    update() {},
+    update(view, { all }) {
+      const next = idsOf(view, all);
+      const changed = next.join() !== ids.join() || ['ccl', 'dcl'].some((which) => view.limits?.[which]?.rule !== limits[which]?.rule);
+      [ids, limits] = [next, view.limits ?? {}];
+      if (changed) shown?.();
+    },
     end() {
+      endLog();
       asked += 1;
       clearTimeout(timer);
       charts.forEach((one) => one.end());

@@ -5,6 +5,8 @@ const LONGEST_PAUSE = 10000;
 /** After this time without data the driver is queried; it sends a keep-alive at least every ten seconds. */
 const QUIET = 15000;
 const REQUEST_TIMEOUT_MS = 5000;
+/** A list is not asked for again within this time only because the stream opens. */
+const LISTED_MS = 1500;
 /** A hidden page closes its connection after this time. */
 const HIDDEN = 60000;
 
@@ -18,6 +20,7 @@ export function live(tell, tellDevices, state) {
   let heard = Date.now();
   let retry;
   let hiding;
+  let listed = 0;
   let asking = false;
 
   const list = async () => {
@@ -27,7 +30,7 @@ export function live(tell, tellDevices, state) {
       return (await answer.json())[what];
     });
     const [batteries, devices] = await Promise.all(all);
-    heard = Date.now();
+    heard = listed = Date.now();
     try {
       tellDevices(devices, true);
       tell(batteries, true);
@@ -55,7 +58,8 @@ export function live(tell, tellDevices, state) {
     stream = opened;
     opened.onopen = () => {
       pause = FIRST_PAUSE;
-      list().catch(lost);
+      // What came just before is shown first.
+      setTimeout(() => stream === opened && list().catch(lost), Date.now() - listed < LISTED_MS ? LISTED_MS : 0);
     };
     for (const name of ['view', 'gone', 'device', 'device_gone', 'alive']) opened.addEventListener(name, ({ data }) => {
       heard = Date.now();

@@ -55,6 +55,18 @@ function row(entry, several) {
     html('span', { class: 'tx' }, html('strong', {}, what), html('span', { class: 'du' }, lasted(entry)), more && html('small', {}, more)));
 }
 
+/** The batteries whose entries are shown: those of a bank with it. */
+export const idsOf = (view, all) => [view.id, ...(view.kind === 'bank' ? membersOf(view, all).map(([, other]) => other?.id).filter(Boolean) : [])];
+
+const readers = new Set();
+let last;
+/** Calls `tell(entries)` with the log, now and each time it is read; returns what ends it. */
+export function onLog(tell) {
+  readers.add(tell);
+  if (last) tell(last);
+  return () => readers.delete(tell);
+}
+
 export function log(id) {
   let filter = 'all';
   let entries;
@@ -74,7 +86,11 @@ export function log(id) {
     clearTimeout(timer);
     try {
       const answer = await fetch('api/v1/log?limit=500', { cache: 'no-store' });
-      if (answer.ok && !ended) ({ entries } = await answer.json());
+      if (answer.ok && !ended) {
+        ({ entries } = await answer.json());
+        last = entries;
+        readers.forEach((tell) => tell(entries));
+      }
     } catch { /* the last ones stay */ }
     if (ended) return;
     draw();
@@ -97,8 +113,8 @@ export function log(id) {
   return {
     node,
     update(view, { all }) {
-      const members = view.kind === 'bank' ? membersOf(view, all).map(([, other]) => other?.id).filter(Boolean) : [];
-      const next = [id, ...members];
+      const next = idsOf(view, all);
+      const members = next.slice(1);
       const news = JSON.stringify([view.alarms?.map(({ name }) => name), view.overrides_set, view.switched_off_by, view.freshness, members, view.modules?.offline]);
       if (seen !== undefined && news !== seen) {
         clearTimeout(timer);

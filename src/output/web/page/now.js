@@ -41,8 +41,8 @@ function allowance() {
   const [out, into, heldOut, heldIn, flow] = ['o', 'i', 'held ho', 'held hi', 'flow'].map(piece);
   const [tickOut, tickIn] = ['tick', 'tick'].map(piece);
   const label = (name) => html('span', { class: `lab ${name}` });
-  const [most, least, present, allowedIn, allowedOut] = ['upper right', 'upper left', 'upper mid', 'low mid', 'low mid'].map(label);
-  const node = html('div', { class: 'allow', 'aria-hidden': 'true' }, least, most, present, html('div', { class: 'track' }, out, into, heldOut, heldIn, flow), tickOut, tickIn, allowedOut, allowedIn);
+  const [most, least, present, allowedIn, allowedOut, none] = ['upper right', 'upper left', 'upper mid', 'low mid', 'low mid', 'low zero'].map(label);
+  const node = html('div', { class: 'allow', 'aria-hidden': 'true' }, least, most, present, html('div', { class: 'track' }, out, into, heldOut, heldIn, flow), tickOut, tickIn, none, allowedOut, allowedIn);
   const at = (element, from, to) => {
     element.style.setProperty('--x', `${(100 * from).toFixed(2)}%`);
     element.style.setProperty('--w', `${(100 * Math.max(0, to - from)).toFixed(2)}%`);
@@ -80,6 +80,10 @@ function allowance() {
       at(allowedOut, inside(x(-dcl)), 1);
       put(allowedIn, tickIn.hidden ? '' : t('allowed', { limit: amps(ccl) }));
       put(allowedOut, tickOut.hidden ? '' : t('allowed', { limit: amps(dcl) }));
+      at(none, zero, 1);
+      put(none, '0');
+      const far = (tick, current) => tick.hidden || Math.abs(inside(x(current)) - zero) > 0.14;
+      none.hidden = !far(tickIn, ccl) || !far(tickOut, -dcl);
       // Two words would lie upon each other.
       allowedOut.hidden = !tickIn.hidden && Math.abs(inside(x(ccl)) - inside(x(-dcl))) < 0.2;
     },

@@ -36,6 +36,9 @@ function formed(text, [form, translated]) {
   return found && translated.replace(/\{(\w+)\}/g, (_, name) => (name === 'why' ? phrase(found.why) : found[name]));
 }
 
+/** With a capital letter, except for a name such as ttyUSB0. */
+const capital = (text) => (/^[a-z]*[\dA-Z_]/.test(text) ? text : text[0].toUpperCase() + text.slice(1));
+
 /** Translates a text of the driver if it is a known phrase or pattern. */
 export function phrase(text) {
   if (!text) return t('unknown');
@@ -45,7 +48,7 @@ export function phrase(text) {
     const translated = formed(text, pattern);
     if (translated) return translated;
   }
-  return text[0].toUpperCase() + text.slice(1);
+  return capital(text);
 }
 
 /** Translates a state of a device of the house, or the reason for it. */
@@ -82,7 +85,7 @@ export function ruleWords(rule) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
-/** Formatters by language and digits: making one takes longer than all else on the page. */
+/** Formatters by language and digits or options: making one takes longer than all else on the page. */
 const formatters = new Map();
 function formatter(digits) {
   const key = `${locale} ${digits}`;
@@ -110,8 +113,18 @@ export function span(seconds) {
   return parts.join('\u00a0');
 }
 
-/** Order of names for people: numbers inside them by value. */
-export const byName = (a, b) => a.localeCompare(b, undefined, { numeric: true });
+/**
+ * Order of names for people: numbers inside them by value. The browser's own order is used only where it is needed: to load it takes longer
+ * than to draw the cells.
+ */
+export function byName(a, b) {
+  if (/[^ -~]/.test(a + b)) return a.localeCompare(b, undefined, { numeric: true });
+  const [left, right] = [a, b].map((name) => name.toLowerCase().split(/(\d+)/));
+  for (let i = 0; i < left.length && i < right.length; i += 1) {
+    if (left[i] !== right[i]) return (i % 2 && left[i] - right[i]) || (left[i] < right[i] ? -1 : 1);
+  }
+  return left.length - right.length;
+}
 
 /** The same text with its units in small letters. */
 export function sized(node, text) {
@@ -125,4 +138,8 @@ export function sized(node, text) {
 }
 
 /** A date or time, by `Intl.DateTimeFormat` options. */
-export const moment = (unix, options) => new Date(unix * 1000).toLocaleString(locale, options);
+export function moment(unix, options) {
+  const key = `${locale} ${JSON.stringify(options)}`;
+  if (!formatters.has(key)) formatters.set(key, new Intl.DateTimeFormat(locale, options));
+  return formatters.get(key).format(unix * 1000);
+}
