@@ -905,11 +905,30 @@ class HealthOfCells(Case):
         self.open(server.address)
         self.browser.shows(".health .banner", "cell 5: less charged than the others when the battery is full: at least 6.5\u00a0Ah")
         self.browser.shows(".healths tbody tr", "at least 6.6\u00a0Ah")
+        # The mark in the strip is for resistances, and this one is like the others.
+        self.assertEqual(len(self.browser.all(".healths circle")), 16)
+        self.assertFalse(self.browser.all(".healths circle.found"))
         # All of them get full: the values are what they are.
         del late["at_least"]
         self.open(self.stand_in(battery(health=late)).address)
         self.browser.shows(".health .banner", "when the battery is full: 6.5\u00a0Ah")
         self.assertNotIn("at least", self.browser.one(".health").text)
+
+
+    def test_a_phone_shows_a_row_of_it_as_a_block_with_titles(self):
+        server = self.stand_in(battery(health={**health(), "days": 0.6}))
+        self.browser.window(PHONE)
+        self.addCleanup(self.browser.window, DESKTOP)
+        self.open(server.address)
+        self.browser.shows(".healths tbody th", "learned over 1 day")
+        script = """const box = (node) => node.getBoundingClientRect();
+            const card = box(document.querySelector('.card.health')), cells = [...document.querySelectorAll('.healths tbody :is(th, td)')];
+            return { borders: cells.filter((node) => getComputedStyle(node).borderTopStyle !== 'none').length, strip: box(document.querySelector('.healths svg')).width / card.width,
+              dot: box(document.querySelector('.healths circle')).width, title: getComputedStyle(document.querySelector('.healths td:nth-child(3)'), '::before').display }"""
+        shown = self.browser.driver.execute_script(script)
+        self.assertEqual((shown["borders"], shown["title"]), (0, "block"), shown)
+        self.assertGreater(shown["strip"], 0.8, shown)
+        self.assertGreater(shown["dot"], 5, shown)
 
 
 class States(Case):

@@ -14,16 +14,19 @@ const place = (ratio, end) => (0.5 + Math.max(-0.5, Math.min(0.5, Math.log(ratio
 
 const percent = (ratio) => `${ratio > 1 ? '+' : ''}${number((ratio - 1) * 100, 0, '%')}`;
 
-/** A dot per cell, the median cell's resistance in the middle; cells with a finding are marked. */
+/** Findings that are about the resistance. */
+const OF_RESISTANCE = ['high', 'rising', 'unsteady'];
+
+/** A dot per cell, the median cell's resistance in the middle; cells with a finding about it are marked. */
 function strip({ relative_resistance: ratios = [], findings = [] }, end) {
   const known = ratios.map((ratio, index) => ({ ratio, no: index + 1 })).filter(({ ratio }) => Number.isFinite(ratio) && ratio > 0);
   if (!known.length) return t('health_unknown');
-  const found = new Set(findings.map(({ cell }) => cell));
+  const found = new Set(findings.filter(({ kind }) => OF_RESISTANCE.includes(kind)).map(({ cell }) => cell));
   const [least, most] = [known.reduce((a, b) => (b.ratio < a.ratio ? b : a)), known.reduce((a, b) => (b.ratio > a.ratio ? b : a))];
   const said = (cell) => `${t('cell_no', { n: cell.no })} ${percent(cell.ratio)}`;
   const dots = known.map(({ ratio, no }) => svg('circle', { cx: place(ratio, end).toFixed(1), cy: 12, r: found.has(no) ? 6 : 4.5, class: found.has(no) ? 'found' : undefined }));
   return [
-    svg('svg', { viewBox: `0 0 ${WIDTH} 24`, role: 'img', 'aria-label': t('health_strip', { least: said(least), most: said(most) }) },
+    svg('svg', { viewBox: `0 0 ${WIDTH} 24`, preserveAspectRatio: 'xMinYMid', role: 'img', 'aria-label': t('health_strip', { least: said(least), most: said(most) }) },
       svg('line', { x1: 0, x2: WIDTH, y1: 12, y2: 12 }), svg('line', { x1: WIDTH / 2, x2: WIDTH / 2, y1: 4, y2: 20 }), dots),
     html('small', {}, t('health_strip', { least: said(least), most: said(most) })),
   ];
@@ -40,9 +43,11 @@ function drift({ imbalance_ah, balancer_wins, at_least = [] }) {
   return [bound(number(imbalance_ah, 1, 'Ah'), at_least.includes(true)), trend].filter(Boolean).join(', ');
 }
 
+const learned = (days) => (Math.round(days) > 1 ? t('health_days', { n: number(days, 0) }) : t('health_day'));
+
 function row(name, health, end) {
   const cell = (title, ...content) => html('td', { 'data-title': title }, ...content);
-  return html('tr', {}, html('th', { scope: 'row' }, name, html('small', {}, t('health_days', { n: number(health.days, 0) }))), cell(t('health_capacity'), capacity(health)),
+  return html('tr', {}, html('th', { scope: 'row' }, name, html('small', {}, learned(health.days))), cell(t('health_capacity'), capacity(health)),
     cell(t('health_resistance'), strip(health, end)), cell(t('health_drift'), drift(health)));
 }
 
