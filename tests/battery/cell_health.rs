@@ -1,10 +1,14 @@
 //! Health of the cells, from the readings of a battery to what it publishes.
 
 use crate::support::bad_connection::readings;
+use crate::support::snapshot::context;
 use dbus_bms::base::time::Now;
-use dbus_bms::base::units::{AmpHours, Moment};
+use dbus_bms::base::units::{AmpHours, Moment, Percent};
 use dbus_bms::battery::{Battery, PersistedState, charge};
-use dbus_bms::model::{FindingKind, LinkStats, Reading, Snapshot};
+use dbus_bms::dbus::{Items, Value};
+use dbus_bms::health::Health;
+use dbus_bms::model::{ESTIMATED_SOH, FindingKind, LinkStats, Reading, Snapshot};
+use dbus_bms::output::api::{BatteryInfo, InverterOutputs, View};
 use std::time::Duration;
 
 /// 2026-03-01 00:00 UTC.
@@ -114,4 +118,36 @@ fn a_moment_with_other_cells_or_another_capacity_costs_nothing() {
     }
     let report = battery.health().unwrap().report();
     assert_eq!((report.estimates.cells.len(), report.findings[0].cell), (16, Some(6)), "{:?}", report.findings);
+}
+
+/// Estimators that have found 224 of 280 Ah.
+fn with_capacity() -> Health {
+    let mut battery = battery();
+    after(&mut battery, 1, true);
+    let mut saved = serde_json::to_value(battery.health().unwrap()).unwrap();
+    for cell in saved["cells"].as_array_mut().unwrap() {
+        (cell["l"]["w"], cell["l"]["c"]) = (1000.0.into(), 224_000.0.into());
+    }
+    for side in ["charging", "discharging"] {
+        saved["fit"][side] = serde_json::json!({"samples": 1000.0, "deviation": 0.0});
+    }
+    serde_json::from_value(saved).unwrap()
+}
+
+#[test]
+fn a_state_of_health_that_the_bms_does_not_know_is_ours_and_says_so() {
+    // What the BMS says, what is published, and whether it is ours. 100 % for ever is no knowledge; another value is.
+    for (said, published, ours) in [(None, 80.0, true), (Some(100.0), 80.0, true), (Some(97.0), 97.0, false)] {
+        let mut battery = battery().with_health(Some(with_capacity()));
+        let (_, mut reading) = readings(1).next().unwrap();
+        reading.soh = said.map(Percent::new);
+        let snapshot = battery.read(reading, LinkStats::default(), at(86_400, true));
+        let items = Items::new(&context(), &snapshot);
+        assert_eq!(*items.get(items.find("/Soh").unwrap()).unwrap().1, Value::Double(published), "{said:?}");
+        let view = View::new(&BatteryInfo::default(), &snapshot, None, InverterOutputs::default());
+        let told = serde_json::to_value(view).unwrap();
+        assert_eq!(told["soh_pct"], published, "{said:?}");
+        let is_marked = told["notes"].as_array().is_some_and(|notes| notes.iter().any(|note| note == ESTIMATED_SOH));
+        assert_eq!(is_marked, ours, "{said:?}: {told}");
+    }
 }

@@ -1,7 +1,7 @@
 //! `health` with a running driver, and for looking back.
 
 use crate::support::bad_connection::readings;
-use crate::support::board::{Board, simulated};
+use crate::support::board::{Board, simulated, simulated_as};
 use crate::support::bus::Bus;
 use crate::support::driver::{Home, owner, until};
 use dbus_bms::base::units::AmpHours;
@@ -30,7 +30,7 @@ async fn what_was_found_is_shown_after_a_restart() {
     let health = |more: &[&str]| home.start(&[&["health", "--bus", &address], more].concat()).end();
     health(&["ttyUSB0"]).assert(3, &["ttyUSB0", "dbus-bms status"]);
     let mut watcher = bus.watch("com.victronenergy.battery.ttyUSB0").await;
-    let board = Board::on_pty(&home.path("ttyUSB0"), simulated());
+    let board = Board::on_pty(&home.path("ttyUSB0"), simulated_as("jk-pb"));
     let driver = home.run(&bus, &board.port, &[]);
     until(&mut watcher, owner(true)).await;
     health(&[board.port.as_str()]).assert(3, &["nothing is known", "docs/health.md"]);
@@ -62,6 +62,18 @@ async fn what_was_found_is_shown_after_a_restart() {
     // For people, and in their words in the status.
     let people = home.start(&["status", "--bus", &address]).end().output.join("\n");
     assert!(people.replace(char::is_whitespace, " ").contains("cell 7"), "{people}");
+    driver.stop();
+    until(&mut watcher, owner(false)).await;
+    // The same battery on another port: its BMS has a serial number.
+    drop(board);
+    let mut watcher = bus.watch("com.victronenergy.battery.ttyUSB5").await;
+    let board = Board::on_pty(&home.path("ttyUSB5"), simulated_as("jk-pb"));
+    let driver = home.run(&bus, &board.port, &[]);
+    until(&mut watcher, owner(true)).await;
+    let ended = health(&["ttyUSB5", "--json"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?} {:#?}", driver.log());
+    let shown: Json = serde_json::from_str(&ended.output[0]).unwrap();
+    assert_eq!(shown["findings"][0]["cell"], 7, "{shown}");
     driver.stop();
 }
 

@@ -206,7 +206,12 @@ fn first_request<'a>(buffer: &[u8], pairs: &'a [(Vec<u8>, Vec<u8>)]) -> Option<(
 
 /// A simulated JBD battery of 16 cells with changing values.
 pub(crate) fn simulated() -> Answers {
-    let mut board = responder("jbd").unwrap();
+    simulated_as("jbd")
+}
+
+/// The same behind another protocol.
+pub(crate) fn simulated_as(bms: &str) -> Answers {
+    let mut board = responder(bms).unwrap();
     let mut units = [Unit::new(1, &PackConfig::default(), Scenario::default())];
     let mut last = Instant::now();
     Box::new(move |input| {
