@@ -9,7 +9,7 @@
 # The same commit and the same tools give the same bytes, in every folder. --twice proves it: it builds the last commit in two new
 # folders, fails if the programs differ, and prints their hash.
 #
-# CROSS_FEATURES are cargo's features; without it, encryption (mqtt-tls) is in the programs that are not for a GX.
+# CROSS_FEATURES are cargo's features; without it, encryption (tls) is in the programs that are not for a GX.
 #
 # Uses rustup's target if installed (with cargo-zigbuild and zig), else a toolchain from Debian's packages, which cross/prepare.sh
 # downloads to GX_DIR (default ~/.cache/gx).
@@ -31,8 +31,8 @@ case $TARGET in
 armv7-unknown-linux-musleabihf) MACHINE=ARM EMULATOR=qemu-arm-static BUDGET=6000000 FEATURES= ;;
 aarch64-unknown-linux-musl) MACHINE=AArch64 EMULATOR=qemu-aarch64-static BUDGET=8000000 FEATURES= ;;
 # With the processor of the first Raspberry Pi, which stops at an instruction that it does not know.
-arm-unknown-linux-musleabihf) MACHINE=ARM EMULATOR=qemu-arm-static BUDGET=9000000 FEATURES=mqtt-tls; export QEMU_CPU=arm1176 ;;
-x86_64-unknown-linux-musl) MACHINE='Advanced Micro Devices X86-64' EMULATOR=qemu-x86_64-static BUDGET=11000000 FEATURES=mqtt-tls ;;
+arm-unknown-linux-musleabihf) MACHINE=ARM EMULATOR=qemu-arm-static BUDGET=9000000 FEATURES=tls; export QEMU_CPU=arm1176 ;;
+x86_64-unknown-linux-musl) MACHINE='Advanced Micro Devices X86-64' EMULATOR=qemu-x86_64-static BUDGET=11000000 FEATURES=tls ;;
 *) die "unknown target $TARGET; known are those in the first lines of this file" ;;
 esac
 FEATURES=${CROSS_FEATURES-$FEATURES}
@@ -55,7 +55,7 @@ encoded() { local all; all=$(flags | tr '\n' '\037'); echo "${all%$'\037'}"; }
 
 build_with_rustup() {
     command -v cargo-zigbuild >/dev/null || die "cargo-zigbuild is missing: pip install cargo-zigbuild ziglang"
-    CARGO_ENCODED_RUSTFLAGS=$(encoded) cargo zigbuild --locked --release --features "$FEATURES" --bin dbus-bms --target "$TARGET" --target-dir "$BUILT"
+    CARGO_ENCODED_RUSTFLAGS=$(encoded) cargo zigbuild --locked --release --no-default-features --features "$FEATURES" --bin dbus-bms --target "$TARGET" --target-dir "$BUILT"
 }
 
 build_with_debian() {
@@ -66,7 +66,7 @@ build_with_debian() {
     # has no reader of debug information, which is absent anyway.
     LD_LIBRARY_PATH=$rust/lib/x86_64-linux-gnu RUSTC=$rust/bin/rustc RUSTDOC=$rust/bin/rustdoc RUSTC_BOOTSTRAP=1 \
         PATH=$rust/bin:$GX_DIR/venv/bin:$PATH CARGO_ENCODED_RUSTFLAGS=$(encoded) \
-        cargo-zigbuild rustc -Z build-std=std,panic_abort -Z build-std-features= --locked --release --features "$FEATURES" --bin dbus-bms \
+        cargo-zigbuild rustc -Z build-std=std,panic_abort -Z build-std-features= --locked --release --no-default-features --features "$FEATURES" --bin dbus-bms \
         --target "$TARGET" --target-dir "$BUILT" -- -C link-self-contained=no
 }
 

@@ -5,6 +5,7 @@ use crate::bank::Layout;
 use crate::base::units::Volts;
 use crate::battery::charge;
 use crate::battery::charge::chemistry::preset;
+use crate::link::tls;
 use crate::model::Chemistry;
 use crate::output::domoticz::Url;
 
@@ -194,15 +195,20 @@ fn no_topic(settings: &Settings) -> Option<String> {
     Some(format!("`{key}` = {topic:?} is not a valid topic; remove + and #, and / at its ends"))
 }
 
+/// What encryption needs, if it is not there.
+const NO_TLS: &str = "needs a program built with encryption (cargo feature tls); take such a program, see docs/mqtt.md";
+
 fn no_tls(settings: &Settings) -> Option<String> {
-    (settings.mqtt.broker.tls && cfg!(not(feature = "mqtt-tls")))
-        .then(|| "`mqtt.tls` needs a program built with TLS: cargo build --features mqtt-tls".to_owned())
+    (settings.mqtt.broker.tls && !tls::BUILT_IN).then(|| format!("`mqtt.tls` {NO_TLS}"))
 }
 
 fn no_url(settings: &Settings) -> Option<String> {
-    let error = settings.domoticz.url.as_ref()?.parse::<Url>().err()?;
-    // The URL may contain a password.
-    Some(format!("`domoticz.url` is invalid: {error}"))
+    match settings.domoticz.url.as_ref().map(|url| url.parse::<Url>()) {
+        // The URL may contain a password.
+        Some(Err(error)) => Some(format!("`domoticz.url` is invalid: {error}")),
+        Some(Ok(url)) if url.is_encrypted() => (!tls::BUILT_IN).then(|| format!("https in `domoticz.url` {NO_TLS}")),
+        _ => None,
+    }
 }
 
 /// The name is passed to `ip` and used in paths below `/sys`.

@@ -20,6 +20,7 @@ pub mod relay;
 mod response_times;
 pub mod serial;
 pub mod tcp;
+pub(crate) mod tls;
 
 pub use answer::OverheardFrame;
 pub use backlog::Backlog;

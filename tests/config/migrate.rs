@@ -219,11 +219,12 @@ fn another_file_is_not_mistaken_for_one() {
 #[test]
 fn a_battery_fed_in_over_mqtt_is_taken_over_without_its_password() {
     let old = "[DEFAULT]\nMQTT_TOPIC = home/battery\nMQTT_BROKER_ADDRESS = 192.168.1.5\nMQTT_BROKER_PORT = 1884\nMQTT_USERNAME = me\n\
-               MQTT_PASSWORD = horse\nMQTT_TLS_ENABLED = False\nMQTT_TLS_INSECURE = True\n";
+               MQTT_PASSWORD = horse\nMQTT_TLS_ENABLED = False\nMQTT_TLS_PATH_TO_CA = /data/ca.pem\nMQTT_TLS_INSECURE = True\n";
     let migration = migrate(old).unwrap();
     let new = settings(&migration);
     assert_eq!(new.ports, ["mqtt://192.168.1.5:1884/home/battery"]);
     assert_eq!(new.mqtt.broker.user.as_deref(), Some("me"));
+    assert_eq!((new.mqtt.broker.tls, new.mqtt.broker.tls_ca), (false, None), "an authority without encryption is of no use");
     assert!(!serde_json::to_string(&migration).unwrap().contains("horse"), "a password is repeated");
     let refused = remarks(&migration, "MQTT_PASSWORD");
     assert!(

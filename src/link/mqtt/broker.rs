@@ -1,6 +1,7 @@
 //! How to reach a broker.
 
 use crate::base::secret::Secret;
+use crate::link::tls::Keys;
 use std::path::PathBuf;
 
 /// Address and login of a broker.
@@ -35,5 +36,11 @@ impl Broker {
     /// Where host and port are set, for messages to the owner.
     pub(super) fn place(&self) -> &'static str {
         if self.in_port_name { "host and TCP port in the name of the port" } else { "`mqtt.host` and `mqtt.port`" }
+    }
+
+    /// Where encryption is set.
+    pub(super) fn keys(&self) -> Keys {
+        let host = if self.in_port_name { "the name of the port" } else { "`mqtt.host`" };
+        Keys { host, ca: "`mqtt.tls_ca`", on: "`mqtt.tls`" }
     }
 }

@@ -5,9 +5,9 @@ use super::broker::Broker;
 use super::fault_text::word;
 use super::intake::Intake;
 use super::message::{Message, ReceivedMessage};
-use super::tls;
 use crate::base::episode::{Episode, Once};
 use crate::base::runtime::{self, now};
+use crate::link::tls::Client;
 use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, NoticeFailureReason, Outgoing, Packet, PublishOptions, QoS};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -191,7 +191,11 @@ impl ConnectionTask {
             self.events.mqtt_options.set_credentials(user.clone(), password);
         }
         if self.broker.tls {
-            tls::encrypt(&mut self.events.mqtt_options, &self.broker.host, self.broker.tls_ca.as_deref())?;
+            let client = Client::new(&self.broker.host, self.broker.tls_ca.as_deref(), self.broker.keys())?;
+            self.events.mqtt_options.set_socket_connector(move |address, network| {
+                let client = client.clone();
+                async move { client.encrypt(rumqttc::default_socket_connect(address, network).await?).await }
+            });
         }
         Ok(())
     }
@@ -238,7 +242,7 @@ impl ConnectionTask {
                 Ok(Event::Incoming(_)) => drop(self.admit().await),
                 Ok(Event::Outgoing(Outgoing::Disconnect)) => return None,
                 Ok(_) => {}
-                Err(error) => return Some(word(&error, self.broker.place())),
+                Err(error) => return Some(word(&error, &self.broker)),
             }
         }
     }

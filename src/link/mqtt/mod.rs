@@ -11,7 +11,6 @@ mod fault_text;
 mod intake;
 mod message;
 mod port;
-mod tls;
 
 pub use broker::Broker;
 pub(crate) use connection::Connection;

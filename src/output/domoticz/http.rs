@@ -1,10 +1,11 @@
 //! Minimal HTTP client for Domoticz: a GET without a body, a short answer, one connection each.
 //!
-//! TLS and redirects are refused with an error.
+//! Redirects are refused with an error.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::Update;
 use crate::base::secret::Secret;
+use crate::link::tls;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::body::{Body, Incoming};
@@ -15,17 +16,21 @@ use hyper_util::rt::TokioIo;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::io;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+/// Where the check of the server's certificate is set.
+const KEYS: tls::Keys = tls::Keys { host: "`domoticz.url`", ca: "`domoticz.tls_ca`", on: "https in `domoticz.url`" };
 /// Maximum head and body of an answer.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024;
 
 /// Address of Domoticz.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
+    encrypted: bool,
     host: String,
     port: u16,
     path: String,
@@ -34,9 +39,6 @@ pub struct Url {
 /// Why a text is not a valid address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UrlError {
-    /// https.
-    #[error("https is not supported; use the http port of Domoticz (8080 by default) within your network")]
-    Encrypted,
     /// It contains user and password.
     #[error("set user and password in `domoticz.user` and `domoticz.password`")]
     Credentials,
@@ -49,10 +51,8 @@ impl std::str::FromStr for Url {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        if text.starts_with("https:") {
-            return Err(UrlError::Encrypted);
-        }
-        if !text.starts_with("http://") {
+        let encrypted = text.starts_with("https://");
+        if !encrypted && !text.starts_with("http://") {
             return Err(UrlError::Shape);
         }
         // Check this first: a password may contain characters that no address has.
@@ -63,19 +63,47 @@ impl std::str::FromStr for Url {
         let authority = uri.authority().ok_or(UrlError::Shape)?;
         // Brackets around an IPv6 address are kept for the connection.
         let port = match authority.port_u16() {
-            None if authority.host() == authority.as_str() => 80,
+            None if authority.host() == authority.as_str() => {
+                if encrypted {
+                    443
+                } else {
+                    80
+                }
+            }
             port => port.filter(|port| *port > 0).ok_or(UrlError::Shape)?,
         };
         if authority.host().is_empty() || uri.query().is_some() || text.contains('#') {
             return Err(UrlError::Shape);
         }
-        Ok(Self { host: authority.host().to_owned(), port, path: uri.path().trim_end_matches('/').to_owned() })
+        Ok(Self { encrypted, host: authority.host().to_owned(), port, path: uri.path().trim_end_matches('/').to_owned() })
+    }
+}
+
+impl Url {
+    /// Whether it begins with https.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// The host without the brackets of an IPv6 address.
+    fn bare_host(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
+
+    /// What encrypts connections to it, trusting the certificates in `ca`, else the system's; `None` = no encryption.
+    ///
+    /// # Errors
+    /// [`Refusal::Certificate`]
+    pub(super) fn client(&self, ca: Option<&Path>) -> Result<Option<tls::Client>, Refusal> {
+        let client = self.encrypted.then(|| tls::Client::new(self.bare_host(), ca, KEYS)).transpose();
+        client.map_err(Refusal::Certificate)
     }
 }
 
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}:{}", self.host, self.port)
+        let scheme = if self.encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
 
@@ -90,7 +118,7 @@ impl Request {
     /// [`Refusal::Request`] if the address is too long.
     pub(super) fn update(url: &Url, login: Option<(&str, &Secret)>, update: &Update) -> Result<Self, Refusal> {
         let Update { idx, nvalue, svalue } = update;
-        let Url { host, port, path } = url;
+        let Url { host, port, path, .. } = url;
         let value = encode(svalue);
         let target = format!("{path}/json.htm?type=command&param=udevice&idx={idx}&nvalue={nvalue}&svalue={value}");
         let mut request = hyper::Request::get(target)
@@ -106,13 +134,17 @@ impl Request {
         Ok(Self(request.body(String::new())?))
     }
 
-    /// Sends it and reads the answer.
+    /// Sends it, encrypted with `client`, and reads the answer.
     ///
     /// # Errors
     /// [`Refusal`]
-    pub(super) async fn send(&self, url: &Url) -> Result<(), Refusal> {
-        let stream = TcpStream::connect((url.host.trim_matches(['[', ']']), url.port)).await?;
-        self.exchange(stream).await
+    pub(super) async fn send(&self, url: &Url, client: Option<&tls::Client>) -> Result<(), Refusal> {
+        let stream = TcpStream::connect((url.bare_host(), url.port)).await?;
+        let Some(client) = client else { return self.exchange(stream).await };
+        match client.encrypt(stream).await {
+            Ok(stream) => self.exchange(stream).await,
+            Err(error) => Err(tls::fault(&error, KEYS).map_or(Refusal::Network(error), Refusal::Certificate)),
+        }
     }
 
     /// Sends it over a connection and reads the answer.
@@ -155,6 +187,9 @@ pub(super) enum Refusal {
     /// Domoticz is unreachable.
     #[error("does not answer: {0}; check `domoticz.url`, and that Domoticz runs")]
     Network(#[from] io::Error),
+    /// Not encrypted, or its certificate is not trusted; names the remedy.
+    #[error("{0}")]
+    Certificate(String),
     /// The request is invalid.
     #[error("the request failed: {0}; check `domoticz.url`")]
     Request(#[from] hyper::http::Error),
@@ -237,17 +272,28 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_plain_http() {
+    fn urls_are_http_with_and_without_encryption() {
         let url = |text: &str| text.parse::<Url>();
         assert_eq!(url("http://10.0.0.5:8080").unwrap().to_string(), "http://10.0.0.5:8080");
         assert_eq!(url("http://domoticz/").unwrap().to_string(), "http://domoticz:80");
-        assert_eq!(url("http://[fe80::1]:8080/sub/").unwrap(), Url { host: "[fe80::1]".into(), port: 8080, path: "/sub".into() });
+        let wanted = Url { encrypted: false, host: "[fe80::1]".into(), port: 8080, path: "/sub".into() };
+        assert_eq!(url("http://[fe80::1]:8080/sub/").unwrap(), wanted);
         assert_eq!(url("http://[fe80::1]").unwrap().port, 80);
-        assert_eq!(url("https://10.0.0.5"), Err(UrlError::Encrypted));
+        assert_eq!(url("https://domoticz").unwrap().to_string(), "https://domoticz:443");
+        assert!(url("https://10.0.0.5:8443").unwrap().is_encrypted() && !url("http://10.0.0.5").unwrap().is_encrypted());
         assert_eq!(url("http://me:secret@10.0.0.5"), Err(UrlError::Credentials));
-        for wrong in
-            ["10.0.0.5:8080", "http://", "http://:80", "http://a:b", "http://a b", "http://a/x y", "http://a:0", "http://a/\r\nX"]
-        {
+        for wrong in [
+            "10.0.0.5:8080",
+            "http://",
+            "http://:80",
+            "http://a:b",
+            "http://a b",
+            "http://a/x y",
+            "http://a:0",
+            "http://a/\r\nX",
+            "https:/a",
+            "httpss://a",
+        ] {
             assert_eq!(url(wrong), Err(UrlError::Shape), "{wrong}");
         }
     }

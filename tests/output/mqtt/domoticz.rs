@@ -14,7 +14,7 @@ const NO_USER: &str = "HTTP/1.1 401 Unauthorized\r\n\r\n<html></html>";
 
 /// A Domoticz that replies with the result of `answer`; `None` closes the connection.
 struct Stub {
-    port: u16,
+    url: String,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
@@ -39,7 +39,7 @@ impl Stub {
                 }
             }
         });
-        Self { port, heard }
+        Self { url: format!("http://127.0.0.1:{port}"), heard }
     }
 
     fn wait_for(&self, count: usize) -> Vec<String> {
@@ -48,10 +48,10 @@ impl Stub {
     }
 }
 
-fn configure(home: &Home, port: u16, lines: &str) {
+pub(crate) fn configure(home: &Home, url: &str, lines: &str) {
     home.configure(&format!(
         "bms = [\"jbd\"]\ndbus.required = false\ndbus.bus = \"unix:path={}\"\n\
-         [domoticz]\nurl = \"http://127.0.0.1:{port}\"\ninterval_s = 5.0\npause_s = 0.0\n{lines}",
+         [domoticz]\nurl = \"{url}\"\ninterval_s = 5.0\npause_s = 0.0\n{lines}",
         home.path("nobus").display()
     ));
 }
@@ -63,7 +63,7 @@ fn each_value_with_a_number_is_one_call() {
     let board = Board::on_pty(&home.path("ttyTEST0"), replay(&["jbd/readme-4s"]));
     let lines = "user = \"me\"\npassword = \"secret words\"\n[battery.\"jbd_ttyTEST0\".domoticz.idx]\n\
                  current_a = 2404\nvoltage_v = 2284\nsoc_pct = 2290\nremaining_ah = 2401\ncycles = 2402\nalarm_level = 2403\n";
-    configure(&home, stub.port, lines);
+    configure(&home, &stub.url, lines);
     let driver = home.start(&["run", &board.port]);
     let heard = stub.wait_for(6);
     let reading = vector("jbd/readme-4s").readings.remove(0);
@@ -80,9 +80,9 @@ fn each_value_with_a_number_is_one_call() {
         .iter()
         .map(|(idx, nvalue, svalue)| {
             format!(
-                "GET /json.htm?type=command&param=udevice&idx={idx}&nvalue={nvalue}&svalue={svalue} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\
+                "GET /json.htm?type=command&param=udevice&idx={idx}&nvalue={nvalue}&svalue={svalue} HTTP/1.1\r\nHost: {}\r\n\
                  Accept: application/json\r\nConnection: close\r\nAuthorization: Basic bWU6c2VjcmV0IHdvcmRz\r\n\r\n",
-                stub.port
+                stub.url.trim_start_matches("http://")
             )
         })
         .collect();
@@ -100,7 +100,7 @@ fn a_call_that_was_lost_is_made_again_and_a_device_that_is_missing_does_not_stop
         (_, true) => Some(NO_DEVICE),
         _ => Some(FINE),
     });
-    configure(&home, stub.port, "[domoticz.idx]\nvoltage_v = 7\ncurrent_a = 8\n");
+    configure(&home, &stub.url, "[domoticz.idx]\nvoltage_v = 7\ncurrent_a = 8\n");
     let driver = home.start(&["run", &board.port]);
     let heard = stub.wait_for(5);
     let of: Vec<bool> = heard.iter().map(|request| request.contains("idx=7&")).collect();
@@ -115,7 +115,7 @@ fn a_call_that_was_lost_is_made_again_and_a_device_that_is_missing_does_not_stop
 fn a_refused_user_is_said_once() {
     let home = Home::new();
     let (stub, board) = (Stub::start(|_, _| Some(NO_USER)), battery(&home));
-    configure(&home, stub.port, "user = \"me\"\npassword = \"tr0ub4dor\"\n[domoticz.idx]\nvoltage_v = 7\ncurrent_a = 8\n");
+    configure(&home, &stub.url, "user = \"me\"\npassword = \"tr0ub4dor\"\n[domoticz.idx]\nvoltage_v = 7\ncurrent_a = 8\n");
     let driver = home.start(&["run", &board.port, "--log", "trace"]);
     let heard = stub.wait_for(2);
     assert!(heard.iter().all(|request| request.contains("idx=7&")), "one refusal ends the round: {heard:#?}");
@@ -128,7 +128,6 @@ fn a_refused_user_is_said_once() {
 fn what_cannot_be_is_refused_in_the_configuration() {
     let home = Home::new();
     for (lines, words) in [
-        ("[domoticz]\nurl = \"https://10.0.0.5\"\n", "https is not supported"),
         ("[domoticz]\nurl = \"http://me:hidden@10.0.0.5\"\n", "in `domoticz.user` and `domoticz.password`"),
         ("[mqtt]\npassword = 12345\n", "`mqtt.password` is invalid"),
         ("[mqtt]\ntopic = \"a/#\"\n", "is not a valid topic"),

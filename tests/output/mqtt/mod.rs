@@ -3,11 +3,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait for other processes, and stubs live in threads")]
 
 mod battery;
+#[cfg(feature = "tls")]
+mod certificates;
 mod connection;
 mod document;
 mod domoticz;
 mod home_assistant;
 mod messages;
 mod publisher;
-#[cfg(feature = "mqtt-tls")]
+#[cfg(feature = "tls")]
 mod tls;

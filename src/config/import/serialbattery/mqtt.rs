@@ -35,9 +35,15 @@ pub(super) fn migrate(old: &mut Old, writer: &mut TomlWriter) {
 
 /// User, password and encryption.
 fn login(old: &mut Old, writer: &mut TomlWriter) {
-    for (option, key) in [("MQTT_USERNAME", "mqtt.user"), ("MQTT_TLS_PATH_TO_CA", "mqtt.tls_ca")] {
+    let encrypted = old.take("MQTT_TLS_ENABLED").map(|(name, tls)| {
+        writer.set(&[&name], "mqtt.tls", flag(&tls));
+        flag(&tls)
+    });
+    for (option, key, used) in
+        [("MQTT_USERNAME", "mqtt.user", true), ("MQTT_TLS_PATH_TO_CA", "mqtt.tls_ca", encrypted == Some(true))]
+    {
         match old.take(option) {
-            Some((name, value)) if value.is_empty() => writer.same(&name),
+            Some((name, value)) if value.is_empty() || !used => writer.same(&name),
             Some((name, value)) => {
                 writer.set(&[&name], key, value.as_str());
             }
@@ -50,9 +56,6 @@ fn login(old: &mut Old, writer: &mut TomlWriter) {
             writer.refuse(&name, "passwords are not copied: write it into a file of its own, and name that in mqtt.password_file");
         }
         None => {}
-    }
-    if let Some((name, tls)) = old.take("MQTT_TLS_ENABLED") {
-        writer.set(&[&name], "mqtt.tls", flag(&tls));
     }
     if let Some((name, insecure)) = old.take("MQTT_TLS_INSECURE") {
         writer.same(&name);
