@@ -39,8 +39,9 @@ class Rig:
 
 	def __enter__(self):
 		self.write('dbus-bms.toml', '[state]\nfolder = "%s"\n' % self.path('state'))
-		# A separate file: the pages of one file are shared, which would halve the measured memory of the driver.
+		# Separate files: processes share the pages of one file, which would halve the measured memory of the driver.
 		self.simulator = shutil.copy(self.binary, self.path('simulator'))
+		self.binary = shutil.copy(self.binary, self.path('dbus-bms'))
 		self.start(private_bus.command(self.folder, 'session'))
 		self.wait(lambda: os.path.exists(private_bus.socket(self.folder)))
 		return self
@@ -55,9 +56,9 @@ class Rig:
 			file.write(text)
 		return self.path(name)
 
-	def start(self, command, stdout=subprocess.DEVNULL):
+	def start(self, command, stdout=subprocess.DEVNULL, environment=None):
 		log = open(self.path('log'), 'ab')
-		child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=log)
+		child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=log, env=environment)
 		log.close()
 		self.children.append(child)
 		return child

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 "$here/../tests/need.sh" dbus-daemon=dbus-daemon python3:dbus=python3-dbus python3:gi=python3-gi
 if [ -z "${DBUS_BMS:-}" ]; then
 	cargo build --release --manifest-path "$here/../Cargo.toml"
-	DBUS_BMS=$here/../target/release/dbus-bms
+	DBUS_BMS=${CARGO_TARGET_DIR:-$here/../target}/release/dbus-bms
 fi
 name=$1
 shift
