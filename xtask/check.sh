@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # xtask/check.sh   the skeleton of a new BMS family still fits: in a copy of the tree it is written, built, tested and replaced
 #
-# One family of each kind. The copy is in target/xtask/tree and shares its dependencies with the tree.
+# One family of each kind. The copy is in target/xtask/tree and shares its dependencies, thus their features, with the tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -26,10 +26,10 @@ done
 
 cd "$tree"
 cargo fmt --check
-cargo clippy --quiet --locked --test protocol -- -D warnings
+cargo clippy --quiet --locked --all-features --test protocol -- -D warnings
 
 # Whatever the author has to replace is listed, the first step first.
-if left=$(cargo test --quiet --locked --test docs -- skeletons 2>&1); then say "no test tells what is left to do"; fi
+if left=$(cargo test --quiet --locked --all-features --test docs -- skeletons 2>&1); then say "no test tells what is left to do"; fi
 steps=$(grep -oE '^  [1-6]\. ' <<<"$left" | tr -dc '1-6\n')
 [ "$(sort -u <<<"$steps" | tr -d '\n')" = 12346 ] || say "steps are missing in what is left to do: $left"
 sort -C <<<"$steps" || say "what is left to do is not in order: $left"
@@ -38,13 +38,13 @@ for kind in modbus ascii binary; do
 done
 
 # The pages follow from the registry, and no other test of the pages fails.
-WRITE_PAGES=1 cargo test --quiet --locked --test docs -- readme pages >/dev/null
-cargo test --quiet --locked --test docs -- --skip skeletons >"$root/target/xtask/docs.txt" 2>&1 ||
+WRITE_PAGES=1 cargo test --quiet --locked --all-features --test docs -- readme pages >/dev/null
+cargo test --quiet --locked --all-features --test docs -- --skip skeletons >"$root/target/xtask/docs.txt" 2>&1 ||
     say "the pages of a new family fail: $(tail -n 40 "$root/target/xtask/docs.txt")"
 
 # The example of each is decoded, and so is another frame in its place: 16 cells, discharging.
 said=$root/target/xtask/protocol.txt
-protocol() { cargo test --quiet --locked --test protocol -- "$@" >"$said" 2>&1; }
+protocol() { cargo test --quiet --locked --all-features --test protocol -- "$@" >"$said" 2>&1; }
 protocol replay:: unknown_values:: conformance::an_ conformance::no_ conformance::nothing conformance::the_documentation ||
     say "a new family fails: $(tail -n 40 "$said")"
 sed -i "s/b71d011f[0-9a-f]*/$(cat "$root/xtask/16-cells.hex")/" tests/vectors/made-up-binary/example.json
