@@ -5,7 +5,7 @@
 #              static ARM builds without rustup targets
 #   vm         kernel, shells, busybox, dbus-daemon and daemontools of an emulated 32-bit ARM GX
 #
-# Packages are unpacked, not installed, except qemu-system-arm and python3-venv. With rustup and its target none of this is needed
+# Packages are unpacked, not installed, except qemu-system-arm, python3-venv and libraries of LLVM. With rustup and its target none of this is needed
 # to build.
 set -euo pipefail
 
@@ -56,6 +56,8 @@ toolchain() {
         unpack "$rust" rustc-web cargo-web "$std" libstd-rust-web-dev rust-web-src "$llvm" libgit2-1.5 libhttp-parser2.9 \
             libssh2-1 libmbedcrypto7 libmbedtls14 libmbedx509-1
     fi
+    # Of LLVM, with dependencies of their own.
+    "$NEED" lib:libedit.so.2=libedit2 lib:libxml2.so.2=libxml2 lib:libz3.so.4=libz3-4
     if [ ! -x "$GX_DIR/venv/bin/cargo-zigbuild" ]; then
         "$NEED" python3=python3 python3:ensurepip=python3-venv
         python3 -m venv "$GX_DIR/venv"
