@@ -30,7 +30,7 @@ pub(in super::super) struct Bottom {
     active: bool,
     /// Count at its begin, Ah.
     base: f64,
-    /// Lowest count of it, Ah from its begin.
+    /// Lowest count of it under current, Ah from its begin.
     lowest: f32,
     /// Discharges in which a cell was empty.
     pub(in super::super) count: u32,
@@ -90,8 +90,9 @@ impl Bottom {
         if !self.active {
             return;
         }
-        self.lowest = self.lowest.min((look.charge - self.base) as f32);
+        // What happens without current is not looked at: who did not pass a level then may well be below it.
         if look.current < -LEAST_CURRENT * look.nominal {
+            self.lowest = self.lowest.min((look.charge - self.base) as f32);
             self.pass(look, known, cells);
         }
         if look.lowest() > END {
@@ -141,7 +142,7 @@ impl Bottom {
         });
         let empty = |cell: &Cell| cell.bottom.passed.get(EMPTY).and_then(|passed| passed.count(look.nominal));
         let empty_cells = cells.iter().filter(|cell| empty(cell).is_some()).count();
-        let few = empty_cells <= cells.len() / 4;
+        let few = empty_cells <= cells.len() / 4 && !cells.iter().any(|cell| cell.bottom.went_unseen(EMPTY));
         for cell in cells.iter_mut() {
             let levels = cell.bottom.passed.iter().zip(&medians).skip(EMPTY).rev();
             let margin = levels.filter_map(|(own, median)| Some((*median)? - own.count(look.nominal)?)).next();
@@ -156,7 +157,9 @@ impl Bottom {
             self.count = self.count.saturating_add(1);
             self.last = look.days() as f32;
         }
-        if let (true, Some(anchor), [flattest, ..]) = (measured, top.anchor, &BOTTOM) {
+        // A cell that got low while nobody looked has no capacity, and may have less than those that stayed above.
+        let unseen = cells.iter().any(|cell| cell.bottom.went_unseen(0) && cell.bottom.capacity().is_none());
+        if let (true, Some(anchor), [flattest, ..]) = (measured && !unseen, top.anchor, &BOTTOM) {
             let taken = anchor.taken(self.base + f64::from(self.lowest), look.elapsed, CurrentOffset::of(&top.counts));
             self.least = (((1.0 - f64::from(anchor.soc)) * look.nominal + taken) / (1.0 - flattest.soc)) as f32;
         }
@@ -187,6 +190,11 @@ impl Anchor {
 }
 
 impl CellBottom {
+    /// It passed this level in the last discharge, but nobody saw when.
+    fn went_unseen(&self, level: usize) -> bool {
+        self.passed.get(level).is_some_and(|passed| passed.is_unseen())
+    }
+
     /// Capacity by all discharges, Ah, and the standard deviation of the measurements.
     pub(in super::super) fn capacity(&self) -> Option<(f64, f64)> {
         let weight = f64::from(self.weight);
@@ -197,4 +205,44 @@ impl CellBottom {
 /// Capacity of the median cell of those whose capacity was measured, Ah, whether it may be claimed or not.
 pub(in super::super) fn usual_capacity(cells: &[Cell]) -> Option<f64> {
     median(cells.iter().filter_map(|cell| cell.bottom.capacity()).map(|(capacity, _)| capacity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Capacity of 280 Ah, a full charge before; one cell of four was seen at every level, the others at those.
+    fn least(others: Passing) -> f32 {
+        let anchor = Anchor { charge: 0.0, doubt: 0.0, elapsed: 0.0, soc: 1.0, is_settled: true };
+        let mut top = Top::default();
+        top.anchor = Some(anchor);
+        let open = [3.3; 4];
+        let (elapsed, last_charge) = (DAY, Some(-290.0));
+        let look = Look {
+            elapsed,
+            current: 0.0,
+            charge: -290.0,
+            doubt: 0.0,
+            last_charge,
+            open: &open,
+            last_open: &open,
+            nominal: 280.0,
+            is_settled: true,
+        };
+        let mut cells: [Cell; 4] = std::array::from_fn(|_| Cell::default());
+        for cell in &mut cells {
+            cell.bottom.passed = [others; BOTTOM_LEVELS];
+        }
+        cells[0].bottom.passed = [Passing::at(-10.0, 280.0); BOTTOM_LEVELS];
+        (cells[0].bottom.now, cells[0].bottom.variance) = (284.0, 1.0);
+        let mut bottom = Bottom { active: true, base: -250.0, lowest: -40.0, ..Bottom::default() };
+        bottom.finish(&look, &top, &mut cells);
+        bottom.least
+    }
+
+    #[test]
+    fn cells_that_got_low_while_nobody_looked_bound_no_capacity() {
+        assert!(least(Passing::PENDING) > 290.0, "who stayed above has more than what was taken out");
+        assert_eq!(least(Passing::UNSEEN), 0.0, "who may be far below does not");
+    }
 }
