@@ -364,6 +364,9 @@ async fn a_foreign_battery_that_answers_no_more_is_silenced() {
     let mut watcher = site.bus.watch(BANK).await;
     let _bank = site.bank();
     until(&mut watcher, owner(true)).await;
+    // On a busy machine it is served before it has found both.
+    items_once(&site.bus, BANK, |items| items["/System/NrOfModulesOffline"] == json!(["i", 0])).await;
+    let mut watcher = site.bus.watch(BANK).await;
     boat.tell(&json!("hang"));
     let hung = Instant::now();
     until(&mut watcher, |event| event["changed"]["/System/NrOfModulesOffline"]["Value"] == json!(["i", 1])).await;
