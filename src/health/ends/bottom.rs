@@ -211,7 +211,7 @@ pub(in super::super) fn usual_capacity(cells: &[Cell]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Capacity of 280 Ah, a full charge before; one cell of four was seen at every level, the others at those.
+    /// Capacity of 280 Ah, a full charge before; one cell of four was seen at every level, the others as given.
     fn least(others: Passing) -> f32 {
         let anchor = Anchor { charge: 0.0, doubt: 0.0, elapsed: 0.0, soc: 1.0, is_settled: true };
         let mut top = Top::default();

@@ -4,6 +4,7 @@
 use super::field::Member;
 use super::{Field, Health, View, Visitor, each_object};
 use crate::base::episode::Once;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -39,59 +40,48 @@ struct PerCell {
     key: &'static str,
     unit: &'static str,
     meaning: &'static str,
-    values: fn(&Health) -> Vec<Option<f64>>,
+    values: fn(&Health) -> Cow<'_, [Option<f64>]>,
+}
+
+const fn per_cell(
+    key: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    values: fn(&Health) -> Cow<'_, [Option<f64>]>,
+) -> PerCell {
+    PerCell { key, unit, meaning, values }
 }
 
 /// All of them. None had a name in 0.1.0.
 const PER_CELL: [PerCell; 8] = [
-    PerCell {
-        key: "cell_resistance_mohm",
-        unit: "mΩ",
-        meaning: "Estimated resistance of each cell at 25 °C with the share of the busbars.",
-        values: |health| health.resistance_mohm.clone(),
-    },
-    PerCell {
-        key: "cell_relative_resistance",
-        unit: "number",
-        meaning: "Resistance of each cell over the median cell's.",
-        values: |health| health.relative_resistance.clone(),
-    },
-    PerCell {
-        key: "cell_resistance_rise",
-        unit: "number",
-        meaning: "Resistance of each cell over that of the first weeks.",
-        values: |health| health.resistance_rise.clone(),
-    },
-    PerCell {
-        key: "cell_offset_ah",
-        unit: "Ah",
-        meaning: "Estimated charge of each cell above the median cell's when the battery is full.",
-        values: |health| health.offset_ah.clone(),
-    },
-    PerCell {
-        key: "cell_self_discharge_ah_per_day",
-        unit: "Ah",
-        meaning: "Estimated self-discharge of each cell above the median cell's.",
-        values: |health| health.self_discharge_ah_per_day.clone(),
-    },
-    PerCell {
-        key: "cell_at_least",
-        unit: "bool",
-        meaning: "1: the cell did not get full any more, so it is at least as far behind, and loses at least as much, as is estimated.",
-        values: |health| health.at_least.iter().map(|late| Some(f64::from(u8::from(*late)))).collect(),
-    },
-    PerCell {
-        key: "cell_capacity_ah",
-        unit: "Ah",
-        meaning: "Estimated capacity of each cell.",
-        values: |health| health.capacity_ah.clone(),
-    },
-    PerCell {
-        key: "cell_relative_capacity",
-        unit: "number",
-        meaning: "Capacity of each cell over the median cell's.",
-        values: |health| health.relative_capacity.clone(),
-    },
+    per_cell(
+        "cell_resistance_mohm",
+        "mΩ",
+        "Estimated resistance of each cell at 25 °C with the share of the busbars.",
+        |health| (&health.resistance_mohm).into(),
+    ),
+    per_cell("cell_relative_resistance", "number", "Resistance of each cell over the median cell's.", |health| {
+        (&health.relative_resistance).into()
+    }),
+    per_cell("cell_resistance_rise", "number", "Resistance of each cell over that of the first weeks.", |health| {
+        (&health.resistance_rise).into()
+    }),
+    per_cell("cell_offset_ah", "Ah", "Estimated charge of each cell above the median cell's when the battery is full.", |health| {
+        (&health.offset_ah).into()
+    }),
+    per_cell("cell_self_discharge_ah_per_day", "Ah", "Estimated self-discharge of each cell above the median cell's.", |health| {
+        (&health.self_discharge_ah_per_day).into()
+    }),
+    per_cell(
+        "cell_at_least",
+        "bool",
+        "1: the cell did not get full any more, so it is at least as far behind, and loses at least as much, as is estimated.",
+        |health| health.at_least.iter().map(|late| Some(f64::from(u8::from(*late)))).collect(),
+    ),
+    per_cell("cell_capacity_ah", "Ah", "Estimated capacity of each cell.", |health| (&health.capacity_ah).into()),
+    per_cell("cell_relative_capacity", "number", "Capacity of each cell over the median cell's.", |health| {
+        (&health.relative_capacity).into()
+    }),
 ];
 
 /// A unit of keys and how their metrics say it.
@@ -175,8 +165,12 @@ impl<'a> Family<'a> {
 
     /// Its name, and the one before.
     pub(super) fn name(self) -> MetricName {
-        let before = self.base.filter(|_| self.is_old).map(|_| self.named(self.key));
-        MetricName { name: self.in_base_units(), before, meaning: self.meaning }
+        MetricName { name: self.in_base_units(), before: self.before(), meaning: self.meaning }
+    }
+
+    /// Its deprecated name.
+    fn before(&self) -> Option<String> {
+        self.base.filter(|_| self.is_old).map(|_| self.named(self.key))
     }
 
     fn in_base_units(&self) -> String {
@@ -198,10 +192,8 @@ impl<'a> Family<'a> {
             }
             line(out, &name, labels, number * times / by);
         });
-        if self.base.is_none() || !self.is_old {
-            return;
-        }
-        let (before, mut headed) = (self.named(self.key), Once::default());
+        let Some(before) = self.before() else { return };
+        let mut headed = Once::default();
         put(&mut |labels, number| {
             if headed.first() {
                 head(out, &before, &format!("Deprecated, will be removed: use {name}."), kind);
@@ -277,8 +269,10 @@ fn cells(views: &[Arc<View>], out: &mut String) {
     for list in &PER_CELL {
         Family::of_cells(list).write(out, |put| {
             for view in views {
-                let values = view.health.iter().flat_map(|health| (list.values)(health));
-                for (number, value) in (1..).zip(values).filter_map(|(number, value)| Some((number, value?))) {
+                let Some(health) = view.health.as_deref() else { continue };
+                for (number, value) in
+                    (1..).zip((list.values)(health).iter()).filter_map(|(number, value)| Some((number, (*value)?)))
+                {
                     put(&[("battery", &view.identity.id), ("cell", &i32::to_string(&number))], value);
                 }
             }

@@ -62,14 +62,9 @@ impl std::str::FromStr for Url {
         let uri: Uri = text.parse().map_err(|_| UrlError::Shape)?;
         let authority = uri.authority().ok_or(UrlError::Shape)?;
         // Brackets around an IPv6 address are kept for the connection.
+        let usual = if encrypted { 443 } else { 80 };
         let port = match authority.port_u16() {
-            None if authority.host() == authority.as_str() => {
-                if encrypted {
-                    443
-                } else {
-                    80
-                }
-            }
+            None if authority.host() == authority.as_str() => usual,
             port => port.filter(|port| *port > 0).ok_or(UrlError::Shape)?,
         };
         if authority.host().is_empty() || uri.query().is_some() || text.contains('#') {

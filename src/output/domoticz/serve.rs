@@ -88,7 +88,7 @@ async fn tell_all(config: &Config, url: &Url, client: &mut Option<Client>, round
             Ok(request) => request,
             Err(refusal) => return Some(refusal.to_string()),
         };
-        match send_value((&request, url, client.as_ref()), config.pause).await {
+        match send_value(&request, url, client.as_ref(), config.pause).await {
             Ok(()) => {}
             Err(refusal @ Refusal::Device) => _ = refused.get_or_insert(format!("idx {}: {refusal}", update.idx)),
             Err(refusal) => return Some(refusal.to_string()),
@@ -99,7 +99,7 @@ async fn tell_all(config: &Config, url: &Url, client: &mut Option<Client>, round
 }
 
 /// Sends one value, with retries.
-async fn send_value((request, url, client): (&Request, &Url, Option<&Client>), pause: Duration) -> Result<(), Refusal> {
+async fn send_value(request: &Request, url: &Url, client: Option<&Client>, pause: Duration) -> Result<(), Refusal> {
     let mut tries = 1;
     loop {
         let sent = tokio::time::timeout(REQUEST_TIMEOUT, request.send(url, client)).await;

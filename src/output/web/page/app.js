@@ -187,11 +187,11 @@ function complete(id) {
   panels.push(...rest);
   $('panels').append(...rest.map(({ node }) => node));
   // The causes are as high as they are long; what happened fills the rest beside the charts.
-  const [causes_, log_] = ['.causes', '.logcard'].map((css) => $('panels').querySelector(css));
-  if (causes_) {
+  const [causesCard, logCard] = ['.causes', '.logcard'].map((css) => $('panels').querySelector(css));
+  if (causesCard) {
     const side = html('div', { class: 'side' });
-    causes_.before(side);
-    side.append(causes_, log_);
+    causesCard.before(side);
+    side.append(causesCard, logCard);
   }
   draw();
 }

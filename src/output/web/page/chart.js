@@ -68,8 +68,8 @@ export function chart({ title, series, write, axis, ends = [], zero, room = 1, o
     empty.hidden = known.length > 0;
     plot.hidden = !known.length;
     if (!known.length || width < 80) return;
-    const low = Math.min(...known.map((value) => value * room), ...ends, ...(zero ? [0] : []));
-    const high = Math.max(...known.map((value) => value * room), ...ends, ...(zero ? [0] : []));
+    const reached = [...known.map((value) => value * room), ...ends, ...(zero ? [0] : [])];
+    const [low, high] = [Math.min(...reached), Math.max(...reached)];
     const marks = ticks(low, high === low ? low + 1 : high, height > 150 ? 4 : 3);
     const [bottom, top] = [marks[0], marks.at(-1)];
     const [from, to] = span_;
